@@ -1,0 +1,41 @@
+// The interface between the engine and a device. A backend is an ordered queue: what is enqueued runs in order, reads
+// see everything enqueued before them, and nothing blocks JavaScript. The engine hands in planned programs (see
+// program.ts) and decides lifetimes; a backend never frees what it was not told to free, and must keep memory alive
+// until work already enqueued has finished with it.
+
+import type { DType, TypedArray } from './dtype.ts';
+import type { Program } from './program.ts';
+
+/** Device memory; only the backend that made it knows what is inside. */
+export interface DeviceBuffer {
+  readonly bytes: number;
+}
+
+/** A compiled program. */
+export interface Executable {
+  readonly program: Program;
+  /** Releases what the program holds (arena, pipelines); runs already enqueued still finish. */
+  dispose(): void;
+}
+
+export interface Backend {
+  readonly name: 'reference' | 'cpu' | 'webgpu';
+  /** Facts for people: processor, instruction set, threads, adapter. */
+  readonly info: Readonly<Record<string, string | number | boolean>>;
+  supports(dtype: DType): boolean;
+  /** Uninitialised memory of at least `bytes` bytes (0 is allowed). */
+  allocate(bytes: number): DeviceBuffer;
+  /** Fills a fresh buffer; the data is copied before the call returns. */
+  write(buffer: DeviceBuffer, data: TypedArray): void;
+  /** The first `length` elements, after all work enqueued so far. Rejects if any of that work failed. */
+  read(buffer: DeviceBuffer, dtype: DType, length: number): Promise<TypedArray>;
+  free(buffer: DeviceBuffer): void;
+  compile(program: Program): Executable;
+  /** Enqueues one replay; inputs and outputs in the order of the program's slots' `index`. */
+  run(executable: Executable, inputs: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]): void;
+  /** Resolves when everything enqueued so far has run; rejects with the first failure since the last sync. */
+  sync(): Promise<void>;
+  /** Live buffers and their bytes, without pools and arenas. */
+  memory(): { buffers: number; bytes: number };
+  close(): Promise<void>;
+}

@@ -1,0 +1,22 @@
+// The one error class of the engine and of everything above it. A LetheError says what was being done, what was
+// found and what would have fitted; it never needs a stack trace to be understood. `kind` lets callers react:
+// 'shape' | 'dtype' | 'value' (an impossible option), 'data' (a malformed file), 'state' (use after dispose,
+// no device), 'device' (a backend failed), 'io' (reading or writing failed).
+
+export type ErrorKind = 'shape' | 'dtype' | 'value' | 'data' | 'state' | 'device' | 'io';
+
+export class LetheError extends Error {
+  override readonly name = 'LetheError';
+  constructor(
+    readonly kind: ErrorKind,
+    message: string,
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}
+
+/** Throws a LetheError unless `condition` holds. The message is a thunk so that the happy path builds no strings. */
+export function check(condition: unknown, kind: ErrorKind, message: () => string): asserts condition {
+  if (!condition) throw new LetheError(kind, message());
+}
