@@ -42,7 +42,7 @@ struct VectorTable {
   void (*random)(int distribution, uint32_t key0, uint32_t key1, uint32_t first, int64_t blocks, void* d);
 };
 
-// The table for this machine, chosen once; LETHE_ISA=portable|avx2|avx512 forces a narrower one.
+// The table of the instruction set in use (isa.h).
 const VectorTable& vectors();
 
 const VectorTable* vectorTablePortable();
