@@ -39,7 +39,7 @@ template <class V, int MR, int NV, bool PART> void rowsTile(const RowsTile& t) {
     const Segment& segment = t.segments[s];
     const float* a[MR];
     LETHE_UNROLL for (int r = 0; r < MR; ++r) a[r] = t.a + t.aRows[r] + segment.a;
-    const float* b = t.b + segment.b;
+    const float* b = t.b + segment.b * bStep;
     const int64_t length = segment.length;
 #pragma GCC unroll 4
     for (int64_t k = 0; k < length; ++k) {
