@@ -222,24 +222,30 @@ void packTap(const Plan& p, const Tables& t, const float* w, float* packed, cons
 void packWeights(Pool& pool, const Plan& p, const Tables& t, const float* w, int64_t batches) {
   const TapConv& c = p.conv;
   const int64_t pieces = c.depthwise() ? 1 : p.pieces;
+  const int64_t tapFloats = c.depthwise() ? c.resultChannels : c.sourcePerGroup() * p.panel;
+  const int64_t tapBlock = std::min(c.tapCount(), divideUp(8 * 1024, std::max<int64_t>(tapFloats, 1)));
+  const int64_t tapBlocks = divideUp(c.tapCount(), tapBlock);
   const auto task = [&](int64_t i, int) {
-    const int64_t tap = i % c.tapCount(), b = i / c.tapCount() / pieces;
+    const int64_t first = i % tapBlocks * tapBlock, last = std::min(c.tapCount(), first + tapBlock);
+    const int64_t b = i / tapBlocks / pieces;
     const float* from = w + b * c.weightFloats();
     float* packed = t.packed + b * p.packedFloats;
-    if (c.depthwise()) {
-      std::memcpy(packed + tap * c.resultChannels,
-                  from + (t.order[tap][0] * c.columns.taps + t.order[tap][1]) * c.resultChannels,
-                  static_cast<size_t>(c.resultChannels) * sizeof(float));
-    } else {
-      packTap(p, t, from, packed, pieceOf(p, i / c.tapCount() % pieces), tap);
+    for (int64_t tap = first; tap < last; ++tap) {
+      if (c.depthwise()) {
+        std::memcpy(packed + tap * c.resultChannels,
+                    from + (t.order[tap][0] * c.columns.taps + t.order[tap][1]) * c.resultChannels,
+                    static_cast<size_t>(c.resultChannels) * sizeof(float));
+      } else {
+        packTap(p, t, from, packed, pieceOf(p, i / tapBlocks % pieces), tap);
+      }
     }
   };
-  runTasks(pool, 8 * batches * c.weightFloats(), batches * pieces * c.tapCount(), task);
+  runTasks(pool, 8 * batches * c.weightFloats(), batches * pieces * tapBlocks, task);
 }
 
 // All results of one class for one piece: `pixels` of them, listed in the tables.
 void runPiece(const Plan& p, const TapClass& k, const Piece& piece, int64_t pixels, const float* source,
-              const float* weights, int64_t weightStep, float* result) {
+              const float* weights, int64_t weightStep, float* result, bool stream) {
   const Microkernels& kernels = microkernels();
   RowsTile tile{};
   tile.a = source + piece.group * p.conv.sourcePerGroup();
@@ -249,6 +255,7 @@ void runPiece(const Plan& p, const TapClass& k, const Piece& piece, int64_t pixe
   tile.bStep = weightStep;
   tile.c = result + piece.group * p.conv.resultPerGroup() + piece.first;
   tile.columns = static_cast<int>(piece.count);
+  tile.stream = stream;
   const int64_t height = pixels > 0 ? divideUp(pixels, divideUp(pixels, p.tileRows)) : 1;
   for (int64_t i = 0; i < pixels; i += height) {
     tile.aRows = k.sources + i;
@@ -288,6 +295,8 @@ void tapConv(Pool& pool, const TapConv& conv, const float* source, const float* 
   const int64_t resultPlane = conv.rows.result * conv.columns.result * conv.resultChannels;
   const int64_t tasks = p.tasksPerBatch();
   const bool late = p.pieceBlocks > 1;
+  const bool stream = !epilogue && conv.resultFloats() * 4 >= kStreamBytes && aligned(result) &&
+                      conv.resultPerGroup() % microkernels().width == 0;
 
   for (int64_t b0 = 0; b0 < conv.B; b0 += p.batchChunk) {
     const int64_t batches = std::min(p.batchChunk, conv.B - b0);
@@ -326,10 +335,10 @@ void tapConv(Pool& pool, const TapConv& conv, const float* source, const float* 
         for (int64_t j = pieceBlock * p.pieceBlock; j < end; ++j) {
           const Piece piece = pieceOf(p, j);
           if (p.pack) {
-            runPiece(p, k, piece, pixels, from, panelOf(p, const_cast<float*>(weights), piece), piece.wide, to);
+            runPiece(p, k, piece, pixels, from, panelOf(p, const_cast<float*>(weights), piece), piece.wide, to, stream);
           } else {
             runPiece(p, k, piece, pixels, from, weights + piece.group * conv.resultPerGroup() + piece.first,
-                     conv.resultChannels, to);
+                     conv.resultChannels, to, stream);
           }
         }
       }

@@ -12,7 +12,6 @@
 namespace lethe {
 namespace {
 
-constexpr int64_t kStreamBytes = int64_t{16} << 20;  // results above this do not fit the cache a reader would find them in
 constexpr int64_t kPackedFloats = 128 * 1024;        // of B: half a MiB, half of a second-level cache
 constexpr int64_t kTurnedFloats = 32 * 1024;         // of A
 
@@ -219,7 +218,7 @@ void dot(Pool& pool, const DotShape& original, const float* a, const float* b, f
   if (s.m != original.m) std::swap(a, b);
   if (s.batch * s.m * s.n == 0) return;
   const Plan p = planOf(s);
-  const bool stream = p.stream && !epilogue && reinterpret_cast<uintptr_t>(c) % 64 == 0;
+  const bool stream = p.stream && !epilogue && aligned(c);
   float* others = reinterpret_cast<float*>(workspace.shared);
   const int64_t size = s.batch * s.m * s.n;
 

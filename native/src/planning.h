@@ -13,6 +13,8 @@ inline int64_t roundUp(int64_t a, int64_t b) { return divideUp(a, b) * b; }
 constexpr int64_t kLine = 16;                  // floats in a cache line
 constexpr int64_t kWorthThreads = 200 * 1000;  // operations below which waking a second thread costs more
 constexpr int64_t kWantedTasks = 8;            // enough for a few threads to share fairly when one is held up
+// Results from here on are written past the caches where nobody reads them at once: they would not stay.
+constexpr int64_t kStreamBytes = int64_t{16} << 20;
 constexpr int64_t kCacheFloats = 80 * 1024;    // of one operand's block: a third of a second-level cache
 
 // Runs the tasks on the pool if they are worth it; the result is the same.
@@ -29,6 +31,8 @@ inline void runEpilogue(Pool& pool, int64_t size, float* result, const Epilogue*
     (*epilogue)(i * piece, std::min(piece, size - i * piece), result + i * piece, thread);
   });
 }
+
+inline bool aligned(const float* p) { return reinterpret_cast<uintptr_t>(p) % 64 == 0; }
 
 // Cuts consecutive pieces, each on a cache line, out of a workspace; with no memory it only counts.
 class Carver {
