@@ -10,7 +10,7 @@
 namespace lethe {
 namespace {
 
-constexpr int64_t kGradientFloats = 160 * 1024;  // of one slice of the gradient: it shares the cache with a block
+constexpr int64_t kGradientFloats = 80 * 1024;  // of one slice of the gradient: it shares the cache with a block
 constexpr int64_t kBlockPixels = 256;
 
 struct Plan {
@@ -44,13 +44,18 @@ Plan planOf(const ConvShape& s) {
   if (s.groups == 1 && p.gradientFloats > kGradientFloats) {
     const int64_t wanted = divideUp(p.gradientFloats, kGradientFloats);
     p.slice = std::min(p.perGroup, roundUp(divideUp(p.perGroup, wanted), kLine));
+    // Slightly smaller ones, if those are equal.
+    for (int64_t even = p.slice; even >= kLine && 2 * even > p.slice; even -= kLine) {
+      if (p.perGroup % even == 0) {
+        p.slice = even;
+        break;
+      }
+    }
   }
   p.slices = std::max<int64_t>(1, divideUp(p.perGroup, std::max<int64_t>(p.slice, 1)));
 
-  // Each chunk has a gradient to clear and to add: few of them where it is large.
   const int64_t parts = s.B * p.slices;
-  const int64_t most = p.gradientFloats > kGradientFloats / 4 ? kWantedTasks / 2 : kWantedTasks;
-  p.chunks = p.operations < kWorthThreads ? 1 : std::max<int64_t>(1, std::min(s.N, most / parts));
+  p.chunks = p.operations < kWorthThreads ? 1 : std::max<int64_t>(1, std::min(s.N, kWantedTasks / parts));
   p.chunkImages = divideUp(s.N, p.chunks);
   p.chunks = std::max<int64_t>(1, divideUp(s.N, std::max<int64_t>(p.chunkImages, 1)));
 
