@@ -4,22 +4,16 @@
 // change a bit of the result. The exception is a short result with a long k, whose k is cut into chunks added at the end.
 #include "dot.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "microkernel.h"
+#include "planning.h"
 
 namespace lethe {
 namespace {
 
-constexpr int64_t kStreamBytes = int64_t{16} << 20;  // results above this do not fit the cache a reader would find them in
-constexpr int64_t kWorthThreads = 200 * 1000;        // operations below which waking a second thread costs more
 constexpr int64_t kPackedFloats = 128 * 1024;        // of B: half a MiB, half of a second-level cache
 constexpr int64_t kTurnedFloats = 32 * 1024;         // of A
-constexpr int64_t kLine = 16;                        // floats in a cache line
-
-int64_t divideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t roundUp(int64_t a, int64_t b) { return divideUp(a, b) * b; }
 
 struct Plan {
   DotShape shape;
@@ -79,7 +73,7 @@ Plan planOf(const DotShape& shape) {
   p.columnBlocks = std::max<int64_t>(1, divideUp(n, p.columnBlock));
 
   // Rows: all of them where that gives enough tasks, since each task packs B anew.
-  const int64_t wanted = 8, others = shape.batch * p.chunks * p.columnBlocks;
+  const int64_t wanted = kWantedTasks, others = shape.batch * p.chunks * p.columnBlocks;
   const int64_t leastRows = p.packB ? 240 : 24;
   p.rowBlock = flops > kWorthThreads && others < wanted ? roundUp(divideUp(m, divideUp(wanted, others)), 24) : m;
   p.rowBlock = std::max<int64_t>(1, std::min(m, std::max(p.rowBlock, leastRows)));
@@ -224,7 +218,7 @@ void dot(Pool& pool, const DotShape& original, const float* a, const float* b, f
   if (s.m != original.m) std::swap(a, b);
   if (s.batch * s.m * s.n == 0) return;
   const Plan p = planOf(s);
-  const bool stream = p.stream && !epilogue && reinterpret_cast<uintptr_t>(c) % 64 == 0;
+  const bool stream = p.stream && !epilogue && aligned(c);
   float* others = reinterpret_cast<float*>(workspace.shared);
   const int64_t size = s.batch * s.m * s.n;
 
@@ -260,12 +254,7 @@ void dot(Pool& pool, const DotShape& original, const float* a, const float* b, f
     }
   };
 
-  const int64_t tasks = p.tasks();
-  if (2 * size * s.k < kWorthThreads) {
-    for (int64_t i = 0; i < tasks; ++i) task(i, 0);
-  } else {
-    pool.run(tasks, task);
-  }
+  runTasks(pool, 2 * size * s.k, p.tasks(), task);
   if (p.chunks > 1) addChunks(pool, p, others, c, epilogue);
 }
 

@@ -16,7 +16,7 @@ namespace lethe {
 constexpr int kMostVectors = 4;  // vectors across a tile
 constexpr int kMostRows = 12;    // rows of a tile
 
-// `length` consecutive k, starting at offset `a` from each row's pointer and at offset `b` (floats) in B.
+// `length` consecutive k, starting at offset `a` from each row's pointer and at row `b` of B.
 struct Segment {
   int64_t a, b, length;
 };

@@ -35,14 +35,14 @@ template <class V, int MR, int NV, bool PART> void rowsTile(const RowsTile& t) {
     }
   }
   const int64_t bStep = t.bStep;
-  for (int64_t s = 0; s < t.segmentCount; ++s) {
-    const Segment& segment = t.segments[s];
-    const float* a[MR];
-    LETHE_UNROLL for (int r = 0; r < MR; ++r) a[r] = t.a + t.aRows[r] + segment.a;
-    const float* b = t.b + segment.b;
-    const int64_t length = segment.length;
+  const float* a[MR];
+  LETHE_UNROLL for (int r = 0; r < MR; ++r) a[r] = t.a + t.aRows[r];
+  const Segment* const end = t.segments + t.segmentCount;
+  for (const Segment* s = t.segments; s != end; ++s) {
+    const float* b = t.b + s->b * bStep;
+    const int64_t last = s->a + s->length;
 #pragma GCC unroll 4
-    for (int64_t k = 0; k < length; ++k) {
+    for (int64_t k = s->a; k < last; ++k) {
       V y[NV];
       LETHE_UNROLL for (int v = 0; v < NV; ++v) y[v] = Row::load(b, v, mask);
       b += bStep;
@@ -52,14 +52,18 @@ template <class V, int MR, int NV, bool PART> void rowsTile(const RowsTile& t) {
       }
     }
   }
+  float* const c = t.c;
+  const int64_t* const cRows = t.cRows;
   if (!PART && t.stream) {
     LETHE_UNROLL for (int r = 0; r < MR; ++r) {
-      LETHE_UNROLL for (int v = 0; v < NV; ++v) V::stream(t.c + t.cRows[r] + v * V::width, sum[r][v]);
+      float* row = c + cRows[r];
+      LETHE_UNROLL for (int v = 0; v < NV; ++v) V::stream(row + v * V::width, sum[r][v]);
     }
     return;
   }
   LETHE_UNROLL for (int r = 0; r < MR; ++r) {
-    LETHE_UNROLL for (int v = 0; v < NV; ++v) Row::store(t.c + t.cRows[r], v, mask, sum[r][v]);
+    float* row = c + cRows[r];
+    LETHE_UNROLL for (int v = 0; v < NV; ++v) Row::store(row, v, mask, sum[r][v]);
   }
 }
 

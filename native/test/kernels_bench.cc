@@ -104,8 +104,11 @@ std::vector<Case> allCases(const std::string& filter) {
   addConv("3x3 depthwise 128@16", depthwise);
   std::vector<Case> cases;
   for (auto& [name, make] : makers) {
-    if (name.find(filter) != std::string::npos) make(cases, name);
+    if (name.find(filter) != std::string::npos || filter.find(name) != std::string::npos) make(cases, name);
   }
+  cases.erase(std::remove_if(cases.begin(), cases.end(),
+                             [&](const Case& c) { return c.name.find(filter) == std::string::npos; }),
+              cases.end());
   return cases;
 }
 
