@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { formatWithOptions } from 'node:util';
 import { describe, expect, it, vi } from 'vitest';
+import { scratch } from './helpers.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const text = readFileSync(join(root, 'docs', 'data.md'), 'utf8');
@@ -17,9 +18,8 @@ describe('docs/data.md', () => {
     'block %i runs and prints what it says',
     async (_, block) => {
       const index = pathToFileURL(join(root, 'unlearn', 'data', 'index.ts')).href;
-      const path = join(folder, `block-${process.pid}-${i}.ts`);
-      await mkdir(folder, { recursive: true });
-      await writeFile(path, block.replaceAll("'lethe/unlearn'", `'${index}'`));
+      const code = block.replaceAll("'lethe/unlearn'", `'${index}'`);
+      const path = join(await scratch({ 'block.ts': code }), 'block.ts');
       const printed: string[] = [];
       const log = vi.spyOn(console, 'log').mockImplementation((...args: unknown[]) => {
         printed.push(formatWithOptions({ breakLength: Number.POSITIVE_INFINITY }, ...args).trim());
