@@ -4,7 +4,7 @@
 import type { Exhibits } from '../types.ts';
 import { className, type Facts } from './facts.ts';
 import { number, percent } from './format.ts';
-import { type Html, html, imageUri, raw } from './html.ts';
+import { type Html, html, imageUri } from './html.ts';
 import { meanOf, section } from './sections.ts';
 import type { Row, View } from './view.ts';
 
@@ -142,15 +142,14 @@ function oneClass(found: Found, label: number, facts: Facts): Html {
 const warmth = (share: number) => (share >= 0.8 ? 'hot hotter' : share >= 0.55 ? 'hot' : '');
 
 function shade(share: number, label: string): Html {
-  const text =
-    share >= 0.995
-      ? '100'
-      : share >= 0.095
-        ? number(100 * share, 0)
-        : share >= 0.0005
-          ? number(100 * share, 1)
-          : '';
-  return html`<td class="${warmth(share)}" style="--v:${fixed(share)}" title="${label}: ${percent(share, 1)}">${text || raw('<span class="zero">0</span>')}</td>`;
+  return html`<td class="${warmth(share)}" style="--v:${fixed(share)}" title="${label}: ${percent(share, 1)}">${shareText(100 * share)}</td>`;
+}
+
+/** One decimal below ten percent where there is room, whole numbers on narrow pages. */
+function shareText(value: number): Html {
+  if (value < 0.05) return html`<span class="zero">0</span>`;
+  if (value >= 9.95) return html`${number(value, 0)}`;
+  return html`<span class="fine">${number(value, 1)}</span><span class="coarse">${number(value, 0)}</span>`;
 }
 
 function matrixPanel(row: Row, matrix: number[][], facts: Facts): Html {
@@ -183,6 +182,7 @@ export function samples(view: View, facts: Facts): Html {
   if (!columns.length) return html``;
   const keyOf = (s: { set: string; id: number }) => `${s.set} ${s.id}`;
   const byKey = columns.map((row) => new Map(exhibitsOf(row)[0].samples.map((s) => [keyOf(s), s])));
+  const reference = columns.findIndex((row) => row.role === 'retrain');
   const every = new Map(byKey.flatMap((map) => [...map]));
   const shown = [...every.values()]
     .sort((a, b) => (a.set === b.set ? 0 : a.set === 'forget' ? -1 : 1))
@@ -197,12 +197,14 @@ export function samples(view: View, facts: Facts): Html {
       const seen = byKey[c].get(keyOf(sample));
       if (!seen) return html`<td data-label="${row.name}">–</td>`;
       const own = seen.predicted === sample.label;
-      return html`<td data-label="${row.name}" class="${own ? 'own' : 'other'}">${own ? html`<span aria-hidden="true">✓</span>\u00a0` : html`<span aria-hidden="true">→</span>\u00a0`}${className(facts.classes, seen.predicted)}<small>${percent(seen.confidence)}</small></td>`;
+      const target = reference >= 0 ? byKey[reference].get(keyOf(sample)) : undefined;
+      const differs = target !== undefined && own !== (target.predicted === sample.label);
+      return html`<td data-label="${row.name}" class="${differs ? 'differs' : ''}">${className(facts.classes, seen.predicted)}<small><span aria-hidden="true">${own ? '✓' : '✗'}</span> ${percent(seen.confidence)}</small></td>`;
     });
     return html`<tr class="${sample.set}"><th scope="row">${image}<span><b>${truth}</b><small>${sample.set === 'forget' ? 'forgotten' : 'kept'}, id ${sample.id}</small></span></th>${cells}</tr>`;
   });
   const lead =
-    'What each model sees in the same images, with its confidence (first seed). ✓ is the true class. Forgotten images should lose it where Retrain does; kept images should keep it.';
+    'What each model sees in the same images, with its confidence (first seed). ✓ is the true class, ✗ another; orange marks where a model is right and Retrain is not, or the other way round.';
   return section(
     'samples',
     'Samples before and after',

@@ -89,12 +89,12 @@ figure { margin: 0; min-width: 0; } figcaption { font-weight: 580; font-size: 14
 svg { width: 100%; height: auto; display: block; } svg text { font-size: 11.5px; fill: var(--soft); }
 .guide { fill: none; stroke: var(--ink); stroke-width: 1; opacity: .75; } .axis { stroke: var(--line); stroke-width: 1; } .bar.forget { fill: var(--forget); } .bar.retain { fill: var(--retain); } .bar.test { fill: var(--test); }
 
-.heat td { text-align: center; padding: 6px 2px; border: 1px solid var(--card); min-width: 34px;
+.heat td { overflow-wrap: normal; white-space: nowrap; text-align: center; padding: 6px 2px; border: 1px solid var(--card); min-width: 34px;
   background: color-mix(in srgb, var(--heat) calc(var(--v, 0) * 100%), var(--faint)); }
 .heat td.hot { color: var(--on-warm); } .heat td.hotter { color: var(--on-heat); } .heat thead th, .heat thead td { border: 0; background: none; text-align: center; }
 .heat thead th:first-child { text-align: left; } .heat tbody th { border: 0; padding-left: 0; white-space: nowrap; padding-right: 10px; }
 .heat.wide { table-layout: fixed; min-width: calc(178px + var(--k) * 46px); } .heat.wide th:first-child { width: 178px; } .heat.wide td, .heat.wide th { vertical-align: middle; } .heat.wide thead th { padding: 6px 2px; font-size: 12.5px; overflow: hidden; text-overflow: ellipsis; } .heat.wide thead th:first-child { padding-left: 0; }
-.heat .own { color: var(--forget); } .zero { opacity: .55; } .heat.wide tr.retrain > * { border-bottom: 2px solid var(--soft); }
+.heat .own { color: var(--forget); } .zero { opacity: .55; } .coarse { display: none; } .heat.wide tr.retrain > * { border-bottom: 2px solid var(--soft); }
 .panels.matrices { grid-template-columns: repeat(auto-fill, minmax(400px, 1fr)); } .heat.square { font-size: 11px; table-layout: fixed; }
 .heat.square td { padding: 0; height: 25px; min-width: 0; vertical-align: middle; } .heat.square tbody th { padding: 0 6px 0 0; font-size: 11.5px; text-align: right; vertical-align: middle; overflow: hidden; text-overflow: ellipsis; }
 .heat.square thead th { padding: 0 0 4px; height: 76px; } .heat.square thead th:first-child, .heat.square thead td { width: 76px; }
@@ -103,7 +103,7 @@ svg { width: 100%; height: auto; display: block; } svg text { font-size: 11.5px;
 
 .samples th[scope=row] { min-width: 158px; white-space: nowrap; } .samples th[scope=row] > * { display: inline-block; vertical-align: middle; }
 .samples { font-size: 13.5px; } .samples td, .samples th { vertical-align: middle; padding: 8px 6px; } .samples th:first-child { position: sticky; left: 0; background: var(--card); z-index: 1; padding-left: 0; } .samples img, .noimage { width: 50px; height: 50px; border-radius: 6px; margin-right: 9px; image-rendering: pixelated; background: var(--faint); }
-.samples td { min-width: 78px; } .samples tr.forget .own, .samples tr.retain .other { color: var(--forget); font-weight: 600; } .samples tr.forget + tr.retain > * { border-top: 2px solid var(--soft); }
+.samples td { min-width: 78px; } .samples .differs { color: var(--forget); font-weight: 600; } .samples tr.forget + tr.retain > * { border-top: 2px solid var(--soft); }
 
 .limits { margin: 0 0 12px; padding-left: 20px; max-width: 80ch; } .limits li { margin: 5px 0; }
 details { margin-top: 16px; } summary { cursor: pointer; font-weight: 550; font-size: 15px; } details[open] > summary { margin-bottom: 8px; } details p { max-width: 74ch; margin: 0; }
@@ -123,7 +123,7 @@ footer { margin-top: 28px; color: var(--soft); font-size: 13.5px; }
   .top { padding-top: 28px; } section { padding: 20px 16px; margin-top: 18px; border-radius: 10px; }
   .tiles { grid-template-columns: 1fr 1fr; gap: 9px; } .tile { padding: 11px 13px; } .tile:last-child:nth-child(odd) { grid-column: 1 / -1; }
   .two, .glossary { grid-template-columns: 1fr; } .panels { gap: 18px; grid-template-columns: 1fr 1fr; } .panels.matrices { grid-template-columns: 1fr; } svg text { font-size: 15.5px; }
-  .heat.wide { min-width: calc(98px + var(--k) * 23px); font-size: 11.5px; } .heat.wide th:first-child { width: 98px; white-space: normal; line-height: 1.2; padding: 4px 4px 4px 0; font-size: 12.5px; }
+  .heat.wide { min-width: calc(98px + var(--k) * 23px); font-size: 11.5px; } .heat.wide td { padding: 6px 0; } .fine { display: none; } .coarse { display: inline; } .heat.wide th:first-child { width: 98px; white-space: normal; line-height: 1.2; padding: 4px 4px 4px 0; font-size: 12.5px; }
   .heat.wide thead th:not(:first-child) span { writing-mode: vertical-rl; transform: rotate(180deg); white-space: nowrap; font-size: 12px; }
   .facts.hashes div { display: block; }
   .stack thead { display: none; }
@@ -140,7 +140,7 @@ footer { margin-top: 28px; color: var(--soft); font-size: 13.5px; }
     --page: #fff; --shadow: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   nav, .skip, .def { display: none; } body { font-size: 11pt; } main { max-width: none; padding: 0; } .top { padding-top: 0; }
-  section { border: 0; padding: 0; margin-top: 22px; box-shadow: none; } h2 { break-after: avoid; } figure, tr, .tile, .canvas { break-inside: avoid; }
+  section { border: 0; padding: 0; margin-top: 22px; box-shadow: none; } h2, .lead, h3, summary { break-after: avoid; } .tiles { grid-template-columns: repeat(5, 1fr); } figure, tr, .tile, .canvas { break-inside: avoid; }
   .scroll { overflow: visible; } table { font-size: 9pt; } tbody td, tbody th, thead th { padding: 4px 5px; } pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   .samples td { min-width: 0; } .samples img, .noimage { width: 36px; height: 36px; margin-right: 6px; } .samples th[scope=row] { min-width: 0; white-space: normal; }
   .main tbody th { min-width: 90px; }
