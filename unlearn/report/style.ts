@@ -119,7 +119,7 @@ code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, 'Liberation M
 footer { margin-top: 28px; color: var(--soft); font-size: 13.5px; }
 
 @media (max-width: 1000px) { .tiles { gap: 8px; } .tile { padding: 11px 12px; }
-  .main .std { display: block; } .main tbody td, .main thead th { padding: 8px 7px; } .main tbody th { min-width: 118px; padding-left: 0; } }
+  .main .std { display: block; } .main tbody td, .main thead th { padding: 8px 7px; } .main tbody th { min-width: 118px; } .main th:first-child { padding-left: 0; } }
 @media (max-width: 720px) {
   main { padding: 0 14px 40px; } nav > div { padding: 0 14px; gap: 14px; } nav .brand { display: none; }
   .top { padding-top: 28px; } section { padding: 20px 16px; margin-top: 18px; border-radius: 10px; }
