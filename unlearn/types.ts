@@ -29,6 +29,8 @@ export interface Dataset {
   readonly notes: readonly string[];
   /** sha256 over the decoded training and test bytes and labels: names exactly what was read. */
   readonly hash: string;
+  /** Tabular data only, one entry a column: byte b stands for min + (max - min) * b / 255. */
+  readonly features?: readonly { readonly name: string; readonly min: number; readonly max: number }[];
 }
 
 /** What is to be forgotten. Exactly one of the keys. */
