@@ -76,7 +76,11 @@ describe.runIf(process.env.LETHE_BENCH)('memory passes', () => {
         2 * N,
       ],
       ['x - row[r]', chain(big.shape, [big, f32(131072, 1)], [step('sub', [0, 1])]), 2 * N],
-      ['x + image[n, c]', chain([128, 1024, 64], [f32(128, 1024, 64), f32(128, 1, 64)], [step('add', [0, 1])]), 2 * N],
+      [
+        'x + image[n, c]',
+        chain([128, 1024, 64], [f32(128, 1024, 64), f32(128, 1, 64)], [step('add', [0, 1])]),
+        2 * N,
+      ],
       ['column sums', rootProgram('sum', { axes: [0] }, [big], [c]), N],
       ['row sums of 64', rootProgram('sum', { axes: [1] }, [big], [f32(131072)]), N],
       ['row max of 1024', rootProgram('max', { axes: [1] }, [f32(8192, 1024)], [f32(8192)]), N],
