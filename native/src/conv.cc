@@ -6,6 +6,7 @@
 #include "conv_weight.h"
 #include "planning.h"
 #include "winograd.h"
+#include "winograd_weight.h"
 
 namespace lethe {
 namespace {
@@ -28,6 +29,14 @@ Algorithm choose(const TapConv& c, bool exact) {
     if (manyChannels && winogradGain(c) >= 1.5 && manyBlocks()) return Algorithm::Winograd;
   }
   return Algorithm::Taps;
+}
+
+bool weightByWinograd(const ConvShape& s) {
+  const TapConv c = TapConv::forward(s);
+  if (s.exact || s.B * s.N * s.OH * s.OW == 0 || !winogradWeightFits(s)) return false;
+  // Sums over few tiles do not pay for turning them back into taps.
+  const bool manyChannels = s.C >= 32 && s.O >= 32, manyTiles = s.N * s.OH * s.OW >= 16 * 16 * 16;
+  return manyChannels && manyTiles && winogradGain(c) >= 1.5;
 }
 
 WorkspaceSize productWorkspace(const TapConv& c, bool exact, int threads) {
@@ -70,11 +79,12 @@ void convGradInput(Pool& pool, const ConvShape& s, const float* dy, const float*
 }
 
 WorkspaceSize convGradWeightWorkspace(const ConvShape& s, int threads) {
-  return directWeightGradientWorkspace(s, threads);
+  return weightByWinograd(s) ? winogradWeightWorkspace(s, threads) : directWeightGradientWorkspace(s, threads);
 }
 
 void convGradWeight(Pool& pool, const ConvShape& s, const float* x, const float* dy, float* dw,
                     const Workspace& workspace, const Prologue* px, const Prologue* pdy, const Epilogue* epilogue) {
+  if (weightByWinograd(s)) return winogradWeight(pool, s, x, dy, dw, workspace, px, pdy, epilogue);
   directWeightGradient(pool, s, x, dy, dw, workspace, px, pdy, epilogue);
 }
 
