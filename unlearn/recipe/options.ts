@@ -1,0 +1,177 @@
+// The options each method, model and data set understands, with their defaults: what a recipe may say under
+// `options`. Values follow Boundary Unlearning's and SalUn's released code where the papers are silent (methods.md
+// of the research notes, sections 1 and 2.8); docs/methods pages say where the two differ.
+
+import * as v from 'valibot';
+import { bool, choice, className, int, list, num, section, text } from './fields.ts';
+
+const opt = <S extends v.GenericSchema, D>(schema: S, value: D) => v.optional(schema, value as never);
+const fraction = (about: string) => num(about, 0, 1);
+
+/** Augmentation of training batches: random shifts and mirror images. */
+export const augment = section('Augmentation of training batches.', {
+  crop: opt(int('Zero padding in pixels on each side before a random crop back to size.', 0, 64), 0),
+  flip: opt(bool('Mirror left and right with probability 1/2.'), false),
+});
+
+/** How an optimiser is set and how long it runs; the base of training and of every method that fine-tunes. */
+const tuning = (d: { epochs: number; batchSize: number; learningRate: number; weightDecay: number }) => ({
+  epochs: opt(int('Passes over the data.', 1, 100_000), d.epochs),
+  batchSize: opt(int('Samples per step.', 1, 1_000_000), d.batchSize),
+  learningRate: opt(num('Step size.', 0, 1000), d.learningRate),
+  momentum: opt(fraction('Momentum of SGD.'), 0.9),
+  weightDecay: opt(fraction('L2 penalty added to the gradient.'), d.weightDecay),
+});
+
+const batchNorm = opt(
+  choice(
+    "Batch-norm statistics while unlearning: `train` updates them from the batches seen (as the papers' code does), `frozen` keeps them.",
+    ['train', 'frozen'],
+  ),
+  'train',
+);
+
+/** Keys of `train`, all of them optional here so that `retrain` can override single ones. */
+export const trainEntries = {
+  ...tuning({ epochs: 10, batchSize: 128, learningRate: 0.05, weightDecay: 5e-4 }),
+  optimizer: opt(choice('Optimiser.', ['sgd', 'adam', 'adamw']), 'sgd'),
+  schedule: opt(
+    choice('Learning rate over time: `step` multiplies by `gamma` at each of `milestones`.', [
+      'constant',
+      'cosine',
+      'step',
+    ]),
+    'cosine',
+  ),
+  milestones: v.optional(
+    list(
+      int('Epoch.', 1, 100_000),
+      'Epochs at which a `step` schedule decays.',
+      'a list of epochs, such as [91, 136]',
+    ),
+  ),
+  gamma: opt(fraction('Factor of each decay of a `step` schedule.'), 0.1),
+  warmupEpochs: opt(num('Epochs over which the learning rate rises from 0.', 0, 100_000), 0),
+  augment: opt(augment, {}),
+};
+
+/** Overrides of `train`: the same keys, without defaults. */
+const trainOverrides = Object.fromEntries(
+  Object.entries(trainEntries).map(([key, schema]) => [
+    key,
+    v.optional((schema as { wrapped: v.GenericSchema }).wrapped),
+  ]),
+) as v.ObjectEntries;
+
+const inherited = { augment: v.optional(augment) };
+
+export const methodOptions: Readonly<Record<string, v.GenericSchema>> = {
+  retrain: section(
+    'Train from scratch on what is kept: the target every other method is measured against. Takes the keys of `train`; those left out come from there.',
+    trainOverrides,
+  ),
+  finetune: section('Go on training on what is kept.', {
+    ...tuning({ epochs: 10, batchSize: 256, learningRate: 0.01, weightDecay: 5e-4 }),
+    batchNorm,
+    ...inherited,
+  }),
+  randomLabels: section('Train on the forget set with random labels, then on what is kept.', {
+    ...tuning({ epochs: 10, batchSize: 256, learningRate: 0.01, weightDecay: 5e-4 }),
+    excludeTrueLabel: opt(
+      bool('Never draw the true label (as the paper says; the released code may draw it).'),
+      true,
+    ),
+    redraw: opt(choice('How often labels are drawn anew.', ['batch', 'epoch', 'once']), 'batch'),
+    order: opt(
+      choice(
+        '`phases`: a pass over the forget set, then one over what is kept, each epoch; `mixed`: both shuffled together.',
+        ['phases', 'mixed'],
+      ),
+      'phases',
+    ),
+    batchNorm,
+    ...inherited,
+  }),
+  gradientAscent: section('Climb the loss on the forget set (negative gradient).', {
+    ...tuning({ epochs: 5, batchSize: 256, learningRate: 1e-4, weightDecay: 5e-4 }),
+    batchNorm,
+    ...inherited,
+  }),
+  boundaryShrink: section('Move each forgotten sample to its nearest other class (Boundary Shrink).', {
+    ...tuning({ epochs: 10, batchSize: 64, learningRate: 1e-5, weightDecay: 0 }),
+    epsilon: opt(fraction('Length of the one FGSM step that looks for the neighbour.'), 0.1),
+    epsilonConvention: opt(
+      choice(
+        "`pixel`: epsilon in [0, 1] pixels; `released`: in the released code's mis-scaled units, about 2.5 times as far.",
+        ['pixel', 'released'],
+      ),
+      'pixel',
+    ),
+    excludeTrueLabel: opt(
+      bool(
+        'Take the likeliest other class where the step does not change the label; false trains such samples towards their true label, as the released code does.',
+      ),
+      true,
+    ),
+    rounding: opt(bool('Round the perturbed image to whole bytes, as the released code does.'), false),
+    batchNorm,
+  }),
+  boundaryExpanding: section(
+    'Send the forget set to a shadow class that is cut off afterwards (Boundary Expanding).',
+    {
+      ...tuning({ epochs: 10, batchSize: 64, learningRate: 1e-5, weightDecay: 0 }),
+      shadowInit: opt(choice('First weights of the shadow class.', ['xavier', 'default']), 'xavier'),
+      batchNorm,
+    },
+  ),
+};
+
+export const modelOptions: Readonly<Record<string, v.GenericSchema>> = {
+  mlp: section('Fully connected network.', {
+    hidden: opt(
+      list(
+        int('Units.', 1, 65_536),
+        'Units of each hidden layer.',
+        'a list of layer widths, such as [256, 128]',
+      ),
+      [256, 128],
+    ),
+  }),
+  lenet: section('Small convolutional network: two convolutions, then dense layers.', {}),
+  allCnn: section('All-CNN: convolutions only, with batch-norm.', {
+    width: opt(choice("`half` is Boundary Unlearning's network.", ['half', 'full']), 'half'),
+  }),
+  resnet18: section('ResNet-18 with the 3x3 stem for small images.', {}),
+  vgg16: section('VGG-16 with batch-norm.', {}),
+};
+
+export const datasetOptions: Readonly<Record<string, v.GenericSchema>> = {
+  glyphs: section('Drawn by Lethe from a seed: 32x32x3, ten classes. Needs no files.', {
+    train: opt(int('Training images.', 10, 1_000_000), 4000),
+    test: opt(int('Test images.', 10, 1_000_000), 1000),
+    seed: opt(int('Seed of the drawing.'), 0),
+  }),
+  mnist: section('MNIST, IDX files.', {}),
+  'fashion-mnist': section('Fashion-MNIST, IDX files.', {}),
+  'cifar-10': section('CIFAR-10, binary files.', {}),
+  'cifar-100': section('CIFAR-100, binary files.', {}),
+};
+
+/** What to forget: exactly one of class, ratio, ids, files, person (checked in schema.ts). */
+export const forgetEntries = {
+  class: v.optional(className('Forget this whole class.')),
+  ratio: v.optional(num('Forget this share of the training images, drawn at random.', 0, 1)),
+  seed: v.optional(int('With `ratio`: seed of the draw.')),
+  withinClass: v.optional(className('With `ratio`: draw from this class only.')),
+  ids: v.optional(
+    list(
+      int('Position.'),
+      'Forget these training images, by their position in the data set.',
+      'a list of positions',
+    ),
+  ),
+  files: v.optional(
+    list(text('File.'), "Forget these files, relative to the data set's folder.", 'a list of file names'),
+  ),
+  person: v.optional(text('Forget every image of this person.')),
+};
