@@ -35,6 +35,8 @@ export interface RunOptions {
   /** Stop all at the first method that fails, instead of going on with the others. */
   readonly failFast?: boolean;
   readonly signal?: AbortSignal;
+  /** The command that would do this again, for the report. */
+  readonly command?: string;
   readonly onEvent?: (event: RunEvent) => void;
   /** Plan and estimate only; writes nothing. */
   readonly dryRun?: boolean;

@@ -12,7 +12,7 @@ import type { Metrics, Progress, Results, RunEntry } from '../types.ts';
 import { describeEnvironment } from './environment.ts';
 import type { Action, RunEvent } from './log.ts';
 import type { DeviceInfo, Material, Parts } from './parts.ts';
-import { type CellRecord, type PlannedCell, progressFile, recordFile, weightsFile } from './plan.ts';
+import { type CellRecord, hashOf, type PlannedCell, progressFile, recordFile, weightsFile } from './plan.ts';
 import { FileStore } from './store.ts';
 
 type Place = { readonly cell: string; readonly index: number; readonly total: number };
@@ -134,6 +134,20 @@ export class Carrier {
     this.tell({ type: 'end', cell, action, seconds: (performance.now() - started) / 1000 });
   }
 
+  #environment(): Record<string, unknown> {
+    const { dataset, manifest } = this.material;
+    const { ids: _, hashes: __, ...forget } = manifest;
+    const failed = this.#failures.map(({ cell, reason }) => `${cell} failed: ${reason}`);
+    return {
+      ...describeEnvironment(),
+      command: this.options.command,
+      classes: dataset.classes,
+      forget,
+      hashes: { dataset: dataset.hash, forget: hashOf(manifest) },
+      notes: [...dataset.notes, ...failed],
+    };
+  }
+
   /** results.json of all that can be told so far: the seeds whose retrain has been evaluated. */
   async #writeResults(): Promise<Results> {
     const runs = this.plan.flatMap((cell) => {
@@ -145,7 +159,7 @@ export class Carrier {
       version: 1,
       recipe: this.recipe as unknown as Record<string, unknown>,
       device: this.device,
-      environment: { ...describeEnvironment(), notes: this.material.dataset.notes, failures: this.#failures },
+      environment: this.#environment(),
       runs,
     };
     await writeFileAtomic(join(this.options.out, 'results.json'), `${JSON.stringify(results, null, 1)}\n`);

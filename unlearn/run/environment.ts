@@ -1,19 +1,21 @@
 // Where a run took place, for results.json: software, processor, memory. No names of people, machines or folders.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, platform, release, totalmem } from 'node:os';
 
-/** The version of Lethe, from package.json, wherever this file lies below it. */
+/** The folder of Lethe's package.json: its sources lie one folder deeper once compiled. */
+export const packageRoot: URL = (() => {
+  const near = ['../../', '../../../'].map((up) => new URL(up, import.meta.url));
+  return near.find((folder) => existsSync(new URL('package.json', folder))) ?? near[0];
+})();
+
+/** The version of Lethe. */
 export const version: string = (() => {
-  for (const up of ['../../package.json', '../../../package.json']) {
-    try {
-      const found = JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8'));
-      if (found.name === 'lethe') return found.version;
-    } catch {
-      // Not here: the sources lie one folder deeper once compiled.
-    }
+  try {
+    return JSON.parse(readFileSync(new URL('package.json', packageRoot), 'utf8')).version;
+  } catch {
+    return 'unknown';
   }
-  return 'unknown';
 })();
 
 export function describeEnvironment(): Record<string, unknown> {
