@@ -1,7 +1,7 @@
 // The vocabulary of everything above the engine: data, forget sets, methods, results. Types only.
 
-import type { Tensor } from '../engine/tensor.ts';
 import type { Model, Variables } from '../engine/nn/types.ts';
+import type { Tensor } from '../engine/tensor.ts';
 
 /** Images as bytes, [size, height, width, channels], with labels. Batches turn bytes into float32 in [0, 1]. */
 export interface Split {
@@ -29,6 +29,8 @@ export interface Dataset {
   readonly notes: readonly string[];
   /** sha256 over the decoded training and test bytes and labels: names exactly what was read. */
   readonly hash: string;
+  /** Tabular data only, one entry a column: byte b stands for min + (max - min) * b / 255. */
+  readonly features?: readonly { readonly name: string; readonly min: number; readonly max: number }[];
 }
 
 /** What is to be forgotten. Exactly one of the keys. */
@@ -80,8 +82,14 @@ export interface Cost {
 
 /** Where a long computation keeps its state so that a killed process resumes to the same bits. */
 export interface CheckpointStore {
-  load(): Promise<{ arrays: Record<string, { data: Float32Array | Int32Array | Uint32Array; shape: number[] }>; meta: Record<string, unknown> } | null>;
-  save(state: { arrays: Record<string, { data: Float32Array | Int32Array | Uint32Array; shape: number[] }>; meta: Record<string, unknown> }): Promise<void>;
+  load(): Promise<{
+    arrays: Record<string, { data: Float32Array | Int32Array | Uint32Array; shape: number[] }>;
+    meta: Record<string, unknown>;
+  } | null>;
+  save(state: {
+    arrays: Record<string, { data: Float32Array | Int32Array | Uint32Array; shape: number[] }>;
+    meta: Record<string, unknown>;
+  }): Promise<void>;
 }
 
 export interface UnlearnInput {
@@ -128,11 +136,23 @@ export interface Metrics {
 /** What the report draws beyond the table: bounded in size, no image bytes of people unless asked. */
 export interface Exhibits {
   /** Softmax-entropy histograms in nats over [0, ln K], equal bins, shares that sum to 1. */
-  readonly entropy: { readonly edges: number[]; readonly forget: number[]; readonly retain: number[]; readonly test: number[] };
+  readonly entropy: {
+    readonly edges: number[];
+    readonly forget: number[];
+    readonly retain: number[];
+    readonly test: number[];
+  };
   /** Share of forgotten training samples of each true class predicted as each class: [K][K], rows sum to 1 or 0. */
   readonly forgetPredictions: number[][];
   /** A few forgotten and retained samples: predicted class and confidence, PNG as data URI. */
-  readonly samples: readonly { id: number; set: 'forget' | 'retain'; label: number; predicted: number; confidence: number; png: string }[];
+  readonly samples: readonly {
+    id: number;
+    set: 'forget' | 'retain';
+    label: number;
+    predicted: number;
+    confidence: number;
+    png: string;
+  }[];
 }
 
 export interface RunEntry {
