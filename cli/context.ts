@@ -2,6 +2,7 @@
 // interrupt stops work at a safe point. No command's own logic.
 
 import { type Command, InvalidArgumentError } from 'commander';
+import type { Parts } from '../unlearn/run/parts.ts';
 
 export interface Stream {
   write(text: string): unknown;
@@ -16,6 +17,8 @@ export interface World {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Told of SIGINT and SIGTERM while a command listens; returns what stops the listening. */
   readonly onInterrupt: (listener: () => void) => () => void;
+  /** What runs are made of, instead of the engine and its methods: for tests. */
+  readonly parts?: Parts;
 }
 
 export interface Globals {

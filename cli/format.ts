@@ -24,8 +24,13 @@ export function bytes(count: number): string {
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows];
   const width = head.map((_, c) => Math.max(...all.map((row) => (row[c] ?? '').length)));
-  const right = head.map((_, c) => rows.length > 0 && rows.every((row) => /^[-~]?[\d.]+\S* ?\S*$|^-?$/.test(row[c] ?? '')));
+  const right = head.map(
+    (_, c) => rows.length > 0 && rows.every((row) => /^[-~]?[\d.]+\S* ?\S*$|^-?$/.test(row[c] ?? '')),
+  );
   const line = (row: readonly string[]) =>
-    row.map((cell, c) => (right[c] ? cell.padStart(width[c]) : cell.padEnd(width[c]))).join('  ').trimEnd();
+    row
+      .map((cell, c) => (right[c] ? cell.padStart(width[c]) : cell.padEnd(width[c])))
+      .join('  ')
+      .trimEnd();
   return [line(head), width.map((w) => '-'.repeat(w)).join('  '), ...rows.map(line)].join('\n');
 }

@@ -3,6 +3,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { LetheError } from '../engine/error.ts';
+import { version } from '../unlearn/run/environment.ts';
 import { register as bench } from './commands/bench.ts';
 import { register as datasets } from './commands/datasets.ts';
 import { register as demo } from './commands/demo.ts';
@@ -13,7 +14,6 @@ import { register as run } from './commands/run.ts';
 import { register as train } from './commands/train.ts';
 import { register as unlearn } from './commands/unlearn.ts';
 import type { World } from './context.ts';
-import { version } from '../unlearn/run/environment.ts';
 
 const examples = `Examples:
   lethe demo                                          a network forgets a class: no data, no network, no GPU
@@ -39,7 +39,8 @@ export async function lethe(argv: readonly string[], world: World): Promise<numb
       getErrHelpWidth: () => world.stderr.columns ?? 100,
       outputError: (text, write) => write(`lethe: ${oneLine(text)}\n`),
     });
-  for (const register of [demo, run, train, unlearn, evaluate, report, datasets, devices, bench]) register(program, world);
+  for (const register of [demo, run, train, unlearn, evaluate, report, datasets, devices, bench])
+    register(program, world);
   for (const command of program.commands) inherit(command, program);
   try {
     await program.parseAsync(argv as string[], { from: 'user' });
@@ -63,7 +64,9 @@ function explain(error: unknown, world: World): number {
     return error.kind === 'value' || error.kind === 'data' ? 2 : 1;
   }
   const what = oneLine(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
-  const hint = world.env.LETHE_DEBUG ? '' : '; LETHE_DEBUG=1 shows where, and log.txt of the output folder has it too';
+  const hint = world.env.LETHE_DEBUG
+    ? ''
+    : '; LETHE_DEBUG=1 shows where, so does log.txt of an output folder';
   world.stderr.write(`lethe: this is a bug in Lethe: ${what}${hint}\n`);
   return 1;
 }

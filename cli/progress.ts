@@ -16,7 +16,10 @@ export interface Clock {
   readonly day: () => string;
 }
 
-const systemClock: Clock = { now: () => performance.now(), day: () => new Date().toISOString().slice(11, 19) };
+const systemClock: Clock = {
+  now: () => performance.now(),
+  day: () => new Date().toISOString().slice(11, 19),
+};
 
 export class Display {
   #place = '';
@@ -32,7 +35,7 @@ export class Display {
 
   /** Takes one event; hand it to run() as onEvent. */
   readonly show = (event: RunEvent): void => {
-    if (event.type === 'progress') return this.#progress(event.progress);
+    if (event.type === 'progress') this.#progress(event.progress);
     const text = lineOf(event);
     if (event.type === 'start') {
       this.#place = `[${event.index}/${event.total}] ${event.cell}`;
@@ -40,9 +43,9 @@ export class Display {
       this.#phaseStart = this.clock.now();
       this.#last = Number.NEGATIVE_INFINITY;
       // On a terminal the live line says it.
-      if (this.context.live) return this.#draw(`${this.#place} ${event.action}`);
+      if (this.context.live) this.#draw(`${this.#place} ${event.action}`);
     }
-    if (text !== null) this.#line(text);
+    if (text !== null && !(event.type === 'start' && this.context.live)) this.#line(text);
   };
 
   /** Leaves the terminal with the cursor on an empty line. */
@@ -61,7 +64,8 @@ export class Display {
     if (now - this.#last < (this.context.live ? FRAME_MS : QUIET_MS)) return;
     this.#last = now;
     const spent = (now - this.#phaseStart) / 1000;
-    const eta = p.eta ?? (p.fraction > 0.02 && spent > 1 ? (spent / p.fraction) * (1 - p.fraction) : undefined);
+    const eta =
+      p.eta ?? (p.fraction > 0.02 && spent > 1 ? (spent / p.fraction) * (1 - p.fraction) : undefined);
     const facts = [
       p.phase,
       p.epoch === undefined ? '' : `epoch ${p.epoch}${p.epochs ? `/${p.epochs}` : ''}`,

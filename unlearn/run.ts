@@ -12,7 +12,7 @@ import { Carrier } from './run/carry.ts';
 import { version } from './run/environment.ts';
 import { estimateCell } from './run/estimate.ts';
 import { lockFolder } from './run/lock.ts';
-import { fileLog, type RunEvent } from './run/log.ts';
+import { fileLog, type RunEvent, stackOf } from './run/log.ts';
 import type { Parts, StepCost } from './run/parts.ts';
 import { inspectCells, type PlannedCell, planCells } from './run/plan.ts';
 import type { Results } from './types.ts';
@@ -109,14 +109,8 @@ export async function run(source: string | object, options: RunOptions): Promise
     return await new Carrier(recipe, options, parts, device, material, plan, tell).go();
   } catch (cause) {
     const error = options.signal?.aborted ? stopped(options.out) : cause;
-    tell({
-      type: 'note',
-      level: 'error',
-      message:
-        cause instanceof LetheError || options.signal?.aborted
-          ? reasonOf(error)
-          : String((cause as Error)?.stack ?? cause),
-    });
+    // For the log alone: whoever called is told by the error itself.
+    log({ type: 'note', level: 'error', message: reasonOf(error), detail: stackOf(error) });
     throw error;
   } finally {
     unlock();

@@ -30,6 +30,10 @@ async function load(): Promise<(args: string[]) => Promise<unknown>> {
     return module.runBench;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
-    throw new LetheError('state', 'the bench is not part of this installation; run it in a clone of the repository after npm install', { cause });
+    throw new LetheError(
+      'state',
+      'the bench is not part of this installation; run it in a clone of the repository after npm install',
+      { cause },
+    );
   }
 }

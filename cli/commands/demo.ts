@@ -12,7 +12,8 @@ export function register(program: Command, world: World): void {
     world,
     'demo',
     {
-      summary: 'A small network learns ten kinds of glyphs and forgets one, by each method. Minutes, no data, no GPU.',
+      summary:
+        'A small network learns ten kinds of glyphs and forgets one, by each method. Minutes, no data, no GPU.',
       examples: ['lethe demo', 'lethe demo --out my-demo', 'lethe demo --set forget.class=7 --dry-run'],
     },
     (command) =>

@@ -17,18 +17,34 @@ export function register(program: Command, world: World): void {
     'report <results>',
     {
       summary: 'Draw the report again from results.json (or the folder that holds it), or print the table.',
-      examples: ['lethe report lethe-out/demo', 'lethe report lethe-out/demo --format csv > demo.csv', 'lethe report results.json --out page.html'],
+      examples: [
+        'lethe report lethe-out/demo',
+        'lethe report lethe-out/demo --format csv > demo.csv',
+        'lethe report results.json --out page.html',
+      ],
     },
     (command) =>
       command
-        .addOption(new Option('--format <form>', 'html, table, csv or latex').choices(['html', 'table', 'csv', 'latex']).default('html'))
-        .option('--out <file>', 'file to write; default for html: report.html beside the results; else stdout'),
+        .addOption(
+          new Option('--format <form>', 'html, table, csv or latex')
+            .choices(['html', 'table', 'csv', 'latex'])
+            .default('html'),
+        )
+        .option(
+          '--out <file>',
+          'file to write; default for html: report.html beside the results; else stdout',
+        ),
     async (context, [given], flags) => {
       const path = existsSync(given) && statSync(given).isDirectory() ? join(given, 'results.json') : given;
       const { loadResults } = await import('../../unlearn/run/results.ts');
       const results = await loadResults(path);
       const report = await import('../../unlearn/report/index.ts');
-      const forms = { html: report.renderReport, table: report.renderTable, csv: report.toCsv, latex: report.toLatex };
+      const forms = {
+        html: report.renderReport,
+        table: report.renderTable,
+        csv: report.toCsv,
+        latex: report.toLatex,
+      };
       const text = forms[flags.format](results);
       const out = flags.out ?? (flags.format === 'html' ? join(dirname(path), 'report.html') : null);
       if (out === null) return context.put(results, text);

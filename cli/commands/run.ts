@@ -1,6 +1,10 @@
 // `lethe run`: a whole experiment from a recipe. Shows the plan, the progress and the table; all work is in unlearn/run.ts.
 
 import type { Command } from 'commander';
+import { LetheError } from '../../engine/error.ts';
+import { devices } from '../../unlearn/recipe/names.ts';
+import { hint } from '../../unlearn/recipe/suggest.ts';
+import type { Recipe } from '../../unlearn/recipe.ts';
 import type { RunOutcome } from '../../unlearn/run.ts';
 import { type Computing, type Context, computing, define, type World } from '../context.ts';
 import { bytes, duration, table } from '../format.ts';
@@ -19,7 +23,8 @@ export function register(program: Command, world: World): void {
     world,
     'run <recipe>',
     {
-      summary: 'Train, retrain, unlearn with each method, evaluate and report, as a recipe says. Skips what is done.',
+      summary:
+        'Train, retrain, unlearn with each method, evaluate and report, as a recipe says. Skips what is done.',
       examples: [
         'lethe run recipes/fashion-mnist-class.yaml --data data',
         'lethe run recipes/demo.yaml --set train.epochs=3 --set forget.class=7 --dry-run',
@@ -43,12 +48,27 @@ export async function runRecipe(context: Context, path: string, flags: RunFlags)
   const recipe = await readRecipe(path, flags.set);
   const out = flags.out ?? `lethe-out/${recipe.name}`;
   const display = new Display(context);
-  const command = ['lethe run recipe.yaml', ...(flags.seed === undefined ? [] : [`--seed ${flags.seed}`])].join(' ');
+  const command = [
+    'lethe run recipe.yaml',
+    ...(flags.seed === undefined ? [] : [`--seed ${flags.seed}`]),
+  ].join(' ');
   const outcome = await context.interruptible(async (signal) => {
     try {
       const { data, seed, resume, dryRun, failFast } = flags;
       const device = deviceOf(flags.device);
-      return await run(recipe, { out, data, device, seed, resume, dryRun, failFast, signal, command, onEvent: display.show });
+      return await run(recipe, {
+        parts: context.world.parts,
+        out,
+        data,
+        device,
+        seed,
+        resume,
+        dryRun,
+        failFast,
+        signal,
+        command,
+        onEvent: display.show,
+      });
     } finally {
       display.end();
     }
@@ -58,18 +78,28 @@ export async function runRecipe(context: Context, path: string, flags: RunFlags)
   if (outcome.results) context.put(outcome.results, renderTable(outcome.results));
   context.say(`${context.paint('bold', 'report:')} ${out}/report.html`);
   if (outcome.failures.length > 0) {
-    const { LetheError } = await import('../../engine/error.ts');
     const what = outcome.failures.map((f) => `${f.cell} (${f.reason})`).join(', ');
-    throw new LetheError('state', `${outcome.failures.length} of ${outcome.plan.length} cells failed: ${what}`);
+    throw new LetheError(
+      'state',
+      `${outcome.failures.length} of ${outcome.plan.length} cells failed: ${what}`,
+    );
   }
 }
 
 /** Checks --device before anything is loaded. */
-export function deviceOf(name: string | undefined) {
-  return name as 'auto' | 'webgpu' | 'cpu' | 'reference' | undefined;
+export function deviceOf(name: string | undefined): Recipe['device'] | undefined {
+  if (name === undefined || (devices as readonly string[]).includes(name))
+    return name as Recipe['device'] | undefined;
+  throw new LetheError('value', `--device: no device "${name}"${hint(name, devices)}`);
 }
 
-const states = { done: 'done already', evaluate: 'evaluate only', resume: 'go on', todo: 'to do', replace: 'REPLACES a result' };
+const states = {
+  done: 'done already',
+  evaluate: 'evaluate only',
+  resume: 'go on',
+  todo: 'to do',
+  replace: 'REPLACES a result',
+};
 
 function showPlan(context: Context, outcome: RunOutcome, out: string): void {
   const { plan, step } = outcome;

@@ -3,11 +3,10 @@
 
 import * as v from 'valibot';
 import { bool, choice, int, list, num, options, prose, section, text } from './fields.ts';
+import { devices } from './names.ts';
 import { datasetOptions, forgetEntries, methodOptions, modelOptions, trainEntries } from './options.ts';
 
 const keys = (table: Readonly<Record<string, unknown>>) => Object.keys(table);
-
-export const devices = ['auto', 'webgpu', 'cpu', 'reference'] as const;
 
 const method = section('One method to run.', {
   name: choice('Method.', keys(methodOptions)),
@@ -61,9 +60,11 @@ export const recipeSchema = section('A recipe.', {
   evaluate: v.optional(
     section('Evaluation.', {
       batchSize: v.optional(int('Samples per forward pass.', 1, 1_000_000), 500),
-      exhibits: v.optional(
-        bool('Collect entropy histograms, predictions and sample images for the report.'),
-        true,
+      exhibits: v.optional(bool('Collect entropy histograms and predictions for the report.'), true),
+      images: v.optional(
+        bool(
+          'Show sample images in the report. Default: true, but false for `faces` and `folder`: people stay out of reports unless asked for.',
+        ),
       ),
     }),
     {},

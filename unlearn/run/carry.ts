@@ -10,7 +10,7 @@ import type { Recipe } from '../recipe.ts';
 import type { RunOptions, RunOutcome } from '../run.ts';
 import type { Metrics, Progress, Results, RunEntry } from '../types.ts';
 import { describeEnvironment } from './environment.ts';
-import type { Action, RunEvent } from './log.ts';
+import { type Action, type RunEvent, stackOf } from './log.ts';
 import type { DeviceInfo, Material, Parts } from './parts.ts';
 import { type CellRecord, hashOf, type PlannedCell, progressFile, recordFile, weightsFile } from './plan.ts';
 import { FileStore } from './store.ts';
@@ -56,7 +56,12 @@ export class Carrier {
         if (needed || own || this.options.failFast || this.options.signal?.aborted) throw cause;
         const reason = reasonOf(cause);
         this.#failures.push({ cell: cell.id, reason });
-        this.tell({ type: 'note', level: 'error', message: `${cell.id} failed: ${reason}` });
+        this.tell({
+          type: 'note',
+          level: 'error',
+          message: `${cell.id} failed: ${reason}`,
+          detail: stackOf(cause),
+        });
       }
     }
     const results = await this.#writeResults();

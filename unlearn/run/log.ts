@@ -2,6 +2,7 @@
 // courtesy: a line that cannot be written (a full disk) never stops the work; the work's own files say so loudly.
 
 import { appendFileSync } from 'node:fs';
+import { LetheError } from '../../engine/error.ts';
 import type { Metrics, Progress } from '../types.ts';
 import type { PlannedCell } from './plan.ts';
 
@@ -25,7 +26,17 @@ export type RunEvent =
       readonly metrics?: Metrics;
     }
   | { readonly type: 'skip'; readonly cell: string; readonly index: number; readonly total: number }
-  | { readonly type: 'note'; readonly level: 'info' | 'warning' | 'error'; readonly message: string };
+  | {
+      readonly type: 'note';
+      readonly level: 'info' | 'warning' | 'error';
+      readonly message: string;
+      readonly detail?: string;
+    };
+
+/** Where an error came from, if it is not one that speaks for itself. For the log only. */
+export function stackOf(error: unknown): string | undefined {
+  return error instanceof Error && !(error instanceof LetheError) ? error.stack : undefined;
+}
 
 /** An event as one line of text; null for those not worth one. */
 export function lineOf(event: RunEvent): string | null {
@@ -64,6 +75,7 @@ export function fileLog(path: string): (event: RunEvent) => void {
       line = `${event.cell}: ${phase}${where} ${(100 * fraction).toFixed(0)}%${loss === undefined ? '' : ` loss ${loss.toFixed(4)}`}`;
     }
     if (line === null) return;
+    if (event.type === 'note' && event.detail) line += `\n${event.detail}`;
     try {
       appendFileSync(path, `${new Date().toISOString()} ${line}\n`);
     } catch {

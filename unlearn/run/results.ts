@@ -14,7 +14,8 @@ export async function loadResults(path: string): Promise<Results> {
   } catch (cause) {
     throw new LetheError('value', `results ${printable(path)}: ${reasonOf(cause)}`, { cause });
   }
-  const bad = (what: string) => new LetheError('data', `${printable(path)}: ${what}; expected a results.json written by lethe run`);
+  const bad = (what: string) =>
+    new LetheError('data', `${printable(path)}: ${what}; expected a results.json written by lethe run`);
   let value: Results;
   try {
     value = JSON.parse(text);
@@ -26,7 +27,8 @@ export async function loadResults(path: string): Promise<Results> {
   if (value.version !== 1) throw bad(`version ${printable(String(value.version))}`);
   if (!Array.isArray(value.runs)) throw bad('no list of runs');
   value.runs.forEach((run, i) => {
-    if (!isMap(run) || typeof run.method !== 'string' || !isMap(run.metrics)) throw bad(`runs.${i} is not a run`);
+    if (!isMap(run) || typeof run.method !== 'string' || !isMap(run.metrics))
+      throw bad(`runs.${i} is not a run`);
   });
   return value;
 }
