@@ -1,0 +1,140 @@
+// The comparison as text: a table for the terminal, CSV of every run, LaTeX of the means. No files are written here.
+
+import type { Results } from '../types.ts';
+import { COMPARED, definitionOf } from './definitions.ts';
+import { duration, number, signed, spread, times } from './format.ts';
+import { visible } from './html.ts';
+import { type Cell, type Row, viewOf } from './view.ts';
+
+export interface TableOptions {
+  /** ANSI colours: the caller decides (terminal, NO_COLOR). Default false. */
+  readonly color?: boolean;
+}
+
+/** The comparison with retraining, one line a method, ending in a line feed. Names cannot move the cursor or set colours. */
+export function renderTable(results: Results, { color = false }: TableOptions = {}): string {
+  const view = viewOf(results);
+  if (!view.rows.length) return 'No runs.\n';
+  const paint = (text: string, code: string) => (color && code ? `\u001b[${code}m${text}\u001b[0m` : text);
+  const header = [
+    'Method',
+    ...COMPARED.map((key) => definitionOf(key).label),
+    'Avg. gap',
+    'ToW',
+    'Time',
+    'Speed',
+  ];
+  const lines = view.rows.map((row) => [
+    { text: oneLine(row.name) + (row.flags.length ? ' !' : ''), code: row.role === 'retrain' ? '1' : '' },
+    ...COMPARED.map((key) => ({ text: cellText(row.cells[key]), code: shade(row.cells[key].gap) })),
+    {
+      text: row.role === 'retrain' ? '0' : spread(row.avgGap),
+      code: row.role === 'method' ? shade(row.avgGap?.mean) : '',
+    },
+    { text: row.role === 'retrain' ? '1' : number(row.tow?.mean, 3), code: '' },
+    { text: duration(row.seconds?.mean), code: '' },
+    { text: row.speedup ? times(row.speedup) : '', code: '' },
+  ]);
+  const widths = header.map((title, c) =>
+    Math.max(title.length, ...lines.map((line) => [...line[c].text].length)),
+  );
+  const pad = (text: string, c: number) => {
+    const space = ' '.repeat(widths[c] - [...text].length);
+    return c === 0 ? text + space : space + text;
+  };
+  const out = [
+    paint(header.map(pad).join('  '), '2'),
+    ...lines.map((line) =>
+      line
+        .map(({ text, code }, c) => paint(pad(text, c), code))
+        .join('  ')
+        .trimEnd(),
+    ),
+    '',
+    view.retrain
+      ? 'UA, RA, TA, MIA, ASR in %, with the distance from retrain in brackets: closer is better, larger is not.'
+      : 'UA, RA, TA, MIA, ASR in %. No retrained model among the runs: nothing to compare with.',
+  ];
+  const flags = view.rows.flatMap((row) => row.flags.map((flag) => `! ${oneLine(row.name)}: ${flag.text}.`));
+  const few = view.few ? ['Fewer than three seeds in some rows: their spread is not known.'] : [];
+  return [...out, ...flags, ...few].join('\n') + '\n';
+}
+
+function cellText({ spread: s, gap }: Cell): string {
+  return gap === null ? number(s?.mean) : `${number(s?.mean)} (${signed(gap)})`;
+}
+
+/** Cyan is close, plain in between, yellow is far: the same thresholds as the page. */
+function shade(gap: number | null | undefined): string {
+  if (gap === null || gap === undefined) return '';
+  return Math.abs(gap) <= 1 ? '36' : Math.abs(gap) <= 10 ? '' : '33';
+}
+
+const oneLine = (text: string) => visible(text).replace(/\s+/g, ' ');
+
+/** Every run, one line each, full precision, RFC 4180. Columns: seed, method, each metric, each cost, options as JSON. */
+export function toCsv(results: Results): string {
+  const metrics = [...new Set(results.runs.flatMap((run) => Object.keys(run.metrics)))];
+  const cost = ['seconds', 'gradientSteps', 'samplesVisited'] as const;
+  const lines = results.runs.map((run) => [
+    run.seed,
+    run.method,
+    ...metrics.map((key) => run.metrics[key]),
+    ...cost.map((key) => run.cost?.[key]),
+    JSON.stringify(run.options ?? {}),
+  ]);
+  const header = ['seed', 'method', ...metrics, ...cost.map((key) => `cost_${key}`), 'options'];
+  return [header, ...lines].map((line) => line.map(csvField).join(',') + '\r\n').join('');
+}
+
+/** Text that a spreadsheet would run as a formula gets a leading apostrophe. */
+function csvField(value: unknown): string {
+  if (value === null || value === undefined) return '';
+  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : '';
+  const text = String(value);
+  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** A booktabs table of means, spreads and (in brackets) distances from retrain. Needs \usepackage{booktabs}. */
+export function toLatex(results: Results): string {
+  const view = viewOf(results);
+  const columns = [...COMPARED.filter((key) => view.rows.some((row) => row.cells[key].spread))];
+  const line = (row: Row) => {
+    const cells = columns.map((key) => latexCell(row.cells[key]));
+    const gap = row.role === 'retrain' ? '$0$' : latexSpread(row.avgGap);
+    return [latexText(row.name), ...cells, gap, latexText(duration(row.seconds?.mean))].join(' & ') + ' \\\\';
+  };
+  return [
+    '% Percentages. In brackets: distance from the retrained model of the same seed (closer is better).',
+    `\\begin{tabular}{l${'r'.repeat(columns.length + 2)}}`,
+    '\\toprule',
+    ['Method', ...columns.map((key) => definitionOf(key).label), 'Avg.\\ gap', 'Time'].join(' & ') + ' \\\\',
+    '\\midrule',
+    ...view.rows.map(line),
+    '\\bottomrule',
+    '\\end{tabular}',
+    '',
+  ].join('\n');
+}
+
+function latexSpread(s: Cell['spread']): string {
+  if (!s) return '--';
+  return s.std === null ? `$${s.mean.toFixed(2)}$` : `$${s.mean.toFixed(2)} \\pm ${s.std.toFixed(2)}$`;
+}
+
+function latexCell({ spread: s, gap }: Cell): string {
+  return gap === null ? latexSpread(s) : `${latexSpread(s)} ($${gap >= 0 ? '+' : ''}${gap.toFixed(2)}$)`;
+}
+
+const LATEX: Record<string, string> = {
+  '\\': '\\textbackslash{}',
+  '~': '\\textasciitilde{}',
+  '^': '\\textasciicircum{}',
+  '–': '--',
+  ℓ: '$\\ell$',
+};
+
+function latexText(text: string): string {
+  return oneLine(text).replace(/[\\{}$&#_%~^–ℓ]/g, (sign) => LATEX[sign] ?? `\\${sign}`);
+}
