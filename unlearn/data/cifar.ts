@@ -64,9 +64,9 @@ export function parseCifar(
 
 /** Several files one after the other as one split. */
 async function readFiles(paths: readonly string[], layout: CifarLayout, notes: string[]): Promise<Split> {
-  const parts: { images: Uint8Array; labels: Int32Array }[] = [];
-  for (const path of paths)
-    parts.push(parseCifar(await readDecoded(path, RECORDS_AT_MOST * (PIXELS + 2)), path, layout));
+  const read = async (path: string) =>
+    parseCifar(await readDecoded(path, RECORDS_AT_MOST * (PIXELS + 2)), path, layout);
+  const parts = await Promise.all(paths.map(read));
   const count = parts.reduce((sum, part) => sum + part.labels.length, 0);
   if (count * PIXELS > limits.decodedBytes) refuse(paths[0], '', `${count} records in all, more than fit`);
   const images = parts.length === 1 ? parts[0].images : new Uint8Array(count * PIXELS);
@@ -152,7 +152,7 @@ export async function loadCifar(
   const layout: CifarLayout = hundred
     ? { labelBytes: 2, labelAt: coarse ? 0 : 1, classes: [20, 100] }
     : { labelBytes: 1, labelAt: 0, classes: [10] };
-  const notes = [`read from ${root}`, ...(await lossyNote(root))];
+  const notes = await lossyNote(root);
   const classes = hundred
     ? await classNames(
         root,
@@ -161,7 +161,9 @@ export async function loadCifar(
         files,
       )
     : await classNames(root, 'batches.meta.txt', cifar10Names, files);
-  const train = await readFiles(trainFiles, layout, notes);
-  const test = await readFiles([testFile], layout, notes);
+  const [train, test] = await Promise.all([
+    readFiles(trainFiles, layout, notes),
+    readFiles([testFile], layout, notes),
+  ]);
   return { classes, train, test, notes, files, root };
 }

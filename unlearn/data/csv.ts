@@ -125,12 +125,12 @@ export function parseTable(text: string, file: string, options: CsvOptions): Tab
       width = fields.length;
       if (names !== null && names.length > width) {
         notes.push(
-          `${basename(file)}: the header has ${names.length - width} names more than the rows have fields; left out: ${names.slice(width).map(printable).join(', ')}`,
+          `${basename(file)}: the header has ${names.length} names, the rows have ${width} fields; names left out: ${names.slice(width).map(printable).join(', ')}`,
         );
       } else if (names !== null && names.length < width) {
         refuse(file, `line ${line}`, `${width} fields, the header has ${names.length}`);
       }
-      names = names?.slice(0, width) ?? fields.map((_, i) => `column ${i}`);
+      names = names?.slice(0, width) ?? fields.map((_, i) => `field ${i + 1}`);
       labelAt = columnIndex(file, label, names, width);
       const dropped = new Set(drop.map((column) => columnIndex(file, column, names!, width)));
       used = [...fields.keys()].filter((i) => i !== labelAt && !dropped.has(i));
@@ -150,7 +150,9 @@ export function parseTable(text: string, file: string, options: CsvOptions): Tab
         const column = printable(names![i].slice(0, 60));
         refuse(
           file,
-          `line ${line}, column ${i + 1} (${column})`,
+          column === `field ${i + 1}`
+            ? `line ${line}, ${column}`
+            : `line ${line}, field ${i + 1} (${column})`,
           `expected a number, found '${printable(fields[i].slice(0, 60))}'`,
         );
       }
@@ -243,7 +245,7 @@ export async function loadCsv(options: CsvOptions): Promise<Loaded> {
   const table = parseTable(await textOf(trainFile), trainFile, options);
   const classes = [...new Set(table.labels)].sort(naturalCompare);
   if (classes.length < 2) refuse(trainFile, '', `expected two or more classes, found ${classes.length}`);
-  const notes = [`read from ${root}`, ...table.notes];
+  const notes = [...table.notes];
   const shape = [1, 1, table.names.length] as const;
   const labels = labelsOf(table, classes, trainFile);
   const all = Int32Array.from(labels.keys());

@@ -193,7 +193,7 @@ function checkOptions(options: FolderOptions): void {
 
 /** Reads the image folder `top` (an absolute path). */
 async function readFolder(top: string, options: FolderOptions): Promise<Loaded> {
-  const notes: string[] = [`read from ${top}`];
+  const notes: string[] = [];
   const { classes, list } = await members(top, options, notes);
   const decoded: Picture[] = [];
   let total = 0;

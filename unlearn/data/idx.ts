@@ -85,7 +85,6 @@ export async function loadIdx(
     dir,
   );
   const files: string[] = [];
-  const notes: string[] = [`read from ${root}`];
   const read = async (part: 'train' | 'test') => {
     const { images: imageFile, labels: labelFile } = await variants(root, PARTS[part]);
     for (const [path, stem] of [
@@ -120,5 +119,5 @@ export async function loadIdx(
       `images of ${test.shape[0]} x ${test.shape[1]}, the training images are ${train.shape[0]} x ${train.shape[1]}`,
     );
   }
-  return { classes, train, test, notes, files, root };
+  return { classes, train, test, notes: [], files, root };
 }
