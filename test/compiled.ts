@@ -3,13 +3,13 @@
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Path of the compiled entry. `entry` is relative to the repository root; `name` keeps builds apart. */
-export function compiled(entry: string, name: string): string {
+/** Paths of the compiled entries, given relative to the repository root; `name` keeps builds apart. */
+export function compiled(name: string, ...entries: string[]): string[] {
   const folder = join(root, 'build', `test-${name}`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -21,17 +21,12 @@ export function compiled(entry: string, name: string): string {
       extends: join(up, 'tsconfig.json'),
       compilerOptions: { noEmit: false, noCheck: true, declaration: false, rootDir: up, outDir: 'js' },
       include: [],
-      files: [join(up, entry)],
+      files: entries.map((entry) => join(up, entry)),
     }),
   );
   execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', config], {
     stdio: 'pipe',
   });
   writeFileSync(join(folder, 'js', 'package.json'), '{"type":"module"}');
-  return join(
-    folder,
-    'js',
-    dirname(entry),
-    `${entry.slice(dirname(entry).length + 1).replace(/\.ts$/, '.js')}`,
-  );
+  return entries.map((entry) => join(folder, 'js', entry.replace(/\.ts$/, '.js')));
 }

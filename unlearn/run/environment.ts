@@ -1,22 +1,26 @@
 // Where a run took place, for results.json: software, processor, memory. No names of people, machines or folders.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, platform, release, totalmem } from 'node:os';
 
-/** The folder of Lethe's package.json: its sources lie one folder deeper once compiled. */
-export const packageRoot: URL = (() => {
-  const near = ['../../', '../../../'].map((up) => new URL(up, import.meta.url));
-  return near.find((folder) => existsSync(new URL('package.json', folder))) ?? near[0];
+/** The folder of Lethe's own package.json, and what it says: some folders up, more once compiled. */
+const found = (() => {
+  let folder = new URL('./', import.meta.url);
+  for (let up = 0; up < 8; up++, folder = new URL('../', folder)) {
+    try {
+      const { name, version } = JSON.parse(readFileSync(new URL('package.json', folder), 'utf8'));
+      if (name === 'lethe') return { folder, version: String(version) };
+    } catch {
+      // Not here.
+    }
+  }
+  return { folder, version: 'unknown' };
 })();
 
+export const packageRoot: URL = found.folder;
+
 /** The version of Lethe. */
-export const version: string = (() => {
-  try {
-    return JSON.parse(readFileSync(new URL('package.json', packageRoot), 'utf8')).version;
-  } catch {
-    return 'unknown';
-  }
-})();
+export const version: string = found.version;
 
 export function describeEnvironment(): Record<string, unknown> {
   return {

@@ -6,7 +6,18 @@ import { againstRetrain } from '../../../unlearn/audit/metrics.ts';
 import type { Exhibits, Metrics, Results, RunEntry } from '../../../unlearn/types.ts';
 import { draws } from '../audit/samples.ts';
 
-export const CLASSES = ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'];
+export const CLASSES = [
+  'airplane',
+  'automobile',
+  'bird',
+  'cat',
+  'deer',
+  'dog',
+  'frog',
+  'horse',
+  'ship',
+  'truck',
+];
 const DEER = 4;
 const BINS = 30;
 
@@ -54,8 +65,15 @@ export function fixture(kind: 'class' | 'samples' = 'class', seeds: readonly num
       model: { name: 'resnet18', classes: 10 },
       forget: kind === 'class' ? { class: 'deer' } : { ratio: 0.1, seed: 1 },
       seeds,
-      train: { epochs: 182, batchSize: 256, optimizer: { name: 'sgd', learningRate: 0.1, momentum: 0.9, weightDecay: 0.0005 } },
-      methods: { salun: { learningRate: 0.013, epochs: 10, density: 0.5 }, boundaryShrink: { epsilon: 0.1, epochs: 10 } },
+      train: {
+        epochs: 182,
+        batchSize: 256,
+        optimizer: { name: 'sgd', learningRate: 0.1, momentum: 0.9, weightDecay: 0.0005 },
+      },
+      methods: {
+        salun: { learningRate: 0.013, epochs: 10, density: 0.5 },
+        boundaryShrink: { epsilon: 0.1, epochs: 10 },
+      },
     },
     device: { backend: 'webgpu', adapter: 'NVIDIA H100 80GB HBM3', driver: 'Vulkan 1.3', dtype: 'float32' },
     environment: {
@@ -144,9 +162,13 @@ function exhibits(kind: 'class' | 'samples', method: string, plan: Plan, seed: n
     const others = towards.map((share, k) => (k === label ? 0 : share + 0.02));
     const sum = others.reduce((a, b) => a + b);
     const flat = method === 'randomLabels' ? 0.6 : 0;
-    return others.map((share, k) => (k === label ? kept : (1 - kept) * ((1 - flat) * (share / sum) + flat / 9)));
+    return others.map((share, k) =>
+      k === label ? kept : (1 - kept) * ((1 - flat) * (share / sum) + flat / 9),
+    );
   };
-  const matrix = CLASSES.map((_, k) => (kind === 'samples' || k === DEER ? row(k) : new Array<number>(10).fill(0)));
+  const matrix = CLASSES.map((_, k) =>
+    kind === 'samples' || k === DEER ? row(k) : new Array<number>(10).fill(0),
+  );
   return {
     entropy: {
       edges: Array.from({ length: BINS + 1 }, (_, b) => (top * b) / BINS),
@@ -183,7 +205,10 @@ export function picture(i: number, label: number, size = 32): string {
       for (let c = 0; c < 3; c++) {
         const ground = y > 20 ? [96, 120, 72][c] : [150, 180, 205][c];
         const fur = 120 + 90 * Math.cos(6.283 * (hue + c / 3));
-        data[(y * size + x) * 3 + c] = Math.min(255, Math.max(0, (blot ? fur : ground) + 30 * (uniform() - 0.5)));
+        data[(y * size + x) * 3 + c] = Math.min(
+          255,
+          Math.max(0, (blot ? fur : ground) + 30 * (uniform() - 0.5)),
+        );
       }
     }
   }

@@ -12,7 +12,7 @@ import { compiled } from '../../compiled.ts';
 let child: string;
 const folders: string[] = [];
 beforeAll(() => {
-  child = compiled('test/unlearn/run/child.ts', 'kill');
+  [child] = compiled('kill', 'test/unlearn/run/child.ts');
 }, 60_000);
 afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
@@ -88,7 +88,7 @@ describe('SIGKILL', () => {
 
   it('two runs in one folder: the second is told who works there', { timeout: 30_000 }, async () => {
     const out = fresh();
-    const first = attempt(out, 40);
+    const first = attempt(out, 15);
     while (!existsSync(join(out, 'lethe.lock'))) await new Promise((wake) => setTimeout(wake, 5));
     await expect(attempt(out, 0)).rejects.toThrow(/in use by process \d+; wait for it/);
     await first;
