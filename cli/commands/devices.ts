@@ -17,8 +17,14 @@ export function register(program: Command, world: World): void {
     async (context) => {
       const { findDevices } = await import('../../unlearn/run/devices.ts');
       const found = await findDevices();
-      const rows = found.map((d) => [d.name, d.available ? 'yes' : 'no', d.about, d.advice ?? '']);
-      context.put(found, table(['device', 'found', 'what', 'what to do'], rows));
+      const rows = found.map((d) => [
+        d.chosen ? `${d.name} *` : d.name,
+        d.available ? 'yes' : 'no',
+        d.about,
+        d.advice ?? '',
+      ]);
+      const text = [table(['device', 'found', 'what', 'what to do'], rows), '', '* taken by --device auto'];
+      context.put(found, text.join('\n'));
     },
   );
 }
