@@ -13,7 +13,7 @@ import { type Loaded, makeSplit } from './split.ts';
 
 const PLANE = 1024;
 const PIXELS = 3 * PLANE;
-const RECORDS_AT_MOST = 100_000;
+const RECORDS_AT_MOST = 60_000;
 
 /** How the records of a file are laid out: bytes before the pixels, and where the label and its range lie. */
 export interface CifarLayout {
