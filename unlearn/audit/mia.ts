@@ -31,7 +31,8 @@ export interface MiaInput {
  *
  * Members are the first |test| samples of retain in dataset order (all of them when there are fewer), non-members the
  * test set; for class-wise forgetting pass test without the forgotten class. Feature: softmax probability of the true
- * label. Classifier: RBF SVC, C = 3, gamma = 1, label 1 = member. Source: SalUn's released code (methods.md 2.6).
+ * label. Classifier: RBF SVC, C = 3, gamma = 1, label 1 = member. Source: SalUn's released code
+ * (OPTML-Group/Unlearn-Saliency, "confidence").
  */
 export function miaEfficacy({ forget, retain, test, K }: MiaInput): Attack {
   const members = trueConfidence(retain, K).subarray(0, test.labels.length);
@@ -45,7 +46,7 @@ export const ASR_LIMIT = 10_000;
  * Attack success rate: percent of the forgotten samples called MEMBERS. Lower is more private, and the retrained model's
  * value is what is reachable.
  *
- * A stand-in of ours: the attack of Boundary Unlearning is not in its released code (methods.md 1.5). It is the entropy
+ * A stand-in of ours: the attack of Boundary Unlearning is not in its released code. It is the entropy
  * attack of `AdityaGolatkar/SelectiveForgetting`: RBF SVC, C = 3, gamma = 1, on the softmax entropy, members = retain,
  * non-members = the whole test set. Where we differ: both sides are cut to the smaller one's size, at most 10,000, because an
  * unweighted classifier on 45,000 against 10,000 calls everything a member. The cut takes evenly spaced samples in

@@ -92,7 +92,7 @@ export function entropy({ logits, labels }: Outputs, K: number): Float64Array {
 
 /**
  * Logit-scaled confidence log(p_y / (1 - p_y)) = z_y - logsumexp of the other logits, [n]: unbounded, near normal over
- * models, and exact where p_y rounds to 1. Source: Carlini et al., LiRA; evaluation.md C3. Zero odds for uniform rows.
+ * models, and exact where p_y rounds to 1. Source: Carlini et al. 2022 (LiRA). Even odds over classes for uniform rows.
  */
 export function logitConfidence({ logits, labels }: Outputs, K: number): Float64Array {
   return Float64Array.from({ length: labels.length }, (_, i) => {

@@ -18,7 +18,7 @@ export interface MethodSummary {
   readonly options: Record<string, unknown>;
   readonly seeds: number[];
   readonly n: number;
-  /** Fewer than three runs: a mean without a believable spread (evaluation.md C8). */
+  /** Fewer than three runs: a mean without a believable spread (arXiv 2510.26714). */
   readonly few: boolean;
   /** Metrics without a finite value in any run are left out. */
   readonly metrics: Readonly<Record<string, Spread>>;

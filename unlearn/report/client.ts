@@ -106,6 +106,7 @@ function draw() {
   Chart.defaults.font.size = narrow ? 12 : 13;
   Chart.defaults.color = soft;
   const base = { responsive: true, maintainAspectRatio: false, animation: false, ink, paper };
+  const air = { id: 'air', beforeInit(chart) { const fit = chart.legend.fit; chart.legend.fit = function () { fit.call(this); this.height += 8; }; } };
   const legend = { position: 'top', align: 'start', labels: { boxWidth: 12, boxHeight: 12, padding: 14, color: ink } };
   const grid = { color: line, drawTicks: false };
   const labels = { grid: { display: false }, border: { display: false }, ticks: { color: ink, autoSkip: false } };
@@ -128,7 +129,7 @@ function draw() {
       scales: { x: { min: 0, max: 100, grid, border: { display: false }, ticks: { stepSize: narrow ? 25 : 20, callback: (v) => v + '%' } }, y: labels },
       plugins: { legend, tooltip: { callbacks: { label: (item) => item.dataset.label + ': ' + item.parsed.x.toFixed(2) + ' %' } } },
     },
-    plugins: [whiskers],
+    plugins: [whiskers, air],
   });
   const c = data.cost;
   if (c) add('c-cost', {
@@ -161,10 +162,11 @@ function draw() {
       ...base,
       scales: { x: { title: { display: true, text: t.xLabel, color: ink }, grid }, y: { title: { display: true, text: t.yLabel, color: ink }, grid } },
       plugins: {
-        legend: { ...legend, labels: { ...legend.labels, usePointStyle: true } },
+        legend: { ...legend, labels: { ...legend.labels, usePointStyle: true, boxWidth: 8, boxHeight: 8 } },
         tooltip: { callbacks: { label: (item) => item.dataset.label + (item.raw.label ? ' (' + item.raw.label + ')' : '') + ': ' + item.parsed.x + ', ' + item.parsed.y } },
       },
     },
+    plugins: [air],
   });
 }
 

@@ -4,7 +4,7 @@
 import type { Exhibits } from '../types.ts';
 import { className, type Facts } from './facts.ts';
 import { number, percent } from './format.ts';
-import { type Html, html, imageUri, raw } from './html.ts';
+import { type Html, html, imageUri } from './html.ts';
 import { meanOf, section } from './sections.ts';
 import type { Row, View } from './view.ts';
 
@@ -20,12 +20,12 @@ export function entropies(view: View): Html {
   const rows = view.rows.filter((row) => exhibitsOf(row).some((e) => e.entropy?.edges?.length > 1));
   if (!rows.length) return html``;
   const lead = html`How unsure each model is: entropy of its outputs in nats, from certain (left) to guessing (right). The forgotten data should look
-as it does for Retrain; far to the right of that is a trace of its own. Heights on a square-root scale, the same in every panel.`;
+as it does for Retrain; far to the right of that is a trace of its own. The thin outline is Retrain; heights are on a square-root scale, the same in every panel.`;
   return section(
     'entropy',
     'Certainty of the outputs',
     lead,
-    html`<div class="panels">${rows.map(entropyPanel)}</div>`,
+    html`<div class="panels">${rows.map((row) => entropyPanel(row, view.retrain))}</div>`,
   );
 }
 
@@ -37,7 +37,17 @@ const SETS = [
 const WIDTH = 264;
 const STRIP = 46;
 
-function entropyPanel(row: Row): Html {
+/** Outline of a histogram, for comparison with another one. */
+function outline(shares: readonly number[], base: number): string {
+  const step = WIDTH / shares.length;
+  return shares
+    .map((share, b) => `${b ? 'V' : 'M0 '}${fixed(base - tall(share))}H${fixed((b + 1) * step)}`)
+    .join('');
+}
+
+const tall = (share: number) => Math.sqrt(Math.min(1, Math.max(0, share))) * (STRIP - 8);
+
+function entropyPanel(row: Row, retrain: Row | null): Html {
   const all = exhibitsOf(row).map((e) => e.entropy);
   const edges = all[0].edges;
   const top = edges[edges.length - 1];
@@ -46,18 +56,21 @@ function entropyPanel(row: Row): Html {
     const base = (i + 1) * STRIP;
     const step = WIDTH / shares.length;
     const bars = shares.map((share, b) => {
-      const height = Math.sqrt(Math.min(1, Math.max(0, share))) * (STRIP - 8);
+      const height = tall(share);
       return height > 0 ? `M${fixed(b * step)} ${base}v${fixed(-height)}h${fixed(step)}V${base}z` : '';
     });
+    const target = retrain && row !== retrain ? meanOf(exhibitsOf(retrain).map((e) => e.entropy[set])) : null;
+    const guide =
+      target?.length === shares.length ? html`<path class="guide" d="${outline(target, base)}"/>` : '';
     const middle = shares.reduce((sum, share, b) => sum + (share * (edges[b] + edges[b + 1])) / 2, 0);
     return {
       words: `${label} mean about ${number(middle, 2)}`,
-      mark: html`<path class="bar ${set}" d="${bars.join('')}"/><line class="axis" x1="0" x2="${WIDTH}" y1="${base}" y2="${base}"/><text x="${WIDTH}" y="${base - STRIP + 16}" text-anchor="end">${label}</text>`,
+      mark: html`<path class="bar ${set}" d="${bars.join('')}"/>${guide}<line class="axis" x1="0" x2="${WIDTH}" y1="${base}" y2="${base}"/><text x="${WIDTH}" y="${base - STRIP + 18}" text-anchor="end">${label}</text>`,
     };
   });
   const height = SETS.length * STRIP;
-  return html`<figure><figcaption>${row.name}</figcaption><svg viewBox="0 0 ${WIDTH} ${height + 18}" role="img" aria-label="Entropy of ${row.name}: ${strips.map((s) => s.words).join(', ')} nats">
-${strips.map((s) => s.mark)}<text x="0" y="${height + 14}">0</text><text x="${WIDTH}" y="${height + 14}" text-anchor="end">${number(top, 2)} nats</text></svg></figure>`;
+  return html`<figure><figcaption>${row.name}</figcaption><svg viewBox="0 0 ${WIDTH} ${height + 22}" role="img" aria-label="Entropy of ${row.name}: ${strips.map((s) => s.words).join(', ')} nats">
+${strips.map((s) => s.mark)}<text x="0" y="${height + 16}">0</text><text x="${WIDTH}" y="${height + 16}" text-anchor="end">${number(top, 2)} nats</text></svg></figure>`;
 }
 
 const fixed = (value: number) => String(Math.round(value * 100) / 100);
@@ -122,19 +135,21 @@ function oneClass(found: Found, label: number, facts: Facts): Html {
     const cells = shown.map((k) => shade(matrix[label][k], className(facts.classes, k)));
     return html`<tr class="${row.role}"><th scope="row">${row.name}</th>${cells}${rest ? shade(Math.max(0, other), 'other') : ''}</tr>`;
   });
-  return html`<div class="scroll" role="region" tabindex="0" aria-label="Predictions of forgotten data"><table class="heat wide"><thead><tr><th scope="col">Method</th>${head}${rest ? html`<th scope="col"><span>other</span></th>` : ''}</tr></thead><tbody>${body}</tbody></table></div>`;
+  return html`<div class="scroll" role="region" tabindex="0" aria-label="Predictions of forgotten data"><table class="heat wide" style="--k:${shown.length + (rest ? 1 : 0)}"><thead><tr><th scope="col">Method</th>${head}${rest ? html`<th scope="col"><span>other</span></th>` : ''}</tr></thead><tbody>${body}</tbody></table></div>`;
 }
 
+/** Shares on whose shade the text changes colour: `hot` on dark pages, `hotter` on both. */
+const warmth = (share: number) => (share >= 0.8 ? 'hot hotter' : share >= 0.55 ? 'hot' : '');
+
 function shade(share: number, label: string): Html {
-  const text =
-    share >= 0.995
-      ? '100'
-      : share >= 0.095
-        ? number(100 * share, 0)
-        : share >= 0.0005
-          ? number(100 * share, 1)
-          : '';
-  return html`<td class="${share > 0.5 ? 'hot' : ''}" style="--v:${fixed(share)}" title="${label}: ${percent(share, 1)}">${text || raw('<span class="zero">0</span>')}</td>`;
+  return html`<td class="${warmth(share)}" style="--v:${fixed(share)}" title="${label}: ${percent(share, 1)}">${shareText(100 * share)}</td>`;
+}
+
+/** One decimal below ten percent where there is room, whole numbers on narrow pages. */
+function shareText(value: number): Html {
+  if (value < 0.05) return html`<span class="zero">0</span>`;
+  if (value >= 9.95) return html`${number(value, 0)}`;
+  return html`<span class="fine">${number(value, 1)}</span><span class="coarse">${number(value, 0)}</span>`;
 }
 
 function matrixPanel(row: Row, matrix: number[][], facts: Facts): Html {
@@ -142,7 +157,7 @@ function matrixPanel(row: Row, matrix: number[][], facts: Facts): Html {
   const lines = matrix.map((shares, label) => {
     const cells = shares.map((share, k) => {
       const text = share >= 0.01 ? number(100 * share, 0) : '';
-      return html`<td class="${share > 0.5 ? 'hot' : ''}${k === label ? ' diagonal' : ''}" style="--v:${fixed(share)}" title="${short(label)} as ${short(k)}: ${percent(share, 1)}">${text}</td>`;
+      return html`<td class="${warmth(share)}${k === label ? ' diagonal' : ''}" style="--v:${fixed(share)}" title="${short(label)} as ${short(k)}: ${percent(share, 1)}">${text}</td>`;
     });
     return html`<tr><th scope="row">${short(label)}</th>${cells}</tr>`;
   });
@@ -167,6 +182,7 @@ export function samples(view: View, facts: Facts): Html {
   if (!columns.length) return html``;
   const keyOf = (s: { set: string; id: number }) => `${s.set} ${s.id}`;
   const byKey = columns.map((row) => new Map(exhibitsOf(row)[0].samples.map((s) => [keyOf(s), s])));
+  const reference = columns.findIndex((row) => row.role === 'retrain');
   const every = new Map(byKey.flatMap((map) => [...map]));
   const shown = [...every.values()]
     .sort((a, b) => (a.set === b.set ? 0 : a.set === 'forget' ? -1 : 1))
@@ -181,12 +197,14 @@ export function samples(view: View, facts: Facts): Html {
       const seen = byKey[c].get(keyOf(sample));
       if (!seen) return html`<td data-label="${row.name}">–</td>`;
       const own = seen.predicted === sample.label;
-      return html`<td data-label="${row.name}" class="${own ? 'own' : 'other'}">${own ? html`<span aria-hidden="true">✓</span> ` : html`<span aria-hidden="true">→</span> `}${className(facts.classes, seen.predicted)}<small>${percent(seen.confidence)}</small></td>`;
+      const target = reference >= 0 ? byKey[reference].get(keyOf(sample)) : undefined;
+      const differs = target !== undefined && own !== (target.predicted === sample.label);
+      return html`<td data-label="${row.name}" class="${differs ? 'differs' : ''}">${className(facts.classes, seen.predicted)}<small><span aria-hidden="true">${own ? '✓' : '✗'}</span> ${percent(seen.confidence)}</small></td>`;
     });
     return html`<tr class="${sample.set}"><th scope="row">${image}<span><b>${truth}</b><small>${sample.set === 'forget' ? 'forgotten' : 'kept'}, id ${sample.id}</small></span></th>${cells}</tr>`;
   });
   const lead =
-    'What each model sees in the same images, with its confidence (first seed). ✓ is the true class. Forgotten images should lose it where Retrain does; kept images should keep it.';
+    'What each model sees in the same images, with its confidence (first seed). ✓ is the true class, ✗ another; orange marks where a model is right and Retrain is not, or the other way round.';
   return section(
     'samples',
     'Samples before and after',

@@ -26,8 +26,8 @@ export interface Facts {
   readonly title: string;
   readonly dataset: string | null;
   readonly model: string | null;
-  /** "class “deer” (4,500 training images)". */
-  readonly forgotten: string;
+  /** Training images forgotten. */
+  readonly size: number | null;
   readonly classes: readonly string[];
   readonly classIndex: number | null;
   readonly command: string | null;
@@ -50,12 +50,12 @@ export function factsOf(results: Results, options: ReportOptions = {}): Facts {
   const classes = named.find((list) => list.length) ?? [];
   const dataset = nameOf(recipe.dataset) ?? nameOf(recipe.data) ?? text(forget.dataset);
   const classIndex = indexOf(forget.classIndex ?? spec.class, classes);
-  const forgotten = describe(spec, classes, classIndex, forget.count);
+  const forgotten = describe(spec, classes, classIndex);
   return {
     title: options.title ?? `Forgetting ${forgotten}${dataset ? ` in ${dataset}` : ''}`,
     dataset,
     model: nameOf(recipe.model),
-    forgotten,
+    size: typeof forget.count === 'number' ? forget.count : null,
     classes,
     classIndex,
     command: options.command ?? text(environment.command),
@@ -82,18 +82,18 @@ function indexOf(value: unknown, classes: readonly string[]): number | null {
   return index >= 0 ? index : null;
 }
 
-function describe(spec: Bag, classes: readonly string[], classIndex: number | null, size: unknown): string {
-  const images = typeof size === 'number' ? ` (${size.toLocaleString('en-US')} training images)` : '';
+/** What was forgotten in a few words, for the title. */
+function describe(spec: Bag, classes: readonly string[], classIndex: number | null): string {
   if (spec.class !== undefined || spec.kind === 'class') {
     const name = classIndex !== null ? className(classes, classIndex) : String(spec.class ?? '?');
-    return `class “${name}”${images}`;
+    return `class “${name}”`;
   }
   if (typeof spec.ratio === 'number') {
     const within = spec.withinClass === undefined ? '' : ` of class “${String(spec.withinClass)}”`;
-    return `a random ${Number((100 * spec.ratio).toPrecision(3))} % of the training data${within}${images}`;
+    return `a random ${Number((100 * spec.ratio).toPrecision(3))} % of the training data${within}`;
   }
-  if (spec.person !== undefined) return `person “${String(spec.person)}”${images}`;
-  if (Array.isArray(spec.files)) return `${spec.files.length.toLocaleString('en-US')} named files${images}`;
+  if (spec.person !== undefined) return `person “${String(spec.person)}”`;
+  if (Array.isArray(spec.files)) return `${spec.files.length.toLocaleString('en-US')} named files`;
   if (Array.isArray(spec.ids)) return `${spec.ids.length.toLocaleString('en-US')} chosen samples`;
-  return `the chosen data${images}`;
+  return `the chosen data`;
 }

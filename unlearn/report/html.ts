@@ -52,7 +52,8 @@ export function visible(text: string): string {
 
 /** JSON for a <script type="application/json"> block: no character in it can end the block or start a tag. */
 export function jsonBlock(value: unknown): Html {
-  const text = JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (sign) => {
+  const shown = JSON.stringify(value, (_, inner) => (typeof inner === 'string' ? visible(inner) : inner));
+  const text = shown.replace(/[<>&\u2028\u2029]/g, (sign) => {
     return '\\u' + sign.charCodeAt(0).toString(16).padStart(4, '0');
   });
   return new Html(text);

@@ -2,11 +2,11 @@
 // client.ts, colours in style.ts; the numbers come from view.ts.
 
 import { stringify } from 'yaml';
-import { spreadOf } from '../audit/summarise.ts';
+import { type Spread, spreadOf } from '../audit/summarise.ts';
 import type { Results } from '../types.ts';
 import { COMPARED, DEFINITIONS, type Definition, definitionOf } from './definitions.ts';
 import type { Facts } from './facts.ts';
-import { comparedWith, count, duration, number, signed, spread } from './format.ts';
+import { comparedWith, count, duration, number, signed } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { Cell, Grade, Row, View } from './view.ts';
 
@@ -27,6 +27,7 @@ const GRADES: Record<Grade, { label: string; text: string }> = {
 export function headline(view: View, facts: Facts, generated: string | undefined): Html {
   const { best, grade, retrain } = view;
   const meta = [
+    facts.size === null ? null : `${count(facts.size)} training images forgotten`,
     facts.model,
     `${view.seeds.length} ${view.seeds.length === 1 ? 'seed' : 'seeds'}`,
     `${view.rows.filter((row) => row.role === 'method').length} methods`,
@@ -44,6 +45,9 @@ ${best && retrain ? tiles(best, retrain) : ''}
 function emptyVerdict(view: View): string {
   if (!view.rows.length) return 'There are no runs in these results.';
   if (!view.retrain) return 'No verdict: these results hold no retrained model to compare with.';
+  if (view.original?.avgGap && view.rows.some((row) => row.flags.some((flag) => flag.kind === 'idle'))) {
+    return 'No method came nearer to retraining than the original model is: doing nothing would have measured as well.';
+  }
   return 'No verdict: no unlearning method finished without collapsing.';
 }
 
@@ -78,7 +82,7 @@ export function comparison(view: View): Html {
   const target = view.retrain
     ? 'The target is the retrained model’s value, not the largest number; the small figure is the distance from it, seed by seed.'
     : '';
-  const lead = html`${target} Blue is close, orange is far, ≈ is within retraining’s own spread. Open a column’s name for its definition.`;
+  const lead = html`${target} Blue is close, orange is far, ≈ is within retraining’s own spread. Column names open their definitions, which also stand at the end.`;
   return section(
     'compare',
     'Comparison with retraining',
@@ -102,20 +106,21 @@ function comparisonRow(row: Row): Html {
   const label = (key: string) => definitionOf(key).label;
   const gap = row.role === 'method' ? row.avgGap : null;
   return html`<tr class="${row.role}"><th scope="row"><span class="name">${row.name}</span>${tags}<small>${seeds}</small></th>${cells}
-<td class="num strong ${gap ? heat(gap.mean) : ''}" data-label="${label('avg_gap')}">${row.role === 'original' ? spread(row.avgGap) : row.role === 'retrain' ? '0' : spread(gap)}</td>
+<td class="num strong ${gap ? heat(gap.mean) : ''}" data-label="${label('avg_gap')}">${row.role === 'retrain' ? '0' : meanAndSpread(row.avgGap)}</td>
 <td class="num" data-label="${label('tow')}">${row.role === 'retrain' ? '1' : number(row.tow?.mean, 3)}</td>
 <td class="num" data-label="${label('rte_seconds')}">${duration(row.seconds?.mean)}${row.speedup ? html`<small>${comparedWith(row.speedup)}</small>` : ''}</td></tr>`;
 }
 
 function gapCell(key: string, cell: Cell): Html {
   const { label } = definitionOf(key);
-  if (cell.gap === null) return html`<td class="num" data-label="${label}">${value(cell)}</td>`;
+  if (cell.gap === null)
+    return html`<td class="num" data-label="${label}">${meanAndSpread(cell.spread)}</td>`;
   const near = cell.within ? html`<abbr title="within retraining’s own spread">≈</abbr> ` : '';
-  return html`<td class="num ${heat(cell.gap)}" data-label="${label}">${value(cell)}<small>${near}${signed(cell.gap)}</small></td>`;
+  return html`<td class="num ${heat(cell.gap)}" data-label="${label}">${meanAndSpread(cell.spread)}<small>${near}${signed(cell.gap)}</small></td>`;
 }
 
 /** Mean large, spread small beside it. */
-function value({ spread: s }: Cell): Html {
+function meanAndSpread(s: Spread | null): Html {
   if (!s) return html`–`;
   return html`<span class="mean">${number(s.mean)}</span>${s.std === null ? '' : html`<span class="std"> ± ${number(s.std)}</span>`}`;
 }
@@ -201,7 +206,7 @@ export function limits(view: View, facts: Facts): Html {
     'Known limits and honest negatives',
     'What these results do not show, and what went wrong.',
     html`<ul class="limits">${items.map((item) => html`<li>${item}</li>`)}</ul>
-<details><summary>How the verdict is made</summary><p>The approximate method with the smallest average gap is named, unless it collapsed (more than 20 points of RA lost) or diverged. “Close” means an average gap of at most 2 points and no more than 5 on any of UA, RA, TA and MIA; “partly” at most 8 points; else “not close”. These thresholds are ours; the table has the numbers.</p></details>`,
+<details><summary>How the verdict is made</summary><p>The approximate method with the smallest average gap is named, unless it collapsed (more than 20 points of RA lost), diverged, or is no nearer to retraining than the original model. “Close” means an average gap of at most 2 points and no more than 5 on any of UA, RA, TA and MIA; “partly” at most 8 points; else “not close”. These thresholds are ours; the table has the numbers.</p></details>`,
   );
 }
 

@@ -16,7 +16,7 @@ export interface Cell {
 }
 
 export interface Flag {
-  readonly kind: 'collapsed' | 'diverged' | 'unforgotten' | 'overforgotten';
+  readonly kind: 'collapsed' | 'diverged' | 'unforgotten' | 'overforgotten' | 'idle';
   readonly label: string;
   readonly text: string;
 }
@@ -152,6 +152,12 @@ function flagsOf(summary: MethodSummary, { original, retrain }: Facts): Flag[] {
     const text = `UA moved by ${signed(done, 1)} points where retraining moves it by ${signed(due, 1)}`;
     flags.push({ kind: 'unforgotten', label: 'Hardly forgot', text });
   }
+  const still = mean(original, 'avg_gap');
+  const gap = mean(summary, 'avg_gap');
+  if (gap >= still) {
+    const text = `is ${number(gap)} points from retraining on average; the original model, which forgot nothing, is ${number(still)}`;
+    flags.push({ kind: 'idle', label: 'No gain', text });
+  }
   const uncertainty = mean(summary, 'entropy_forget') - mean(retrain, 'entropy_forget');
   const foreign = mean(summary, 'mia') - mean(retrain, 'mia');
   if (uncertainty > 0.5 || foreign > 10) {
@@ -164,7 +170,9 @@ function flagsOf(summary: MethodSummary, { original, retrain }: Facts): Flag[] {
   return flags;
 }
 
-const spoiled = (row: Row) => row.flags.some((flag) => flag.kind === 'collapsed' || flag.kind === 'diverged');
+/** Flags with which a method cannot be named best. */
+const SPOILED: readonly Flag['kind'][] = ['collapsed', 'diverged', 'idle'];
+const spoiled = (row: Row) => row.flags.some((flag) => SPOILED.includes(flag.kind));
 
 function byPlace(a: Row, b: Row): number {
   const place = { original: 0, retrain: 1, method: 2 };

@@ -138,11 +138,11 @@ function entry(kind: 'class' | 'samples', method: string, plan: Plan, seed: numb
 
 function curve(method: string) {
   const points = [0.1, 0.3, 0.5, 0.7, 0.9].map((density) => ({
-    x: method === 'salun' ? 40 + 66 * density ** 0.5 : 30 + 68 * density ** 0.7,
+    x: method === 'salun' ? 40 + 61 * density ** 0.5 : 30 + 68 * density ** 0.7,
     y: method === 'salun' ? 94.4 - 0.9 * density ** 2 : 93.9 - 4.2 * density ** 1.6,
     label: method === 'salun' ? `density ${density}` : `epsilon ${density / 5}`,
   }));
-  return { xLabel: 'UA, %', yLabel: 'TA, %', points };
+  return { xLabel: 'UA (%)', yLabel: 'TA (%)', points };
 }
 
 function exhibits(kind: 'class' | 'samples', method: string, plan: Plan, seed: number): Exhibits {
