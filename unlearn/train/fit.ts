@@ -78,7 +78,7 @@ const STEP_KEY = 0x73746570;
  * Runs the loop. On an error or an abort everything it made is disposed.
  * @throws what the signal was aborted with; LetheError 'value' when the loss or the weights stop being finite.
  */
-export async function fit(input: FitInput): Promise<FitResult> {
+export async function fitModel(input: FitInput): Promise<FitResult> {
   const { name, model, passes, epochs, batchSize, seed, signal, saveEverySeconds = 20 } = input;
   signal?.throwIfAborted();
   const counts = passes.map(({ split }) => batchCount(split, { batchSize }));

@@ -5,7 +5,7 @@ import type { Optimiser, Schedule } from '../../engine/optim.ts';
 import * as lt from '../../index.ts';
 import { type Augment, batchCount } from '../data/batches.ts';
 import type { UnlearnInput } from '../types.ts';
-import { type FitInput, type FitResult, fit } from './fit.ts';
+import { type FitInput, type FitResult, fitModel } from './fit.ts';
 
 /** What every gradient-based method can be told. */
 export interface Tuning {
@@ -31,7 +31,7 @@ export async function tune(options: Tuning, key: lt.Tensor, rest: Rest): Promise
   const { epochs, batchSize, batchNorm } = options;
   const perEpoch = rest.passes.reduce((sum, { split }) => sum + batchCount(split, { batchSize }), 0);
   const learningRate = scheduleOf(options, perEpoch);
-  return fit({
+  return fitModel({
     ...rest,
     passes: rest.passes.map((pass) => ({ augment: options.augment, ...pass })),
     epochs,

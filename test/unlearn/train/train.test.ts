@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as lt from '../../../index.ts';
 import { predict } from '../../../unlearn/predict.ts';
-import { fit } from '../../../unlearn/train/fit.ts';
+import { fitModel } from '../../../unlearn/train/fit.ts';
 import { scheduleOf } from '../../../unlearn/train/tune.ts';
 import { train } from '../../../unlearn/train.ts';
 import type { Progress } from '../../../unlearn/types.ts';
@@ -87,7 +87,7 @@ describe('resuming', () => {
     const again = (checkpoint: MemoryStore) => {
       const { model, key } = setup();
       const schedule = scheduleOf({ ...augmented, momentum: 0.9, weightDecay: 0 }, 5);
-      return fit({
+      return fitModel({
         name: 'kill',
         model,
         variables: model.init(key, [1, 6, 6, 1]),
@@ -130,23 +130,18 @@ test('keepBest returns the epoch with the best validation accuracy', async () =>
 });
 
 test('memory: steps leak nothing, a finished or aborted run leaves only its result', async () => {
-  const key = lt.random.key(5);
+  const given = setup();
   const before = lt.memory().buffers;
   const during: number[] = [];
   const store = new MemoryStore();
   store.onSave = () => during.push(lt.memory().buffers);
-  const { variables } = await train({
-    ...setup(),
-    key,
-    checkpoint: store,
-    options: { ...options, epochs: 4 },
-  });
+  const { variables } = await train({ ...given, checkpoint: store, options: { ...options, epochs: 4 } });
   expect(new Set(during).size).toBe(1);
   disposeAll(variables);
   expect(lt.memory().buffers).toBe(before);
   const stop = new AbortController();
   await expect(
-    train({ ...setup(), key, signal: stop.signal, onProgress: () => stop.abort(new Error('enough')) }),
+    train({ ...given, signal: stop.signal, onProgress: () => stop.abort(new Error('enough')) }),
   ).rejects.toThrow('enough');
   expect(lt.memory().buffers).toBe(before);
 });
