@@ -79,7 +79,7 @@ const STEP_KEY = 0x73746570;
  * @throws what the signal was aborted with; LetheError 'value' when the loss or the weights stop being finite.
  */
 export async function fitModel(input: FitInput): Promise<FitResult> {
-  const { name, model, passes, epochs, batchSize, seed, signal, saveEverySeconds = 20 } = input;
+  const { name, passes, epochs, batchSize, seed, signal, saveEverySeconds = 20 } = input;
   signal?.throwIfAborted();
   const counts = passes.map(({ split }) => batchCount(split, { batchSize }));
   const stepsPerEpoch = counts.reduce((a, b) => a + b, 0);

@@ -130,6 +130,9 @@ test('keepBest returns the epoch with the best validation accuracy', async () =>
 });
 
 test('memory: steps leak nothing, a finished or aborted run leaves only its result', async () => {
+  // A fresh device: no garbage of other tests that might be collected meanwhile.
+  await lt.close();
+  await lt.init({ device: 'reference' });
   const given = setup();
   const before = lt.memory().buffers;
   const during: number[] = [];
