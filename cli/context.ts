@@ -37,10 +37,10 @@ export class Context {
     return this.globals.json === true;
   }
 
-  /** Whether talk may be coloured. */
-  get color(): boolean {
-    const { env, stderr } = this.world;
-    return this.globals.color !== false && !env.NO_COLOR && env.TERM !== 'dumb' && stderr.isTTY === true;
+  /** Whether a stream may be coloured. */
+  colors(stream: Stream): boolean {
+    const { env } = this.world;
+    return this.globals.color !== false && !env.NO_COLOR && env.TERM !== 'dumb' && stream.isTTY === true;
   }
 
   /** Whether a line may be redrawn in place. */
@@ -62,7 +62,16 @@ export class Context {
 
   paint(style: 'bold' | 'dim' | 'red' | 'green', text: string): string {
     const code = { bold: 1, dim: 2, red: 31, green: 32 }[style];
-    return this.color ? `\u001b[${code}m${text}\u001b[0m` : text;
+    return this.colors(this.world.stderr) ? `\u001b[${code}m${text}\u001b[0m` : text;
+  }
+
+  /** Runs work that computes: it can be stopped, and the devices it opened are closed so that the process can end. */
+  async compute<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    try {
+      return await this.interruptible(work);
+    } finally {
+      await (await import('../index.ts')).close();
+    }
   }
 
   /** Runs work that can be stopped: the first interrupt asks it to, the second ends the process. */

@@ -5,6 +5,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LetheError } from '../../engine/error.ts';
 import { againstRetrain } from '../audit/metrics.ts';
+import { saveManifest } from '../data/forget.ts';
 import { readFileBounded, reasonOf, sha256, writeFileAtomic } from '../files.ts';
 import type { Recipe } from '../recipe.ts';
 import type { RunOptions, RunOutcome } from '../run.ts';
@@ -33,10 +34,7 @@ export class Carrier {
 
   async go(): Promise<RunOutcome> {
     const { out } = this.options;
-    await writeFileAtomic(
-      join(out, 'forget-manifest.json'),
-      `${JSON.stringify(this.material.manifest, null, 2)}\n`,
-    );
+    await saveManifest(join(out, 'forget-manifest.json'), this.material.manifest);
     for (const [i, cell] of this.plan.entries()) {
       this.options.signal?.throwIfAborted();
       const place = { cell: cell.id, index: i + 1, total: this.plan.length };
@@ -145,7 +143,6 @@ export class Carrier {
     const failed = this.#failures.map(({ cell, reason }) => `${cell} failed: ${reason}`);
     return {
       ...describeEnvironment(),
-      command: this.options.command,
       classes: dataset.classes,
       forget,
       hashes: { dataset: dataset.hash, forget: hashOf(manifest) },
