@@ -82,7 +82,14 @@ export class Carrier {
     });
     const original = cell.method && (await this.#weightsOf(`seed-${cell.seed}-original`));
     this.tell({ type: 'start', action, ...place });
-    const task = { ...this.#task(cell, action), seed: cell.seed, recipe, material, checkpoint: store };
+    const task = {
+      ...this.#task(cell, action),
+      seed: cell.seed,
+      recipe,
+      material,
+      checkpoint: store,
+      timed: store.timed,
+    };
     store.start();
     const product =
       cell.method && original
@@ -155,7 +162,8 @@ export class Carrier {
     const runs = this.plan.flatMap((cell) => {
       const record = this.#records.get(cell.id);
       const target = this.#records.get(`seed-${cell.seed}-retrain`);
-      return record?.evaluation && target?.evaluation ? [entryOf(cell, record, target)] : [];
+      if (!record?.evaluation || !target?.evaluation) return [];
+      return [entryOf(cell, cell.method?.options ?? this.recipe.train, record, target)];
     });
     const results: Results = {
       version: 1,
@@ -169,7 +177,12 @@ export class Carrier {
   }
 }
 
-function entryOf(cell: PlannedCell, record: CellRecord, retrain: CellRecord): RunEntry {
+function entryOf(
+  cell: PlannedCell,
+  options: Record<string, unknown>,
+  record: CellRecord,
+  retrain: CellRecord,
+): RunEntry {
   const metrics = againstRetrain(
     record.evaluation?.metrics as Metrics,
     retrain.evaluation?.metrics as Metrics,
@@ -177,7 +190,7 @@ function entryOf(cell: PlannedCell, record: CellRecord, retrain: CellRecord): Ru
   return {
     seed: cell.seed,
     method: cell.label,
-    options: cell.method?.options ?? {},
+    options,
     metrics: { ...metrics, rte_seconds: record.cost.seconds },
     cost: record.cost,
     details: record.details,
