@@ -80,7 +80,7 @@ Plan planOf(const TapConv& c) {
   Plan p{c, 0, 0, 0, 0, 0, 0, 0, 0, 0, false, 0, 0, 0, 0, {}, 0};
   const int64_t bandable = divideUp(c.rows.result, c.rows.classes);
   const int64_t planePixels = c.rows.result * c.columns.result;
-  p.operations = 2 * c.resultFloats() * c.tapCount() * c.sourcePerGroup() / (c.rows.classes * c.columns.classes);
+  p.operations = static_cast<int64_t>(c.operations());
 
   p.window.row0 = c.rows.lowest();
   p.window.column0 = c.columns.lowest();
@@ -163,7 +163,7 @@ struct Tables {
         order[k.firstTap + k.taps][1] = kw;
         k.tapOffsets[k.taps] = at;
         if (at == adjacent) k.segments[k.segmentCount - 1].length += channels;
-        else k.segments[k.segmentCount++] = {at, (k.firstTap + k.taps) * channels, channels};
+        else k.segments[k.segmentCount++] = {at, (k.firstTap + k.taps) * channels, channels, 0};
         adjacent = c.groups == 1 ? at + channels : -1;
         ++k.taps;
       });

@@ -46,6 +46,9 @@ struct TapConv {
   int64_t weightFloats() const { return tapCount() * sourcePerGroup() * resultChannels; }
   int64_t resultFloats() const { return B * N * rows.result * columns.result * resultChannels; }
   bool gradient() const { return rows.gradient; }
+  double operations() const {
+    return 2.0 * resultFloats() * tapCount() * sourcePerGroup() / (rows.classes * columns.classes);
+  }
   // Each channel by itself: lanes run over channels instead of over the results of one.
   bool depthwise() const { return groups > 1 && sourcePerGroup() == 1 && resultPerGroup() == 1; }
 };

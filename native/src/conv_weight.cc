@@ -41,7 +41,7 @@ Plan planOf(const ConvShape& s) {
   p.operations = 2 * s.B * s.N * s.OH * s.OW * p.gradientFloats;
 
   p.slice = p.perGroup;
-  if (s.groups == 1 && p.gradientFloats > kGradientFloats) {
+  if (s.groups == 1 && p.gradientFloats > 2 * kGradientFloats) {
     const int64_t wanted = divideUp(p.gradientFloats, kGradientFloats);
     p.slice = std::min(p.perGroup, roundUp(divideUp(p.perGroup, wanted), kLine));
     // Slightly smaller ones, if those are equal.
@@ -54,8 +54,9 @@ Plan planOf(const ConvShape& s) {
   }
   p.slices = std::max<int64_t>(1, divideUp(p.perGroup, std::max<int64_t>(p.slice, 1)));
 
-  const int64_t parts = s.B * p.slices;
-  p.chunks = p.operations < kWorthThreads ? 1 : std::max<int64_t>(1, std::min(s.N, kWantedTasks / parts));
+  // Each chunk has a gradient to add: fewer of them where it is large.
+  const int64_t parts = s.B * p.slices, wanted = p.gradientFloats > kGradientFloats ? kWantedTasks / 2 : kWantedTasks;
+  p.chunks = p.operations < kWorthThreads ? 1 : std::max<int64_t>(1, std::min(s.N, wanted / parts));
   p.chunkImages = divideUp(s.N, p.chunks);
   p.chunks = std::max<int64_t>(1, divideUp(s.N, std::max<int64_t>(p.chunkImages, 1)));
 

@@ -140,7 +140,7 @@ class Block {
 
   void tiles(const float* a, int64_t aStep, int64_t row0, int64_t rows, int64_t k, int64_t length, int64_t column0,
              int64_t columns, bool accumulate) {
-    const Segment all{0, 0, length};
+    const Segment all{0, 0, length, 0};
     int64_t aRows[kMostRows], cRows[kMostRows];
     for (int i = 0; i < kMostRows; ++i) {
       aRows[i] = i * aStep;

@@ -16,9 +16,9 @@ namespace lethe {
 constexpr int kMostVectors = 4;  // vectors across a tile
 constexpr int kMostRows = 12;    // rows of a tile
 
-// `length` consecutive k, starting at offset `a` from each row's pointer and at row `b` of B.
+// `length` consecutive k, starting at offset `a` from each row's pointer and at row `b` of B, `shift` floats along it.
 struct Segment {
-  int64_t a, b, length;
+  int64_t a, b, length, shift;
 };
 
 struct RowsTile {

@@ -39,7 +39,7 @@ template <class V, int MR, int NV, bool PART> void rowsTile(const RowsTile& t) {
   LETHE_UNROLL for (int r = 0; r < MR; ++r) a[r] = t.a + t.aRows[r];
   const Segment* const end = t.segments + t.segmentCount;
   for (const Segment* s = t.segments; s != end; ++s) {
-    const float* b = t.b + s->b * bStep;
+    const float* b = t.b + s->b * bStep + s->shift;
     const int64_t last = s->a + s->length;
 #pragma GCC unroll 4
     for (int64_t k = s->a; k < last; ++k) {
