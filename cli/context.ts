@@ -101,9 +101,10 @@ export function define<Options extends object>(
   action: Action<Options>,
 ): Command {
   const command = configure(program.command(usage).description(about.summary));
+  const own = command.options.some((option) => option.long === '--json');
+  if (!own) command.option('--json', 'data on stdout as JSON');
   command
     .addHelpText('before', `Examples:\n${about.examples.map((line) => `  ${line}`).join('\n')}\n`)
-    .option('--json', 'data on stdout as JSON')
     .option('-q, --quiet', 'no talk on stderr but errors')
     .option('--no-color', 'no colours (NO_COLOR does the same)')
     .action(async (...all: unknown[]) => {
