@@ -37,10 +37,10 @@ export class Context {
     return this.globals.json === true;
   }
 
-  /** Whether talk may be coloured. */
-  get color(): boolean {
-    const { env, stderr } = this.world;
-    return this.globals.color !== false && !env.NO_COLOR && env.TERM !== 'dumb' && stderr.isTTY === true;
+  /** Whether a stream may be coloured. */
+  colors(stream: Stream): boolean {
+    const { env } = this.world;
+    return this.globals.color !== false && !env.NO_COLOR && env.TERM !== 'dumb' && stream.isTTY === true;
   }
 
   /** Whether a line may be redrawn in place. */
@@ -62,7 +62,16 @@ export class Context {
 
   paint(style: 'bold' | 'dim' | 'red' | 'green', text: string): string {
     const code = { bold: 1, dim: 2, red: 31, green: 32 }[style];
-    return this.color ? `\u001b[${code}m${text}\u001b[0m` : text;
+    return this.colors(this.world.stderr) ? `\u001b[${code}m${text}\u001b[0m` : text;
+  }
+
+  /** Runs work that computes: it can be stopped, and the devices it opened are closed so that the process can end. */
+  async compute<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    try {
+      return await this.interruptible(work);
+    } finally {
+      await (await import('../index.ts')).close();
+    }
   }
 
   /** Runs work that can be stopped: the first interrupt asks it to, the second ends the process. */
@@ -92,9 +101,10 @@ export function define<Options extends object>(
   action: Action<Options>,
 ): Command {
   const command = configure(program.command(usage).description(about.summary));
+  const own = command.options.some((option) => option.long === '--json');
+  if (!own) command.option('--json', 'data on stdout as JSON');
   command
     .addHelpText('before', `Examples:\n${about.examples.map((line) => `  ${line}`).join('\n')}\n`)
-    .option('--json', 'data on stdout as JSON')
     .option('-q, --quiet', 'no talk on stderr but errors')
     .option('--no-color', 'no colours (NO_COLOR does the same)')
     .action(async (...all: unknown[]) => {

@@ -31,6 +31,7 @@ export async function lethe(argv: readonly string[], world: World): Promise<numb
     .option('--json', 'data on stdout as JSON')
     .option('-q, --quiet', 'no talk on stderr but errors')
     .option('--no-color', 'no colours (NO_COLOR does the same)')
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => world.stdout.write(text),

@@ -35,8 +35,6 @@ export interface RunOptions {
   /** Stop all at the first method that fails, instead of going on with the others. */
   readonly failFast?: boolean;
   readonly signal?: AbortSignal;
-  /** The command that would do this again, for the report. */
-  readonly command?: string;
   readonly onEvent?: (event: RunEvent) => void;
   /** Plan and estimate only; writes nothing. */
   readonly dryRun?: boolean;
@@ -136,7 +134,7 @@ function stopped(out: string) {
 function sweep(out: string): void {
   for (const folder of [out, join(out, 'checkpoints'), join(out, 'cells'), join(out, 'unfinished')]) {
     for (const name of readdirSync(folder)) {
-      if (/^\..*\.tmp$/.test(name)) rmSync(join(folder, name), { force: true });
+      if (/^\..*\.tmp$|^lethe\.lock\.\d+\./.test(name)) rmSync(join(folder, name), { force: true });
     }
   }
 }

@@ -35,7 +35,7 @@ export function register(program: Command, world: World): void {
       const display = new Display(context);
       const { data, seed, weights, retrained } = flags;
       const found = await context
-        .interruptible((signal) =>
+        .compute((signal) =>
           evaluateFile(recipe, weights, retrained, {
             parts: context.world.parts,
             data,

@@ -48,11 +48,7 @@ export async function runRecipe(context: Context, path: string, flags: RunFlags)
   const recipe = await readRecipe(path, flags.set);
   const out = flags.out ?? `lethe-out/${recipe.name}`;
   const display = new Display(context);
-  const command = [
-    'lethe run recipe.yaml',
-    ...(flags.seed === undefined ? [] : [`--seed ${flags.seed}`]),
-  ].join(' ');
-  const outcome = await context.interruptible(async (signal) => {
+  const outcome = await context.compute(async (signal) => {
     try {
       const { data, seed, resume, dryRun, failFast } = flags;
       const device = deviceOf(flags.device);
@@ -66,7 +62,6 @@ export async function runRecipe(context: Context, path: string, flags: RunFlags)
         dryRun,
         failFast,
         signal,
-        command,
         onEvent: display.show,
       });
     } finally {
@@ -75,7 +70,11 @@ export async function runRecipe(context: Context, path: string, flags: RunFlags)
   });
   if (flags.dryRun) return showPlan(context, outcome, out);
   const { renderTable } = await import('../../unlearn/report/index.ts');
-  if (outcome.results) context.put(outcome.results, renderTable(outcome.results));
+  if (outcome.results)
+    context.put(
+      outcome.results,
+      renderTable(outcome.results, { color: context.colors(context.world.stdout) }),
+    );
   context.say(`${context.paint('bold', 'report:')} ${out}/report.html`);
   if (outcome.failures.length > 0) {
     const what = outcome.failures.map((f) => `${f.cell} (${f.reason})`).join(', ');

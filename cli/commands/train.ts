@@ -30,7 +30,7 @@ export function register(program: Command, world: World): void {
       const display = new Display(context);
       const { data, seed, out = 'original.safetensors' } = flags;
       const done = await context
-        .interruptible((signal) =>
+        .compute((signal) =>
           trainFile(recipe, out, {
             parts: context.world.parts,
             data,

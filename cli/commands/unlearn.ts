@@ -36,7 +36,7 @@ export function register(program: Command, world: World): void {
       const display = new Display(context);
       const { data, seed, from, method, out } = flags;
       const done = await context
-        .interruptible((signal) =>
+        .compute((signal) =>
           unlearnFile(recipe, from, method, out, {
             parts: context.world.parts,
             data,

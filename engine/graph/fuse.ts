@@ -7,7 +7,7 @@
 // Constants and comparisons are lazy: each kernel that needs one computes it anew, since a mask costs more to store
 // than to recompute.
 
-import { type Shape, sizeOf } from '../dtype.ts';
+import { type Shape, sizeOf, stridesOf } from '../dtype.ts';
 import { sameShape } from '../primitives/rules.ts';
 import type { Equation, Graph, Var } from './graph.ts';
 import { type Reading, reshapeStrides, Views } from './views.ts';
@@ -69,6 +69,8 @@ export interface Fused {
   readonly kernels: readonly Kernel[];
   readonly views: Views;
   readonly definition: ReadonlyMap<Var, Equation>;
+  /** The kernel that writes a value (or keeps it in registers). */
+  maker(v: Var): Kernel | undefined;
 }
 
 export const fuse = (graph: Graph): Fused => new Fuser(graph).run();
@@ -81,11 +83,15 @@ class Fuser {
   private readonly maker = new Map<Var, Group>();
   private readonly readers = new Map<Var, Set<Group>>();
 
+  /** Axes of the reductions that are the only use of a value. */
+  private readonly reductionOnly = new Map<Var, readonly number[]>();
+
   constructor(private readonly graph: Graph) {}
 
   run(): Fused {
     const { equations, outputs } = this.graph;
     for (const e of equations) for (const v of e.outputs) this.definition.set(v, e);
+    this.findReductionOnly();
     equations.forEach((e, i) => {
       if (e.primitive.kind === 'view' || this.isLazy(e.outputs[0])) return;
       if (e.primitive.kind === 'elementwise') this.placeElementwise(e, i);
@@ -93,7 +99,9 @@ class Fuser {
       else this.placeRoot(e, i);
     });
     for (const v of outputs) this.written(v, equations.length);
-    return { kernels: this.ordered(), views: this.views, definition: this.definition };
+    const kernels = this.ordered();
+    rematerialise(kernels, this.views, this.definition, outputs);
+    return { kernels, views: this.views, definition: this.definition, maker: (v) => this.makerOf(v) };
   }
 
   /** Computed anew wherever it is used, until something needs it in memory. */
@@ -102,15 +110,50 @@ class Fuser {
     return e !== undefined && isCheap(e) && !this.maker.has(v);
   }
 
+  /**
+   * Elementwise values that only reductions over the same axes use, directly or through others of the kind. They belong
+   * into the kernel of the reduction, never into the epilogue of a root, which would have to store them.
+   */
+  private findReductionOnly(): void {
+    const uses = new Map<Var, Equation[]>();
+    const other = new Set<Var>(this.graph.outputs.map((v) => this.views.flat(v)));
+    for (const e of this.graph.equations) {
+      if (e.primitive.name === 'reshape' || e.primitive.name === 'barrier') continue;
+      for (const x of e.inputs) {
+        const flat = this.views.flat(x);
+        uses.set(flat, [...(uses.get(flat) ?? []), e]);
+      }
+    }
+    for (const e of [...this.graph.equations].reverse()) {
+      const [out] = e.outputs;
+      if (e.primitive.kind !== 'elementwise' || other.has(out)) continue;
+      const axes = (uses.get(out) ?? []).map((u) =>
+        REDUCTIONS.has(u.primitive.name) && sameShape(u.inputs[0].shape, out.shape)
+          ? (u.params as { axes: readonly number[] }).axes
+          : u.primitive.kind === 'elementwise' && sameShape(u.outputs[0].shape, out.shape)
+            ? this.reductionOnly.get(u.outputs[0])
+            : undefined,
+      );
+      const [first] = axes;
+      if (first && axes.every((a) => a !== undefined && sameShape(a, first)))
+        this.reductionOnly.set(out, first);
+    }
+  }
+
   // ---- the three kinds ----------------------------------------------------------------------------------------------
 
   private placeElementwise(e: Equation, position: number): void {
     const operands = this.operandsOf(e);
-    const size = sizeOf(e.outputs[0].shape);
+    const [out] = e.outputs;
+    const size = sizeOf(out.shape);
+    const axes = this.reductionOnly.get(out);
+    const makers = operands.map((x) => this.elementMaker(x));
+    const candidates = axes
+      ? [...makers, ...this.readersFor(operands)].filter((g) => g !== null && this.canReduce(g, out, axes))
+      : makers;
     let home: Group | null = null;
-    for (const x of operands) {
-      const g = this.elementMaker(x);
-      if (g === null || g === home || sizeOf(g.domain) !== size) continue;
+    for (const g of candidates) {
+      if (g === null || g === home || g.mergedInto !== null || sizeOf(g.domain) !== size) continue;
       if (!this.canRead(g, operands) || this.wouldCycle(g, this.basesFor(g, operands))) continue;
       if (home === null) home = g;
       else {
@@ -118,11 +161,11 @@ class Fuser {
         if (merged && !this.wouldCycle(merged, this.basesFor(merged, operands))) home = merged;
       }
     }
-    home ??= this.start(e.outputs[0].shape, position);
+    home ??= this.start(out.shape, position);
     this.addReadings(home, operands, position);
     home.steps.push(e);
     home.position = Math.max(home.position, position);
-    this.maker.set(e.outputs[0], home);
+    this.maker.set(out, home);
   }
 
   private placeReduction(e: Equation, position: number): void {
@@ -140,19 +183,23 @@ class Fuser {
   }
 
   private homeOfReduction(x: Var, axes: readonly number[]): Group | null {
-    const fits = (g: Group): boolean => {
-      const mapped = g.root === null && g.copy === null ? mapAxes(x.shape, axes, g.domain) : null;
-      return mapped !== null && (g.reductions.length === 0 || sameShape(g.reductions[0].axes, mapped));
-    };
     const maker = this.elementMaker(x);
-    if (maker) return fits(maker) ? maker : null;
-    // Made elsewhere: join a kernel that reads the same memory in the same order.
+    if (maker && this.canReduce(maker, x, axes)) return maker;
+    // Otherwise join a kernel that reads the same memory in the same order.
     const flat = this.views.flat(x);
-    for (const reader of this.readers.get(flat) ?? []) {
-      const g = resolve(reader);
-      if (fits(g) && !this.wouldCycle(g, [flat])) return g;
-    }
+    for (const g of this.readersFor([flat]))
+      if (this.canReduce(g, x, axes) && !this.wouldCycle(g, [flat])) return g;
     return null;
+  }
+  /** May g reduce a value shaped like x over these axes? */
+  private canReduce(g: Group, x: Var, axes: readonly number[]): boolean {
+    if (g.root !== null || g.copy !== null) return false;
+    const mapped = mapAxes(x.shape, axes, g.domain);
+    return mapped !== null && (g.reductions.length === 0 || sameShape(g.reductions[0].axes, mapped));
+  }
+  /** Kernels that read one of the operands from memory, element for element. */
+  private readersFor(operands: readonly Var[]): Group[] {
+    return operands.flatMap((x) => [...(this.readers.get(this.views.flat(x)) ?? [])].map(resolve));
   }
 
   private placeRoot(e: Equation, position: number): void {
@@ -315,4 +362,77 @@ function mapAxes(shape: Shape, axes: readonly number[], domain: Shape): number[]
   const there = domain.map((d, i) => ({ d, i })).filter((x) => x.d !== 1);
   if (real.length !== there.length || real.some((x, k) => x.d !== there[k].d)) return null;
   return real.flatMap((x, k) => (axes.includes(x.i) ? [there[k].i] : []));
+}
+
+/**
+ * Recomputes, instead of storing, values that follow cheaply from what is in memory anyway: one operation on one value
+ * of full size, the other operands being constants or broadcast. Then a normalised value, say, is not written beside the
+ * value it came from, for the backward pass to read: the reader subtracts the mean again.
+ */
+function rematerialise(
+  kernels: readonly Kernel[],
+  views: Views,
+  definition: ReadonlyMap<Var, Equation>,
+  outputs: readonly Var[],
+): void {
+  const groups = kernels as readonly Group[];
+  const keptForOutput = new Set(outputs.map((v) => views.flat(v)));
+  const readers = new Map<Var, { g: Group; operand: Var; dense: boolean }[]>();
+  const asRootOperand = new Set<Var>();
+  const note = (g: Group, operand: Var, reading: Reading): void => {
+    const list = readers.get(reading.base) ?? [];
+    list.push({ g, operand, dense: views.flat(operand) === reading.base });
+    readers.set(reading.base, list);
+  };
+  for (const g of groups) {
+    for (const v of g.rootReads) asRootOperand.add(v);
+    if (g.copy?.source) asRootOperand.add(g.copy.source.base);
+    for (const [x, r] of g.readings) note(g, x, r);
+  }
+  const stored = (v: Var): boolean =>
+    keptForOutput.has(v) || asRootOperand.has(v) || (readers.get(v)?.length ?? 0) > 0 || !definition.has(v);
+
+  for (const g of groups) {
+    const made = new Set(g.steps.map((e) => e.outputs[0]));
+    for (const e of g.steps) {
+      const [v] = e.outputs;
+      const uses = readers.get(v) ?? [];
+      if (uses.length === 0 || uses.some((u) => !u.dense) || keptForOutput.has(v) || asRootOperand.has(v))
+        continue;
+      // Readings of e's operands as another kernel would need them.
+      const needs: [Var, Reading][] = [];
+      let large = 0;
+      const possible = e.inputs.every((x) => {
+        const flat = views.flat(x);
+        const def = definition.get(flat);
+        if (def?.primitive.name === 'full') return true;
+        const own = g.readings.get(x);
+        if (own) {
+          const broadcast = own.strides.some((s, d) => s === 0 && x.shape[d] > 1);
+          large += broadcast ? 0 : 1;
+          needs.push([x, own]);
+          return broadcast || (flat === own.base && stored(own.base));
+        }
+        large += 1;
+        if (!made.has(flat) && !g.root?.outputs.includes(flat)) return false;
+        needs.push([x, { base: flat, strides: stridesOf(x.shape), offset: 0 }]);
+        return stored(flat);
+      });
+      if (!possible || large !== 1) continue;
+      const fits = uses.every((u) =>
+        needs.every(([x, r]) => reshapeStrides(x.shape, r.strides, u.g.domain) !== null),
+      );
+      if (!fits) continue;
+      for (const u of uses) {
+        u.g.readings.delete(u.operand);
+        if (!u.g.steps.includes(e)) u.g.steps.unshift(e);
+        for (const [x, r] of needs)
+          if (!u.g.readings.has(x)) {
+            u.g.readings.set(x, r);
+            note(u.g, x, r);
+          }
+      }
+      readers.delete(v);
+    }
+  }
 }

@@ -81,6 +81,10 @@ class SlotTable {
   stored(v: Var): boolean {
     return this.needed.has(v) || this.outputVars.includes(v);
   }
+  /** Is v in memory, and k the kernel that writes it? (Rematerialised steps appear in several kernels.) */
+  storedBy(k: Kernel, v: Var): boolean {
+    return this.stored(v) && this.fused.maker(v) === k;
+  }
   slot(v: Var): number {
     return this.of.get(v) ?? this.add(v, 'temporary', -1);
   }
@@ -234,14 +238,13 @@ class BodyBuilder {
       const { target, source } = k.copy;
       const ref = source
         ? this.input(source.base, source.strides, source.offset)
-        : this.lazyStep(this.fused.definition.get(target) as Equation);
+        : this.stepOnce(this.fused.definition.get(target) as Equation);
       stores.push({ ref, slot: slots.slot(target) });
     }
     for (const e of k.steps) {
-      const ref = this.step(e);
       const [out] = e.outputs;
-      this.values.set(out, ref);
-      if (slots.stored(out)) stores.push({ ref, slot: slots.slot(out) });
+      // A step that was moved here from another kernel is stored there, if at all.
+      if (slots.storedBy(k, out)) stores.push({ ref: this.value(out), slot: slots.slot(out) });
     }
     const reductions = k.reductions.map((r) => ({ ref: this.value(r.equation.inputs[0]), r }));
     const rootCount = k.root ? 1 : 0;
@@ -291,7 +294,7 @@ class BodyBuilder {
     };
     return { kind: 'step', index: this.steps.push(step) - 1 };
   }
-  private lazyStep(e: Equation): Ref {
+  private stepOnce(e: Equation): Ref {
     const [out] = e.outputs;
     let ref = this.values.get(out);
     if (ref === undefined) {
@@ -304,10 +307,11 @@ class BodyBuilder {
   private value(x: Var): Ref {
     const { fused, k } = this;
     const flat = fused.views.flat(x);
+    const e = fused.definition.get(flat);
     const known = this.values.get(flat);
     if (known) return known;
+    if (e && this.own.has(e)) return this.stepOnce(e);
     if (k.root?.outputs[0] === flat) return { kind: 'root', index: 0 };
-    const e = fused.definition.get(flat);
     const reading = k.readings.get(x);
     if (reading) {
       const strides = reshapeStrides(x.shape, reading.strides, k.domain);
@@ -315,7 +319,7 @@ class BodyBuilder {
         throw new Error(`fusion: ${e?.primitive.name ?? 'input'} cannot be read over the domain`);
       return this.input(reading.base, strides, reading.offset);
     }
-    if (e && isCheap(e)) return this.lazyStep(e);
+    if (e && isCheap(e)) return this.stepOnce(e);
     throw new Error(`fusion: no reading recorded for the result of ${e?.primitive.name ?? 'an input'}`);
   }
 }

@@ -1,6 +1,6 @@
 // Makes a traced graph smaller without changing what it computes: dead code, common subexpressions, constants, neutral
-// elements, chains of views, and work on broadcast operands done before broadcasting. Nothing here reassociates
-// floating-point arithmetic: the simplified program gives the same bits.
+// elements, chains of views, work on broadcast operands done before broadcasting, factors moved out of sums. Only the last
+// changes the order of floating-point operations.
 
 import { type Aval, type DType, isFloat, type Shape, sizeOf } from '../dtype.ts';
 import { primitives } from '../primitives/index.ts';
@@ -92,9 +92,7 @@ function rewrite(
       if (inputs[1] === inputs[2]) return [inputs[1]];
       break;
     case 'sum':
-      if ((params as { axes: number[] }).axes.every((a) => x.shape[a] === 1))
-        return b.call('reshape', [x], { shape: primitive.shape(inputs, params)[0].shape });
-      break;
+      return rewriteSum(b, primitive, x, (params as { axes: number[] }).axes);
   }
   if (primitive.kind === 'view') return name === 'barrier' ? null : rewriteView(b, primitive, x, params);
   if (primitive.kind !== 'elementwise' || inputs.length === 0) return null;
@@ -121,6 +119,40 @@ function rewrite(
     if (negated) return b.call(name === 'add' ? 'sub' : 'add', [x, negated.inputs[0]]);
   }
   return beforeBroadcast(b, primitive, inputs, params);
+}
+
+/**
+ * sum(-x) is -sum(x); sum(x * c) is sum(x) * c where c does not vary along the summed axes. The gradients of
+ * normalisation layers are full of these, and without them each costs a pass over the whole tensor.
+ */
+function rewriteSum(
+  b: Builder,
+  primitive: Primitive,
+  x: Var,
+  axes: readonly number[],
+): readonly Var[] | null {
+  const [out] = primitive.shape([x], { axes });
+  if (axes.every((a) => x.shape[a] === 1)) return b.call('reshape', [x], { shape: out.shape });
+  const negated = b.is(x, 'neg');
+  if (negated) return b.call('neg', b.call('sum', negated.inputs, { axes }));
+  const product = b.is(x, 'mul');
+  if (!product || !isFloat(x.dtype)) return null;
+  for (const [factor, rest] of [product.inputs, [...product.inputs].reverse()]) {
+    const c = b.constant(factor);
+    const total = () => b.call('sum', [rest], { axes })[0];
+    if (c !== undefined) return b.call('mul', [total(), b.full(out.shape, c, x.dtype)[0]]);
+    const e = b.is(factor, 'broadcast');
+    if (!e) continue;
+    const { dims } = e.params as { dims: readonly number[] };
+    const [small] = e.inputs;
+    if (dims.some((d, i) => axes.includes(d) && small.shape[i] !== 1)) continue;
+    // Axes of the small factor that survive, as axes of the result.
+    const kept = dims.map((d, i) => ({ d, i })).filter(({ d }) => !axes.includes(d));
+    const squeezed = b.call('reshape', [small], { shape: kept.map(({ i }) => small.shape[i]) })[0];
+    const to = kept.map(({ d }) => d - axes.filter((a) => a < d).length);
+    return b.call('mul', [total(), b.call('broadcast', [squeezed], { shape: out.shape, dims: to })[0]]);
+  }
+  return null;
 }
 
 /** op(broadcast(a), broadcast(b), constant) is broadcast(op(a, b, constant)) when both come from the same smaller shape. */

@@ -46,6 +46,8 @@ describe('wrong use and wrong input: exit code 2 and one line', () => {
       "lethe: error: option '--format <form>' argument 'pdf' is invalid.",
     ],
     [['datasets', 'check', 'cifar10'], 'cifar-10'],
+    [['bench', 'nosuchcase', '--device', 'reference'], "bench: no case contains 'nosuchcase'; suites are "],
+    [['bench', '--seconds', '0'], 'lethe: error: --seconds: expected a number above 0, got "0"'],
     [['datasets', 'lst'], "unknown command 'lst' (Did you mean list?)"],
   ])('%j', async (argv, message) => {
     const { code, out, err } = await world.run(argv);

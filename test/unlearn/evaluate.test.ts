@@ -4,7 +4,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import { type EvaluationData, evaluate } from '../../unlearn/evaluate.ts';
-import { normalised } from '../../unlearn/model.ts';
+import { modelFor } from '../../unlearn/model.ts';
+import { modelOptions } from '../../unlearn/recipe/options.ts';
 import type { Split } from '../../unlearn/types.ts';
 
 // Three pixels of one channel, three classes: the brightest pixel is the class.
@@ -95,18 +96,32 @@ describe('evaluate', () => {
   });
 });
 
-describe('normalisation inside the model', () => {
-  it('is (x - mean) / std per channel', async () => {
-    const plain: Model = { ...linear, apply: (_, x) => ({ output: x, state: {} }) };
-    const x = lt.tensor([0, 0.5, 1, 0.25], { shape: [1, 1, 2, 2] });
-    const { output } = normalised(plain, [0.5, 0.25], [0.25, 0]).apply(variables, x);
-    expect(await output.array()).toEqual([
-      [
-        [
-          [-2, 0.25],
-          [2, 0],
-        ],
-      ],
-    ]);
+describe('the models of recipes', () => {
+  it('are those of the engine, each with its options', () => {
+    expect(Object.keys(modelOptions).sort()).toEqual(Object.keys(lt.nn.models).sort());
+  });
+
+  it('normalise inside: the same image, the same answer, whatever the statistics were told', async () => {
+    const statistics = { classes: ['a', 'b'], mean: [0.5, 0.25, 0], std: [0.25, 0, 1] };
+    const model = (normalisation: 'dataset' | 'half' | 'none') =>
+      modelFor({ model: { name: 'mlp', options: { hidden: [4] }, normalisation } }, statistics);
+    const shape = [1, 2, 2, 3];
+    const start = model('none').init(lt.random.key(1), shape);
+    const x = lt.tensor(
+      Float32Array.from({ length: 12 }, (_, i) => i / 12),
+      { shape },
+    );
+    const answer = async (normalisation: 'dataset' | 'half' | 'none', image: lt.Tensor) => {
+      const { output } = model(normalisation).apply({ params: start.params, state: {} }, image);
+      return (await output.data()) as Float32Array;
+    };
+    const byHand = {
+      half: x.sub(0.5).div(0.5),
+      dataset: x.sub(lt.tensor([0.5, 0.25, 0])).div(lt.tensor([0.25, 1, 1])),
+    };
+    for (const how of ['half', 'dataset'] as const) {
+      const [inside, outside] = [await answer(how, x), await answer('none', byHand[how])];
+      for (const i of [0, 1]) expect(inside[i]).toBeCloseTo(outside[i], 5);
+    }
   });
 });

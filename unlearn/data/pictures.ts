@@ -30,7 +30,9 @@ export async function decodePicture(bytes: Uint8Array, file: string): Promise<Pi
     if (bytes[0] === 0xff && bytes[1] === 0xd8) return await decodeJpeg(bytes, file);
   } catch (cause) {
     if (cause instanceof LetheError) throw cause;
-    refuse(file, '', `damaged ${bytes[0] === 0xff ? 'JPEG' : 'PNG'} (${reasonOf(cause)})`, cause);
+    // A decoder that trips over the damage says nothing of use.
+    const reason = cause instanceof TypeError ? '' : ` (${reasonOf(cause)})`;
+    refuse(file, '', `damaged ${bytes[0] === 0xff ? 'JPEG' : 'PNG'}${reason}`, cause);
   }
   return refuse(file, 'byte 0', 'expected a PGM, PPM, PNG or JPEG picture');
 }
@@ -161,9 +163,7 @@ async function decodePng(input: Uint8Array, file: string): Promise<Picture> {
   if (bytes[25] === 3) refuse(file, '', 'an indexed picture without a palette');
   if (png.depth < 8)
     return { width, height, channels: 1, data: unpack(png.data as Uint8Array, width, height, png.depth) };
-  const flat = new Uint8Array(png.data.length);
-  const shift = png.depth === 16 ? 8 : 0;
-  for (let i = 0; i < flat.length; i++) flat[i] = png.data[i] >> shift;
+  const flat = png.depth === 16 ? Uint8Array.from(png.data, (value) => value >> 8) : (png.data as Uint8Array);
   return onWhite(flat, width, height, png.channels as 1 | 2 | 3 | 4);
 }
 

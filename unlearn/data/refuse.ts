@@ -14,7 +14,7 @@ export const limits = {
   decodedBytes: 2048 * MiB - 1,
   /** One picture of an image folder, on disk. */
   pictureBytes: 64 * MiB,
-  /** Pixels of one picture; decoding takes up to 16 bytes a pixel. */
+  /** Pixels of one picture; decoding takes up to 40 bytes a pixel (PNG of 16 bits with transparency), usually 12. */
   picturePixels: 64 * MiB,
   /** Pictures in an image folder. */
   pictures: 1_000_000,

@@ -161,12 +161,13 @@ export const modelOptions: Readonly<Record<string, v.GenericSchema>> = {
       list(
         int('Units.', 1, 65_536),
         'Units of each hidden layer.',
-        'a list of layer widths, such as [256, 128]',
+        'a list of layer widths, such as [256, 256]',
       ),
-      [256, 128],
+      [256, 256],
     ),
   }),
-  lenet: section('Small convolutional network: two convolutions, then dense layers.', {}),
+  lenet: section('LeNet-5 with ReLU and max pools.', {}),
+  smallCnn: section('Two convolutions (32, 64) with max pools, dense 128: trains in seconds on a processor.', {}),
   allCnn: section('All-CNN: convolutions only, with batch-norm.', {
     width: opt(choice("`half` is Boundary Unlearning's network.", ['half', 'full']), 'half'),
   }),

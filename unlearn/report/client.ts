@@ -109,7 +109,8 @@ function draw() {
   const air = { id: 'air', beforeInit(chart) { const fit = chart.legend.fit; chart.legend.fit = function () { fit.call(this); this.height += 8; }; } };
   const legend = { position: 'top', align: 'start', labels: { boxWidth: 12, boxHeight: 12, padding: 14, color: ink } };
   const grid = { color: line, drawTicks: false };
-  const labels = { grid: { display: false }, border: { display: false }, ticks: { color: ink, autoSkip: false } };
+  const short = (text) => (text.length > (narrow ? 18 : 30) ? text.slice(0, narrow ? 17 : 29) + '…' : text);
+  const labels = { grid: { display: false }, border: { display: false }, ticks: { color: ink, autoSkip: false, callback(value) { return short(this.getLabelForValue(value)); } } };
   const add = (id, config) => {
     const canvas = document.getElementById(id);
     if (canvas) charts.push(new Chart(canvas, config));

@@ -195,13 +195,13 @@ export function samples(view: View, facts: Facts): Html {
       : html`<span class="noimage"></span>`;
     const cells = columns.map((row, c) => {
       const seen = byKey[c].get(keyOf(sample));
-      if (!seen) return html`<td data-label="${row.name}">–</td>`;
+      if (!seen) return html`<td role="cell" data-label="${row.name}">–</td>`;
       const own = seen.predicted === sample.label;
       const target = reference >= 0 ? byKey[reference].get(keyOf(sample)) : undefined;
       const differs = target !== undefined && own !== (target.predicted === sample.label);
-      return html`<td data-label="${row.name}" class="${differs ? 'differs' : ''}">${className(facts.classes, seen.predicted)}<small><span aria-hidden="true">${own ? '✓' : '✗'}</span> ${percent(seen.confidence)}</small></td>`;
+      return html`<td role="cell" data-label="${row.name}" class="${differs ? 'differs' : ''}">${className(facts.classes, seen.predicted)}<small><span aria-hidden="true">${own ? '✓' : '✗'}</span> ${percent(seen.confidence)}</small></td>`;
     });
-    return html`<tr class="${sample.set}"><th scope="row">${image}<span><b>${truth}</b><small>${sample.set === 'forget' ? 'forgotten' : 'kept'}, id ${sample.id}</small></span></th>${cells}</tr>`;
+    return html`<tr role="row" class="${sample.set}"><th role="rowheader" scope="row">${image}<span><b>${truth}</b><small>${sample.set === 'forget' ? 'forgotten' : 'kept'}, id ${sample.id}</small></span></th>${cells}</tr>`;
   });
   const lead =
     'What each model sees in the same images, with its confidence (first seed). ✓ is the true class, ✗ another; orange marks where a model is right and Retrain is not, or the other way round.';
@@ -209,6 +209,6 @@ export function samples(view: View, facts: Facts): Html {
     'samples',
     'Samples before and after',
     lead,
-    html`<div class="scroll" role="region" tabindex="0" aria-label="Sample predictions"><table class="samples stack"><thead><tr><th scope="col">Image</th>${columns.map((row) => html`<th scope="col">${row.name}</th>`)}</tr></thead><tbody>${body}</tbody></table></div>`,
+    html`<div class="scroll" role="region" tabindex="0" aria-label="Sample predictions"><table class="samples stack" role="table"><thead><tr><th scope="col">Image</th>${columns.map((row) => html`<th scope="col">${row.name}</th>`)}</tr></thead><tbody>${body}</tbody></table></div>`,
   );
 }

@@ -66,7 +66,7 @@ function tiles(best: Row, retrain: Row): Html {
     return html`<div class="tile"><dt>${label}</dt><dd><b>${number(cell.spread?.mean, 1)}<small> %</small></b>
 <span>retrain ${number(retrain.cells[key].spread?.mean, 1)} %</span></dd></div>`;
   };
-  return html`<dl class="tiles" aria-label="${best.name} at a glance">
+  return html`<dl class="tiles">
 ${tile('ua', 'Forgotten data missed (UA)')}${tile('ra', 'Kept data right (RA)')}${tile('ta', 'Test data right (TA)')}${tile('mia', 'Called non-member (MIA)')}
 <div class="tile"><dt>Time</dt><dd><b>${duration(best.seconds?.mean)}</b><span>retrain ${duration(retrain.seconds?.mean)}</span></dd></div>
 </dl>`;
@@ -87,7 +87,7 @@ export function comparison(view: View): Html {
     'compare',
     'Comparison with retraining',
     lead,
-    html`<div class="scroll" role="region" aria-label="Comparison table" tabindex="0"><table class="main stack">
+    html`<div class="scroll" role="region" aria-label="Comparison table" tabindex="0"><table class="main stack" role="table">
 <thead><tr><th scope="col">Method</th>${DEFINITIONS.map((d) => html`<th scope="col" class="num">${term(d)}</th>`)}</tr></thead>
 <tbody>${view.rows.map(comparisonRow)}</tbody></table></div>
 <p class="legend" aria-hidden="true"><span class="key g0">≤ 1 point</span><span class="key g1">≤ 3</span><span class="key g2">≤ 10</span><span class="key g3">&gt; 10 points from retraining</span></p>`,
@@ -105,18 +105,18 @@ function comparisonRow(row: Row): Html {
   const seeds = row.summary.n > 1 ? `${row.summary.n} seeds` : '1 seed';
   const label = (key: string) => definitionOf(key).label;
   const gap = row.role === 'method' ? row.avgGap : null;
-  return html`<tr class="${row.role}"><th scope="row"><span class="name">${row.name}</span>${tags}<small>${seeds}</small></th>${cells}
-<td class="num strong ${gap ? heat(gap.mean) : ''}" data-label="${label('avg_gap')}">${row.role === 'retrain' ? '0' : meanAndSpread(row.avgGap)}</td>
-<td class="num" data-label="${label('tow')}">${row.role === 'retrain' ? '1' : number(row.tow?.mean, 3)}</td>
-<td class="num" data-label="${label('rte_seconds')}">${duration(row.seconds?.mean)}${row.speedup ? html`<small>${comparedWith(row.speedup)}</small>` : ''}</td></tr>`;
+  return html`<tr role="row" class="${row.role}"><th role="rowheader" scope="row"><span class="name">${row.name}</span>${tags}<small>${seeds}</small></th>${cells}
+<td role="cell" class="num strong ${gap ? heat(gap.mean) : ''}" data-label="${label('avg_gap')}">${row.role === 'retrain' ? '0' : meanAndSpread(row.avgGap)}</td>
+<td role="cell" class="num" data-label="${label('tow')}">${row.role === 'retrain' ? '1' : number(row.tow?.mean, 3)}</td>
+<td role="cell" class="num" data-label="${label('rte_seconds')}">${duration(row.seconds?.mean)}${row.speedup ? html`<small>${comparedWith(row.speedup)}</small>` : ''}</td></tr>`;
 }
 
 function gapCell(key: string, cell: Cell): Html {
   const { label } = definitionOf(key);
   if (cell.gap === null)
-    return html`<td class="num" data-label="${label}">${meanAndSpread(cell.spread)}</td>`;
+    return html`<td role="cell" class="num" data-label="${label}">${meanAndSpread(cell.spread)}</td>`;
   const near = cell.within ? html`<abbr title="within retraining’s own spread">≈</abbr> ` : '';
-  return html`<td class="num ${heat(cell.gap)}" data-label="${label}">${meanAndSpread(cell.spread)}<small>${near}${signed(cell.gap)}</small></td>`;
+  return html`<td role="cell" class="num ${heat(cell.gap)}" data-label="${label}">${meanAndSpread(cell.spread)}<small>${near}${signed(cell.gap)}</small></td>`;
 }
 
 /** Mean large, spread small beside it. */
@@ -162,7 +162,7 @@ export function cost(view: View): Html {
     html`${canvas('c-cost', 60 + 32 * rows.length, `Run time by method. ${summary}`)}
 <details><summary>Steps and samples</summary><div class="scroll" tabindex="0" role="region" aria-label="Cost table"><table>
 <thead><tr><th scope="col">Method</th><th scope="col" class="num">Time</th><th scope="col" class="num">Gradient steps</th><th scope="col" class="num">Samples visited</th></tr></thead>
-<tbody>${rows.map((row) => html`<tr><th scope="row">${row.name}</th><td class="num">${duration(row.seconds?.mean)}</td><td class="num">${count(row.summary.cost.gradientSteps.mean)}</td><td class="num">${count(row.summary.cost.samplesVisited.mean)}</td></tr>`)}</tbody></table></div></details>`,
+<tbody>${rows.map((row) => html`<tr><th scope="row">${row.name}</th><td role="cell" class="num">${duration(row.seconds?.mean)}</td><td role="cell" class="num">${count(row.summary.cost.gradientSteps.mean)}</td><td role="cell" class="num">${count(row.summary.cost.samplesVisited.mean)}</td></tr>`)}</tbody></table></div></details>`,
   );
 }
 

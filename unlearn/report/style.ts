@@ -70,7 +70,7 @@ tbody tr:last-child > * { border-bottom: 0; }
 .num { text-align: right; white-space: nowrap; }
 td small, tbody th small { display: block; font-size: 12.5px; color: var(--soft); font-weight: 400; }
 .std { font-size: 12px; color: var(--soft); } .strong { font-weight: 620; }
-.main tbody th { min-width: 150px; } .main .name { margin-right: 6px; }
+tbody th { overflow-wrap: anywhere; min-width: 110px; } .main tbody th { min-width: 150px; } .main .name { margin-right: 6px; }
 .main td { border-left: 2px solid var(--card); } .main tr.retrain > * { border-bottom: 2px solid var(--soft); }
 .g0 { background: var(--g0); } .g1 { background: var(--g1); } .g2 { background: var(--g2); } .g3 { background: var(--g3); }
 .g0 small, .g1 small, .g2 small, .g3 small, .g0 .std, .g1 .std, .g2 .std, .g3 .std { color: inherit; opacity: .82; }
@@ -93,17 +93,18 @@ svg { width: 100%; height: auto; display: block; } svg text { font-size: 11.5px;
   background: color-mix(in srgb, var(--heat) calc(var(--v, 0) * 100%), var(--faint)); }
 .heat td.hot { color: var(--on-warm); } .heat td.hotter { color: var(--on-heat); } .heat thead th, .heat thead td { border: 0; background: none; text-align: center; }
 .heat thead th:first-child { text-align: left; } .heat tbody th { border: 0; padding-left: 0; white-space: nowrap; padding-right: 10px; }
-.heat.wide { table-layout: fixed; min-width: calc(178px + var(--k) * 46px); } .heat.wide th:first-child { width: 178px; } .heat.wide td, .heat.wide th { vertical-align: middle; } .heat.wide thead th { padding: 6px 2px; font-size: 12.5px; overflow: hidden; text-overflow: ellipsis; } .heat.wide thead th:first-child { padding-left: 0; }
+.heat.wide { table-layout: fixed; min-width: calc(178px + var(--k) * 46px); } .heat.wide th:first-child { width: 178px; } .heat.wide td, .heat.wide th { vertical-align: middle; } .heat.wide tbody th { white-space: normal; } .heat.wide thead th span { display: block; max-height: 8em; overflow: hidden; text-overflow: ellipsis; }
+.heat.wide thead th { padding: 6px 2px; font-size: 12.5px; overflow: hidden; text-overflow: ellipsis; } .heat.wide thead th:first-child { padding-left: 0; }
 .heat .own { color: var(--forget); } .zero { opacity: .55; } .coarse { display: none; } .heat.wide tr.retrain > * { border-bottom: 2px solid var(--soft); }
 .panels.matrices { grid-template-columns: repeat(auto-fill, minmax(400px, 1fr)); } .heat.square { font-size: 11px; table-layout: fixed; }
-.heat.square td { padding: 0; height: 25px; min-width: 0; vertical-align: middle; } .heat.square tbody th { padding: 0 6px 0 0; font-size: 11.5px; text-align: right; vertical-align: middle; overflow: hidden; text-overflow: ellipsis; }
+.heat.square td { padding: 0; height: 25px; min-width: 0; vertical-align: middle; } .heat.square tbody th { padding: 0 6px 0 0; font-size: 11.5px; text-align: right; vertical-align: middle; min-width: 0; overflow-wrap: normal; overflow: hidden; text-overflow: ellipsis; }
 .heat.square thead th { padding: 0 0 4px; height: 76px; } .heat.square thead th:first-child, .heat.square thead td { width: 76px; }
 .heat.square thead th span { writing-mode: vertical-rl; transform: rotate(180deg); font-size: 11.5px; white-space: nowrap; max-height: 74px; overflow: hidden; } .heat td.diagonal { outline: 1px solid var(--soft); outline-offset: -1px; }
 .pairs { margin: 0; padding-left: 20px; font-size: 14px; }
 
 .samples th[scope=row] { min-width: 158px; white-space: nowrap; } .samples th[scope=row] > * { display: inline-block; vertical-align: middle; }
 .samples { font-size: 13.5px; } .samples td, .samples th { vertical-align: middle; padding: 8px 6px; } .samples th:first-child { position: sticky; left: 0; background: var(--card); z-index: 1; padding-left: 0; } .samples img, .noimage { width: 50px; height: 50px; border-radius: 6px; margin-right: 9px; image-rendering: pixelated; background: var(--faint); }
-.samples td { min-width: 78px; } .samples .differs { color: var(--forget); font-weight: 600; } .samples tr.forget + tr.retain > * { border-top: 2px solid var(--soft); }
+.samples td { min-width: 86px; overflow-wrap: anywhere; } .samples th[scope=row] > span { max-width: 130px; white-space: normal; } .samples thead th { overflow-wrap: anywhere; min-width: 70px; } .samples .differs { color: var(--forget); font-weight: 600; } .samples tr.forget + tr.retain > * { border-top: 2px solid var(--soft); }
 
 .limits { margin: 0 0 12px; padding-left: 20px; max-width: 80ch; } .limits li { margin: 5px 0; }
 details { margin-top: 16px; } summary { cursor: pointer; font-weight: 550; font-size: 15px; } details[open] > summary { margin-bottom: 8px; } details p { max-width: 74ch; margin: 0; }
@@ -117,7 +118,8 @@ code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, 'Liberation M
 .glossary { margin: 12px 0 0; display: grid; grid-template-columns: 1fr 1fr; gap: 16px 40px; font-size: 14.5px; } .glossary dt { font-weight: 620; } .glossary dt small { font-weight: 400; color: var(--soft); } .glossary dd { margin: 2px 0 0; } .glossary dd small { color: var(--soft); }
 footer { margin-top: 28px; color: var(--soft); font-size: 13.5px; }
 
-@media (max-width: 1000px) { .tiles { grid-template-columns: repeat(3, 1fr); } }
+@media (max-width: 1000px) { .tiles { gap: 8px; } .tile { padding: 11px 12px; }
+  .main .std { display: block; } .main tbody td, .main thead th { padding: 8px 7px; } .main tbody th { min-width: 118px; } .main th:first-child { padding-left: 0; } }
 @media (max-width: 720px) {
   main { padding: 0 14px 40px; } nav > div { padding: 0 14px; gap: 14px; } nav .brand { display: none; }
   .top { padding-top: 28px; } section { padding: 20px 16px; margin-top: 18px; border-radius: 10px; }

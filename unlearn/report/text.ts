@@ -9,59 +9,97 @@ import { type Cell, type Row, viewOf } from './view.ts';
 export interface TableOptions {
   /** ANSI colours: the caller decides (terminal, NO_COLOR). Default false. */
   readonly color?: boolean;
+  /** Columns of the terminal: what does not fit is left out, distances in brackets last. Default: no limit. */
+  readonly width?: number;
 }
 
+interface Column {
+  readonly title: string;
+  /** 0 stays; the higher, the sooner it is left out. */
+  readonly rank: number;
+  readonly text: (row: Row) => string;
+  readonly code?: (row: Row) => string;
+}
+
+/** `bare` leaves out the distances in brackets. */
+const columnsOf = (bare: boolean): readonly Column[] => [
+  {
+    title: 'Method',
+    rank: 0,
+    text: (row) => oneLine(row.name) + (row.flags.length ? ' !' : ''),
+    code: (row) => (row.role === 'retrain' ? '1' : ''),
+  },
+  ...COMPARED.map((key) => ({
+    title: definitionOf(key).label,
+    rank: key === 'asr' ? 3 : 0,
+    text: (row: Row) => cellText(row.cells[key], bare),
+    code: (row: Row) => shade(row.cells[key].gap),
+  })),
+  {
+    title: 'Avg. gap',
+    rank: 0,
+    text: (row) => (row.role === 'retrain' ? '0' : spread(row.avgGap)),
+    code: (row) => (row.role === 'method' ? shade(row.avgGap?.mean) : ''),
+  },
+  { title: 'ToW', rank: 4, text: (row) => (row.role === 'retrain' ? '1' : number(row.tow?.mean, 3)) },
+  { title: 'Time', rank: 0, text: (row) => duration(row.seconds?.mean) },
+  { title: 'Speed', rank: 2, text: (row) => (row.speedup ? times(row.speedup) : '') },
+];
+
 /** The comparison with retraining, one line a method, ending in a line feed. Names cannot move the cursor or set colours. */
-export function renderTable(results: Results, { color = false }: TableOptions = {}): string {
+export function renderTable(
+  results: Results,
+  { color = false, width = Infinity }: TableOptions = {},
+): string {
   const view = viewOf(results);
   if (!view.rows.length) return 'No runs.\n';
   const paint = (text: string, code: string) => (color && code ? `\u001b[${code}m${text}\u001b[0m` : text);
-  const header = [
-    'Method',
-    ...COMPARED.map((key) => definitionOf(key).label),
-    'Avg. gap',
-    'ToW',
-    'Time',
-    'Speed',
-  ];
-  const lines = view.rows.map((row) => [
-    { text: oneLine(row.name) + (row.flags.length ? ' !' : ''), code: row.role === 'retrain' ? '1' : '' },
-    ...COMPARED.map((key) => ({ text: cellText(row.cells[key]), code: shade(row.cells[key].gap) })),
-    {
-      text: row.role === 'retrain' ? '0' : spread(row.avgGap),
-      code: row.role === 'method' ? shade(row.avgGap?.mean) : '',
-    },
-    { text: row.role === 'retrain' ? '1' : number(row.tow?.mean, 3), code: '' },
-    { text: duration(row.seconds?.mean), code: '' },
-    { text: row.speedup ? times(row.speedup) : '', code: '' },
-  ]);
-  const widths = header.map((title, c) =>
-    Math.max(title.length, ...lines.map((line) => [...line[c].text].length)),
-  );
-  const pad = (text: string, c: number) => {
-    const space = ' '.repeat(widths[c] - [...text].length);
-    return c === 0 ? text + space : space + text;
-  };
+  const wide = (column: Column) =>
+    Math.max(column.title.length, ...view.rows.map((row) => length(column.text(row))));
+  const total = (columns: readonly Column[]) => columns.reduce((sum, column) => sum + wide(column) + 2, -2);
+  let columns = columnsOf(false);
+  let bare = false;
+  for (bare of [false, true]) {
+    columns = columnsOf(bare);
+    for (let rank = 4; rank > 1 && total(columns) > width; rank--) {
+      columns = columns.filter((column) => column.rank !== rank);
+    }
+    if (total(columns) <= width) break;
+  }
+  const line = (text: (column: Column) => string, code: (column: Column) => string) =>
+    columns
+      .map((column, c) => {
+        const space = ' '.repeat(wide(column) - length(text(column)));
+        return paint(c === 0 ? text(column) + space : space + text(column), code(column));
+      })
+      .join('  ')
+      .trimEnd();
+  const flags = view.rows.flatMap((row) => row.flags.map((flag) => `! ${oneLine(row.name)}: ${flag.text}.`));
   const out = [
-    paint(header.map(pad).join('  '), '2'),
-    ...lines.map((line) =>
-      line
-        .map(({ text, code }, c) => paint(pad(text, c), code))
-        .join('  ')
-        .trimEnd(),
+    line(
+      (column) => column.title,
+      () => '2',
+    ),
+    ...view.rows.map((row) =>
+      line(
+        (column) => column.text(row),
+        (column) => column.code?.(row) ?? '',
+      ),
     ),
     '',
     view.retrain
-      ? 'UA, RA, TA, MIA, ASR in %, with the distance from retrain in brackets: closer is better, larger is not.'
-      : 'UA, RA, TA, MIA, ASR in %. No retrained model among the runs: nothing to compare with.',
+      ? `In %${bare ? '' : '; in brackets the distance from retrain'}. Closer to retrain is better, larger is not.`
+      : 'In %. No retrained model among the runs: nothing to compare with.',
+    ...flags,
+    ...(view.few ? ['Fewer than three seeds in some rows: their spread is not known.'] : []),
   ];
-  const flags = view.rows.flatMap((row) => row.flags.map((flag) => `! ${oneLine(row.name)}: ${flag.text}.`));
-  const few = view.few ? ['Fewer than three seeds in some rows: their spread is not known.'] : [];
-  return [...out, ...flags, ...few].join('\n') + '\n';
+  return out.join('\n') + '\n';
 }
 
-function cellText({ spread: s, gap }: Cell): string {
-  return gap === null ? number(s?.mean) : `${number(s?.mean)} (${signed(gap)})`;
+const length = (text: string) => [...text].length;
+
+function cellText({ spread: s, gap }: Cell, bare: boolean): string {
+  return gap === null || bare ? number(s?.mean) : `${number(s?.mean)} (${signed(gap)})`;
 }
 
 /** Cyan is close, plain in between, yellow is far: the same thresholds as the page. */

@@ -5,6 +5,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LetheError } from '../../engine/error.ts';
 import { againstRetrain } from '../audit/metrics.ts';
+import { saveManifest } from '../data/forget.ts';
 import { readFileBounded, reasonOf, sha256, writeFileAtomic } from '../files.ts';
 import type { Recipe } from '../recipe.ts';
 import type { RunOptions, RunOutcome } from '../run.ts';
@@ -33,10 +34,7 @@ export class Carrier {
 
   async go(): Promise<RunOutcome> {
     const { out } = this.options;
-    await writeFileAtomic(
-      join(out, 'forget-manifest.json'),
-      `${JSON.stringify(this.material.manifest, null, 2)}\n`,
-    );
+    await saveManifest(join(out, 'forget-manifest.json'), this.material.manifest);
     for (const [i, cell] of this.plan.entries()) {
       this.options.signal?.throwIfAborted();
       const place = { cell: cell.id, index: i + 1, total: this.plan.length };
@@ -84,7 +82,14 @@ export class Carrier {
     });
     const original = cell.method && (await this.#weightsOf(`seed-${cell.seed}-original`));
     this.tell({ type: 'start', action, ...place });
-    const task = { ...this.#task(cell, action), seed: cell.seed, recipe, material, checkpoint: store };
+    const task = {
+      ...this.#task(cell, action),
+      seed: cell.seed,
+      recipe,
+      material,
+      checkpoint: store,
+      timed: store.timed,
+    };
     store.start();
     const product =
       cell.method && original
@@ -145,7 +150,6 @@ export class Carrier {
     const failed = this.#failures.map(({ cell, reason }) => `${cell} failed: ${reason}`);
     return {
       ...describeEnvironment(),
-      command: this.options.command,
       classes: dataset.classes,
       forget,
       hashes: { dataset: dataset.hash, forget: hashOf(manifest) },
@@ -158,7 +162,8 @@ export class Carrier {
     const runs = this.plan.flatMap((cell) => {
       const record = this.#records.get(cell.id);
       const target = this.#records.get(`seed-${cell.seed}-retrain`);
-      return record?.evaluation && target?.evaluation ? [entryOf(cell, record, target)] : [];
+      if (!record?.evaluation || !target?.evaluation) return [];
+      return [entryOf(cell, cell.method?.options ?? this.recipe.train, record, target)];
     });
     const results: Results = {
       version: 1,
@@ -172,7 +177,12 @@ export class Carrier {
   }
 }
 
-function entryOf(cell: PlannedCell, record: CellRecord, retrain: CellRecord): RunEntry {
+function entryOf(
+  cell: PlannedCell,
+  options: Record<string, unknown>,
+  record: CellRecord,
+  retrain: CellRecord,
+): RunEntry {
   const metrics = againstRetrain(
     record.evaluation?.metrics as Metrics,
     retrain.evaluation?.metrics as Metrics,
@@ -180,7 +190,7 @@ function entryOf(cell: PlannedCell, record: CellRecord, retrain: CellRecord): Ru
   return {
     seed: cell.seed,
     method: cell.label,
-    options: cell.method?.options ?? {},
+    options,
     metrics: { ...metrics, rte_seconds: record.cost.seconds },
     cost: record.cost,
     details: record.details,

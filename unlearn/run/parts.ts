@@ -31,6 +31,8 @@ export interface Task {
   readonly material: Material;
   readonly seed: number;
   readonly checkpoint: CheckpointStore;
+  /** Runs the part of the work whose time counts; without it, all of it counts. */
+  readonly timed: <T>(work: () => Promise<T>) => Promise<T>;
   readonly signal?: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
 }
@@ -76,7 +78,7 @@ export interface Parts {
   train(task: Task & { readonly options: TrainOptions }): Promise<Product>;
   /** Runs a method, `retrain` included, from the original's weights. */
   unlearn(task: Task & { readonly method: MethodEntry; readonly weights: Uint8Array }): Promise<Product>;
-  evaluate(task: Omit<Task, 'checkpoint'> & { readonly weights: Uint8Array }): Promise<Evaluation>;
+  evaluate(task: Omit<Task, 'checkpoint' | 'timed'> & { readonly weights: Uint8Array }): Promise<Evaluation>;
   /** Times a step of the recipe's model on the device. */
   measure(recipe: Recipe, material: Material): Promise<StepCost>;
   /** The report, a whole HTML file. */

@@ -45,7 +45,7 @@ async function prepare(given: Recipe, options: SingleOptions) {
 async function make(
   out: string,
   key: string,
-  task: Omit<Task, 'checkpoint' | 'onProgress'>,
+  task: Omit<Task, 'checkpoint' | 'onProgress' | 'timed'>,
   options: SingleOptions,
   action: 'train' | 'unlearn',
   work: (task: Task) => Promise<Product>,
@@ -65,7 +65,7 @@ async function make(
   try {
     const onProgress: Task['onProgress'] = (progress) =>
       tell({ type: 'progress', cell: out, action, progress });
-    const product = await work({ ...task, checkpoint: store, onProgress });
+    const product = await work({ ...task, checkpoint: store, timed: store.timed, onProgress });
     const cost = { ...product.cost, seconds: store.seconds };
     await writeFileAtomic(out, product.weights);
     await store.clear();

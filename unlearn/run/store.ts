@@ -29,6 +29,7 @@ export class FileStore implements CheckpointStore {
   #before = 0;
   #spent = 0;
   #started = performance.now();
+  #stopped: number | null = null;
   #written = performance.now();
 
   /** @param path file of the newest state, ending in `.safetensors`; the one before lies beside it. */
@@ -41,15 +42,24 @@ export class FileStore implements CheckpointStore {
     return this.path.replace(/\.safetensors$/, '.previous.safetensors');
   }
 
-  /** Starts the clock of `seconds`. */
+  /** Starts the clock of `seconds`, afresh if it ran. */
   start(): void {
     this.#started = this.#written = performance.now();
+    this.#stopped = null;
     this.#spent = 0;
   }
 
+  /** Runs work with the clock started before it and stopped after it. */
+  readonly timed = async <T>(work: () => Promise<T>): Promise<T> => {
+    this.start();
+    const result = await work();
+    this.#stopped = performance.now();
+    return result;
+  };
+
   /** Seconds of work so far, earlier processes included, writing checkpoints left out. */
   get seconds(): number {
-    return this.#before + (performance.now() - this.#started) / 1000 - this.#spent;
+    return this.#before + ((this.#stopped ?? performance.now()) - this.#started) / 1000 - this.#spent;
   }
 
   /** Whether a `save` now would write: lets callers skip gathering the state. */

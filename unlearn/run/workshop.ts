@@ -45,15 +45,15 @@ export function workshop(architecture: (recipe: Recipe, dataset: Dataset) => Mod
       return { dataset, ...set };
     },
 
-    async train({ recipe, material, seed, options, signal, onProgress, checkpoint }) {
+    async train({ recipe, material, seed, options, signal, onProgress, checkpoint, timed }) {
       const model = architecture(recipe, material.dataset);
       const key = lt.random.key(seed);
-      return product(
-        await train({ model, data: material.dataset.train, options, key, signal, onProgress, checkpoint }),
-      );
+      const data = material.dataset.train;
+      const input = { model, data, options, key, signal, onProgress, checkpoint };
+      return product(await timed(() => train(input)));
     },
 
-    async unlearn({ recipe, material, seed, method, weights, signal, onProgress, checkpoint }) {
+    async unlearn({ recipe, material, seed, method, weights, signal, onProgress, checkpoint, timed }) {
       const make = methodByName(method.name);
       if (!make) {
         const known = Object.keys(methods);
@@ -65,7 +65,7 @@ export function workshop(architecture: (recipe: Recipe, dataset: Dataset) => Mod
       const key = lt.random.key(seed);
       try {
         const input = { model, variables, forget, retain, key, signal, onProgress, checkpoint };
-        return await product(await make(method.options).unlearn(input));
+        return await product(await timed(() => make(method.options).unlearn(input)));
       } finally {
         disposeAll(variables);
       }

@@ -240,6 +240,14 @@ describe('text exports', () => {
     expect(lines.slice(0, 11).every((line) => line.length <= lines[0].length)).toBe(true);
     expect(plain).toContain('! Gradient ascent: lost');
     expect(renderTable(empty)).toBe('No runs.\n');
+    for (const [width, header] of [
+      [110, /^Method\s+UA\s+RA\s+TA\s+MIA\s+Avg\. gap\s+Time$/],
+      [80, /^Method\s+UA\s+RA\s+TA\s+MIA\s+Avg\. gap\s+Time\s+Speed$/],
+    ] as const) {
+      const fitted = renderTable(classwise, { width }).split('\n');
+      expect(fitted[0]).toMatch(header);
+      for (const text of fitted.slice(0, 11)) expect(text.length).toBeLessThanOrEqual(width);
+    }
   });
 
   it('CSV: one line a run, full precision, no formulas', () => {

@@ -1,0 +1,253 @@
+// The CPU backend: loads the C++ addon and speaks the engine's Backend interface to it. The addon knows buffers and
+// programs as numbers; here they are objects that are checked against use after release. All computing happens on the
+// addon's own threads.
+
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism, cpus } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Backend, DeviceBuffer, Executable } from '../engine/backend.ts';
+import { allocate, type DType, type TypedArray } from '../engine/dtype.ts';
+import { check, LetheError } from '../engine/error.ts';
+import type { Program } from '../engine/program.ts';
+import { dtypeCode, lower } from './lower.ts';
+
+/** What this machine can do at most, measured: the yardstick for every speed claim. */
+export interface Ceilings {
+  readonly gflops: number;
+  readonly triadGBs: number;
+  readonly pingPongNs: number;
+}
+
+export interface CpuBackend extends Backend {
+  readonly name: 'cpu';
+  ceilings(): Promise<Ceilings>;
+}
+
+/** The addon's own surface (native/src/addon.cc). */
+interface NativeRuntime {
+  allocate(bytes: number): number;
+  write(buffer: number, data: TypedArray): void;
+  read(buffer: number, into: TypedArray): Promise<TypedArray>;
+  free(buffer: number): void;
+  compile(label: string, words: Float64Array): number;
+  dispose(program: number): void;
+  run(program: number, buffers: Uint32Array, count: number): void;
+  sync(): Promise<void>;
+  memory(): { buffers: number; bytes: number; pooled: number };
+  ceilings(): Promise<Ceilings>;
+  close(): void;
+}
+interface Addon {
+  readonly Runtime: new (threads: number) => NativeRuntime;
+  readonly isa: string;
+}
+
+class CpuBuffer implements DeviceBuffer {
+  released = false;
+  constructor(
+    readonly owner: Cpu,
+    readonly id: number,
+    readonly bytes: number,
+  ) {}
+}
+
+class CpuExecutable implements Executable {
+  disposed = false;
+  constructor(
+    readonly owner: Cpu,
+    readonly id: number,
+    readonly program: Program,
+  ) {}
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.owner.release(this);
+  }
+}
+
+class Cpu implements CpuBackend {
+  readonly name = 'cpu';
+  readonly info: Backend['info'];
+  #runtime: NativeRuntime;
+  #closed = false;
+  #ids = new Uint32Array(64);
+
+  constructor(addon: Addon, threads: number) {
+    this.#runtime = new addon.Runtime(threads);
+    this.info = { processor: cpus()[0]?.model ?? 'unknown', instructionSet: addon.isa, threads };
+  }
+
+  supports(dtype: DType): boolean {
+    return dtype !== 'float64';
+  }
+
+  allocate(bytes: number): DeviceBuffer {
+    return new CpuBuffer(
+      this,
+      this.#call(() => this.#runtime.allocate(bytes)),
+      bytes,
+    );
+  }
+
+  write(buffer: DeviceBuffer, data: TypedArray): void {
+    const { id } = this.#own(buffer);
+    this.#call(() => this.#runtime.write(id, data));
+  }
+
+  async read(buffer: DeviceBuffer, dtype: DType, length: number): Promise<TypedArray> {
+    const { id } = this.#own(buffer);
+    dtypeCode(dtype);
+    return this.#wait(this.#call(() => this.#runtime.read(id, allocate(dtype, length))));
+  }
+
+  free(buffer: DeviceBuffer): void {
+    const own = this.#own(buffer);
+    own.released = true;
+    this.#call(() => this.#runtime.free(own.id));
+  }
+
+  compile(program: Program): Executable {
+    const words = lower(program);
+    return new CpuExecutable(
+      this,
+      this.#call(() => this.#runtime.compile(program.label, words), program.label),
+      program,
+    );
+  }
+
+  release(executable: CpuExecutable): void {
+    if (!this.#closed) this.#call(() => this.#runtime.dispose(executable.id));
+  }
+
+  run(executable: Executable, inputs: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]): void {
+    const own = executable as CpuExecutable;
+    check(own.owner === this, 'state', () => 'the program was compiled by another backend');
+    check(!own.disposed, 'state', () => `${own.program.label}: the program was disposed of`);
+    const count = inputs.length + outputs.length;
+    if (this.#ids.length < count) this.#ids = new Uint32Array(count * 2);
+    let at = 0;
+    for (const b of inputs) this.#ids[at++] = this.#own(b).id;
+    for (const b of outputs) this.#ids[at++] = this.#own(b).id;
+    this.#call(() => this.#runtime.run(own.id, this.#ids, count), own.program.label);
+  }
+
+  sync(): Promise<void> {
+    return this.#wait(this.#call(() => this.#runtime.sync()));
+  }
+
+  memory(): { buffers: number; bytes: number } {
+    if (this.#closed) return { buffers: 0, bytes: 0 };
+    const { buffers, bytes } = this.#runtime.memory();
+    return { buffers, bytes };
+  }
+
+  ceilings(): Promise<Ceilings> {
+    return this.#wait(this.#call(() => this.#runtime.ceilings()));
+  }
+
+  /** Waits for what is enqueued, then releases threads and memory. Failures nobody asked for are not reported. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    const done = this.sync().catch(() => {});
+    this.#closed = true;
+    await done;
+    this.#runtime.close();
+  }
+
+  #own(buffer: DeviceBuffer): CpuBuffer {
+    const own = buffer as CpuBuffer;
+    check(own.owner === this, 'state', () => 'the buffer belongs to another backend');
+    check(!own.released, 'state', () => 'the buffer was already freed');
+    return own;
+  }
+
+  #call<T>(f: () => T, label = ''): T {
+    check(!this.#closed, 'state', () => 'the CPU backend is closed');
+    try {
+      return f();
+    } catch (cause) {
+      throw deviceError(cause, label);
+    }
+  }
+
+  async #wait<T>(promise: Promise<T>): Promise<T> {
+    try {
+      return await promise;
+    } catch (cause) {
+      throw deviceError(cause);
+    }
+  }
+}
+
+function deviceError(cause: unknown, label = ''): LetheError {
+  const what = cause instanceof Error ? cause.message : String(cause);
+  return new LetheError('device', `CPU backend${label && ` (${label})`}: ${what}`, { cause });
+}
+
+// The package root: the nearest folder above with a package.json, from native/ and from dist/native/ alike.
+function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder);
+  return folder;
+}
+
+let loaded: Addon | null = null;
+
+function load(): Addon {
+  if (loaded) return loaded;
+  const path = join(packageRoot(), 'build', 'lethe.node');
+  if (process.platform === 'win32') {
+    throw new LetheError(
+      'device',
+      'the CPU addon does not exist for Windows yet; use WebGPU or the reference backend',
+    );
+  }
+  if (!existsSync(path)) {
+    throw new LetheError(
+      'device',
+      'the CPU addon is not built; install a C++17 compiler and run: npm run build:native',
+    );
+  }
+  try {
+    loaded = createRequire(import.meta.url)(path) as Addon;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new LetheError(
+      'device',
+      `the CPU addon does not load (${why}); rebuild it with: npm run build:native`,
+      { cause },
+    );
+  }
+  return loaded;
+}
+
+/** Whether the CPU backend can be used here, and if not, why and what to do. Never throws. */
+export function describeCpuBackend(): { available: boolean; reason: string } {
+  try {
+    const { isa } = load();
+    return { available: true, reason: `${isa}, ${defaultThreads()} threads` };
+  } catch (error) {
+    return { available: false, reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** LETHE_THREADS, or the number of cores this process may use. */
+function defaultThreads(): number {
+  const wanted = process.env.LETHE_THREADS;
+  if (!wanted) return availableParallelism();
+  const threads = Number(wanted);
+  check(Number.isInteger(threads) && threads >= 1 && threads <= 1024, 'value', () => {
+    return `LETHE_THREADS must be a whole number from 1 to 1024, not "${wanted}"`;
+  });
+  return threads;
+}
+
+export async function createCpuBackend(options: { threads?: number } = {}): Promise<CpuBackend> {
+  const threads = options.threads ?? defaultThreads();
+  check(Number.isInteger(threads) && threads >= 1 && threads <= 1024, 'value', () => {
+    return `threads must be a whole number from 1 to 1024, not ${threads}`;
+  });
+  return new Cpu(load(), threads);
+}

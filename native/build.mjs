@@ -1,0 +1,189 @@
+#!/usr/bin/env node
+// Builds the CPU addon (build/lethe.node) from native/src with whatever C++17 compiler is there: no node-gyp, no
+// download. A file's suffix says which instruction set it is written for (*_avx512.cc, *_avx2.cc, *_neon.cc); which of
+// them runs is decided when the addon is loaded. Objects are reused while their sources and flags stay the same.
+//
+//   node native/build.mjs              build, or fail
+//   node native/build.mjs --optional   build if possible, else one warning and success (npm install)
+//   --arch x64|arm64, --dry-run        for checks: print what would be compiled
+
+import { execFile, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const sourceFolder = join(root, 'native', 'src');
+const buildFolder = join(root, 'build');
+const objectFolder = join(buildFolder, 'native');
+const target = join(buildFolder, 'lethe.node');
+
+const argv = process.argv.slice(2);
+const optional = argv.includes('--optional');
+const dryRun = argv.includes('--dry-run');
+const arch = argv.includes('--arch') ? argv[argv.indexOf('--arch') + 1] : process.arch;
+
+const INSTRUCTION_SETS = [
+  {
+    suffix: '_avx512.cc',
+    arch: 'x64',
+    flags: ['-mavx512f', '-mavx512vl', '-mavx512bw', '-mavx512dq', '-mfma', '-mprefer-vector-width=512'],
+  },
+  { suffix: '_avx2.cc', arch: 'x64', flags: ['-mavx2', '-mfma'] },
+  { suffix: '_neon.cc', arch: 'arm64', flags: [] },
+];
+
+// No contraction, so that a * b + c means the same everywhere; no errno and no trapping comparisons, because nobody
+// looks at either and both keep loops from being vectorised.
+const COMMON = [
+  '-std=c++17',
+  '-O3',
+  '-fPIC',
+  '-fvisibility=hidden',
+  '-ffp-contract=off',
+  '-fno-math-errno',
+  '-fno-trapping-math',
+  '-pthread',
+  '-Wall',
+  '-Wextra',
+];
+
+class Unavailable extends Error {}
+
+function findCompiler() {
+  const candidates = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++'];
+  for (const name of candidates) {
+    const [command, ...first] = name.split(/\s+/);
+    const probe = spawnSync(command, [...first, '--version'], { encoding: 'utf8' });
+    if (probe.status === 0) return { command, first, version: probe.stdout.split('\n')[0] };
+  }
+  throw new Unavailable(`no C++ compiler found (looked for ${candidates.join(', ')})`);
+}
+
+function includeFlags() {
+  const require = createRequire(join(root, 'package.json'));
+  try {
+    const api = dirname(require.resolve('node-addon-api/package.json'));
+    const headers = dirname(require.resolve('node-api-headers/package.json'));
+    // As system headers: their warnings are not ours.
+    return ['-isystem', api, '-isystem', join(headers, 'include')];
+  } catch {
+    throw new Unavailable('the packages node-addon-api and node-api-headers are not installed');
+  }
+}
+
+function sources() {
+  const files = readdirSync(sourceFolder)
+    .filter((f) => f.endsWith('.cc'))
+    .sort();
+  return files.flatMap((file) => {
+    const set = INSTRUCTION_SETS.find((s) => file.endsWith(s.suffix));
+    if (set && set.arch !== arch) return [];
+    return [{ file, flags: set ? set.flags : [] }];
+  });
+}
+
+// The contents of a source and of everything it includes from native/src.
+function closure(file, seen = new Set()) {
+  const path = join(sourceFolder, file);
+  if (seen.has(path) || !existsSync(path)) return seen;
+  seen.add(path);
+  for (const [, name] of readFileSync(path, 'utf8').matchAll(/^\s*#include\s+"([^"]+)"/gm))
+    closure(name, seen);
+  return seen;
+}
+
+function digest(file, flags) {
+  const hash = createHash('sha256').update(flags.join('\0'));
+  for (const path of [...closure(file)].sort()) hash.update(path).update(readFileSync(path));
+  return hash.digest('hex').slice(0, 24);
+}
+
+const run = promisify(execFile);
+
+async function compileAll(compiler, include) {
+  mkdirSync(objectFolder, { recursive: true });
+  const jobs = sources().map(({ file, flags }) => {
+    const all = [...compiler.first, ...COMMON, ...flags, ...include];
+    const key = digest(file, [compiler.command, compiler.version, ...all]);
+    return { file, all, object: join(objectFolder, `${basename(file, '.cc')}-${key}.o`) };
+  });
+  const stale = jobs.filter((j) => !existsSync(j.object));
+  let next = 0;
+  const worker = async () => {
+    while (next < stale.length) {
+      const { file, all, object } = stale[next++];
+      const part = `${object}.${process.pid}.part`;
+      try {
+        const { stderr } = await run(compiler.command, [...all, '-c', join(sourceFolder, file), '-o', part]);
+        if (stderr) process.stderr.write(stderr);
+      } catch (error) {
+        rmSync(part, { force: true });
+        throw new Unavailable(
+          `${file} does not compile with ${compiler.version}\n${error.stderr ?? error.message}`,
+        );
+      }
+      renameSync(part, object);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(availableParallelism(), stale.length) }, worker));
+  const keep = new Set(jobs.map((j) => basename(j.object)));
+  for (const f of readdirSync(objectFolder)) {
+    if (f.endsWith('.o') && !keep.has(f)) rmSync(join(objectFolder, f), { force: true });
+  }
+  return { objects: jobs.map((j) => j.object), compiled: stale.length };
+}
+
+async function link(compiler, objects) {
+  const stamp = join(objectFolder, 'linked.txt');
+  const key = objects.map((o) => basename(o)).join('\n');
+  if (existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return false;
+  const part = `${target}.${process.pid}.part`;
+  const shared =
+    process.platform === 'darwin'
+      ? ['-bundle', '-undefined', 'dynamic_lookup']
+      : ['-shared', '-Wl,--gc-sections'];
+  try {
+    await run(compiler.command, [...compiler.first, ...shared, '-pthread', ...objects, '-o', part]);
+  } catch (error) {
+    rmSync(part, { force: true });
+    throw new Unavailable(`linking failed with ${compiler.version}\n${error.stderr ?? error.message}`);
+  }
+  renameSync(part, target);
+  writeFileSync(stamp, key);
+  return true;
+}
+
+async function main() {
+  if (process.platform === 'win32') throw new Unavailable('the CPU addon is not built on Windows yet');
+  if (dryRun) {
+    for (const { file, flags } of sources()) console.log([file, ...flags].join(' '));
+    return;
+  }
+  const compiler = findCompiler();
+  const began = Date.now();
+  const { objects, compiled } = await compileAll(compiler, includeFlags());
+  const linked = await link(compiler, objects);
+  if (linked)
+    console.error(
+      `lethe: built the CPU addon (${compiled} files, ${((Date.now() - began) / 1000).toFixed(1)} s)`,
+    );
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof Unavailable)) throw error;
+  if (!optional) {
+    console.error(`lethe: ${error.message}`);
+    process.exit(1);
+  }
+  const [first] = error.message.split('\n');
+  console.error(
+    `lethe: the CPU addon was not built (${first}). Lethe works without it, on a GPU or slowly in TypeScript; to get it, install a C++17 compiler (set CXX if it is not on the PATH) and run: npm run build:native`,
+  );
+}

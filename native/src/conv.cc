@@ -1,0 +1,70 @@
+// The choice of algorithm for each of the three products.
+#include "conv.h"
+
+#include "conv_planar.h"
+#include "conv_taps.h"
+#include "conv_weight.h"
+
+namespace lethe {
+namespace {
+
+enum class Algorithm { Taps, Planar };
+
+// For the forward product and the input gradient, which are the same thing to the kernels.
+Algorithm choose(const TapConv& c) {
+  const bool dense = c.groups == 1, unitStep = c.rows.step * c.rows.classes * c.columns.step * c.columns.classes == 1;
+  // Results with few channels leave most lanes of a tile empty; then lanes are better spent on pixels. Turning the
+  // source into planes costs about as much as one tap does.
+  const bool fewResults = c.resultChannels <= 8, manyProducts = c.tapCount() >= 4 && c.sourceChannels >= 8;
+  const bool longRows = c.columns.result >= 8;
+  if (dense && unitStep && fewResults && manyProducts && longRows) return Algorithm::Planar;
+  return Algorithm::Taps;
+}
+
+WorkspaceSize productWorkspace(const TapConv& c, int threads) {
+  if (c.resultFloats() == 0) return {};
+  switch (choose(c)) {
+    case Algorithm::Planar: return planarConvWorkspace(c, threads);
+    case Algorithm::Taps: break;
+  }
+  return tapConvWorkspace(c, threads);
+}
+
+void product(Pool& pool, const TapConv& c, const float* source, const float* w, float* result,
+             const Workspace& workspace, const Prologue* prologue, const Epilogue* epilogue) {
+  if (c.resultFloats() == 0) return;
+  switch (choose(c)) {
+    case Algorithm::Planar: return planarConv(pool, c, source, w, result, workspace, prologue, epilogue);
+    case Algorithm::Taps: break;
+  }
+  tapConv(pool, c, source, w, result, workspace, prologue, epilogue);
+}
+
+}  // namespace
+
+WorkspaceSize convWorkspace(const ConvShape& s, int threads) { return productWorkspace(TapConv::forward(s), threads); }
+
+void conv(Pool& pool, const ConvShape& s, const float* x, const float* w, float* y, const Workspace& workspace,
+          const Prologue* px, const Epilogue* epilogue) {
+  product(pool, TapConv::forward(s), x, w, y, workspace, px, epilogue);
+}
+
+WorkspaceSize convGradInputWorkspace(const ConvShape& s, int threads) {
+  return productWorkspace(TapConv::inputGradient(s), threads);
+}
+
+void convGradInput(Pool& pool, const ConvShape& s, const float* dy, const float* w, float* dx,
+                   const Workspace& workspace, const Prologue* pdy, const Epilogue* epilogue) {
+  product(pool, TapConv::inputGradient(s), dy, w, dx, workspace, pdy, epilogue);
+}
+
+WorkspaceSize convGradWeightWorkspace(const ConvShape& s, int threads) {
+  return directWeightGradientWorkspace(s, threads);
+}
+
+void convGradWeight(Pool& pool, const ConvShape& s, const float* x, const float* dy, float* dw,
+                    const Workspace& workspace, const Prologue* px, const Prologue* pdy, const Epilogue* epilogue) {
+  directWeightGradient(pool, s, x, dy, dw, workspace, px, pdy, epilogue);
+}
+
+}  // namespace lethe

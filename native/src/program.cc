@@ -1,0 +1,48 @@
+// Compiling is choosing kernels and adding up what they need; running is binding addresses and going through the list.
+#include "program.h"
+
+#include <algorithm>
+
+namespace lethe {
+namespace {
+
+// In the order of `ROOTS` in native/lower.ts.
+constexpr Factory kFactories[] = {
+    makePad, makeConcat, makeIota, makeSum, makeMax, makeMin, makeArgmax, makeArgmin, makeMoments, makeCumsum, makeSort,
+    makeGather, makeScatter, makeGatherAlong, makeScatterAlong, makeDot, makeConv, makeConvGradInput,
+    makeConvGradWeight, makeMaxPool, makeSumPool, makeSumPoolTranspose, makeRandom,
+};
+
+size_t rounded(size_t n) { return (n + 4095) / 4096 * 4096; }
+
+}  // namespace
+
+Factory factoryOf(int root) {
+  require(root < static_cast<int>(std::size(kFactories)), "the addon does not know this root: rebuild with npm run build:native");
+  return root < 0 ? makeBody : kFactories[root];
+}
+
+Program::Program(Description description, int threads) : description_(std::move(description)), threads_(threads) {
+  arena_ = rounded(static_cast<size_t>(description_.arenaBytes));
+  for (const Instruction& i : description_.instructions) {
+    kernels_.push_back(factoryOf(i.root)(i, description_));
+    const WorkspaceSize w = kernels_.back()->workspace(threads);
+    shared_ = std::max(shared_, rounded(w.shared));
+    private_ = std::max(private_, rounded(w.private_));
+    cost_ += kernels_.back()->cost();
+  }
+}
+
+void Program::run(Pool& pool, char* const* bound, char* scratch, std::vector<char*>& memory) const {
+  memory.clear();
+  for (const Slot& s : description_.slots) {
+    if (s.kind == Slot::Temporary) memory.push_back(scratch + s.offset);
+    else memory.push_back(bound[s.kind == Slot::Input ? s.index : description_.inputs + s.index]);
+  }
+  const Workspace workspace{scratch + arena_, scratch + arena_ + shared_, private_};
+  const Frame frame{pool, memory.data(), workspace};
+  if (cost_ > kGrain) pool.wake();
+  for (const KernelPtr& k : kernels_) k->run(frame);
+}
+
+}  // namespace lethe
