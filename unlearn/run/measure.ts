@@ -1,0 +1,63 @@
+// What one training step of a recipe's model costs on the device in use: a few real steps on real images, timed.
+// For estimates only; nothing that is measured here is kept, and nothing is written.
+
+import type { Model, Variables } from '../../engine/nn/types.ts';
+import * as lt from '../../index.ts';
+import { batches } from '../data/batches.ts';
+import type { Recipe } from '../recipe.ts';
+import type { Dataset } from '../types.ts';
+import { parameterCount } from '../weights.ts';
+import type { StepCost } from './parts.ts';
+
+/** Timed repetitions; the quickest counts. */
+const TIMES = 3;
+
+export async function measureStep(model: Model, recipe: Recipe, dataset: Dataset): Promise<StepCost> {
+  const batchSize = Math.min(recipe.train.batchSize, dataset.train.size);
+  const [batch] = batches(dataset.train, { batchSize });
+  const key = lt.random.key(0);
+  const variables = model.init(key, [batchSize, ...dataset.shape]);
+  const x = lt.tensor(batch.images, { shape: [batchSize, ...dataset.shape] });
+  const y = lt.tensor(batch.labels);
+  const step = lt.jit(({ params, state }: Variables, x: lt.Tensor, y: lt.Tensor, key: lt.Tensor) => {
+    const loss = (p: Variables['params']) => {
+      const { output, state: next } = model.apply({ params: p, state }, x, { train: true, key });
+      return [lt.crossEntropy(output, y), next];
+    };
+    const [[value], grads] = lt.valueAndGrad(loss, { hasAux: true })(params);
+    const after = lt.tree.map((p: lt.Tensor, g: lt.Tensor) => p.sub(g.mul(0)), params as never, grads);
+    return [value, after];
+  });
+  const look = lt.jit((v: Variables, x: lt.Tensor) => model.apply(v, x).output);
+  try {
+    const first = await timed(() => step(variables, x, y, key));
+    const train = await quickest(() => step(variables, x, y, key));
+    await timed(() => look(variables, x));
+    const infer = await quickest(() => look(variables, x));
+    return {
+      parameters: parameterCount(variables),
+      trainSeconds: train / batchSize,
+      inferSeconds: infer / batchSize,
+      startSeconds: Math.max(0, first - train),
+      bytes: process.memoryUsage().rss,
+    };
+  } finally {
+    step.dispose();
+    look.dispose();
+  }
+}
+
+async function quickest(work: () => unknown): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < TIMES; i++) times.push(await timed(work));
+  return Math.min(...times);
+}
+
+async function timed(work: () => unknown): Promise<number> {
+  const started = performance.now();
+  await lt.scope(async () => {
+    work();
+    await lt.sync();
+  });
+  return (performance.now() - started) / 1000;
+}
