@@ -13,7 +13,7 @@ import type { StepCost } from './parts.ts';
 const TIMES = 3;
 /** A step that would take longer than this, in seconds, is measured on a few samples instead of a whole batch. */
 const PATIENCE = 2;
-const FEW = 4;
+const FEW = 2;
 
 export async function measureStep(model: Model, recipe: Recipe, dataset: Dataset): Promise<StepCost> {
   const whole = Math.min(recipe.train.batchSize, dataset.train.size);
@@ -42,9 +42,10 @@ async function measure(model: Model, dataset: Dataset, batchSize: number): Promi
   const look = lt.jit((v: Variables, x: lt.Tensor) => model.apply(v, x).output);
   try {
     const first = await timed(() => step(variables, x, y, key));
-    const train = await quickest(() => step(variables, x, y, key));
-    await timed(() => look(variables, x));
-    const infer = await quickest(() => look(variables, x));
+    // Where even a few samples take long, once must do.
+    const train = first > PATIENCE ? first : await quickest(() => step(variables, x, y, key));
+    const glance = await timed(() => look(variables, x));
+    const infer = glance > PATIENCE ? glance : await quickest(() => look(variables, x));
     return {
       parameters: parameterCount(variables),
       trainSeconds: train / batchSize,
