@@ -1,23 +1,15 @@
 // Reading a recipe: YAML or JSON text in, a complete and checked Recipe out, or one error that says where, what was
 // found and what was expected. The keys themselves are described in recipe/schema.ts and recipe/options.ts.
 
-import * as v from 'valibot';
+import type * as v from 'valibot';
 import { type Document, isMap, LineCounter, parseDocument, parse as parseYaml } from 'yaml';
 import { LetheError } from '../engine/error.ts';
-import { docOf } from './recipe/fields.ts';
+import { check, type Path, type Problem, show } from './recipe/check.ts';
 import { datasetOptions, methodOptions, modelOptions } from './recipe/options.ts';
 import { type MethodEntry, type Recipe, recipeSchema, type TrainOptions } from './recipe/schema.ts';
 import { hint } from './recipe/suggest.ts';
 
 export type { MethodEntry, Recipe, TrainOptions } from './recipe/schema.ts';
-
-type Path = readonly (string | number)[];
-interface Problem {
-  readonly path: Path;
-  readonly message: string;
-  /** Where to point, if that is further down than `path`. */
-  readonly at?: Path;
-}
 
 /** Largest recipe read, in characters: a recipe is a page, not a data file. */
 const MAX_CHARACTERS = 1 << 20;
@@ -162,59 +154,6 @@ function completeMethod(
     return { name: entry.name, label: entry.label ?? entry.name, options: { ...train, ...options } };
   if ('augment' in (schema as unknown as { entries: object }).entries) options.augment ??= train.augment;
   return { name: entry.name, label: entry.label ?? entry.name, options };
-}
-
-/** Runs one schema; on failure adds its problems and returns null. */
-function check(schema: v.GenericSchema, value: unknown, path: Path, problems: Problem[]): unknown {
-  const result = v.safeParse(schema, value);
-  if (result.success) return result.output;
-  for (const issue of result.issues) {
-    const at = (issue.path ?? []).map((item) => item.key as string | number);
-    const whole = [...path, ...at];
-    if (issue.type === 'strict_object' && issue.expected === 'never') {
-      const known = Object.keys((at.slice(0, -1).reduce(descend, schema) as { entries: object }).entries);
-      const key = String(at.at(-1));
-      problems.push({
-        path: whole.slice(0, -1),
-        message: `unknown key "${key}"${hint(key, known)}`,
-        at: whole,
-      });
-    } else if (issue.type === 'strict_object' && issue.received === 'undefined') {
-      const missing = at.reduce(descend, schema) as v.GenericSchema | undefined;
-      problems.push({
-        path: whole,
-        message: `missing; expected ${(missing && docOf(missing).expected) || 'a value'}`,
-      });
-    } else {
-      const guess = issue.type === 'picklist' && typeof issue.input === 'string' ? picked(issue) : null;
-      problems.push({ path: whole, message: guess ?? `${issue.message}, got ${show(issue.input)}` });
-    }
-  }
-  return null;
-}
-
-function picked(issue: v.BaseIssue<unknown>): string {
-  const known = (issue as unknown as { requirement: { options: string[] } }).requirement?.options ?? [];
-  const words = known.length > 0 ? known : issue.message.replace('expected one of ', '').split(', ');
-  return `no such choice "${issue.input}"${hint(String(issue.input), words)}`;
-}
-
-/** The schema one step down a path. */
-function descend(schema: unknown, key: string | number): unknown {
-  const inner = unwrap(schema);
-  return unwrap(inner.entries?.[key] ?? inner.item);
-}
-
-function unwrap(schema: unknown): { entries?: Record<string, unknown>; item?: unknown; wrapped?: unknown } {
-  let s = schema as { wrapped?: unknown };
-  while (s?.wrapped) s = s.wrapped as { wrapped?: unknown };
-  return s ?? {};
-}
-
-function show(value: unknown): string {
-  if (value === null) return 'nothing';
-  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
 /** `:12` for the line that holds the path, or the nearest part of it that exists. */

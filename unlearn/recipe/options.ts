@@ -55,6 +55,8 @@ export const trainEntries = {
   augment: opt(augment, {}),
 };
 
+export const trainSchema = section('Training of the original, and of retrain.', trainEntries);
+
 /** Overrides of `train`: the same keys, without defaults. */
 const trainOverrides = Object.fromEntries(
   Object.entries(trainEntries).map(([key, schema]) => [
@@ -65,11 +67,8 @@ const trainOverrides = Object.fromEntries(
 
 const inherited = { augment: v.optional(augment) };
 
-export const methodOptions: Readonly<Record<string, v.GenericSchema>> = {
-  retrain: section(
-    'Train from scratch on what is kept: the target every other method is measured against. Takes the keys of `train`; those left out come from there.',
-    trainOverrides,
-  ),
+/** The options of each method that stands on its own; retrain takes those of `train`. */
+export const methodSchemas = {
   finetune: section('Go on training on what is kept.', {
     ...tuning({ epochs: 10, batchSize: 256, learningRate: 0.01, weightDecay: 5e-4 }),
     batchNorm,
@@ -81,11 +80,17 @@ export const methodOptions: Readonly<Record<string, v.GenericSchema>> = {
       bool('Never draw the true label (as the paper says; the released code may draw it).'),
       true,
     ),
-    redraw: opt(choice('How often labels are drawn anew.', ['batch', 'epoch', 'once']), 'batch'),
+    redraw: opt(
+      choice(
+        'How often labels are drawn anew. `epoch` is also what drawing for each batch comes to: an epoch sees a sample once.',
+        ['epoch', 'once'],
+      ),
+      'epoch',
+    ),
     order: opt(
       choice(
-        '`phases`: a pass over the forget set, then one over what is kept, each epoch; `mixed`: both shuffled together.',
-        ['phases', 'mixed'],
+        "`phases`: a pass over the forget set, then one over what is kept, each epoch (SalUn's code for CIFAR-10); `mixed`: both shuffled together; `forgetOnly`: nothing that is kept is used.",
+        ['phases', 'mixed', 'forgetOnly'],
       ),
       'phases',
     ),
@@ -94,6 +99,12 @@ export const methodOptions: Readonly<Record<string, v.GenericSchema>> = {
   }),
   gradientAscent: section('Climb the loss on the forget set (negative gradient).', {
     ...tuning({ epochs: 5, batchSize: 256, learningRate: 1e-4, weightDecay: 5e-4 }),
+    lossCap: v.optional(
+      num(
+        'A sample whose loss has passed this, in nats, is pushed no further. By default there is no cap.',
+        0,
+      ),
+    ),
     batchNorm,
     ...inherited,
   }),
@@ -113,17 +124,35 @@ export const methodOptions: Readonly<Record<string, v.GenericSchema>> = {
       ),
       true,
     ),
-    rounding: opt(bool('Round the perturbed image to whole bytes, as the released code does.'), false),
+    rounding: v.optional(
+      bool(
+        'Round the perturbed image to multiples of 1/255. By default with `released` (its code does), not with `pixel`.',
+      ),
+    ),
     batchNorm,
   }),
   boundaryExpanding: section(
     'Send the forget set to a shadow class that is cut off afterwards (Boundary Expanding).',
     {
       ...tuning({ epochs: 10, batchSize: 64, learningRate: 1e-5, weightDecay: 0 }),
-      shadowInit: opt(choice('First weights of the shadow class.', ['xavier', 'default']), 'xavier'),
+      shadowInit: opt(
+        choice(
+          "First weights of the shadow class: `xavier` normal and no bias, as the authors' code draws them; `default` as PyTorch's linear layer does, in SalUn's version.",
+          ['xavier', 'default'],
+        ),
+        'xavier',
+      ),
       batchNorm,
     },
   ),
+};
+
+export const methodOptions: Readonly<Record<string, v.GenericSchema>> = {
+  retrain: section(
+    'Train from scratch on what is kept: the target every other method is measured against. Takes the keys of `train`; those left out come from there.',
+    trainOverrides,
+  ),
+  ...methodSchemas,
 };
 
 export const modelOptions: Readonly<Record<string, v.GenericSchema>> = {

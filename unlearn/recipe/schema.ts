@@ -4,7 +4,7 @@
 import * as v from 'valibot';
 import { bool, choice, int, list, num, options, prose, section, text } from './fields.ts';
 import { devices } from './names.ts';
-import { datasetOptions, forgetEntries, methodOptions, modelOptions, trainEntries } from './options.ts';
+import { datasetOptions, forgetEntries, methodOptions, modelOptions, trainSchema } from './options.ts';
 
 const keys = (table: Readonly<Record<string, unknown>>) => Object.keys(table);
 
@@ -47,7 +47,7 @@ export const recipeSchema = section('A recipe.', {
       'dataset',
     ),
   }),
-  train: v.optional(section('Training of the original, and of retrain.', trainEntries), {}),
+  train: v.optional(trainSchema, {}),
   methods: list(
     method,
     'What to compare. `retrain` always runs, listed or not.',

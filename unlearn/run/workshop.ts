@@ -6,7 +6,7 @@ import type { Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import { datasets, type ForgetSet, forgetSet } from '../data/index.ts';
 import { evaluate } from '../evaluate.ts';
-import { methods } from '../methods/index.ts';
+import { methodByName, methods } from '../methods/index.ts';
 import { modelFor } from '../model.ts';
 import { hint } from '../recipe/suggest.ts';
 import type { Recipe } from '../recipe.ts';
@@ -54,7 +54,7 @@ export function workshop(architecture: (recipe: Recipe, dataset: Dataset) => Mod
     },
 
     async unlearn({ recipe, material, seed, method, weights, signal, onProgress, checkpoint, timed }) {
-      const make = methods[method.name];
+      const make = methodByName(method.name);
       if (!make) {
         const known = Object.keys(methods);
         throw new LetheError('value', `no method "${method.name}"${hint(method.name, known)}`);
