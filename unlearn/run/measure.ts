@@ -6,18 +6,29 @@ import * as lt from '../../index.ts';
 import { batches } from '../data/batches.ts';
 import type { Recipe } from '../recipe.ts';
 import type { Dataset } from '../types.ts';
-import { parameterCount } from '../weights.ts';
+import { disposeAll, parameterCount } from '../weights.ts';
 import type { StepCost } from './parts.ts';
 
 /** Timed repetitions; the quickest counts. */
 const TIMES = 3;
+/** A step that would take longer than this, in seconds, is measured on a few samples instead of a whole batch. */
+const PATIENCE = 2;
+const FEW = 2;
 
 export async function measureStep(model: Model, recipe: Recipe, dataset: Dataset): Promise<StepCost> {
-  const batchSize = Math.min(recipe.train.batchSize, dataset.train.size);
+  const whole = Math.min(recipe.train.batchSize, dataset.train.size);
+  const few = Math.min(FEW, whole);
+  const trial = await measure(model, dataset, few);
+  const slow = trial.trainSeconds * whole > PATIENCE;
+  return slow || few === whole ? trial : measure(model, dataset, whole);
+}
+
+async function measure(model: Model, dataset: Dataset, batchSize: number): Promise<StepCost> {
   const [batch] = batches(dataset.train, { batchSize });
+  const shape = [batchSize, ...dataset.shape];
   const key = lt.random.key(0);
-  const variables = model.init(key, [batchSize, ...dataset.shape]);
-  const x = lt.tensor(batch.images, { shape: [batchSize, ...dataset.shape] });
+  const variables = model.init(key, shape);
+  const x = lt.tensor(batch.images, { shape });
   const y = lt.tensor(batch.labels);
   const step = lt.jit(({ params, state }: Variables, x: lt.Tensor, y: lt.Tensor, key: lt.Tensor) => {
     const loss = (p: Variables['params']) => {
@@ -31,9 +42,10 @@ export async function measureStep(model: Model, recipe: Recipe, dataset: Dataset
   const look = lt.jit((v: Variables, x: lt.Tensor) => model.apply(v, x).output);
   try {
     const first = await timed(() => step(variables, x, y, key));
-    const train = await quickest(() => step(variables, x, y, key));
-    await timed(() => look(variables, x));
-    const infer = await quickest(() => look(variables, x));
+    // Where even a few samples take long, once must do.
+    const train = first > PATIENCE ? first : await quickest(() => step(variables, x, y, key));
+    const glance = await timed(() => look(variables, x));
+    const infer = glance > PATIENCE ? glance : await quickest(() => look(variables, x));
     return {
       parameters: parameterCount(variables),
       trainSeconds: train / batchSize,
@@ -44,6 +56,8 @@ export async function measureStep(model: Model, recipe: Recipe, dataset: Dataset
   } finally {
     step.dispose();
     look.dispose();
+    disposeAll(variables);
+    for (const tensor of [x, y, key]) tensor.dispose();
   }
 }
 
