@@ -1,7 +1,7 @@
 // Hand-written programs for the backend's own tests, and plain loops in double to compare with. Not a test itself.
 
 import type { Backend, DeviceBuffer } from '../../engine/backend.ts';
-import { allocate, type DType, type Shape, sizeOf, stridesOf, type TypedArray } from '../../engine/dtype.ts';
+import { type DType, type Shape, sizeOf, stridesOf, type TypedArray } from '../../engine/dtype.ts';
 import type { Body, Instruction, Program, RootName, Slot, Step, View } from '../../engine/program.ts';
 import { createCpuBackend } from '../../native/backend.ts';
 
@@ -204,9 +204,12 @@ export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return worst;
 }
 
-export const zeros = (dtype: DType, shape: Shape): TypedArray => allocate(dtype, sizeOf(shape));
+/** Faster than deep equality, and -0 is not 0. */
+export const sameBits = (a: readonly TypedArray[], b: readonly TypedArray[]): boolean =>
+  a.length === b.length && a.every((x, i) => bytes(x).equals(bytes(b[i])));
+const bytes = (a: TypedArray): Buffer => Buffer.from(a.buffer, a.byteOffset, a.byteLength);
 
-/** Gives each test file its backends and closes them at the end. */
+/** A backend of its own for `f`, closed afterwards. */
 export async function withThreads<T>(threads: number, f: (backend: Backend) => Promise<T>): Promise<T> {
   const backend = await createCpuBackend({ threads });
   try {
