@@ -32,7 +32,16 @@ for (const name of ['original', ...METHODS]) {
     name.padEnd(18),
     ['ua', 'ra', 'ta', 'mia', 'acc_test_forget', 'rte_seconds'].map((k) => `${k} ${m[k]}`).join('  '),
   );
-  for (const key of ['ua', 'ra', 'ta', 'mia', 'acc_retain', 'acc_forget', 'acc_test_retain', 'acc_test_forget'])
+  for (const key of [
+    'ua',
+    'ra',
+    'ta',
+    'mia',
+    'acc_retain',
+    'acc_forget',
+    'acc_test_retain',
+    'acc_test_forget',
+  ])
     must(typeof m[key] === 'number' && m[key] >= 0 && m[key] <= 100, `${name}.${key} is ${m[key]}`);
 }
 if (wrong.length === 0) {
