@@ -174,6 +174,7 @@ test.each<[string, F, number[], number[]]>([
   const arena = (wrap: (f: F) => F) =>
     lt.jit(lt.grad(deep(wrap, inner), [0, 1])).program(lt.ones(xShape), lt.ones(wShape)).arenaBytes;
   const [kept, remade] = [arena((f) => f), arena((f) => lt.checkpoint(f) as F)];
+  expect(remade).toBeLessThan(0.5 * kept);
 });
 
 test('stopGradient holds inside every transformation', async () => {
