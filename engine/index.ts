@@ -4,6 +4,7 @@ export type { Backend } from './backend.ts';
 export { arange, eye, full, ones, onesLike, tensor, zeros, zerosLike } from './create.ts';
 export type { DType, Shape, TypedArray } from './dtype.ts';
 export { LetheError } from './error.ts';
+export * as io from './io/index.ts';
 export * as nn from './nn/index.ts';
 export * from './ops.ts';
 export * as optim from './optim.ts';

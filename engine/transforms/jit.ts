@@ -9,7 +9,7 @@ import { type Graph, printGraph, traceGraph } from '../graph/graph.ts';
 import { simplify } from '../graph/simplify.ts';
 import { full } from '../primitives/elementwise.ts';
 import { Compiled, device } from '../runtime.ts';
-import { Concrete, keep, Tensor } from '../tensor.ts';
+import { Concrete, keep, scope, Tensor } from '../tensor.ts';
 import { depth } from '../trace.ts';
 import { flatten, type Leaf, showDef, type TreeDef, unflatten } from '../tree.ts';
 import type { Fn } from './autodiff.ts';
@@ -62,15 +62,18 @@ export function jit(f: Fn, { donate = [], name = f.name || 'jit' }: JitOptions =
     }
     let entry = cache.get(key);
     if (entry === undefined) {
-      entry = compile(flat.leaves, flat.def, args);
+      // Tensors made while tracing are constants of the program, which keeps handles of its own on them.
+      scope(() => {
+        entry = compile(flat.leaves, flat.def, args);
+      });
       if (cache.size >= MAX_ENTRIES) {
         const [oldest] = cache;
         release(oldest[1]);
         cache.delete(oldest[0]);
       }
-      cache.set(key, entry);
+      cache.set(key, entry as unknown as Entry);
     }
-    return { entry, tensors };
+    return { entry: entry as Entry, tensors };
   };
 
   const compile = (leaves: readonly Leaf[], def: TreeDef, args: readonly Leaf[]): Entry => {
