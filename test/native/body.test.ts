@@ -141,7 +141,7 @@ function bodyProgram(
 }
 
 describe('bodies', () => {
-  it('computes random chains over random views', async () => {
+  it('computes random chains over random views', { timeout: 60_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(cases, async ({ values, body }) => {
         const expected = interpret(body, values);
@@ -152,11 +152,13 @@ describe('bodies', () => {
           expect(distance(got[k], expected[s.value]) / bound).toBeLessThan(2e-6);
         });
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 
-  it('reduces values of random chains over any axes, with the same bits for any number of threads', async () => {
+  it('reduces values of random chains over any axes, with the same bits for any number of threads', {
+    timeout: 60_000,
+  }, async () => {
     await withThreads(1, (one) =>
       withThreads(3, (three) =>
         fc.assert(
@@ -201,7 +203,7 @@ describe('bodies', () => {
               expect(sameBits(again, got)).toBe(true);
             }
           }),
-          { numRuns: 80 },
+          { numRuns: 50 },
         ),
       ),
     );
