@@ -104,6 +104,8 @@ class Cpu implements CpuBackend {
   }
 
   free(buffer: DeviceBuffer): void {
+    // Closing gave everything back; tensors that are collected later have nothing left to free.
+    if (this.#closed) return;
     const own = this.#own(buffer);
     own.released = true;
     this.#call(() => this.#runtime.free(own.id));

@@ -1,60 +1,40 @@
-export type ElementwiseName =
-  | 'neg'
-  | 'abs'
-  | 'sign'
-  | 'exp'
-  | 'log'
-  | 'log1p'
-  | 'expm1'
-  | 'sqrt'
-  | 'rsqrt'
-  | 'tanh'
-  | 'sigmoid'
-  | 'erf'
-  | 'sin'
-  | 'cos'
-  | 'floor'
-  | 'relu'
-  | 'identity'
-  | 'not'
-  | 'convert'
-  | 'add'
-  | 'sub'
-  | 'mul'
-  | 'div'
-  | 'maximum'
-  | 'minimum'
-  | 'pow'
-  | 'less'
-  | 'lessEqual'
-  | 'equal'
-  | 'and'
-  | 'or'
-  | 'select'
-  | 'full';
-export type ViewName = 'reshape' | 'transpose' | 'broadcast' | 'slice' | 'flip' | 'barrier';
-export type RootName =
-  | 'pad'
-  | 'concat'
-  | 'iota'
-  | 'sum'
-  | 'max'
-  | 'min'
-  | 'argmax'
-  | 'argmin'
-  | 'moments'
-  | 'cumsum'
-  | 'sort'
-  | 'gather'
-  | 'scatter'
-  | 'gatherAlong'
-  | 'scatterAlong'
-  | 'dot'
-  | 'conv'
-  | 'convGradInput'
-  | 'convGradWeight'
-  | 'maxPool'
-  | 'sumPool'
-  | 'sumPoolTranspose'
-  | 'random';
+// The table of all primitives. Its keys are the names that backends must cover: their tables are typed
+// Record<RootName, ...>, so a primitive without a kernel does not compile.
+
+import { convPrimitives } from './conv.ts';
+import { dotPrimitives } from './dot.ts';
+import { elementwisePrimitives } from './elementwise.ts';
+import { gatherPrimitives } from './gather.ts';
+import { movementPrimitives, viewPrimitives } from './movement.ts';
+import { orderPrimitives } from './order.ts';
+import { poolPrimitives } from './pool.ts';
+import { randomPrimitives } from './random.ts';
+import { reducePrimitives } from './reduce.ts';
+import { scanPrimitives } from './scan.ts';
+import { sortPrimitives } from './sort.ts';
+import type { Primitive } from './types.ts';
+
+const rootPrimitives = {
+  ...movementPrimitives,
+  ...reducePrimitives,
+  ...scanPrimitives,
+  ...sortPrimitives,
+  ...gatherPrimitives,
+  ...dotPrimitives,
+  ...convPrimitives,
+  ...poolPrimitives,
+  ...randomPrimitives,
+};
+
+export type ElementwiseName = keyof typeof elementwisePrimitives;
+export type ViewName = keyof typeof viewPrimitives | keyof typeof orderPrimitives;
+export type RootName = keyof typeof rootPrimitives;
 export type PrimitiveName = ElementwiseName | ViewName | RootName;
+
+/** Every primitive by name; parameters are checked by each record's own shape rule. */
+export const primitives = {
+  ...elementwisePrimitives,
+  ...viewPrimitives,
+  ...orderPrimitives,
+  ...rootPrimitives,
+} as unknown as Readonly<Record<PrimitiveName, Primitive>>;

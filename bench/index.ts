@@ -1,0 +1,190 @@
+// Runs the bench: machine ceilings first, then every case, the peer's samples taken between ours. Benchmark.js drives the
+// repetitions; minimum and median come from our own samples, because its deferred mode keeps only means.
+
+import { arch, cpus, totalmem } from 'node:os';
+import Benchmark from 'benchmark';
+import { device } from '../engine/runtime.ts';
+import * as lt from '../index.ts';
+import { type Case, cases, disposeAll } from './cases.ts';
+import { type Peer, startPyTorch } from './peer.ts';
+
+export interface BenchOptions {
+  /** Measure PyTorch beside each case. */
+  peers?: boolean;
+  /** Only cases whose suite or name contains this text. */
+  filter?: string;
+  /** Seconds for each side of a case. Default 1. */
+  seconds?: number;
+  device?: 'cpu' | 'reference';
+  /** Called after each case with its finished line. */
+  onLine?: (line: string) => void;
+}
+
+export interface Measurement {
+  suite: string;
+  name: string;
+  gflop: number;
+  ms: number;
+  medianMs: number;
+  gflops: number;
+  percentOfPeak: number | null;
+  samples: number;
+  peerMs: number | null;
+  peerMedianMs: number | null;
+  /** Peer's time over ours: above 1, we are faster. */
+  speedup: number | null;
+}
+export interface BenchResult {
+  machine: Record<string, string | number>;
+  ceilings: { gflops: number; triadGBs: number; pingPongNs: number } | null;
+  peer: string | null;
+  date: string;
+  measurements: Measurement[];
+}
+
+const round = (x: number, digits = 3): number => Number(x.toPrecision(digits + 1));
+const median = (xs: readonly number[]): number => [...xs].sort((a, b) => a - b)[Math.floor(xs.length / 2)];
+
+/** Milliseconds of single runs, each waited for. */
+async function sample(run: () => unknown, seconds: number): Promise<number[]> {
+  const samples: number[] = [];
+  const once = async (): Promise<void> => {
+    const start = performance.now();
+    const result = run();
+    await lt.sync();
+    samples.push(performance.now() - start);
+    disposeAll(result);
+  };
+  await once();
+  await once();
+  samples.length = 0;
+  await new Promise<void>((resolve, reject) => {
+    new Benchmark('case', {
+      defer: true,
+      minSamples: 3,
+      maxTime: seconds,
+      initCount: 1,
+      minTime: 0.001,
+      fn: (deferred: { resolve(): void }) => {
+        once().then(
+          () => deferred.resolve(),
+          (e) => reject(e),
+        );
+      },
+      onComplete: () => resolve(),
+      onError: (e: { target?: { error?: unknown } }) => reject(e.target?.error ?? e),
+    }).run({ async: true });
+  });
+  return samples;
+}
+
+async function measure(
+  c: Case,
+  peer: Peer | null,
+  peak: number | null,
+  seconds: number,
+): Promise<Measurement> {
+  const prepared = c.prepare();
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  const ROUNDS = peer ? 2 : 1;
+  for (let i = 0; i < ROUNDS; i++) {
+    ours.push(...(await sample(prepared.run, seconds / ROUNDS)));
+    if (!peer || !c.peer) continue;
+    const rounds = Math.max(3, Math.min(50, Math.round((seconds * 1000) / ROUNDS / median(ours) / 3)));
+    const got = await peer.measure(c.peer, rounds);
+    if (typeof got === 'string') throw new lt.LetheError('device', `${c.name}: ${peer.name} failed: ${got}`);
+    theirs.push(...got);
+  }
+  prepared.dispose();
+  const ms = Math.min(...ours);
+  const peerMs = theirs.length ? Math.min(...theirs) : null;
+  const gflops = prepared.flops / ms / 1e6;
+  return {
+    suite: c.suite,
+    name: c.name,
+    gflop: round(prepared.flops / 1e9),
+    ms: round(ms),
+    medianMs: round(median(ours)),
+    gflops: round(gflops),
+    percentOfPeak: peak === null ? null : round((100 * gflops) / peak, 2),
+    samples: ours.length,
+    peerMs: peerMs === null ? null : round(peerMs),
+    peerMedianMs: theirs.length ? round(median(theirs)) : null,
+    speedup: peerMs === null ? null : round(peerMs / ms, 2),
+  };
+}
+
+const HEAD = ['case', 'ms', 'median', 'GFLOP/s', '% peak', 'peer ms', 'faster'];
+const WIDTHS = [44, 9, 9, 9, 7, 9, 7];
+const row = (cells: readonly string[]): string =>
+  cells.map((c, i) => (i === 0 ? c.padEnd(WIDTHS[0]) : c.padStart(WIDTHS[i]))).join(' ');
+const show = (m: Measurement): string =>
+  row([
+    m.name,
+    String(m.ms),
+    String(m.medianMs),
+    String(m.gflops),
+    m.percentOfPeak === null ? '-' : String(m.percentOfPeak),
+    m.peerMs === null ? '-' : String(m.peerMs),
+    m.speedup === null ? '-' : `${m.speedup}x`,
+  ]);
+
+/** Measures all cases (or those that match) and returns them; lines are reported as they come. */
+export async function runBench({
+  peers = false,
+  filter = '',
+  seconds = 1,
+  device: name = 'cpu',
+  onLine = () => undefined,
+}: BenchOptions = {}): Promise<BenchResult> {
+  await lt.init({ device: name });
+  const { backend } = device();
+  const wanted = cases.filter((c) => `${c.suite} ${c.name}`.toLowerCase().includes(filter.toLowerCase()));
+  if (wanted.length === 0)
+    throw new lt.LetheError(
+      'value',
+      `bench: no case contains '${filter}'; suites are ${[...new Set(cases.map((c) => c.suite))].join(', ')}`,
+    );
+  const peer = peers ? await startPyTorch() : null;
+  const readCeilings = async () =>
+    'ceilings' in backend
+      ? await (backend as unknown as { ceilings(): Promise<NonNullable<BenchResult['ceilings']>> }).ceilings()
+      : null;
+  const ceilings = await readCeilings();
+  onLine(
+    `${backend.name}: ${Object.entries(backend.info)
+      .map(([k, v]) => `${k} ${v}`)
+      .join(', ')}`,
+  );
+  if (ceilings)
+    onLine(
+      `ceilings: ${round(ceilings.gflops)} GFLOP/s FMA, ${round(ceilings.triadGBs)} GB/s triad, ${round(ceilings.pingPongNs)} ns core to core`,
+    );
+  if (peer) onLine(`peer: ${peer.name}, ${peer.threads} threads, its better memory layout`);
+  onLine(row(HEAD));
+  const measurements: Measurement[] = [];
+  try {
+    for (const c of wanted) {
+      const m = await measure(c, peer, ceilings?.gflops ?? null, seconds);
+      measurements.push(m);
+      onLine(show(m));
+    }
+  } finally {
+    peer?.close();
+  }
+  return {
+    machine: {
+      processor: cpus()[0]?.model ?? 'unknown',
+      cores: cpus().length,
+      architecture: arch(),
+      memoryGiB: Math.round(totalmem() / 2 ** 30),
+      node: process.version,
+      ...(backend.info as Record<string, string | number>),
+    },
+    ceilings,
+    peer: peer?.name ?? null,
+    date: new Date().toISOString(),
+    measurements,
+  };
+}

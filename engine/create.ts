@@ -1,0 +1,136 @@
+// Making tensors: from data, and constants.
+
+import { allocate, type DType, type Shape, showShape, sizeOf, type TypedArray } from './dtype.ts';
+import { check, LetheError } from './error.ts';
+import { convert, equal, full as fullPrimitive } from './primitives/elementwise.ts';
+import { iota } from './primitives/movement.ts';
+import { floatType, upload } from './runtime.ts';
+import type { Tensor } from './tensor.ts';
+
+export type TensorData =
+  | number
+  | boolean
+  | readonly TensorData[]
+  | TypedArray
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array;
+export interface TensorOptions {
+  /** Default: the nesting of the data; for a typed array, one axis. */
+  shape?: Shape;
+  /** Default: the device's float type for numbers and float arrays, bool for booleans, int32 / uint32 for integer arrays. */
+  dtype?: DType;
+}
+
+function nesting(data: TensorData): number[] {
+  const shape: number[] = [];
+  for (let at: TensorData = data; Array.isArray(at); at = at[0]) {
+    shape.push(at.length);
+    if (at.length === 0) break;
+  }
+  return shape;
+}
+
+function fill(out: TypedArray, data: TensorData, shape: readonly number[]): void {
+  let at = 0;
+  const walk = (x: TensorData, axis: number): void => {
+    if (axis === shape.length) {
+      check(
+        typeof x === 'number' || typeof x === 'boolean',
+        'value',
+        () =>
+          `tensor: element ${at} is ${Array.isArray(x) ? 'an array' : typeof x}, expected a number; rows must have equal length`,
+      );
+      out[at++] = Number(x);
+      return;
+    }
+    check(
+      Array.isArray(x) && x.length === shape[axis],
+      'shape',
+      () =>
+        `tensor: rows must have equal length; axis ${axis} is ${shape[axis]} long, found ${Array.isArray(x) ? x.length : String(x)}`,
+    );
+    for (const y of x as readonly TensorData[]) walk(y, axis + 1);
+  };
+  walk(data, 0);
+}
+
+const leafOf = (data: TensorData): TensorData =>
+  Array.isArray(data) && data.length > 0 ? leafOf(data[0]) : data;
+
+/** A tensor with a copy of nested arrays, a typed array, or one number. */
+export function tensor(data: TensorData, { shape, dtype }: TensorOptions = {}): Tensor {
+  if (ArrayBuffer.isView(data)) {
+    const source = data as TypedArray | Uint8Array;
+    const type: DType =
+      dtype ??
+      (source instanceof Float32Array || source instanceof Float64Array
+        ? floatType()
+        : source instanceof Uint32Array
+          ? 'uint32'
+          : 'int32');
+    const s = shape ?? [source.length];
+    check(
+      sizeOf(s) === source.length,
+      'shape',
+      () => `tensor: ${source.length} elements do not fill ${showShape(s)}`,
+    );
+    return upload(cast(source, type), s, type);
+  }
+  if (!Array.isArray(data) && typeof data !== 'number' && typeof data !== 'boolean')
+    throw new LetheError(
+      'value',
+      `tensor: expected numbers, nested arrays or a typed array, got ${data === null ? 'null' : typeof data}`,
+    );
+  const own = nesting(data);
+  const type: DType = dtype ?? (typeof leafOf(data) === 'boolean' ? 'bool' : floatType());
+  const flat = new Float64Array(sizeOf(own));
+  fill(flat, data, own);
+  const s = shape ?? own;
+  check(
+    sizeOf(s) === flat.length,
+    'shape',
+    () => `tensor: ${flat.length} elements do not fill ${showShape(s)}`,
+  );
+  return upload(cast(flat, type), s, type);
+}
+
+function cast(source: ArrayLike<number>, dtype: DType): TypedArray {
+  const out = allocate(dtype, source.length);
+  if (dtype === 'bool') for (let i = 0; i < source.length; i++) out[i] = source[i] !== 0 ? 1 : 0;
+  else out.set(source);
+  return out;
+}
+
+/** `value` everywhere. */
+export const full = (
+  shape: Shape,
+  value: number | boolean,
+  dtype: DType = typeof value === 'boolean' ? 'bool' : floatType(),
+): Tensor => fullPrimitive(shape, Number(value), dtype);
+export const zeros = (shape: Shape, dtype?: DType): Tensor => full(shape, 0, dtype);
+export const ones = (shape: Shape, dtype?: DType): Tensor => full(shape, 1, dtype);
+export const zerosLike = (x: Tensor): Tensor => full(x.shape, 0, x.dtype);
+export const onesLike = (x: Tensor): Tensor => full(x.shape, 1, x.dtype);
+
+/** arange(stop), arange(start, stop) or arange(start, stop, step): start + i * step, below stop. int32 for whole numbers, else float. */
+export function arange(a: number, b?: number, step = 1, dtype?: DType): Tensor {
+  const [start, stop] = b === undefined ? [0, a] : [a, b];
+  check(
+    step !== 0 && [start, stop, step].every(Number.isFinite),
+    'value',
+    () => `arange: cannot go from ${start} to ${stop} in steps of ${step}`,
+  );
+  const type = dtype ?? ([start, stop, step].every(Number.isInteger) ? 'int32' : floatType());
+  const n = Math.max(0, Math.ceil((stop - start) / step));
+  if (start === 0 && step === 1) return iota([n], 0, type);
+  const out = allocate(type, n);
+  for (let i = 0; i < n; i++) out[i] = start + i * step;
+  return upload(out, [n], type);
+}
+/** The unit matrix, n x (columns or n). */
+export function eye(n: number, columns = n, dtype: DType = floatType()): Tensor {
+  const shape = [n, columns];
+  return convert(equal(iota(shape, 0, 'int32'), iota(shape, 1, 'int32')), dtype);
+}

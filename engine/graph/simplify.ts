@@ -1,0 +1,257 @@
+// Makes a traced graph smaller without changing what it computes: dead code, common subexpressions, constants, neutral
+// elements, chains of views, work on broadcast operands done before broadcasting, factors moved out of sums. Only the last
+// changes the order of floating-point operations.
+
+import { type Aval, type DType, isFloat, type Shape, sizeOf } from '../dtype.ts';
+import { primitives } from '../primitives/index.ts';
+import { sameShape } from '../primitives/rules.ts';
+import type { Primitive } from '../primitives/types.ts';
+import { type Equation, type Graph, Var } from './graph.ts';
+
+/** What building an equation needs to know of its operands. */
+class Builder {
+  readonly equations: Equation[] = [];
+  private readonly definition = new Map<Var, Equation>();
+  private readonly seen = new Map<string, readonly Var[]>();
+  private readonly ids = new Map<Var, number>();
+
+  private id(v: Var): number {
+    let n = this.ids.get(v);
+    if (n === undefined) {
+      n = this.ids.size;
+      this.ids.set(v, n);
+    }
+    return n;
+  }
+  def(v: Var): Equation | undefined {
+    return this.definition.get(v);
+  }
+  /** The equation that makes v, if it is a call of `name`. */
+  is(v: Var, name: string): Equation | undefined {
+    const e = this.definition.get(v);
+    return e?.primitive.name === name ? e : undefined;
+  }
+  /** The value of a constant-filled v. */
+  constant(v: Var): number | undefined {
+    const e = this.is(v, 'full');
+    return e && (e.params as { value: number }).value;
+  }
+  emit(primitive: Primitive, inputs: readonly Var[], params: object): readonly Var[] {
+    const simpler = rewrite(this, primitive, inputs, params);
+    if (simpler) return simpler;
+    const key = `${primitive.name} ${inputs.map((v) => this.id(v)).join(',')} ${keyOf(params)}`;
+    const known = this.seen.get(key);
+    if (known) return known;
+    const outputs = primitive.shape(inputs, params).map((a: Aval) => new Var(a.shape, a.dtype));
+    const e: Equation = { primitive, inputs, params, outputs };
+    this.equations.push(e);
+    for (const v of outputs) this.definition.set(v, e);
+    this.seen.set(key, outputs);
+    return outputs;
+  }
+  call(name: keyof typeof primitives, inputs: readonly Var[], params: object = {}): readonly Var[] {
+    return this.emit(primitives[name], inputs, params);
+  }
+  full(shape: Shape, value: number, dtype: DType): readonly Var[] {
+    return this.call('full', [], { shape, value, dtype });
+  }
+}
+
+/** JSON does not tell -0, NaN and infinities apart; two constants are merged only if they are the same value. */
+const keyOf = (params: object): string =>
+  JSON.stringify(params, (_, v) =>
+    typeof v === 'number' && (!Number.isFinite(v) || Object.is(v, -0))
+      ? `#${Object.is(v, -0) ? '-0' : v}`
+      : v,
+  );
+
+const NEUTRAL_RIGHT: Record<string, number> = { add: 0, sub: 0, mul: 1, div: 1 };
+const NEUTRAL_LEFT: Record<string, number> = { add: 0, mul: 1 };
+
+function rewrite(
+  b: Builder,
+  primitive: Primitive,
+  inputs: readonly Var[],
+  params: object,
+): readonly Var[] | null {
+  const { name } = primitive;
+  const [x, y] = inputs;
+  switch (name) {
+    case 'identity':
+    case 'stopGradient':
+      return [x];
+    case 'convert':
+      if (x.dtype === (params as { dtype: DType }).dtype) return [x];
+      break;
+    case 'neg': {
+      const inner = b.is(x, 'neg');
+      if (inner) return [inner.inputs[0]];
+      break;
+    }
+    case 'select':
+      if (inputs[1] === inputs[2]) return [inputs[1]];
+      break;
+    case 'sum':
+      return rewriteSum(b, primitive, x, (params as { axes: number[] }).axes);
+  }
+  if (primitive.kind === 'view') return name === 'barrier' ? null : rewriteView(b, primitive, x, params);
+  if (primitive.kind !== 'elementwise' || inputs.length === 0) return null;
+
+  const constants = inputs.map((v) => b.constant(v));
+  if (constants.every((c) => c !== undefined)) {
+    // Compute one element as the reference would.
+    const one = inputs.map((v, i) => ({
+      shape: [],
+      dtype: v.dtype,
+      data: Float64Array.of(constants[i] as number),
+    }));
+    const dtype = primitive.shape(inputs, params)[0].dtype;
+    const [value] = primitive.reference(one, params, [{ shape: [], dtype }])[0];
+    return b.full(x.shape, value, dtype);
+  }
+  // -0 + 0 is 0, so only x + (-0) and x - 0 are neutral for the sign of zero; we accept x + 0 = x.
+  if (y !== undefined && isFloat(x.dtype)) {
+    if (name in NEUTRAL_RIGHT && constants[1] === NEUTRAL_RIGHT[name]) return [x];
+    if (name in NEUTRAL_LEFT && constants[0] === NEUTRAL_LEFT[name]) return [y];
+    if (name === 'mul' && constants[1] === -1) return b.call('neg', [x]);
+    if (name === 'mul' && constants[0] === -1) return b.call('neg', [y]);
+    const negated = name === 'add' || name === 'sub' ? b.is(y, 'neg') : undefined;
+    if (negated) return b.call(name === 'add' ? 'sub' : 'add', [x, negated.inputs[0]]);
+  }
+  return beforeBroadcast(b, primitive, inputs, params);
+}
+
+/**
+ * sum(-x) is -sum(x); sum(x * c) is sum(x) * c where c does not vary along the summed axes. The gradients of
+ * normalisation layers are full of these, and without them each costs a pass over the whole tensor.
+ */
+function rewriteSum(
+  b: Builder,
+  primitive: Primitive,
+  x: Var,
+  axes: readonly number[],
+): readonly Var[] | null {
+  const [out] = primitive.shape([x], { axes });
+  if (axes.every((a) => x.shape[a] === 1)) return b.call('reshape', [x], { shape: out.shape });
+  const negated = b.is(x, 'neg');
+  if (negated) return b.call('neg', b.call('sum', negated.inputs, { axes }));
+  const product = b.is(x, 'mul');
+  if (!product || !isFloat(x.dtype)) return null;
+  for (const [factor, rest] of [product.inputs, [...product.inputs].reverse()]) {
+    const c = b.constant(factor);
+    const total = () => b.call('sum', [rest], { axes })[0];
+    if (c !== undefined) return b.call('mul', [total(), b.full(out.shape, c, x.dtype)[0]]);
+    const e = b.is(factor, 'broadcast');
+    if (!e) continue;
+    const { dims } = e.params as { dims: readonly number[] };
+    const [small] = e.inputs;
+    if (dims.some((d, i) => axes.includes(d) && small.shape[i] !== 1)) continue;
+    // Axes of the small factor that survive, as axes of the result.
+    const kept = dims.map((d, i) => ({ d, i })).filter(({ d }) => !axes.includes(d));
+    const squeezed = b.call('reshape', [small], { shape: kept.map(({ i }) => small.shape[i]) })[0];
+    const to = kept.map(({ d }) => d - axes.filter((a) => a < d).length);
+    return b.call('mul', [total(), b.call('broadcast', [squeezed], { shape: out.shape, dims: to })[0]]);
+  }
+  return null;
+}
+
+/** op(broadcast(a), broadcast(b), constant) is broadcast(op(a, b, constant)) when both come from the same smaller shape. */
+function beforeBroadcast(
+  b: Builder,
+  primitive: Primitive,
+  inputs: readonly Var[],
+  params: object,
+): readonly Var[] | null {
+  let from: { shape: Shape; params: { shape: Shape; dims: readonly number[] } } | null = null;
+  for (const v of inputs) {
+    if (b.constant(v) !== undefined) continue;
+    const e = b.is(v, 'broadcast');
+    if (!e) return null;
+    const p = e.params as { shape: Shape; dims: readonly number[] };
+    if (from === null) from = { shape: e.inputs[0].shape, params: p };
+    else if (!sameShape(from.shape, e.inputs[0].shape) || !sameShape(from.params.dims, p.dims)) return null;
+  }
+  if (from === null) return null;
+  const small = inputs.map((v) => {
+    const c = b.constant(v);
+    return c === undefined
+      ? (b.is(v, 'broadcast') as Equation).inputs[0]
+      : b.full((from as { shape: Shape }).shape, c, v.dtype)[0];
+  });
+  const [result] = b.emit(primitive, small, params);
+  return b.call('broadcast', [result], from.params);
+}
+
+function rewriteView(b: Builder, primitive: Primitive, x: Var, params: object): readonly Var[] | null {
+  const out = primitive.shape([x], params)[0].shape;
+  const c = b.constant(x);
+  if (c !== undefined) return b.full(out, c, x.dtype);
+  switch (primitive.name) {
+    case 'reshape': {
+      if (sameShape(x.shape, out)) return [x];
+      const inner = b.is(x, 'reshape');
+      if (inner) return b.call('reshape', [inner.inputs[0]], params);
+      return null;
+    }
+    case 'transpose': {
+      const { perm } = params as { perm: readonly number[] };
+      if (perm.every((p, i) => p === i)) return [x];
+      const inner = b.is(x, 'transpose');
+      if (inner)
+        return b.call('transpose', [inner.inputs[0]], {
+          perm: perm.map((p) => (inner.params as { perm: number[] }).perm[p]),
+        });
+      // Moving axes of size 1 only is a reshape.
+      const moved = perm.filter((p) => x.shape[p] !== 1);
+      if (moved.every((p, i) => i === 0 || p > moved[i - 1])) return b.call('reshape', [x], { shape: out });
+      return null;
+    }
+    case 'broadcast': {
+      const { dims } = params as { dims: readonly number[] };
+      if (sizeOf(out) === sizeOf(x.shape)) return b.call('reshape', [x], { shape: out });
+      const inner = b.is(x, 'broadcast');
+      if (inner) {
+        const p = inner.params as { dims: readonly number[] };
+        return b.call('broadcast', [inner.inputs[0]], { shape: out, dims: p.dims.map((d) => dims[d]) });
+      }
+      return null;
+    }
+    case 'flip': {
+      const axes = (params as { axes: number[] }).axes.filter((a) => x.shape[a] > 1);
+      return axes.length === 0 ? [x] : null;
+    }
+    case 'slice':
+      return sameShape(x.shape, out) ? [x] : null;
+    default:
+      return null;
+  }
+}
+
+export function simplify(graph: Graph): Graph {
+  const b = new Builder();
+  const now = new Map<Var, Var>();
+  const current = (v: Var): Var => now.get(v) ?? v;
+  for (const e of graph.equations) {
+    const outputs = b.emit(e.primitive, e.inputs.map(current), e.params);
+    e.outputs.forEach((v, i) => {
+      now.set(v, outputs[i]);
+    });
+  }
+  return withoutDeadCode({ ...graph, equations: b.equations, outputs: graph.outputs.map(current) });
+}
+
+function withoutDeadCode(graph: Graph): Graph {
+  const needed = new Set<Var>(graph.outputs);
+  const kept: Equation[] = [];
+  for (let i = graph.equations.length - 1; i >= 0; i--) {
+    const e = graph.equations[i];
+    if (!e.outputs.some((v) => needed.has(v))) continue;
+    kept.push(e);
+    for (const v of e.inputs) needed.add(v);
+  }
+  return {
+    ...graph,
+    equations: kept.reverse(),
+    constants: graph.constants.filter((c) => needed.has(c.variable)),
+  };
+}

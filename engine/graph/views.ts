@@ -1,0 +1,117 @@
+// Which memory a value is read from. View primitives (transpose, broadcast, slice, flip, reshape) make no kernel where a
+// strided read of an existing value will do; this file finds that value and the strides.
+
+import { type Shape, sizeOf, stridesOf } from '../dtype.ts';
+import { viewOf } from '../primitives/movement.ts';
+import type { Equation, Var } from './graph.ts';
+
+export interface Reading {
+  /** A value in memory, dense and row-major. */
+  readonly base: Var;
+  /** Element (i0, i1, ...) of the reading's shape is element offset + sum(ik * strides[k]) of base. */
+  readonly strides: readonly number[];
+  readonly offset: number;
+}
+
+/** The same strided elements in the same order under another shape; null if no strides can express it. */
+export function reshapeStrides(shape: Shape, strides: readonly number[], to: Shape): number[] | null {
+  const size = sizeOf(shape);
+  if (size === 0 || size === 1) return to.map(() => 0);
+  // Drop unit axes, then walk both shapes in blocks of equal size.
+  const from = shape.map((d, i) => ({ d, s: strides[i] })).filter((x) => x.d !== 1);
+  const out = new Array<number>(to.length).fill(0);
+  let i = 0;
+  let j = 0;
+  while (j < to.length) {
+    if (to[j] === 1) {
+      j++;
+      continue;
+    }
+    let a = from[i].d;
+    let b = to[j];
+    const startI = i;
+    const startJ = j;
+    while (a !== b) {
+      if (a < b) a *= from[++i].d;
+      else b *= to[++j];
+    }
+    // Axes startI..i of the source must be one contiguous run to be cut anew.
+    for (let k = startI; k < i; k++) if (from[k].s !== from[k + 1].d * from[k + 1].s) return null;
+    let s = from[i].s;
+    for (let k = j; k >= startJ; k--) {
+      out[k] = s;
+      s *= to[k];
+    }
+    i++;
+    j++;
+  }
+  return out;
+}
+
+/** Answers, for one graph, where values live. `copied` holds view results that had to be written out. */
+export class Views {
+  readonly copied = new Set<Var>();
+  constructor(readonly definition: ReadonlyMap<Var, Equation>) {}
+
+  /** Follows aliases that keep every element at its flat position: reshape and barrier. */
+  flat(v: Var): Var {
+    for (let at = v; ; ) {
+      const e = this.definition.get(at);
+      if (e === undefined || this.copied.has(at)) return at;
+      if (e.primitive.name === 'reshape') at = e.inputs[0];
+      else if (e.primitive.name === 'barrier') at = e.inputs[e.outputs.indexOf(at)];
+      else return at;
+    }
+  }
+
+  reading(v: Var): Reading {
+    const e = this.definition.get(v);
+    const dense = { base: v, strides: stridesOf(v.shape), offset: 0 };
+    if (e === undefined || this.copied.has(v) || e.primitive.kind !== 'view') return dense;
+    if (e.primitive.name === 'barrier') return this.reading(e.inputs[e.outputs.indexOf(v)]);
+    const [x] = e.inputs;
+    const under = this.reading(x);
+    if (e.primitive.name === 'reshape') {
+      const strides = reshapeStrides(x.shape, under.strides, v.shape);
+      if (strides) return { base: under.base, strides, offset: under.offset };
+      // The operand itself has to be written out; its reshape is then an alias.
+      return { base: x, strides: stridesOf(v.shape), offset: 0 };
+    }
+    const step = viewOf(e.primitive.name, x.shape, e.params);
+    if (step === null) return dense;
+    return compose(x.shape, under, e.params, e.primitive.name, v.shape);
+  }
+}
+
+/** Strides of a view primitive applied on top of an existing reading of its operand. */
+function compose(operand: Shape, under: Reading, params: object, name: string, result: Shape): Reading {
+  const { base, strides: s, offset } = under;
+  switch (name) {
+    case 'transpose':
+      return { base, strides: (params as { perm: number[] }).perm.map((p) => s[p]), offset };
+    case 'broadcast': {
+      const strides = new Array<number>(result.length).fill(0);
+      (params as { dims: number[] }).dims.forEach((d, i) => {
+        strides[d] = operand[i] === 1 ? 0 : s[i];
+      });
+      return { base, strides, offset };
+    }
+    case 'slice': {
+      const p = params as { begin: number[]; strides: number[] };
+      return {
+        base,
+        strides: s.map((v, i) => v * p.strides[i]),
+        offset: p.begin.reduce((at, b, i) => at + b * s[i], offset),
+      };
+    }
+    default: {
+      const strides = [...s];
+      let at = offset;
+      for (const a of (params as { axes: number[] }).axes) {
+        at += Math.max(0, operand[a] - 1) * s[a];
+        strides[a] = -s[a];
+      }
+      return { base, strides, offset: at };
+    }
+  }
+}

@@ -1,0 +1,20 @@
+// Everything the engine offers, without a device: index.ts at the root adds `init`, which hands one in.
+
+export type { Backend } from './backend.ts';
+export { arange, eye, full, ones, onesLike, tensor, zeros, zerosLike } from './create.ts';
+export type { DType, Shape, TypedArray } from './dtype.ts';
+export { LetheError } from './error.ts';
+export * as io from './io/index.ts';
+export * as nn from './nn/index.ts';
+export * from './ops.ts';
+export * as optim from './optim.ts';
+export * as random from './random.ts';
+export { createReferenceBackend } from './reference.ts';
+export { useBackend, withBackend } from './runtime.ts';
+export { findLeaks, keep, scope, Tensor } from './tensor.ts';
+export { grad, hvp, jvp, stopGradient, valueAndGrad, vjp } from './transforms/autodiff.ts';
+export { checkpoint, customVjp } from './transforms/calls.ts';
+export { jit } from './transforms/jit.ts';
+export { evalShape } from './transforms/shape.ts';
+export { vmap } from './transforms/vmap.ts';
+export * as tree from './tree.ts';

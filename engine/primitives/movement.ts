@@ -1,0 +1,461 @@
+// Primitives that move data without computing. reshape is an alias; transpose, broadcast, slice and flip are strided
+// views (`viewOf` gives their strides); pad, concat and iota write memory. All but iota are linear.
+
+import { allocate, type DType, type Shape, showAval, showShape, sizeOf, stridesOf } from '../dtype.ts';
+import { check } from '../error.ts';
+import type { Tensor } from '../tensor.ts';
+import { bind } from '../trace.ts';
+import { full } from './elementwise.ts';
+import { sum } from './reduce.ts';
+import {
+  around,
+  aval,
+  checkAxis,
+  checkShape,
+  ensureBatched,
+  multilinear,
+  sameShape,
+  stridedCopy,
+} from './rules.ts';
+import type { Primitive } from './types.ts';
+import { isUndefined } from './types.ts';
+
+/** A dense operand read through strides: how view primitives are executed. */
+export interface Strided {
+  strides: number[];
+  offset: number;
+}
+
+const reshapePrimitive: Primitive<{ shape: Shape }> = {
+  name: 'reshape',
+  kind: 'view',
+  shape: ([x], { shape }) => {
+    checkShape('reshape', shape);
+    check(
+      sizeOf(shape) === sizeOf(x.shape),
+      'shape',
+      () =>
+        `reshape: ${showAval(x)} has ${sizeOf(x.shape)} elements, ${showShape(shape)} has ${sizeOf(shape)}`,
+    );
+    return [aval(shape, x.dtype)];
+  },
+  jvp: multilinear(() => reshapePrimitive, [0]),
+  transpose: ([ct], [x]) => [ct && reshape(ct, x.shape)],
+  batch: ([x], _, { shape }, size) => [reshape(x, [size, ...shape])],
+  reference: ([x]) => [x.data.slice()],
+  samples: [
+    { operands: [{ shape: [2, 6] }], params: { shape: [3, 4] } },
+    { operands: [{ shape: [1] }], params: { shape: [] } },
+    { operands: [{ shape: [0, 3] }], params: { shape: [5, 0] } },
+  ],
+};
+
+const transposePrimitive: Primitive<{ perm: readonly number[] }> = {
+  name: 'transpose',
+  kind: 'view',
+  shape: ([x], { perm }) => {
+    check(
+      perm.length === x.shape.length && [...perm].sort((a, b) => a - b).every((p, i) => p === i),
+      'shape',
+      () =>
+        `transpose: ${showShape(perm)} is not a permutation of the ${x.shape.length} axes of ${showAval(x)}`,
+    );
+    return [
+      aval(
+        perm.map((p) => x.shape[p]),
+        x.dtype,
+      ),
+    ];
+  },
+  jvp: multilinear(() => transposePrimitive, [0]),
+  transpose: ([ct], _, { perm }) => [ct && transpose(ct, inverse(perm))],
+  batch: ([x], _, { perm }) => [transpose(x, [0, ...perm.map((p) => p + 1)])],
+  reference: ([x], { perm }, [out]) => {
+    const s = stridesOf(x.shape);
+    return [
+      stridedCopy(
+        x.data,
+        out.shape,
+        perm.map((p) => s[p]),
+        0,
+        out.dtype,
+      ),
+    ];
+  },
+  samples: [
+    { operands: [{ shape: [2, 3, 4] }], params: { perm: [2, 0, 1] } },
+    { operands: [{ shape: [3, 1] }], params: { perm: [1, 0] } },
+    { operands: [{ shape: [] }], params: { perm: [] } },
+  ],
+};
+
+const inverse = (perm: readonly number[]): number[] => {
+  const out = new Array<number>(perm.length);
+  perm.forEach((p, i) => {
+    out[p] = i;
+  });
+  return out;
+};
+
+const broadcastPrimitive: Primitive<{ shape: Shape; dims: readonly number[] }> = {
+  name: 'broadcast',
+  kind: 'view',
+  shape: ([x], { shape, dims }) => {
+    checkShape('broadcast', shape);
+    check(
+      dims.length === x.shape.length &&
+        dims.every(
+          (d, i) =>
+            d < shape.length && (i === 0 || d > dims[i - 1]) && (x.shape[i] === 1 || x.shape[i] === shape[d]),
+        ),
+      'shape',
+      () =>
+        `broadcast: ${showAval(x)} does not fit ${showShape(shape)} with its axes at ${showShape(dims)}; each size must be equal or 1`,
+    );
+    return [aval(shape, x.dtype)];
+  },
+  jvp: multilinear(() => broadcastPrimitive, [0]),
+  transpose: ([ct], [x], { shape, dims }) => {
+    if (ct === null) return [null];
+    const kept = new Map(dims.map((d, i) => [d, x.shape[i]]));
+    const axes = shape.map((_, d) => d).filter((d) => !kept.has(d) || kept.get(d) !== shape[d]);
+    return [reshape(axes.length ? sum(ct, axes) : ct, x.shape)];
+  },
+  batch: ([x], _, { shape, dims }, size) => [broadcast(x, [size, ...shape], [0, ...dims.map((d) => d + 1)])],
+  reference: ([x], params, [out]) => {
+    const s = broadcastStrides(x.shape, params);
+    return [stridedCopy(x.data, out.shape, s, 0, out.dtype)];
+  },
+  samples: [
+    { operands: [{ shape: [3] }], params: { shape: [2, 3], dims: [1] } },
+    { operands: [{ shape: [2, 1, 3] }], params: { shape: [2, 4, 3], dims: [0, 1, 2] } },
+    { operands: [{ shape: [] }], params: { shape: [2, 2], dims: [] } },
+    { operands: [{ shape: [2] }], params: { shape: [2, 0], dims: [0] } },
+  ],
+};
+
+const broadcastStrides = (x: Shape, { shape, dims }: { shape: Shape; dims: readonly number[] }): number[] => {
+  const out = new Array<number>(shape.length).fill(0);
+  const s = stridesOf(x);
+  dims.forEach((d, i) => {
+    out[d] = x[i] === 1 ? 0 : s[i];
+  });
+  return out;
+};
+
+export interface SliceParams {
+  begin: readonly number[];
+  size: readonly number[];
+  strides: readonly number[];
+}
+const slicePrimitive: Primitive<SliceParams> = {
+  name: 'slice',
+  kind: 'view',
+  shape: ([x], { begin, size, strides }) => {
+    check(
+      begin.length === x.shape.length &&
+        size.length === x.shape.length &&
+        strides.length === x.shape.length &&
+        x.shape.every(
+          (n, i) =>
+            strides[i] >= 1 &&
+            begin[i] >= 0 &&
+            size[i] >= 0 &&
+            (size[i] === 0 || begin[i] + (size[i] - 1) * strides[i] < n),
+        ),
+      'shape',
+      () =>
+        `slice: begin ${showShape(begin)}, size ${showShape(size)}, strides ${showShape(strides)} do not lie inside ${showAval(x)}`,
+    );
+    return [aval(size, x.dtype)];
+  },
+  jvp: multilinear(() => slicePrimitive, [0]),
+  transpose: ([ct], [x], { begin, size, strides }) => {
+    if (ct === null) return [null];
+    const covered = size.map((n, i) => (n === 0 ? 0 : (n - 1) * strides[i] + 1));
+    return [
+      pad(
+        ct,
+        begin,
+        x.shape.map((n, i) => n - begin[i] - covered[i]),
+        strides.map((s) => s - 1),
+      ),
+    ];
+  },
+  batch: ([x], _, { begin, size, strides }, n) => [slice(x, [0, ...begin], [n, ...size], [1, ...strides])],
+  reference: ([x], { begin, strides }, [out]) => {
+    const s = stridesOf(x.shape);
+    const offset = begin.reduce((at, b, i) => at + b * s[i], 0);
+    return [
+      stridedCopy(
+        x.data,
+        out.shape,
+        s.map((v, i) => v * strides[i]),
+        offset,
+        out.dtype,
+      ),
+    ];
+  },
+  samples: [
+    { operands: [{ shape: [4, 5] }], params: { begin: [1, 0], size: [2, 3], strides: [1, 2] } },
+    { operands: [{ shape: [6] }], params: { begin: [5], size: [1], strides: [1] } },
+    { operands: [{ shape: [3, 2] }], params: { begin: [1, 2], size: [2, 0], strides: [1, 1] } },
+  ],
+};
+
+const flipPrimitive: Primitive<{ axes: readonly number[] }> = {
+  name: 'flip',
+  kind: 'view',
+  shape: ([x], { axes }) => {
+    for (const a of axes) checkAxis('flip', a, x.shape);
+    return [aval(x.shape, x.dtype)];
+  },
+  jvp: multilinear(() => flipPrimitive, [0]),
+  transpose: ([ct], _, { axes }) => [ct && flip(ct, axes)],
+  batch: ([x], _, { axes }) => [
+    flip(
+      x,
+      axes.map((a) => a + 1),
+    ),
+  ],
+  reference: ([x], { axes }, [out]) => {
+    const { strides, offset } = flipStrides(x.shape, axes);
+    return [stridedCopy(x.data, out.shape, strides, offset, out.dtype)];
+  },
+  samples: [
+    { operands: [{ shape: [2, 3] }], params: { axes: [1] } },
+    { operands: [{ shape: [2, 3, 2] }], params: { axes: [0, 2] } },
+    { operands: [{ shape: [0] }], params: { axes: [0] } },
+  ],
+};
+
+const flipStrides = (shape: Shape, axes: readonly number[]): Strided => {
+  const strides = stridesOf(shape);
+  let offset = 0;
+  for (const a of axes) {
+    offset += Math.max(0, shape[a] - 1) * strides[a];
+    strides[a] = -strides[a];
+  }
+  return { strides, offset };
+};
+
+/** Strides of a view primitive's result over its dense operand; null for those that are no strided view. */
+export function viewOf(name: string, operand: Shape, params: object): Strided | null {
+  switch (name) {
+    case 'transpose': {
+      const s = stridesOf(operand);
+      return { strides: (params as { perm: number[] }).perm.map((p) => s[p]), offset: 0 };
+    }
+    case 'broadcast':
+      return { strides: broadcastStrides(operand, params as { shape: Shape; dims: number[] }), offset: 0 };
+    case 'slice': {
+      const { begin, strides } = params as SliceParams;
+      const s = stridesOf(operand);
+      return {
+        strides: s.map((v, i) => v * strides[i]),
+        offset: begin.reduce((at, b, i) => at + b * s[i], 0),
+      };
+    }
+    case 'flip':
+      return flipStrides(operand, (params as { axes: number[] }).axes);
+    default:
+      return null;
+  }
+}
+
+export interface PadParams {
+  low: readonly number[];
+  high: readonly number[];
+  interior: readonly number[];
+}
+const padPrimitive: Primitive<PadParams> = {
+  name: 'pad',
+  kind: 'root',
+  shape: ([x], { low, high, interior }) => {
+    check(
+      [low, high, interior].every(
+        (p) => p.length === x.shape.length && p.every((v) => Number.isInteger(v) && v >= 0),
+      ),
+      'shape',
+      () =>
+        `pad: low ${showShape(low)}, high ${showShape(high)}, interior ${showShape(interior)} must be non-negative, one each for ${showAval(x)}`,
+    );
+    return [
+      aval(
+        x.shape.map((n, i) => low[i] + high[i] + n + Math.max(0, n - 1) * interior[i]),
+        x.dtype,
+      ),
+    ];
+  },
+  jvp: multilinear(() => padPrimitive, [0]),
+  transpose: ([ct], [x], { low, interior }) => [
+    ct &&
+      slice(
+        ct,
+        low,
+        x.shape,
+        interior.map((i) => i + 1),
+      ),
+  ],
+  batch: ([x], _, { low, high, interior }) => [pad(x, [0, ...low], [0, ...high], [0, ...interior])],
+  reference: ([x], { low, interior }, [out]) => {
+    const result = allocate(out.dtype, sizeOf(out.shape));
+    const s = stridesOf(out.shape);
+    const offset = low.reduce((at, l, i) => at + l * s[i], 0);
+    // Scatter by walking the positions of x inside the result.
+    const where = stridedCopy(
+      Int32Array.from({ length: result.length }, (_, i) => i),
+      x.shape,
+      s.map((v, i) => v * (interior[i] + 1)),
+      offset,
+      'int32',
+    );
+    for (let i = 0; i < where.length; i++) result[where[i]] = x.data[i];
+    return [result];
+  },
+  samples: [
+    { operands: [{ shape: [2, 3] }], params: { low: [1, 0], high: [0, 2], interior: [0, 1] } },
+    { operands: [{ shape: [0] }], params: { low: [1], high: [1], interior: [2] } },
+    { operands: [{ shape: [1, 2, 1] }], params: { low: [0, 0, 0], high: [0, 1, 0], interior: [1, 1, 1] } },
+  ],
+};
+
+const concatPrimitive: Primitive<{ axis: number }> = {
+  name: 'concat',
+  kind: 'root',
+  shape: (inputs, { axis }) => {
+    check(inputs.length > 0, 'shape', () => 'concat: needs at least one operand');
+    const [first] = inputs;
+    checkAxis('concat', axis, first.shape);
+    for (const x of inputs)
+      check(
+        x.dtype === first.dtype && sameShape(x.shape.toSpliced(axis, 1), first.shape.toSpliced(axis, 1)),
+        'shape',
+        () => `concat: ${showAval(x)} does not fit ${showAval(first)} off axis ${axis}`,
+      );
+    return [
+      aval(
+        first.shape.with(
+          axis,
+          inputs.reduce((n, x) => n + x.shape[axis], 0),
+        ),
+        first.dtype,
+      ),
+    ];
+  },
+  jvp: (primals, tangents, params) => ({
+    outs: bind(concatPrimitive, primals, params),
+    tangents: [
+      bindConcat(
+        primals.map((p, i) => tangents[i] ?? zeros(p)),
+        params.axis,
+      ),
+    ],
+  }),
+  transpose: ([ct], operands, { axis }) => {
+    let at = 0;
+    return operands.map((x) => {
+      const begin = x.shape.map((_, d) => (d === axis ? at : 0));
+      at += x.shape[axis];
+      return ct !== null && isUndefined(x)
+        ? slice(
+            ct,
+            begin,
+            x.shape,
+            x.shape.map(() => 1),
+          )
+        : null;
+    });
+  },
+  batch: (operands, batched, { axis }, size) => [
+    bindConcat(
+      operands.map((x, i) => ensureBatched(x, batched[i], size)),
+      axis + 1,
+    ),
+  ],
+  reference: (inputs, { axis }, [out]) => {
+    const result = allocate(out.dtype, sizeOf(out.shape));
+    const whole = around(out.shape, axis);
+    let at = 0;
+    for (const x of inputs) {
+      const { n, inner, outer } = around(x.shape, axis);
+      for (let o = 0; o < outer; o++)
+        result.set(x.data.subarray(o * n * inner, (o + 1) * n * inner) as never, (o * whole.n + at) * inner);
+      at += n;
+    }
+    return [result];
+  },
+  samples: [
+    { operands: [{ shape: [2, 3] }, { shape: [2, 1] }, { shape: [2, 0] }], params: { axis: 1 } },
+    { operands: [{ shape: [2] }], params: { axis: 0 } },
+    { operands: [{ shape: [1, 2, 2] }, { shape: [3, 2, 2] }], params: { axis: 0 } },
+  ],
+};
+const zeros = (x: Tensor): Tensor => broadcast(full([], 0, x.dtype), x.shape, []);
+const bindConcat = (xs: readonly Tensor[], axis: number): Tensor => bind(concatPrimitive, xs, { axis })[0];
+
+const iotaPrimitive: Primitive<{ shape: Shape; axis: number; dtype: DType }> = {
+  name: 'iota',
+  kind: 'root',
+  shape: (_, { shape, axis, dtype }) => {
+    checkShape('iota', shape);
+    checkAxis('iota', axis, shape);
+    return [aval(shape, dtype)];
+  },
+  jvp: 'constant',
+  transpose: 'nonlinear',
+  batch: (_, __, { shape, axis, dtype }, size) =>
+    bind(iotaPrimitive, [], { shape: [size, ...shape], axis: axis + 1, dtype }),
+  reference: (_, { axis }, [out]) => {
+    const { n, inner } = around(out.shape, axis);
+    const result = allocate(out.dtype, sizeOf(out.shape));
+    for (let i = 0; i < result.length; i++) result[i] = Math.floor(i / inner) % n;
+    return [result];
+  },
+  samples: [
+    { operands: [], params: { shape: [4], axis: 0, dtype: 'int32' } },
+    { operands: [], params: { shape: [2, 3, 2], axis: 1, dtype: 'float32' } },
+  ],
+};
+
+export const viewPrimitives = {
+  reshape: reshapePrimitive,
+  transpose: transposePrimitive,
+  broadcast: broadcastPrimitive,
+  slice: slicePrimitive,
+  flip: flipPrimitive,
+};
+export const movementPrimitives = { pad: padPrimitive, concat: concatPrimitive, iota: iotaPrimitive };
+
+export const reshape = (x: Tensor, shape: Shape): Tensor =>
+  sameShape(x.shape, shape) ? x : bind(reshapePrimitive, [x], { shape })[0];
+export const transpose = (x: Tensor, perm: readonly number[]): Tensor =>
+  perm.every((p, i) => p === i) && perm.length === x.ndim ? x : bind(transposePrimitive, [x], { perm })[0];
+export const broadcast = (x: Tensor, shape: Shape, dims: readonly number[]): Tensor =>
+  sameShape(x.shape, shape) ? x : bind(broadcastPrimitive, [x], { shape, dims })[0];
+export const slice = (
+  x: Tensor,
+  begin: readonly number[],
+  size: readonly number[],
+  strides: readonly number[],
+): Tensor => (sameShape(x.shape, size) ? x : bind(slicePrimitive, [x], { begin, size, strides })[0]);
+export const pad = (
+  x: Tensor,
+  low: readonly number[],
+  high: readonly number[],
+  interior: readonly number[],
+): Tensor =>
+  [low, high, interior].every((p) => p.every((v) => v === 0)) && low.length === x.ndim
+    ? x
+    : bind(padPrimitive, [x], { low, high, interior })[0];
+export const flip = (x: Tensor, axes: readonly number[]): Tensor =>
+  axes.length === 0 ? x : bind(flipPrimitive, [x], { axes })[0];
+export const concat = (xs: readonly Tensor[], axis: number): Tensor => bindConcat(xs, axis);
+export const iota = (shape: Shape, axis: number, dtype: DType): Tensor =>
+  bind(iotaPrimitive, [], { shape, axis, dtype })[0];
+/** Moves axis `from` to position `to`. */
+export function moveAxis(x: Tensor, from: number, to: number): Tensor {
+  const perm = x.shape.map((_, i) => i).filter((i) => i !== from);
+  perm.splice(to, 0, from);
+  return transpose(x, perm);
+}

@@ -1,0 +1,116 @@
+// What several families share: shape checks, jvp rules of linear and bilinear primitives, batch alignment, and the
+// strided copy that reference implementations of data movement stand on.
+
+import {
+  type Aval,
+  allocate,
+  type DType,
+  type Shape,
+  showAval,
+  showShape,
+  sizeOf,
+  stridesOf,
+  type TypedArray,
+} from '../dtype.ts';
+import { check } from '../error.ts';
+import type { Tensor } from '../tensor.ts';
+import { bind } from '../trace.ts';
+import { add } from './elementwise.ts';
+import { broadcast } from './movement.ts';
+import type { JvpRule, MaybeZero, Primitive } from './types.ts';
+
+export const aval = (shape: Shape, dtype: DType): Aval => ({ shape, dtype });
+export const sameShape = (a: Shape, b: Shape): boolean =>
+  a.length === b.length && a.every((d, i) => d === b[i]);
+
+export function checkShape(op: string, shape: Shape): void {
+  check(
+    shape.every((d) => Number.isInteger(d) && d >= 0),
+    'shape',
+    () => `${op}: ${showShape(shape)} is no shape; sizes must be whole numbers from 0`,
+  );
+}
+
+export function checkAxis(op: string, axis: number, shape: Shape): void {
+  check(
+    Number.isInteger(axis) && axis >= 0 && axis < shape.length,
+    'shape',
+    () => `${op}: axis ${axis} does not exist in ${showShape(shape)}; expected 0 to ${shape.length - 1}`,
+  );
+}
+
+export function checkIndices(op: string, indices: Aval): void {
+  check(indices.dtype === 'int32', 'dtype', () => `${op}: indices must be int32, got ${showAval(indices)}`);
+}
+
+/** Sum of cotangents or tangents where null is zero. */
+export const addMaybe = (a: MaybeZero, b: MaybeZero): MaybeZero =>
+  a === null ? b : b === null ? a : add(a, b);
+
+/** jvp of a primitive that is linear in each of the operands `positions` (and in their product, if there are two). */
+export function multilinear<P extends object>(
+  primitive: () => Primitive<P>,
+  positions: readonly number[],
+): JvpRule<P> {
+  return (primals, tangents, params) => {
+    const outs = bind(primitive(), primals, params);
+    let total: MaybeZero = null;
+    for (const i of positions) {
+      const t = tangents[i];
+      if (t === null) continue;
+      const operands = primals.map((p, j) => (j === i ? t : p));
+      total = addMaybe(total, bind(primitive(), operands, params)[0]);
+    }
+    return { outs, tangents: [total] };
+  };
+}
+
+/** Gives an unbatched operand the batch as axis 0. */
+export const ensureBatched = (x: Tensor, batched: boolean, size: number): Tensor =>
+  batched
+    ? x
+    : broadcast(
+        x,
+        [size, ...x.shape],
+        x.shape.map((_, i) => i + 1),
+      );
+
+// ---- plain arrays ----------------------------------------------------------------------------------------------------
+
+/** out[i0, i1, ...] = source[offset + sum(ik * strides[k])], row-major over `shape`. */
+export function stridedCopy(
+  source: TypedArray,
+  shape: Shape,
+  strides: readonly number[],
+  offset: number,
+  dtype: DType,
+): TypedArray {
+  const out = allocate(dtype, sizeOf(shape));
+  if (out.length === 0) return out;
+  if (shape.length === 0) {
+    out[0] = source[offset];
+    return out;
+  }
+  const last = shape.length - 1;
+  const index = new Array<number>(shape.length).fill(0);
+  const inner = shape[last];
+  const step = strides[last];
+  let at = offset;
+  for (let o = 0; o < out.length; o += inner) {
+    for (let i = 0, s = at; i < inner; i++, s += step) out[o + i] = source[s];
+    for (let d = last - 1; d >= 0; d--) {
+      at += strides[d];
+      if (++index[d] < shape[d]) break;
+      at -= strides[d] * shape[d];
+      index[d] = 0;
+    }
+  }
+  return out;
+}
+
+/** A dense array seen as [outer, n, inner] around one axis. */
+export function around(shape: Shape, axis: number): { outer: number; n: number; inner: number } {
+  return { outer: sizeOf(shape.slice(0, axis)), n: shape[axis], inner: sizeOf(shape.slice(axis + 1)) };
+}
+
+export { stridesOf };

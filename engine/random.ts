@@ -1,0 +1,91 @@
+// Random numbers with explicit keys. A key is a uint32[2] tensor; the same key gives the same numbers, always and on
+// every backend. Never use a key twice: split it.
+
+import { full, tensor } from './create.ts';
+import { type DType, isFloat, type Shape } from './dtype.ts';
+import { check } from './error.ts';
+import * as ops from './ops.ts';
+import { convert, less } from './primitives/elementwise.ts';
+import { reshape, slice } from './primitives/movement.ts';
+import { random } from './primitives/random.ts';
+import { sort } from './primitives/sort.ts';
+import { floatType } from './runtime.ts';
+import type { Tensor } from './tensor.ts';
+
+/** A key from a whole number, 0 to 2^53 - 1. */
+export function key(seed: number): Tensor {
+  check(
+    Number.isSafeInteger(seed) && seed >= 0,
+    'value',
+    () => `random.key: the seed must be a whole number from 0 to 2^53 - 1, got ${seed}`,
+  );
+  return tensor(Uint32Array.of(seed >>> 0, Math.floor(seed / 2 ** 32)));
+}
+
+/** `count` new keys, as an array of tensors. */
+export function split(from: Tensor, count = 2): Tensor[] {
+  check(
+    Number.isInteger(count) && count > 0,
+    'value',
+    () => `random.split: count must be a positive integer, got ${count}`,
+  );
+  const words = random(from, { shape: [count, 2], distribution: 'bits', dtype: 'uint32' });
+  return Array.from({ length: count }, (_, i) => reshape(slice(words, [i, 0], [1, 2], [1, 1]), [2]));
+}
+/** A key for each whole number, from one key: folding in an epoch or a step. */
+export function foldIn(from: Tensor, data: number): Tensor {
+  check(
+    Number.isSafeInteger(data) && data >= 0,
+    'value',
+    () => `random.foldIn: needs a whole number, got ${data}`,
+  );
+  // The pair (key, data) is hashed by running the generator with their sum of differences as key: one block each.
+  const mixed = ops.add(
+    from,
+    tensor(Uint32Array.of(data >>> 0, (Math.floor(data / 2 ** 32) ^ 0x9e3779b9) >>> 0)),
+  );
+  return random(mixed, { shape: [2], distribution: 'bits', dtype: 'uint32' });
+}
+
+const floatOf = (dtype: DType | undefined): DType => {
+  const d = dtype ?? floatType();
+  check(isFloat(d), 'dtype', () => `random: ${d} is no float type`);
+  return d;
+};
+
+/** Standard normal numbers. */
+export const normal = (k: Tensor, shape: Shape, dtype?: DType): Tensor =>
+  random(k, { shape, distribution: 'normal', dtype: floatOf(dtype) });
+
+/** Uniform in [low, high), in steps of 2^-24 of the range. */
+export function uniform(k: Tensor, shape: Shape, low = 0, high = 1, dtype?: DType): Tensor {
+  const u = random(k, { shape, distribution: 'uniform', dtype: floatOf(dtype) });
+  return low === 0 && high === 1 ? u : ops.add(ops.mul(u, high - low), low);
+}
+
+/** int32, uniform in [low, high); ranges up to 2^24. */
+export function randint(k: Tensor, shape: Shape, low: number, high: number): Tensor {
+  check(
+    Number.isInteger(low) && Number.isInteger(high) && high > low && high - low <= 2 ** 24,
+    'value',
+    () => `random.randint: needs whole numbers low < high, at most 2^24 apart, got ${low} and ${high}`,
+  );
+  // u * range is exact in float64 and rounds to at most range in float32: clip the one case that would reach it.
+  const u = random(k, { shape, distribution: 'uniform', dtype: floatType() });
+  return ops.minimum(ops.add(convert(ops.floor(ops.mul(u, high - low)), 'int32'), low), high - 1);
+}
+
+/** bool, true with probability p. */
+export const bernoulli = (k: Tensor, p: number, shape: Shape): Tensor =>
+  less(random(k, { shape, distribution: 'uniform', dtype: floatType() }), full(shape, p, floatType()));
+
+/** 0 to n - 1 in random order, int32. n up to 2^24. */
+export function permutation(k: Tensor, n: number): Tensor {
+  check(
+    Number.isInteger(n) && n >= 0 && n <= 2 ** 24,
+    'value',
+    () => `random.permutation: n must be 0 to 2^24, got ${n}`,
+  );
+  // Sorting random words; ties (one pair in 2^32) keep their order, which biases nothing that can be seen.
+  return sort(random(k, { shape: [n], distribution: 'bits', dtype: 'uint32' }))[1];
+}

@@ -1,0 +1,127 @@
+// The reference backend: every instruction executed by the plain loops in the primitives' own records, in float32 or
+// float64. It is the oracle for all other backends and the place to read what a program means; it is not fast.
+
+import type { Backend, DeviceBuffer, Executable } from './backend.ts';
+import { allocate, type DType, type TypedArray } from './dtype.ts';
+import { LetheError } from './error.ts';
+import { primitives } from './primitives/index.ts';
+import { stridedCopy } from './primitives/rules.ts';
+import type { NDArray } from './primitives/types.ts';
+import type { Body, Instruction, Program, View } from './program.ts';
+
+class ReferenceBuffer implements DeviceBuffer {
+  data: TypedArray | null = null;
+  constructor(readonly bytes: number) {}
+}
+
+/** Memory of one replay: an array for each slot, made when it is written. */
+class Memory {
+  private readonly arrays: (TypedArray | null)[];
+  constructor(
+    private readonly program: Program,
+    private readonly inputs: readonly ReferenceBuffer[],
+  ) {
+    this.arrays = program.slots.map(() => null);
+  }
+  read(slot: number): TypedArray {
+    const { kind, index, dtype, size } = this.program.slots[slot];
+    const data = kind === 'input' ? (this.inputs[index].data ?? allocate(dtype, size)) : this.arrays[slot];
+    if (data === null)
+      throw new LetheError('state', `${this.program.label}: slot ${slot} is read before it is written`);
+    return data;
+  }
+  write(slot: number, data: TypedArray): void {
+    if (slot >= 0) this.arrays[slot] = data;
+  }
+  output(index: number): TypedArray | null {
+    return this.arrays[this.program.slots.findIndex((s) => s.kind === 'output' && s.index === index)];
+  }
+}
+
+function readView(memory: Memory, v: View, body: Body): NDArray {
+  return {
+    shape: body.shape,
+    dtype: v.dtype,
+    data: stridedCopy(memory.read(v.slot), body.shape, v.strides, v.offset, v.dtype),
+  };
+}
+
+/** All values of a body, in the order the program numbers them. */
+function evaluateBody(memory: Memory, body: Body, root: NDArray | null): NDArray[] {
+  const values = body.inputs.map((v) => readView(memory, v, body));
+  if (root) values.push({ ...root, shape: body.shape });
+  for (const s of body.steps) {
+    const primitive = primitives[s.op];
+    const params =
+      s.op === 'full' ? { shape: body.shape, value: s.value, dtype: s.dtype } : { dtype: s.dtype };
+    const [data] = primitive.reference(
+      s.args.map((a) => values[a]),
+      params,
+      [{ shape: body.shape, dtype: s.dtype }],
+    );
+    values.push({ shape: body.shape, dtype: s.dtype, data });
+  }
+  return values;
+}
+
+function execute(i: Instruction, memory: Memory): void {
+  let result: NDArray | null = null;
+  if (i.root) {
+    const operands = i.inputs.map((o, k): NDArray => {
+      const prologue = i.prologues?.[k];
+      if (prologue) return { ...(evaluateBody(memory, prologue, null).at(-1) as NDArray), shape: o.shape };
+      return { shape: o.shape, dtype: o.dtype, data: memory.read(o.slot) };
+    });
+    const outs = primitives[i.root].reference(operands, i.params, i.outputs);
+    i.outputs.forEach((o, k) => {
+      memory.write(o.slot, outs[k]);
+    });
+    result = { shape: i.outputs[0].shape, dtype: i.outputs[0].dtype, data: outs[0] };
+  }
+  if (!i.body) return;
+  const values = evaluateBody(memory, i.body, result);
+  for (const s of i.body.stores) memory.write(s.slot, values[s.value].data.slice());
+  for (const r of i.body.reductions) {
+    const x = values[r.value];
+    const shape = x.shape.filter((_, d) => !r.axes.includes(d));
+    memory.write(r.slot, primitives[r.op].reference([x], { axes: r.axes }, [{ shape, dtype: x.dtype }])[0]);
+  }
+}
+
+export function createReferenceBackend(): Backend {
+  const live = new Set<ReferenceBuffer>();
+  return {
+    name: 'reference',
+    info: { language: 'TypeScript', threads: 1 },
+    supports: () => true,
+    allocate(bytes) {
+      const b = new ReferenceBuffer(bytes);
+      live.add(b);
+      return b;
+    },
+    write(buffer, data) {
+      (buffer as ReferenceBuffer).data = data.slice();
+    },
+    async read(buffer, dtype: DType, length) {
+      return (buffer as ReferenceBuffer).data?.slice(0, length) ?? allocate(dtype, length);
+    },
+    free(buffer) {
+      live.delete(buffer as ReferenceBuffer);
+      (buffer as ReferenceBuffer).data = null;
+    },
+    compile: (program): Executable => ({ program, dispose() {} }),
+    run({ program }, inputs, outputs) {
+      const memory = new Memory(program, inputs as readonly ReferenceBuffer[]);
+      for (const i of program.instructions) execute(i, memory);
+      outputs.forEach((b, i) => {
+        (b as ReferenceBuffer).data = memory.output(i);
+      });
+    },
+    // Everything runs, and fails, at once.
+    async sync() {},
+    memory: () => ({ buffers: live.size, bytes: [...live].reduce((n, b) => n + b.bytes, 0) }),
+    async close() {
+      live.clear();
+    },
+  };
+}

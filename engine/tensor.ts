@@ -1,0 +1,216 @@
+// The value users hold. A Tensor is either concrete (memory on a device) or a tracer (a stand-in during grad, jvp, vmap
+// or jit). This file has the class, device memory with its reference count, scopes and the leak check. The operations,
+// which are also methods, are attached in ops.ts.
+
+import type { Backend, DeviceBuffer } from './backend.ts';
+import { type Aval, bytesOf, type DType, type Shape, showAval, sizeOf, type TypedArray } from './dtype.ts';
+import { LetheError } from './error.ts';
+import type { Trace } from './trace.ts';
+
+export abstract class Tensor implements Aval {
+  constructor(
+    readonly shape: Shape,
+    readonly dtype: DType,
+  ) {}
+  /** The transformation this value belongs to; null for concrete values. */
+  abstract readonly trace: Trace | null;
+
+  /** Number of elements. */
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+  get ndim(): number {
+    return this.shape.length;
+  }
+  /**
+   * The elements, row-major, once the device has computed them: Float32Array, Float64Array, Int32Array (also for
+   * bools, 0 or 1) or Uint32Array. Rejects if the work that made them failed.
+   */
+  data(): Promise<TypedArray> {
+    return Promise.reject(this.notConcrete('data()'));
+  }
+  /** The elements as nested arrays of numbers (booleans for bool); a bare number for a scalar. */
+  async array(): Promise<NestedArray> {
+    return nest(await this.data(), this.shape, this.dtype === 'bool');
+  }
+  /** The only element of a tensor of size 1, as a number. */
+  async item(): Promise<number> {
+    if (this.size !== 1) throw new LetheError('shape', `item: needs one element, got ${showAval(this)}`);
+    return (await this.data())[0];
+  }
+  /** Gives the memory back. Using the tensor afterwards throws; disposing twice is harmless. */
+  dispose(): void {}
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+  private notConcrete(what: string): LetheError {
+    return new LetheError(
+      'state',
+      `${what}: this value is traced by ${this.trace?.name}; its elements are not known here`,
+    );
+  }
+  toString(): string {
+    return `Tensor(${showAval(this)}${this.trace ? `, ${this.trace.name}` : ''})`;
+  }
+}
+
+export type NestedArray = number | boolean | NestedArray[];
+
+function nest(data: TypedArray, shape: Shape, asBool: boolean): NestedArray {
+  let at = 0;
+  const build = (axis: number): NestedArray => {
+    if (axis === shape.length) {
+      const v = data[at++];
+      return asBool ? v !== 0 : v;
+    }
+    return Array.from({ length: shape[axis] }, () => build(axis + 1));
+  };
+  return build(0);
+}
+
+/** Device memory shared by the tensors that view it. */
+export class Storage {
+  private references = 1;
+  constructor(
+    readonly backend: Backend,
+    readonly buffer: DeviceBuffer,
+  ) {}
+  /** True while more than one tensor views this memory. */
+  get shared(): boolean {
+    return this.references > 1;
+  }
+  retain(): this {
+    this.references++;
+    return this;
+  }
+  release(): void {
+    if (--this.references === 0) this.backend.free(this.buffer);
+  }
+}
+
+// ---- lifetimes -------------------------------------------------------------------------------------------------------
+
+const scopes: Set<Concrete>[] = [];
+const live = new Map<Concrete, string>();
+let tracking = false;
+
+const registry = new FinalizationRegistry<Storage>((storage) => storage.release());
+
+export class Concrete extends Tensor {
+  readonly trace = null;
+  private held: Storage | null;
+
+  constructor(shape: Shape, dtype: DType, storage: Storage) {
+    super(shape, dtype);
+    this.held = storage;
+    scopes[scopes.length - 1]?.add(this);
+    registry.register(this, storage, this);
+    if (tracking) live.set(this, callSite());
+  }
+  get storage(): Storage {
+    if (this.held === null)
+      throw new LetheError('state', `use after dispose: ${showAval(this)} has been given back`);
+    return this.held;
+  }
+  get disposed(): boolean {
+    return this.held === null;
+  }
+  /** Another handle on the same memory, perhaps with another shape of the same size. */
+  alias(shape: Shape = this.shape): Concrete {
+    return new Concrete(shape, this.dtype, this.storage.retain());
+  }
+  override async data(): Promise<TypedArray> {
+    const { backend, buffer } = this.storage;
+    return backend.read(buffer, this.dtype, this.size);
+  }
+  override dispose(): void {
+    if (this.held === null) return;
+    registry.unregister(this);
+    live.delete(this);
+    this.held.release();
+    this.held = null;
+  }
+}
+
+const callSite = (): string => {
+  const lines = new Error().stack?.split('\n').slice(2) ?? [];
+  return (lines.find((l) => !/[\\/]engine[\\/]|node:internal/.test(l)) ?? lines[0] ?? 'unknown').trim();
+};
+
+const concretes = (
+  value: unknown,
+  found: Set<unknown> = new Set(),
+  seen: Set<object> = new Set(),
+): Set<unknown> => {
+  if (typeof value !== 'object' || value === null || seen.has(value)) return found;
+  seen.add(value);
+  if (value instanceof Tensor) found.add(value);
+  else if (value instanceof Map) for (const v of value.values()) concretes(v, found, seen);
+  else if (!ArrayBuffer.isView(value)) for (const v of Object.values(value)) concretes(v, found, seen);
+  return found;
+};
+
+/**
+ * Runs `f` and disposes every tensor made inside it, except those found in its result (searched through arrays,
+ * plain objects and maps). An async function keeps the scope open until it settles; do not overlap async scopes.
+ */
+export function scope<R>(f: () => R): R {
+  const made = new Set<Concrete>();
+  scopes.push(made);
+  const close = (result: unknown): void => {
+    scopes.splice(scopes.lastIndexOf(made), 1);
+    const kept = concretes(result);
+    const outer = scopes[scopes.length - 1];
+    for (const t of made) {
+      if (!kept.has(t)) t.dispose();
+      else if (!t.disposed) outer?.add(t);
+    }
+  };
+  let result: R;
+  try {
+    result = f();
+  } catch (error) {
+    close(null);
+    throw error;
+  }
+  if (result instanceof Promise)
+    return result.then(
+      (r) => {
+        close(r);
+        return r;
+      },
+      (e) => {
+        close(null);
+        throw e;
+      },
+    ) as R;
+  close(result);
+  return result;
+}
+
+/** Takes a tensor out of every open scope: whoever calls this owns it from now on. */
+export function keep<T extends Tensor>(tensor: T): T {
+  for (const s of scopes) s.delete(tensor as unknown as Concrete);
+  return tensor;
+}
+
+/**
+ * Leak check: runs `f` and reports the tensors it made that are still alive afterwards and not part of its result,
+ * each with the line that made it.
+ */
+export async function findLeaks(
+  f: () => unknown,
+): Promise<{ tensor: string; bytes: number; site: string }[]> {
+  const outer = tracking;
+  const before = new Set(live.keys());
+  tracking = true;
+  try {
+    const kept = concretes(await f());
+    return [...live]
+      .filter(([t]) => !before.has(t) && !kept.has(t))
+      .map(([t, site]) => ({ tensor: showAval(t), bytes: t.size * bytesOf(t.dtype), site }));
+  } finally {
+    tracking = outer;
+    if (!outer) live.clear();
+  }
+}

@@ -1,0 +1,81 @@
+// How a call of a primitive finds its interpreter. Every transformation pushes a trace with a higher level; a value
+// carries the trace that made it; `bind` hands the call to the highest trace among its operands. Level 0, no trace,
+// means concrete values: the device computes. While `jit` traces, its trace also takes calls without operands, so that
+// nothing is computed during tracing.
+
+import { LetheError } from './error.ts';
+import type { Primitive } from './primitives/types.ts';
+import type { Tensor } from './tensor.ts';
+
+export interface Trace {
+  readonly level: number;
+  readonly name: string;
+  /** False once the transformation has returned: a value that still refers to it has escaped. */
+  active: boolean;
+  process(primitive: Primitive, operands: readonly Tensor[], params: object): Tensor[];
+}
+
+/**
+ * A call whose meaning is a function rather than a kernel: checkpoint, customVjp and their linear parts. Interpreters
+ * that do not treat it specially run `expand` on their own values.
+ */
+export interface CallPrimitive extends Primitive {
+  readonly expand: (operands: readonly Tensor[], params: object) => Tensor[];
+}
+export const isCall = (p: Primitive): p is CallPrimitive => 'expand' in p;
+
+type Evaluator = (primitive: Primitive, operands: readonly Tensor[], params: object) => Tensor[];
+let evaluate: Evaluator = () => {
+  throw new LetheError('state', 'the engine is not wired: import it through its index');
+};
+/** Called once by the runtime. */
+export const setEvaluator = (f: Evaluator): void => {
+  evaluate = f;
+};
+
+const stack: Trace[] = [];
+let staging: Trace | null = null;
+
+export const depth = (): number => stack.length;
+export const isStaging = (): boolean => staging !== null;
+
+/** Runs `body` under a new trace. With `takesAll`, the trace also receives calls on values of lower levels. */
+export function withTrace<T extends Trace, R>(
+  make: (level: number) => T,
+  body: (trace: T) => R,
+  takesAll = false,
+): R {
+  const trace = make(stack.length + 1);
+  const outerStaging = staging;
+  stack.push(trace);
+  if (takesAll) staging = trace;
+  try {
+    return body(trace);
+  } finally {
+    staging = outerStaging;
+    stack.pop();
+    trace.active = false;
+  }
+}
+
+export function bind<P extends object>(
+  primitive: Primitive<P>,
+  operands: readonly Tensor[],
+  params: P,
+): Tensor[] {
+  let top: Trace | null = staging;
+  for (const x of operands) {
+    const t = x.trace;
+    if (t === null) continue;
+    if (!t.active)
+      throw new LetheError(
+        'state',
+        `${primitive.name}: an operand escaped from ${t.name}; return values from the function instead of storing them outside`,
+      );
+    if (top === null || t.level > top.level) top = t;
+  }
+  const p = primitive as unknown as Primitive;
+  if (top !== null) return top.process(p, operands, params);
+  if (isCall(p)) return p.expand(operands, params);
+  return evaluate(p, operands, params);
+}

@@ -1,0 +1,280 @@
+// The derivative transformations users call: jvp, vjp, grad, valueAndGrad, hvp, stopGradient. All take functions of
+// trees of tensors, compose with each other, with vmap and with jit, and may be nested to any order.
+
+import { isFloat, showAval } from '../dtype.ts';
+import { check } from '../error.ts';
+import { convert, full, identity } from '../primitives/elementwise.ts';
+import { aval } from '../primitives/rules.ts';
+import type { MaybeZero, Primitive } from '../primitives/types.ts';
+import { Concrete, scope, Tensor } from '../tensor.ts';
+import { bind, depth, withTrace } from '../trace.ts';
+import { flatten, type Leaf, sameStructure, showDef, type TreeDef, unflatten } from '../tree.ts';
+import { JvpTrace } from './jvp.ts';
+import { type Linear, TapeTrace } from './tape.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: user functions of any tree arguments
+export type Fn = (...args: any[]) => any;
+
+const asTensor = (x: unknown, what: string): Tensor => {
+  if (x instanceof Tensor) return x;
+  if (typeof x === 'number') return full([], x, 'float32');
+  throw new TypeError(`${what}: every leaf must be a tensor, found ${String(x)}`);
+};
+
+const zerosLike = (x: Tensor): Tensor => full(x.shape, 0, x.dtype);
+
+/** Frees what was made on the way when nothing outside is tracing; a plain call otherwise. */
+const tidy = <R>(f: () => R): R => (depth() === 0 ? scope(f) : f());
+
+/**
+ * Forward-mode derivative: [f(...primals), derivative of f at primals along tangents].
+ * `tangents` has the structure, shapes and types of `primals`; leaves of integer type take any tangent (ignored).
+ * Costs about twice f; memory does not grow with depth.
+ */
+export function jvp(
+  f: Fn,
+  primals: readonly unknown[],
+  tangents: readonly unknown[],
+  options: { hasAux?: boolean } = {},
+): Leaf {
+  const p = flatten<Leaf>(primals as Leaf);
+  const t = flatten<Leaf>(tangents as Leaf);
+  check(
+    sameStructure(p.def, t.def),
+    'value',
+    () => `jvp: tangents are ${showDef(t.def)}, expected the structure of the primals ${showDef(p.def)}`,
+  );
+  return tidy(() =>
+    withTrace(
+      (level) => new JvpTrace(level),
+      (trace) => {
+        const duals = p.leaves.map((x, i) => {
+          if (!(x instanceof Tensor)) return x;
+          if (!isFloat(x.dtype)) return x;
+          const tangent = asTensor(t.leaves[i], 'jvp');
+          check(
+            tangent.dtype === x.dtype &&
+              tangent.shape.length === x.shape.length &&
+              tangent.shape.every((d, k) => d === x.shape[k]),
+            'shape',
+            () => `jvp: tangent ${i} is ${showAval(tangent)}, expected ${showAval(x)}`,
+          );
+          return trace.dual(x, tangent);
+        });
+        const result = f(...unflatten(p.def, duals));
+        const [output, aux] = options.hasAux ? result : [result, undefined];
+        const out = flatten<Leaf>(output);
+        const ys = out.leaves.map((y) => asTensor(y, 'jvp'));
+        const primal = unflatten(
+          out.def,
+          ys.map((y) => trace.primal(y)),
+        );
+        const tangent = unflatten(
+          out.def,
+          ys.map((y) => trace.tangent(y) ?? zerosLike(y)),
+        );
+        if (!options.hasAux) return [primal, tangent];
+        return [primal, tangent, mapTensors(aux, (y) => trace.primal(y))];
+      },
+    ),
+  );
+}
+
+const mapTensors = (tree: Leaf, f: (x: Tensor) => Tensor): Leaf => {
+  const { leaves, def } = flatten<Leaf>(tree);
+  return unflatten(
+    def,
+    leaves.map((x) => (x instanceof Tensor ? f(x) : x)),
+  );
+};
+
+interface Linearised {
+  ys: Tensor[];
+  def: TreeDef;
+  aux: Leaf;
+  /** Cotangents of the float inputs `wanted` from cotangents of ys. */
+  pullback(cotangents: readonly MaybeZero[]): MaybeZero[];
+}
+
+/** Runs f once, recording the tangents of the leaves where `wanted` holds. */
+function linearise(
+  f: (leaves: Leaf[]) => Leaf,
+  leaves: readonly Leaf[],
+  wanted: readonly boolean[],
+  hasAux: boolean,
+): Linearised {
+  return withTrace(
+    (level) => new TapeTrace(level),
+    (tape) =>
+      withTrace(
+        (level) => new JvpTrace(level),
+        (trace) => {
+          const inputs: Linear[] = [];
+          const duals = leaves.map((x, i) => {
+            if (!wanted[i]) return x;
+            const v = tape.variable(x);
+            inputs.push(v);
+            return trace.dual(x, v);
+          });
+          const result = f(duals);
+          const [output, aux] = hasAux ? result : [result, undefined];
+          const out = flatten<Leaf>(output);
+          const ys = out.leaves.map((y) => asTensor(y, 'vjp'));
+          const tangents = ys.map((y) => trace.tangent(y));
+          return {
+            ys: ys.map((y) => trace.primal(y)),
+            def: out.def,
+            aux: mapTensors(aux, (y) => trace.primal(y)),
+            pullback: (cts) => tape.transpose(inputs, tangents, cts),
+          };
+        },
+      ),
+  );
+}
+
+/**
+ * Reverse-mode derivative: [f(...primals), pullback], where pullback takes cotangents (a tree like f's result) and
+ * returns an array with one tree of cotangents for each argument; leaves that are no floats get null. The pullback may
+ * be called many times; it holds the intermediate values until it is garbage.
+ */
+export function vjp(f: Fn, ...primals: Leaf[]): [Leaf, (cotangents: Leaf) => Leaf[]] {
+  const args = flatten<Leaf>(primals);
+  const wanted = args.leaves.map((x) => x instanceof Tensor && isFloat(x.dtype));
+  const lin = linearise((leaves) => f(...unflatten(args.def, leaves)), args.leaves, wanted, false);
+  const pullback = (cotangents: Leaf): Leaf[] => {
+    const ct = flatten<Leaf>(cotangents);
+    check(
+      sameStructure(ct.def, lin.def),
+      'value',
+      () => `vjp: cotangents are ${showDef(ct.def)}, expected ${showDef(lin.def)} as the function returned`,
+    );
+    const cts = ct.leaves.map((c, i) => {
+      const y = lin.ys[i];
+      const t = asTensor(c, 'vjp');
+      check(
+        t.shape.length === y.shape.length && t.shape.every((d, k) => d === y.shape[k]),
+        'shape',
+        () => `vjp: cotangent ${i} is ${showAval(t)}, expected ${showAval(y)}`,
+      );
+      return isFloat(y.dtype) ? convert(t, y.dtype) : null;
+    });
+    const found = lin.pullback(cts);
+    let next = 0;
+    return unflatten(
+      args.def,
+      args.leaves.map((x, i) => (wanted[i] ? (found[next++] ?? zerosLike(x)) : null)),
+    ) as Leaf[];
+  };
+  return [unflatten(lin.def, lin.ys), pullback];
+}
+
+export interface GradOptions {
+  /** Which arguments to differentiate; a number, or several (then the gradients come as an array). Default 0. */
+  argnums?: number | readonly number[];
+  /** f returns [loss, aux]; aux is passed through undifferentiated. */
+  hasAux?: boolean;
+}
+
+const gradOptions = (o: number | readonly number[] | GradOptions | undefined): Required<GradOptions> =>
+  typeof o === 'number' || Array.isArray(o)
+    ? { argnums: o as number | readonly number[], hasAux: false }
+    : {
+        argnums: (o as GradOptions | undefined)?.argnums ?? 0,
+        hasAux: (o as GradOptions | undefined)?.hasAux ?? false,
+      };
+
+/**
+ * Value and gradient of a scalar function in one pass: (...args) -> [value, gradient], or [[value, aux], gradient] with
+ * `hasAux`. The gradient has the structure of the chosen argument. Throws if f does not return one float.
+ */
+export function valueAndGrad(f: Fn, options?: number | readonly number[] | GradOptions): Fn {
+  const { argnums, hasAux } = gradOptions(options);
+  const chosen = typeof argnums === 'number' ? [argnums] : [...argnums];
+  return (...args) =>
+    tidy(() => {
+      for (const n of chosen)
+        check(
+          n >= 0 && n < args.length,
+          'value',
+          () => `grad: argument ${n} was asked for, the function was called with ${args.length}`,
+        );
+      const parts = chosen.map((n) => flatten<Leaf>(args[n]));
+      const leaves = parts.flatMap((p) => p.leaves);
+      for (const x of leaves)
+        check(
+          x instanceof Tensor && isFloat(x.dtype),
+          'dtype',
+          () =>
+            `grad: can only differentiate with respect to float tensors, found ${x instanceof Tensor ? showAval(x) : String(x)}`,
+        );
+      const lin = linearise(
+        (duals) => {
+          const full = [...args];
+          let at = 0;
+          chosen.forEach((n, k) => {
+            full[n] = unflatten(parts[k].def, duals.slice(at, at + parts[k].leaves.length));
+            at += parts[k].leaves.length;
+          });
+          return f(...full);
+        },
+        leaves,
+        leaves.map(() => true),
+        hasAux,
+      );
+      const [y] = lin.ys;
+      check(
+        lin.def.kind === 'leaf' && y.size === 1 && y.ndim === 0 && isFloat(y.dtype),
+        'shape',
+        () =>
+          `grad: the function must return one float scalar, got ${lin.ys.map(showAval).join(', ')}; reduce it (mean, sum) or use vjp`,
+      );
+      const found = lin.pullback([full([], 1, y.dtype)]).map((g, i) => g ?? zerosLike(leaves[i]));
+      let at = 0;
+      const grads = parts.map((p) => unflatten(p.def, found.slice(at, (at += p.leaves.length)).map(own)));
+      return [hasAux ? [y, lin.aux] : y, typeof argnums === 'number' ? grads[0] : grads];
+    });
+}
+
+/** Two leaves may have received the very same cotangent; each caller-owned tensor must be its own. */
+const own = (x: Tensor): Tensor => (x instanceof Concrete ? x.alias() : x);
+
+/** Gradient of a scalar function: (...args) -> gradient, or [gradient, aux] with `hasAux`. See valueAndGrad. */
+export function grad(f: Fn, options?: number | readonly number[] | GradOptions): Fn {
+  const both = valueAndGrad(f, options);
+  const { hasAux } = gradOptions(options);
+  return (...args) =>
+    tidy(() => {
+      const [value, gradient] = both(...args);
+      return hasAux ? [gradient, value[1]] : gradient;
+    });
+}
+
+/**
+ * Hessian-vector product of a scalar function, forward over reverse: the derivative of grad(f) at `primals` along
+ * `vectors` (an array of trees like `primals`). Returns a tree like the one primal, or an array of them for several.
+ * Costs about three gradients; the Hessian is never formed.
+ */
+export function hvp(f: Fn, primals: readonly Leaf[], vectors: readonly Leaf[]): Leaf {
+  const argnums = primals.map((_, i) => i);
+  return tidy(() => {
+    const [, product] = jvp(grad(f, argnums), primals, vectors);
+    return primals.length === 1 ? product[0] : product;
+  });
+}
+
+const stopPrimitive: Primitive<Record<string, never>> = {
+  name: 'stopGradient',
+  kind: 'view',
+  shape: ([x]) => [aval(x.shape, x.dtype)],
+  jvp: 'constant',
+  transpose: 'nonlinear',
+  batch: ([x]) => bind(stopPrimitive, [x], {}),
+  reference: ([x]) => [x.data.slice()],
+  samples: [],
+};
+const stopCall = Object.assign(stopPrimitive, { expand: ([x]: readonly Tensor[]) => [identity(x)] });
+
+/** The same values, treated as constants by every derivative. Takes a tree. */
+export function stopGradient(tree: Leaf): Leaf {
+  return mapTensors(tree, (x) => bind(stopCall, [x], {})[0]);
+}

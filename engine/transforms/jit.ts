@@ -1,0 +1,149 @@
+// jit: trace a function once for each signature of its arguments, simplify, fuse and plan it, and replay the program
+// from then on. Inside another transformation (grad of a jitted function, say) a jitted function is the plain function:
+// put jit outermost. Numbers, strings and booleans among the arguments are constants of the program: a new value
+// traces anew, so pass what changes as a tensor.
+
+import type { Aval } from '../dtype.ts';
+import { check, LetheError } from '../error.ts';
+import { type Graph, printGraph, traceGraph } from '../graph/graph.ts';
+import { simplify } from '../graph/simplify.ts';
+import { full } from '../primitives/elementwise.ts';
+import { Compiled, device } from '../runtime.ts';
+import { Concrete, keep, scope, Tensor } from '../tensor.ts';
+import { depth } from '../trace.ts';
+import { flatten, type Leaf, showDef, type TreeDef, unflatten } from '../tree.ts';
+import type { Fn } from './autodiff.ts';
+
+export interface JitOptions {
+  /** Arguments whose tensors are given away: their memory is reused for results, and they are disposed by the call. */
+  donate?: readonly number[];
+  /** For messages and profiles. */
+  name?: string;
+}
+
+interface Entry {
+  readonly compiled: Compiled;
+  readonly graph: Graph;
+  readonly def: TreeDef;
+}
+
+export interface Jitted extends Fn {
+  /** The simplified graph for these arguments, as text. Compiles it if need be; runs nothing. */
+  // biome-ignore lint/suspicious/noExplicitAny: arguments of any tree
+  graph(...args: any[]): string;
+  /** The planned program for these arguments: kernels, slots, arena size. */
+  // biome-ignore lint/suspicious/noExplicitAny: arguments of any tree
+  program(...args: any[]): Compiled['program'];
+  /** Releases all compiled programs. */
+  dispose(): void;
+}
+
+const MAX_ENTRIES = 64;
+
+/** See the head of this file. Returns a function with the same arguments and results as f. */
+export function jit(f: Fn, { donate = [], name = f.name || 'jit' }: JitOptions = {}): Jitted {
+  const cache = new Map<string, Entry>();
+
+  const prepare = (args: readonly Leaf[]): { entry: Entry; tensors: Concrete[] } => {
+    const flat = flatten<Leaf>(args);
+    const tensors: Concrete[] = [];
+    let key = `${device().backend.name} ${device().dtype} ${showDef(flat.def)}`;
+    for (const x of flat.leaves) {
+      if (x instanceof Concrete) {
+        tensors.push(x);
+        key += ` ${x.dtype}${x.shape.join('x')}`;
+      } else if (x === null || ['number', 'string', 'boolean'].includes(typeof x))
+        key += ` ${typeof x}:${String(x)}`;
+      else
+        throw new LetheError(
+          'value',
+          `${name}: arguments of a jitted function must be tensors, numbers, strings or booleans, found ${typeof x}`,
+        );
+    }
+    let entry = cache.get(key);
+    if (entry === undefined) {
+      // Tensors made while tracing are constants of the program, which keeps handles of its own on them.
+      scope(() => {
+        entry = compile(flat.leaves, flat.def, args);
+      });
+      if (cache.size >= MAX_ENTRIES) {
+        const [oldest] = cache;
+        release(oldest[1]);
+        cache.delete(oldest[0]);
+      }
+      cache.set(key, entry as unknown as Entry);
+    }
+    return { entry: entry as Entry, tensors };
+  };
+
+  const compile = (leaves: readonly Leaf[], def: TreeDef, args: readonly Leaf[]): Entry => {
+    const avals: Aval[] = leaves.filter((x) => x instanceof Tensor);
+    const { graph, result } = traceGraph(
+      avals,
+      (xs) => {
+        let next = 0;
+        return flatten<Leaf>(
+          f(
+            ...unflatten(
+              def,
+              leaves.map((x) => (x instanceof Tensor ? xs[next++] : x)),
+            ),
+          ),
+        );
+      },
+      (out) =>
+        out.leaves.map((y) => {
+          if (y instanceof Tensor) return y;
+          check(
+            typeof y === 'number',
+            'value',
+            () => `${name}: a jitted function must return tensors, found ${typeof y}`,
+          );
+          return full([], y, device().dtype);
+        }),
+    );
+    const traced = simplify(graph);
+    // The program owns its constants: the caller may dispose the tensors it captured.
+    const simple = {
+      ...traced,
+      constants: traced.constants.map((c) => ({ ...c, value: keep(c.value.alias()) })),
+    };
+    const donated = donate.flatMap((n) => {
+      check(
+        n < args.length,
+        'value',
+        () => `${name}: argument ${n} is to be donated, the call has ${args.length}`,
+      );
+      const count = (a: Leaf): number => flatten<Leaf>(a).leaves.filter((x) => x instanceof Tensor).length;
+      const start = args.slice(0, n).reduce((s, a) => s + count(a), 0);
+      return Array.from({ length: count(args[n]) }, (_, i) => start + i);
+    });
+    return {
+      compiled: new Compiled(device().backend, simple, name, donated),
+      graph: simple,
+      def: result.def,
+    };
+  };
+
+  const release = ({ compiled, graph }: Entry): void => {
+    compiled.dispose();
+    for (const c of graph.constants) c.value.dispose();
+  };
+
+  const call = (...args: Leaf[]): Leaf => {
+    if (depth() > 0) return f(...args);
+    const { entry, tensors } = prepare(args);
+    const results = entry.compiled.run(tensors);
+    for (const n of donate)
+      for (const x of flatten<Leaf>(args[n]).leaves) if (x instanceof Concrete) x.dispose();
+    return unflatten(entry.def, results);
+  };
+  return Object.assign(call, {
+    graph: (...args: Leaf[]) => printGraph(prepare(args).entry.graph),
+    program: (...args: Leaf[]) => prepare(args).entry.compiled.program,
+    dispose: () => {
+      for (const e of cache.values()) release(e);
+      cache.clear();
+    },
+  });
+}

@@ -1,0 +1,49 @@
+// evalShape: what a function would return, without computing it. It is jit's tracing with nothing compiled afterwards.
+
+import type { Aval } from '../dtype.ts';
+import { LetheError } from '../error.ts';
+import { traceGraph } from '../graph/graph.ts';
+import { Tensor } from '../tensor.ts';
+import { flatten, type Leaf, unflatten } from '../tree.ts';
+import type { Fn } from './autodiff.ts';
+
+/** A shape and an element type standing for a tensor; a leaf of trees, unlike a plain object. */
+export class ShapeOf implements Aval {
+  constructor(
+    readonly shape: readonly number[],
+    readonly dtype: Aval['dtype'],
+  ) {}
+}
+
+/**
+ * The shapes and types that `f(...args)` would return, as a tree of `{ shape, dtype }`. Tensors and `ShapeOf` leaves
+ * among the arguments are replaced by stand-ins of their shape; other leaves are passed as they are. Nothing is computed.
+ */
+export function evalShape(f: Fn, ...args: Leaf[]): Leaf {
+  const { leaves, def } = flatten<Leaf>(args);
+  const isValue = (x: unknown): x is Aval => x instanceof Tensor || x instanceof ShapeOf;
+  const { result } = traceGraph(
+    leaves.filter(isValue),
+    (xs) => {
+      let next = 0;
+      const out = flatten<Leaf>(
+        f(
+          ...unflatten(
+            def,
+            leaves.map((x) => (isValue(x) ? xs[next++] : x)),
+          ),
+        ),
+      );
+      return unflatten(
+        out.def,
+        out.leaves.map((y) => {
+          if (!(y instanceof Tensor))
+            throw new LetheError('value', `evalShape: the function must return tensors, found ${typeof y}`);
+          return new ShapeOf(y.shape, y.dtype);
+        }),
+      );
+    },
+    () => [],
+  );
+  return result;
+}

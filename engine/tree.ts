@@ -1,0 +1,130 @@
+// Trees: plain nested objects and arrays whose leaves are tensors (or numbers). Parameters, states and gradients are
+// trees. Anything that is not a plain array or a plain object is a leaf; null and undefined are empty subtrees. Object
+// keys are visited in sorted order, so two trees with the same keys have the same leaves whatever the insertion order.
+
+import { LetheError } from './error.ts';
+
+export type Tree<T> = T | readonly Tree<T>[] | { readonly [key: string]: Tree<T> } | null | undefined;
+
+export type TreeDef =
+  | { readonly kind: 'leaf' }
+  | { readonly kind: 'empty'; readonly value: null | undefined }
+  | { readonly kind: 'array'; readonly items: readonly TreeDef[] }
+  | { readonly kind: 'object'; readonly keys: readonly string[]; readonly items: readonly TreeDef[] };
+
+const LEAF: TreeDef = { kind: 'leaf' };
+
+const isPlainObject = (x: unknown): x is Record<string, unknown> => {
+  if (typeof x !== 'object' || x === null) return false;
+  const prototype = Object.getPrototypeOf(x);
+  return prototype === Object.prototype || prototype === null;
+};
+
+// biome-ignore lint/suspicious/noExplicitAny: leaves of arbitrary user trees
+export type Leaf = any;
+
+/** Leaves in a fixed order and the structure that puts them back. */
+export function flatten<T = Leaf>(tree: Tree<T>): { leaves: T[]; def: TreeDef } {
+  const leaves: T[] = [];
+  const walk = (node: unknown): TreeDef => {
+    if (node === null || node === undefined) return { kind: 'empty', value: node };
+    if (Array.isArray(node)) return { kind: 'array', items: node.map(walk) };
+    if (isPlainObject(node)) {
+      const keys = Object.keys(node).sort();
+      return { kind: 'object', keys, items: keys.map((k) => walk(node[k])) };
+    }
+    leaves.push(node as T);
+    return LEAF;
+  };
+  return { def: walk(tree), leaves };
+}
+
+export function unflatten<T = Leaf>(def: TreeDef, leaves: readonly T[]): Leaf {
+  let next = 0;
+  const build = (d: TreeDef): unknown => {
+    switch (d.kind) {
+      case 'leaf':
+        return leaves[next++];
+      case 'empty':
+        return d.value;
+      case 'array':
+        return d.items.map(build);
+      default: {
+        const out: Record<string, unknown> = {};
+        d.keys.forEach((k, i) => {
+          Object.defineProperty(out, k, {
+            value: build(d.items[i]),
+            enumerable: true,
+            writable: true,
+            configurable: true,
+          });
+        });
+        return out;
+      }
+    }
+  };
+  const tree = build(def);
+  if (next !== leaves.length)
+    throw new LetheError(
+      'value',
+      `tree.unflatten: the structure has ${next} leaves, ${leaves.length} were given`,
+    );
+  return tree;
+}
+
+export function sameStructure(a: TreeDef, b: TreeDef): boolean {
+  if (a.kind !== b.kind) return false;
+  if (a.kind === 'array' && b.kind === 'array')
+    return a.items.length === b.items.length && a.items.every((x, i) => sameStructure(x, b.items[i]));
+  if (a.kind === 'object' && b.kind === 'object')
+    return (
+      a.keys.length === b.keys.length &&
+      a.keys.every((k, i) => k === b.keys[i] && sameStructure(a.items[i], b.items[i]))
+    );
+  return true;
+}
+
+export function showDef(def: TreeDef): string {
+  switch (def.kind) {
+    case 'leaf':
+      return '*';
+    case 'empty':
+      return String(def.value);
+    case 'array':
+      return `[${def.items.map(showDef).join(', ')}]`;
+    default:
+      return `{${def.keys.map((k, i) => `${k}: ${showDef(def.items[i])}`).join(', ')}}`;
+  }
+}
+
+/** Applies `f` to the leaves of one or more trees of the same structure. */
+export function map(f: (...leaves: Leaf[]) => Leaf, tree: Leaf, ...rest: Leaf[]): Leaf {
+  const first = flatten<Leaf>(tree);
+  const others = rest.map((t, i) => {
+    const flat = flatten<Leaf>(t);
+    if (!sameStructure(first.def, flat.def))
+      throw new LetheError(
+        'value',
+        `tree.map: tree ${i + 1} is ${showDef(flat.def)}, expected ${showDef(first.def)} as in tree 0`,
+      );
+    return flat.leaves;
+  });
+  return unflatten(
+    first.def,
+    first.leaves.map((leaf, i) => f(leaf, ...others.map((o) => o[i]))),
+  );
+}
+
+/** Leaves with their paths ('layer1.0.weight'), in leaf order. */
+export function entries<T = Leaf>(tree: Tree<T>): [string, T][] {
+  const out: [string, T][] = [];
+  const walk = (node: unknown, path: string): void => {
+    if (node === null || node === undefined) return;
+    if (Array.isArray(node)) for (const [i, x] of node.entries()) walk(x, path ? `${path}.${i}` : String(i));
+    else if (isPlainObject(node))
+      for (const k of Object.keys(node).sort()) walk(node[k], path ? `${path}.${k}` : k);
+    else out.push([path, node as T]);
+  };
+  walk(tree, '');
+  return out;
+}

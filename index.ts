@@ -1,0 +1,82 @@
+// The package `lethe`: the engine and the choice of a device. Devices are loaded only when asked for, so that importing
+// this costs next to nothing.
+
+import type { Backend } from './engine/backend.ts';
+import { LetheError } from './engine/error.ts';
+import { createReferenceBackend } from './engine/reference.ts';
+import { device, useBackend } from './engine/runtime.ts';
+
+export * from './engine/index.ts';
+
+export interface InitOptions {
+  device?: 'auto' | 'webgpu' | 'cpu' | 'reference';
+  /** Float type of new tensors. float64 needs the reference backend. */
+  dtype?: 'float32' | 'float64';
+}
+
+const opened = new Map<string, Backend>();
+
+async function open(name: 'cpu' | 'reference'): Promise<Backend> {
+  const known = opened.get(name);
+  if (known) return known;
+  const backend: Backend =
+    name === 'reference'
+      ? createReferenceBackend()
+      : await (await import('./native/backend.ts')).createCpuBackend();
+  opened.set(name, backend);
+  return backend;
+}
+
+/**
+ * Chooses the device for tensors made from now on. `auto` takes the native CPU backend if it was built, else the
+ * TypeScript reference with a line on stderr. Returns what was chosen. May be called again.
+ */
+export async function init({
+  device: wanted = 'auto',
+  dtype = 'float32',
+}: InitOptions = {}): Promise<{ device: string; info: Backend['info'] }> {
+  let backend: Backend;
+  switch (wanted) {
+    case 'reference':
+    case 'cpu':
+      backend = await open(wanted);
+      break;
+    case 'auto':
+      if (dtype === 'float64') backend = await open('reference');
+      else
+        try {
+          backend = await open('cpu');
+        } catch (error) {
+          console.warn(
+            `lethe: the native CPU backend is not available (${(error as Error).message}); using the TypeScript reference, which is slow`,
+          );
+          backend = await open('reference');
+        }
+      break;
+    case 'webgpu':
+      throw new LetheError(
+        'device',
+        "device 'webgpu' is not part of this version; use 'cpu', 'reference' or 'auto'",
+      );
+    default:
+      throw new LetheError(
+        'value',
+        `init: device is '${String(wanted)}', expected 'auto', 'webgpu', 'cpu' or 'reference'`,
+      );
+  }
+  useBackend(backend, dtype);
+  return { device: backend.name, info: backend.info };
+}
+
+/** Waits until all work handed to the current device is done; rejects if any of it failed. */
+export const sync = (): Promise<void> => device().backend.sync();
+/** Live buffers and bytes on the current device, without its pools and arenas. */
+export const memory = (): { buffers: number; bytes: number } => device().backend.memory();
+
+/** Closes all devices; the process can end. Tensors on them are gone. */
+export async function close(): Promise<void> {
+  useBackend(null);
+  const all = [...opened.values()];
+  opened.clear();
+  for (const b of all) await b.close();
+}

@@ -1,0 +1,218 @@
+import { describe, expect, it } from 'vitest';
+import {
+  accuracy,
+  againstRetrain,
+  attackSuccessRate,
+  entropy,
+  evenly,
+  exhibitsOf,
+  logitConfidence,
+  metricsOf,
+  miaEfficacy,
+  nonFinite,
+  type Outputs,
+  predictions,
+  softmaxRow,
+  spreadOf,
+  summarise,
+  trueConfidence,
+} from '../../../unlearn/audit/index.ts';
+import type { Metrics, RunEntry } from '../../../unlearn/types.ts';
+import { madeLogits } from './samples.ts';
+
+const K = 10;
+const one = (row: number[], label = 0): Outputs => ({ logits: Float32Array.from(row), labels: [label] });
+
+describe('outputs', () => {
+  it('softmax, entropy and confidence are exact where exp would overflow', () => {
+    expect([...softmaxRow(Float32Array.of(1000, 1000, -1000), 3, 0)]).toEqual([0.5, 0.5, 0]);
+    expect(entropy(one([1e4, 1e4]), 2)[0]).toBeCloseTo(Math.LN2, 12);
+    expect(entropy(one([1e4, 0, 0]), 3)[0]).toBe(0);
+    expect(trueConfidence(one([0, 0, 0, 0], 3), 4)[0]).toBe(0.25);
+  });
+
+  it('logit-scaled confidence keeps what the probability rounds away', () => {
+    expect(logitConfidence(one([80, 0, 0]), 3)[0]).toBeCloseTo(80 - Math.LN2, 12);
+    expect(trueConfidence(one([80, 0, 0]), 3)[0]).toBe(1);
+    const p = trueConfidence(one([0.3, -1, 2], 2), 3)[0];
+    expect(logitConfidence(one([0.3, -1, 2], 2), 3)[0]).toBeCloseTo(Math.log(p / (1 - p)), 6);
+  });
+
+  it('a diverged row counts as wrong, as uniform, and is counted', () => {
+    const bad = { logits: Float32Array.of(Number.NaN, 1, 2, 0, Infinity, 0), labels: [2, 1] };
+    expect(nonFinite(bad, 3)).toBe(2);
+    expect([...predictions(bad, 3)]).toEqual([-1, -1]);
+    expect(accuracy(bad, 3)).toBe(0);
+    expect(entropy(bad, 3)[0]).toBeCloseTo(Math.log(3), 12);
+    expect(logitConfidence(bad, 3)[1]).toBeCloseTo(-Math.LN2, 12);
+  });
+});
+
+describe('membership inference', () => {
+  const retain = madeLogits(900, K, 12, 1);
+  const test = madeLogits(400, K, 4, 2);
+
+  it('SalUn: forgotten samples that look like test are non-members, those that look like training are members', () => {
+    const like = (margin: number) =>
+      miaEfficacy({ forget: madeLogits(300, K, margin, 3), retain, test, K }).value;
+    expect(like(4)).toBeGreaterThan(60);
+    expect(like(12)).toBeLessThan(10);
+  });
+
+  it('SalUn: members are the first |test| of retain, in order', () => {
+    const attack = miaEfficacy({ forget: retain, retain, test, K });
+    expect([attack.members, attack.nonMembers]).toEqual([400, 400]);
+    const changed = { logits: retain.logits.slice(), labels: retain.labels };
+    changed.logits.fill(0, 400 * K);
+    expect(miaEfficacy({ forget: test, retain: changed, test, K })).toEqual(
+      miaEfficacy({ forget: test, retain, test, K }),
+    );
+  });
+
+  it('ASR points the other way: members are counted', () => {
+    const like = (margin: number) =>
+      attackSuccessRate({ forget: madeLogits(300, K, margin, 3), retain, test, K });
+    expect(like(12).value).toBeGreaterThan(90);
+    expect(like(4).value).toBeLessThan(40);
+    expect([like(4).members, like(4).nonMembers]).toEqual([400, 400]);
+  });
+
+  it('a classifier that learns nothing says so: accuracy near 50', () => {
+    const same = madeLogits(400, K, 4, 9);
+    expect(attackSuccessRate({ forget: test, retain: same, test, K }).trainAccuracy).toBeLessThan(57);
+  });
+
+  it('takes evenly spaced samples without a seed', () => {
+    expect([...evenly(Float64Array.of(0, 1, 2, 3, 4, 5), 3)]).toEqual([1, 3, 5]);
+    expect([...evenly(Float64Array.of(7, 8), 2)]).toEqual([7, 8]);
+  });
+});
+
+describe('metricsOf', () => {
+  const forget = madeLogits(100, K, 3, 4, () => 4);
+  const retain = madeLogits(300, K, 10, 5, (t) => (t % 9 < 4 ? t % 9 : (t % 9) + 1));
+  const test = madeLogits(200, K, 4, 6);
+  const input = { forget, retain, test, K, kind: 'class' as const, classIndex: 4, seconds: 12 };
+
+  it('class-wise: TA leaves the forgotten class out, acc_test_forget is that class alone', () => {
+    const m = metricsOf({ ...input, reference: 'self' });
+    const hits = (keep: (label: number) => boolean) => {
+      const rows = [...test.labels.keys()].filter((i) => keep(test.labels[i]));
+      const predicted = predictions(test, K);
+      return (100 * rows.filter((i) => predicted[i] === test.labels[i]).length) / rows.length;
+    };
+    expect(m.ta).toBeCloseTo(
+      hits((label) => label !== 4),
+      10,
+    );
+    expect(m.acc_test_forget).toBeCloseTo(
+      hits((label) => label === 4),
+      10,
+    );
+    expect(m.acc_test_retain).toBe(m.ta);
+    expect(m.ua).toBe(100 - m.acc_forget);
+    expect(m.ra).toBe(m.acc_retain);
+    expect([m.avg_gap, m.tow, m.rte_seconds, m.nonfinite]).toEqual([0, 1, 12, 0]);
+  });
+
+  it('samples: TA is the whole test set and acc_test_forget is null', () => {
+    const m = metricsOf({ ...input, kind: 'samples', classIndex: null });
+    expect(m.ta).toBeCloseTo(accuracy(test, K), 10);
+    expect(m.acc_test_forget).toBeNull();
+    expect(m.avg_gap).toBeNaN();
+  });
+
+  it('average gap reproduces a row of SalUn Table 1 (10 %: 1.15), and ToW its product', () => {
+    const base = metricsOf(input);
+    const row = (ua: number, ra: number, ta: number, mia: number): Metrics => ({ ...base, ua, ra, ta, mia });
+    const m = againstRetrain(row(2.85, 99.62, 93.93, 14.39), row(5.24, 100, 94.26, 12.88));
+    expect(m.avg_gap).toBeCloseTo(1.1525, 10);
+    expect(m.tow).toBeCloseTo((1 - 0.0239) * (1 - 0.0038) * (1 - 0.0033), 10);
+  });
+
+  it('survives a model that has diverged, and says so', () => {
+    const nan = (set: Outputs) => ({
+      logits: new Float32Array(set.logits.length).fill(Number.NaN),
+      labels: set.labels,
+    });
+    const m = metricsOf({ ...input, forget: nan(forget), retain: nan(retain), test: nan(test) });
+    expect([m.ua, m.ra, m.ta, m.nonfinite]).toEqual([100, 0, 0, 100]);
+    expect(Number.isFinite(m.mia) && Number.isFinite(m.asr)).toBe(true);
+  });
+
+  it('refuses shapes that disagree, empty sets and a missing class', () => {
+    expect(() => metricsOf({ ...input, K: 9 })).toThrow(/forget: expected 100 x 9 = 900 logits, got 1000/);
+    expect(() => metricsOf({ ...input, classIndex: null })).toThrow(/needs its index/);
+    expect(() => metricsOf({ ...input, retain: { logits: new Float32Array(0), labels: [] } })).toThrow(
+      /retain set is empty/,
+    );
+  });
+});
+
+describe('exhibitsOf', () => {
+  it('histograms sum to 1, the matrix rows to 1 or 0, samples carry their prediction', () => {
+    const forget = madeLogits(60, 3, 3, 1, () => 1);
+    const test = madeLogits(60, 3, 3, 2);
+    const samples = [{ set: 'forget' as const, index: 5, id: 77, png: 'data:image/png;base64,AA' }];
+    const e = exhibitsOf({ forget, retain: test, test, K: 3, samples, bins: 12 });
+    for (const name of ['forget', 'retain', 'test'] as const) {
+      expect(e.entropy[name]).toHaveLength(12);
+      expect(e.entropy[name].reduce((a, b) => a + b)).toBeCloseTo(1, 12);
+    }
+    expect(e.entropy.edges).toHaveLength(13);
+    expect(e.entropy.edges[12]).toBeCloseTo(Math.log(3), 12);
+    expect(e.forgetPredictions.map((row) => row.reduce((a, b) => a + b))).toEqual([
+      0,
+      expect.closeTo(1, 12),
+      0,
+    ]);
+    expect(e.samples[0]).toMatchObject({
+      id: 77,
+      set: 'forget',
+      label: 1,
+      predicted: predictions(forget, 3)[5],
+    });
+    expect(e.samples[0].confidence).toBeGreaterThan(1 / 3);
+  });
+});
+
+describe('summarise', () => {
+  const run = (method: string, seed: number, ua: number, options = {}): RunEntry => ({
+    seed,
+    method,
+    options,
+    metrics: { ua, acc_test_forget: null } as unknown as Metrics,
+    cost: { seconds: seed + 1, gradientSteps: 10, samplesVisited: 100 },
+    details: {},
+  });
+
+  it('mean, sample standard deviation and count, flagged below three', () => {
+    const [salun, bs] = summarise([
+      run('salun', 0, 1),
+      run('bs', 0, 9),
+      run('salun', 1, 2),
+      run('salun', 2, 6),
+    ]);
+    expect(salun.metrics.ua).toEqual({ mean: 3, std: Math.sqrt(7), n: 3 });
+    expect([salun.n, salun.few, salun.seeds]).toEqual([3, false, [0, 1, 2]]);
+    expect(bs.metrics.ua).toEqual({ mean: 9, std: null, n: 1 });
+    expect([bs.few, salun.metrics.acc_test_forget, salun.cost.seconds.mean]).toEqual([true, undefined, 2]);
+  });
+
+  it('tells settings of one method apart, whatever the order of their keys, and ignores the seed among them', () => {
+    const rows = summarise([
+      run('salun', 0, 1, { a: 1, b: { c: 2, d: 3 }, seed: 0 }),
+      run('salun', 1, 1, { b: { d: 3, c: 2 }, a: 1, seed: 1 }),
+      run('salun', 0, 1, { a: 2 }),
+    ]);
+    expect(rows.map((row) => [row.label, row.n])).toEqual([
+      ['salun (1)', 2],
+      ['salun (2)', 1],
+    ]);
+  });
+
+  it('leaves out values that are not finite', () => {
+    expect(spreadOf([1, null, Number.NaN, 3])).toEqual({ mean: 2, std: Math.SQRT2, n: 2 });
+    expect(spreadOf([null])).toBeNull();
+  });
+});

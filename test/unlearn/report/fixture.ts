@@ -1,0 +1,217 @@
+// A made-up Results object that looks like a real run: ten classes, ten rows (eight methods, the original and retrain), three
+// seeds, images, one collapsed method, one trade-off curve. The numbers are invented; nothing here was measured.
+
+import { encode } from 'fast-png';
+import { againstRetrain } from '../../../unlearn/audit/metrics.ts';
+import type { Exhibits, Metrics, Results, RunEntry } from '../../../unlearn/types.ts';
+import { draws } from '../audit/samples.ts';
+
+export const CLASSES = [
+  'airplane',
+  'automobile',
+  'bird',
+  'cat',
+  'deer',
+  'dog',
+  'frog',
+  'horse',
+  'ship',
+  'truck',
+];
+const DEER = 4;
+const BINS = 30;
+
+/** Means of: acc_forget, acc_retain, acc_test_retain, acc_test_forget, mia, asr, seconds, entropy forget/retain/test (nats). */
+type Plan = [number, number, number, number, number, number, number, number, number, number];
+
+const CLASS_PLANS: Record<string, Plan> = {
+  original: [99.9, 99.9, 94.6, 95.1, 1.2, 91.3, 0, 0.02, 0.02, 0.16],
+  retrain: [0, 99.9, 94.9, 0, 100, 21.4, 2594, 0.92, 0.02, 0.15],
+  finetune: [61.2, 99.8, 94.2, 54.8, 71.3, 44.1, 151, 0.55, 0.03, 0.16],
+  randomLabels: [6.4, 99.1, 93.1, 5.6, 98.9, 1.4, 158, 1.94, 0.06, 0.19],
+  gradientAscent: [3.2, 61.8, 58.3, 2.9, 99.1, 9.8, 8.4, 0.74, 0.62, 0.66],
+  boundaryShrink: [5.1, 97.6, 91.4, 4.4, 97.4, 18.8, 26, 0.84, 0.09, 0.22],
+  boundaryExpanding: [14.2, 98.2, 92.3, 12.1, 93.6, 27.1, 15.5, 0.71, 0.07, 0.2],
+  salun: [0.6, 99.6, 94.1, 0.5, 99.8, 12.6, 160, 1.12, 0.03, 0.17],
+  l1Sparse: [2.3, 97.9, 92.6, 2.1, 98.8, 23.5, 142, 0.88, 0.08, 0.21],
+  sisa: [0, 96.2, 88.9, 0, 100, 25.2, 1180, 0.95, 0.11, 0.3],
+};
+
+const SAMPLE_PLANS: Record<string, Plan> = {
+  original: [99.9, 99.9, 94.5, Number.NaN, 1.3, 93.1, 0, 0.02, 0.02, 0.16],
+  retrain: [94.8, 99.9, 94.3, Number.NaN, 12.9, 68.2, 2597, 0.16, 0.02, 0.16],
+  finetune: [99.4, 99.8, 94.1, Number.NaN, 2.7, 90.1, 142, 0.03, 0.03, 0.16],
+  randomLabels: [92.4, 99.6, 92.8, Number.NaN, 37.3, 21.4, 158, 0.9, 0.05, 0.22],
+  gradientAscent: [99.3, 99.5, 94.0, Number.NaN, 1.7, 92.2, 7.8, 0.03, 0.03, 0.16],
+  boundaryShrink: [98.2, 98.3, 92.7, Number.NaN, 8.9, 70.5, 26, 0.12, 0.07, 0.2],
+  boundaryExpanding: [99.4, 99.4, 93.9, Number.NaN, 7.5, 74.3, 15.6, 0.11, 0.04, 0.17],
+  salun: [97.1, 99.6, 93.9, Number.NaN, 14.4, 61.8, 160, 0.2, 0.03, 0.17],
+  l1Sparse: [95.8, 97.7, 91.6, Number.NaN, 9.8, 69.9, 141, 0.14, 0.08, 0.2],
+  sisa: [90.2, 95.9, 88.7, Number.NaN, 18.3, 60.4, 1180, 0.3, 0.13, 0.31],
+};
+
+/** A whole run's results. kind 'class' forgets deer; 'samples' a random tenth. */
+export function fixture(kind: 'class' | 'samples' = 'class', seeds: readonly number[] = [0, 1, 2]): Results {
+  const plans = kind === 'class' ? CLASS_PLANS : SAMPLE_PLANS;
+  const runs: RunEntry[] = seeds.flatMap((seed) => {
+    const entries = Object.entries(plans).map(([method, plan], m) => entry(kind, method, plan, seed, m));
+    const reference = entries.find((run) => run.method === 'retrain') as RunEntry;
+    return entries.map((run) => ({ ...run, metrics: againstRetrain(run.metrics, reference.metrics) }));
+  });
+  return {
+    version: 1,
+    recipe: {
+      dataset: 'cifar10',
+      model: { name: 'resnet18', classes: 10 },
+      forget: kind === 'class' ? { class: 'deer' } : { ratio: 0.1, seed: 1 },
+      seeds,
+      train: {
+        epochs: 182,
+        batchSize: 256,
+        optimizer: { name: 'sgd', learningRate: 0.1, momentum: 0.9, weightDecay: 0.0005 },
+      },
+      methods: {
+        salun: { learningRate: 0.013, epochs: 10, density: 0.5 },
+        boundaryShrink: { epsilon: 0.1, epochs: 10 },
+      },
+    },
+    device: { backend: 'webgpu', adapter: 'NVIDIA H100 80GB HBM3', driver: 'Vulkan 1.3', dtype: 'float32' },
+    environment: {
+      lethe: '0.1.0',
+      node: '20.20.2',
+      platform: 'linux x64',
+      cores: 16,
+      classes: CLASSES,
+      forget: { kind, classIndex: kind === 'class' ? DEER : null, count: 4500 },
+      command: `lethe run recipes/salun-cifar10-${kind}.yaml --device webgpu --seed ${seeds.join(',')} --out out/${kind}`,
+      hashes: {
+        'data set': 'sha256 5f3a0e6bd0f1a9c27d4e8b93a6c1f4d20b7e9a58c3d6f1e2b4a79c8d5e6f0a1b',
+        'forget set': 'sha256 c0ffee3b1d9a4e5f6a7b8c9d0e1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b',
+        recipe: 'sha256 9b1d5c3e7f2a4068c1e3a5b7d9f0e2c4a6b8d0f1e3c5a7b9d1f3e5c7a9b0d2e4',
+      },
+      notes: ['Validation images (10 % of training) were held out from all methods, retrain included.'],
+    },
+    runs,
+  };
+}
+
+function entry(kind: 'class' | 'samples', method: string, plan: Plan, seed: number, m: number): RunEntry {
+  const { normal } = draws(1 + seed * 97 + m * 13);
+  const collapsed = method === 'gradientAscent' && kind === 'class';
+  const near = (value: number, size: number) =>
+    value <= 0.001 || value >= 99.99 ? value : Math.min(100, Math.max(0, value + size * normal()));
+  const wobble = collapsed ? 4 : 0.35;
+  const [forget, retain, testRetain, testForget, mia, asr, seconds, hf, hr, ht] = plan;
+  const accForget = near(forget, method === 'finetune' ? 5 : wobble);
+  const accRetain = near(retain, wobble / 5);
+  const accTest = near(testRetain, wobble / 2);
+  const metrics: Metrics = {
+    ua: 100 - accForget,
+    ra: accRetain,
+    ta: accTest,
+    mia: near(mia, 2 * wobble),
+    rte_seconds: seconds * (1 + 0.02 * normal()),
+    avg_gap: Number.NaN,
+    acc_retain: accRetain,
+    acc_forget: accForget,
+    acc_test_retain: accTest,
+    acc_test_forget: kind === 'class' ? near(testForget, wobble) : null,
+    asr: near(asr, 3 * wobble),
+    entropy_forget: hf,
+    entropy_retain: hr,
+    entropy_test: ht,
+    mia_attack_acc: 61.2,
+    asr_attack_acc: 60.8,
+    nonfinite: 0,
+  };
+  const steps = Math.round(metrics.rte_seconds * 11);
+  return {
+    seed,
+    method,
+    options: method === 'salun' ? { learningRate: 0.013, epochs: 10, density: 0.5 } : {},
+    metrics,
+    cost: { seconds: metrics.rte_seconds, gradientSteps: steps, samplesVisited: steps * 256 },
+    details: method === 'salun' || method === 'boundaryShrink' ? { tradeoff: curve(method) } : {},
+    exhibits: exhibits(kind, method, plan, seed),
+  };
+}
+
+function curve(method: string) {
+  const points = [0.1, 0.3, 0.5, 0.7, 0.9].map((density) => ({
+    x: method === 'salun' ? 40 + 61 * density ** 0.5 : 30 + 68 * density ** 0.7,
+    y: method === 'salun' ? 94.4 - 0.9 * density ** 2 : 93.9 - 4.2 * density ** 1.6,
+    label: method === 'salun' ? `density ${density}` : `epsilon ${density / 5}`,
+  }));
+  return { xLabel: 'UA (%)', yLabel: 'TA (%)', points };
+}
+
+function exhibits(kind: 'class' | 'samples', method: string, plan: Plan, seed: number): Exhibits {
+  const top = Math.log(10);
+  const shape = (mean: number) => {
+    const shares = Array.from({ length: BINS }, (_, b) => {
+      const h = (top * (b + 0.5)) / BINS;
+      if (mean < 0.3) return Math.exp(-h / Math.max(0.03, mean * 0.6)) + 0.0015 * Math.exp(-h);
+      return 0.25 * Math.exp(-h / 0.15) + Math.exp(-(((h - mean) / (0.18 + 0.3 * mean)) ** 2));
+    });
+    const sum = shares.reduce((a, b) => a + b);
+    return shares.map((share) => share / sum);
+  };
+  const towards = [0.05, 0.02, 0.17, 0.12, 0, 0.16, 0.2, 0.25, 0.02, 0.01];
+  const row = (label: number) => {
+    const kept = plan[0] / 100;
+    const others = towards.map((share, k) => (k === label ? 0 : share + 0.02));
+    const sum = others.reduce((a, b) => a + b);
+    const flat = method === 'randomLabels' ? 0.6 : 0;
+    return others.map((share, k) =>
+      k === label ? kept : (1 - kept) * ((1 - flat) * (share / sum) + flat / 9),
+    );
+  };
+  const matrix = CLASSES.map((_, k) =>
+    kind === 'samples' || k === DEER ? row(k) : new Array<number>(10).fill(0),
+  );
+  return {
+    entropy: {
+      edges: Array.from({ length: BINS + 1 }, (_, b) => (top * b) / BINS),
+      forget: shape(plan[7]),
+      retain: shape(plan[8]),
+      test: shape(plan[9]),
+    },
+    forgetPredictions: matrix,
+    samples: samplesOf(kind, plan, seed, method),
+  };
+}
+
+function samplesOf(kind: 'class' | 'samples', plan: Plan, seed: number, method: string): Exhibits['samples'] {
+  const { uniform } = draws(31 + seed + method.length * 7);
+  return Array.from({ length: 10 }, (_, i) => {
+    const set = i < 6 ? ('forget' as const) : ('retain' as const);
+    const label = set === 'forget' && kind === 'class' ? DEER : (i * 3) % 10;
+    const right = 100 * uniform() < (set === 'forget' ? plan[0] : plan[1]);
+    const elsewhere = [7, 2, 6, 5, 3][Math.floor(5 * uniform())];
+    const predicted = right ? label : elsewhere === label ? 0 : elsewhere;
+    const confidence = right ? 0.9 + 0.1 * uniform() : 0.35 + 0.5 * uniform();
+    return { id: 1000 + 37 * i, set, label, predicted, confidence, png: picture(i, label) };
+  });
+}
+
+/** A small picture: sky, ground and a blot whose hue follows the class. */
+export function picture(i: number, label: number, size = 32): string {
+  const data = new Uint8Array(size * size * 3);
+  const { uniform } = draws(5 + i);
+  const hue = label / 10;
+  for (let y = 0; y < size; y++) {
+    for (let x = 0; x < size; x++) {
+      const blot = ((x - 16) / 9) ** 2 + ((y - 17 - (i % 3)) / 7) ** 2 < 1;
+      for (let c = 0; c < 3; c++) {
+        const ground = y > 20 ? [96, 120, 72][c] : [150, 180, 205][c];
+        const fur = 120 + 90 * Math.cos(6.283 * (hue + c / 3));
+        data[(y * size + x) * 3 + c] = Math.min(
+          255,
+          Math.max(0, (blot ? fur : ground) + 30 * (uniform() - 0.5)),
+        );
+      }
+    }
+  }
+  const bytes = encode({ width: size, height: size, data, channels: 3, depth: 8 });
+  return `data:image/png;base64,${Buffer.from(bytes).toString('base64')}`;
+}

@@ -1,0 +1,271 @@
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { escapeHtml, html, imageUri, jsonBlock, visible } from '../../../unlearn/report/html.ts';
+import {
+  DEFINITIONS,
+  renderReport,
+  renderTable,
+  toCsv,
+  toLatex,
+  viewOf,
+} from '../../../unlearn/report/index.ts';
+import type { Results } from '../../../unlearn/types.ts';
+import { fixture } from './fixture.ts';
+
+const saved = (results: Results): Results => JSON.parse(JSON.stringify(results));
+const empty: Results = { version: 1, recipe: {}, device: {}, environment: {}, runs: [] };
+const classwise = saved(fixture());
+const page = renderReport(classwise);
+
+/** Start tags of a page, scripts' and styles' contents aside, as a tokenizer would see them. */
+function tags(text: string): string[] {
+  const body = text.replace(/<(script|style)\b([^>]*)>[\s\S]*?<\/\1>/g, '<$1$2>');
+  return body.match(/<[a-zA-Z!][^<>]*>/g) ?? [];
+}
+
+describe('the view', () => {
+  it('names the nearest approximate method, and grades it', () => {
+    const view = viewOf(classwise);
+    expect([view.best?.summary.method, view.grade, view.seeds, view.few]).toEqual([
+      'salun',
+      'close',
+      [0, 1, 2],
+      false,
+    ]);
+    expect(view.rows.slice(0, 3).map((row) => row.summary.method)).toEqual(['original', 'retrain', 'salun']);
+  });
+
+  it('gaps are means of seed-by-seed distances', () => {
+    const view = viewOf(classwise);
+    const value = (method: string, seed: number) =>
+      classwise.runs.find((run) => run.method === method && run.seed === seed)!.metrics.ta;
+    const expected =
+      [0, 1, 2].reduce((sum, seed) => sum + value('salun', seed) - value('retrain', seed), 0) / 3;
+    expect(view.rows.find((row) => row.summary.method === 'salun')?.cells.ta.gap).toBeCloseTo(expected, 10);
+  });
+
+  it('flags collapse, divergence, no forgetting, over-forgetting and no gain', () => {
+    const flags = (results: Results) =>
+      Object.fromEntries(
+        viewOf(results).rows.map((row) => [row.summary.method, row.flags.map((flag) => flag.kind)]),
+      );
+    expect(flags(classwise).gradientAscent).toEqual(['collapsed']);
+    expect(flags(classwise).randomLabels).toEqual(['overforgotten']);
+    expect(flags(classwise).salun).toEqual([]);
+    expect(flags(saved(fixture('samples'))).gradientAscent).toEqual(['unforgotten', 'idle']);
+    const diverged = saved(fixture('class', [0]));
+    diverged.runs.find((run) => run.method === 'salun')!.metrics.nonfinite = 50;
+    expect(flags(diverged).salun).toEqual(['diverged']);
+    expect(viewOf(diverged).best?.summary.method).toBe('l1Sparse');
+  });
+
+  it('computes a gap that the file lacks, from the retrain of the same seed', () => {
+    const results = saved(fixture('class', [0]));
+    for (const run of results.runs) run.metrics.avg_gap = null as unknown as number;
+    expect(viewOf(results).best?.avgGap?.mean).toBeCloseTo(
+      viewOf(fixture('class', [0])).best?.avgGap?.mean as number,
+      10,
+    );
+  });
+
+  it('gives no verdict without a retrain, or when nothing beats doing nothing', () => {
+    const alone = { ...classwise, runs: classwise.runs.filter((run) => run.method !== 'retrain') };
+    expect(viewOf(alone).best).toBeNull();
+    expect(renderReport(alone)).toContain('No verdict: these results hold no retrained model');
+    const samples = saved(fixture('samples', [0]));
+    const idle = {
+      ...samples,
+      runs: samples.runs.filter((run) => /original|retrain|gradientAscent/.test(run.method)),
+    };
+    expect(renderReport(idle)).toContain('doing nothing would have measured as well');
+  });
+});
+
+describe('the page', () => {
+  it('is one file: no address outside itself', () => {
+    for (const tag of tags(page)) {
+      expect(tag).not.toMatch(/\s(src|href|action|srcset|poster)="(?!#|data:image\/png;base64,)/);
+      expect(tag).not.toMatch(/^<(link|iframe|object|embed|form|base)\b/);
+    }
+    expect(page).not.toMatch(/@import|url\(/);
+    expect(page).not.toContain('sourceMappingURL');
+    expect(page.length).toBeLessThan(1_000_000);
+  });
+
+  it('allows exactly its own two scripts, by hash', () => {
+    const policy = /http-equiv="Content-Security-Policy" content="([^"]*)"/
+      .exec(page)?.[1]
+      .replaceAll('&#39;', "'");
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toContain("script-src 'unsafe");
+    const scripts = [...page.matchAll(/<script>([\s\S]*?)<\/script>/g)].map((match) => match[1]);
+    expect(scripts).toHaveLength(2);
+    for (const script of scripts) {
+      expect(policy).toContain(`'sha256-${createHash('sha256').update(script).digest('base64')}'`);
+    }
+  });
+
+  it('says what was forgotten, by what, and defines every column', () => {
+    expect(page).toContain('<h1>Forgetting class “deer” in cifar10</h1>');
+    expect(page).toMatch(/<strong>SalUn<\/strong> comes close to a model that never saw the data/);
+    for (const { text } of DEFINITIONS) expect(page).toContain(escapeHtml(text));
+    for (const id of [
+      'compare',
+      'accuracy',
+      'cost',
+      'tradeoff',
+      'entropy',
+      'predictions',
+      'samples',
+      'limits',
+      'reproduce',
+      'machine',
+      'definitions',
+    ]) {
+      expect(page).toContain(`<section id="${id}"`);
+      expect(page).toContain(`<a href="#${id}">`);
+    }
+    expect(page).toContain('lethe run recipes/salun-cifar10-class.yaml');
+    expect(page).toContain('Gradient ascent: lost 38');
+  });
+
+  it('equal results give equal bytes', () => {
+    expect(renderReport(saved(fixture()))).toBe(page);
+  });
+
+  it('escapes hostile names wherever they come from', () => {
+    const evil = `</script><script>alert(1)</script><img src=x onerror=alert(2)>"'\`--><!--\u202e${'\u0000'}`;
+    const hostile = saved(fixture('class', [0]));
+    const results: Results = {
+      ...hostile,
+      recipe: { dataset: evil, model: { name: evil }, [evil]: { deep: [evil] } },
+      device: { [evil]: evil },
+      environment: {
+        ...hostile.environment,
+        classes: Array.from({ length: 10 }, () => evil),
+        command: evil,
+        hashes: { [evil]: evil },
+        notes: [evil],
+      },
+      runs: hostile.runs.map((run) => ({
+        ...run,
+        method: /original|retrain/.test(run.method) ? run.method : run.method + evil,
+        options: { [evil]: evil },
+        details: {
+          tradeoff: {
+            xLabel: evil,
+            yLabel: evil,
+            points: [
+              { x: 1, y: 2, label: evil },
+              { x: 2, y: 1 },
+            ],
+          },
+        },
+        exhibits: {
+          ...run.exhibits!,
+          samples: run.exhibits!.samples.map((s) => ({ ...s, png: `data:image/svg+xml,${evil}` })),
+        },
+      })),
+    };
+    const text = renderReport(results, { title: evil, generated: evil });
+    const handlers = tags(text).filter((tag) => /\son\w+=/i.test(tag.replace(/"[^"]*"/g, '""')));
+    expect(handlers).toEqual([]);
+    expect(text).not.toContain('<script>alert');
+    expect(text).not.toContain('<img src=x');
+    expect(/\p{Bidi_Control}/u.test(text) || text.includes('\u0000')).toBe(false);
+    expect(text.match(/<script\b/g)).toHaveLength(3);
+    expect(text.match(/<img\b/g)).toBeNull();
+    expect(renderTable(results).replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u);
+  });
+
+  it('markup from any text is text again (property)', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        expect(html`<p title="${text}">${text}</p>`.text.match(/[<>]/g)).toHaveLength(4);
+        expect(jsonBlock({ text }).text).not.toMatch(/[<>&\u2028\u2029]/);
+        expect(JSON.parse(jsonBlock({ text }).text)).toEqual({ text: visible(text) });
+      }),
+      { numRuns: 300, seed: 1 },
+    );
+  });
+
+  it('shows only plain PNG and JPEG, and none when asked', () => {
+    expect(imageUri('data:image/png;base64,iVBORw0KGgo=')).not.toBeNull();
+    for (const bad of [
+      'data:image/svg+xml;base64,AAAA',
+      'https://example.org/a.png',
+      'data:image/png;base64,AA" onload="',
+      null,
+    ]) {
+      expect(imageUri(bad)).toBeNull();
+    }
+    expect(page).toContain('<img src="data:image/png');
+    expect(renderReport(classwise, { images: false })).not.toContain('<img');
+  });
+
+  it('draws what there is: no runs, no exhibits, many classes, missing numbers', () => {
+    expect(renderReport(empty)).toContain('There are no runs in these results.');
+    const bare = saved(fixture('class', [0]));
+    const stripped = { ...bare, runs: bare.runs.map(({ exhibits: _, ...run }) => ({ ...run, details: {} })) };
+    expect(renderReport(stripped)).not.toContain('<section id="entropy"');
+    const K = 100;
+    const wide = saved(fixture('samples', [0]));
+    for (const run of wide.runs) {
+      const matrix = Array.from({ length: K }, (_, k) =>
+        Array.from({ length: K }, (_, j) => (j === k ? 0.9 : j === (k + 1) % K ? 0.1 : 0)),
+      );
+      run.exhibits!.forgetPredictions.splice(0, 10, ...matrix);
+    }
+    expect(renderReport(wide)).toContain('Of 100 classes, the most frequent mistakes');
+    for (const run of bare.runs) for (const key of Object.keys(run.metrics)) run.metrics[key] = null;
+    const nothing = renderReport(bare, { images: false }).replace(/<script[\s\S]*?<\/script>/g, '');
+    expect(nothing.match(/NaN|undefined|null/g)).toBeNull();
+  });
+
+  it('names the class by number where it has no name', () => {
+    const results = saved(fixture('class', [0]));
+    const text = renderReport({ ...results, environment: {}, recipe: { forget: { class: 4 } } });
+    expect(text).toContain('Forgetting class “4”');
+  });
+});
+
+describe('text exports', () => {
+  it('terminal table: aligned, paired gaps, colour only when asked', () => {
+    const plain = renderTable(classwise);
+    const lines = plain.split('\n');
+    expect(plain).not.toContain('\u001b');
+    expect(renderTable(classwise, { color: true })).toContain('\u001b[36m');
+    expect(lines[0]).toMatch(/^Method\s+UA\s+RA\s+TA\s+MIA\s+ASR\s+Avg\. gap\s+ToW\s+Time\s+Speed$/);
+    expect(lines.slice(0, 11).every((line) => line.length <= lines[0].length)).toBe(true);
+    expect(plain).toContain('! Gradient ascent: lost');
+    expect(renderTable(empty)).toBe('No runs.\n');
+    for (const [width, header] of [
+      [110, /^Method\s+UA\s+RA\s+TA\s+MIA\s+Avg\. gap\s+Time$/],
+      [80, /^Method\s+UA\s+RA\s+TA\s+MIA\s+Avg\. gap\s+Time\s+Speed$/],
+    ] as const) {
+      const fitted = renderTable(classwise, { width }).split('\n');
+      expect(fitted[0]).toMatch(header);
+      for (const text of fitted.slice(0, 11)) expect(text.length).toBeLessThanOrEqual(width);
+    }
+  });
+
+  it('CSV: one line a run, full precision, no formulas', () => {
+    const results = saved(fixture('class', [0, 1]));
+    const evil = { ...results.runs[0], method: '=cmd|"/c calc"!A1', options: { a: 'x,"y"\n' } };
+    const csv = toCsv({ ...results, runs: [...results.runs, evil] });
+    const lines = csv.trimEnd().split('\r\n');
+    expect(lines).toHaveLength(1 + results.runs.length + 1);
+    expect(lines[1].split(',')[2]).toBe(String(results.runs[0].metrics.ua));
+    expect(lines.at(-1)).toContain(`"'=cmd|""/c calc""!A1"`);
+  });
+
+  it('LaTeX: a row a method, special characters escaped', () => {
+    const results = saved(fixture());
+    const evil = { ...results.runs[0], method: 'a_b%&\\input{x}$', options: {} };
+    const latex = toLatex({ ...results, runs: [...results.runs, evil] });
+    expect(latex).toContain('SalUn & $99.');
+    expect(latex).toContain('a\\_b\\%\\&\\textbackslash{}input\\{x\\}\\$');
+    expect(latex.match(/\\\\$/gm)).toHaveLength(1 + 11);
+  });
+});

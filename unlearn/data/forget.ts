@@ -1,0 +1,243 @@
+// What is to be forgotten: from a wish (a class, a share, ids, files, a person) to two splits and a manifest that
+// names the forgotten samples by id and by hash, so that any later run can name exactly the same ones or refuse.
+
+import { check, LetheError } from '../../engine/error.ts';
+import { printable, readFileBounded, sha256, writeFileAtomic } from '../files.ts';
+import { checkSeed, permutation } from '../random.ts';
+import type { Dataset, ForgetManifest, ForgetSpec, Split } from '../types.ts';
+import { limits, refuse, unknownName } from './refuse.ts';
+import { imageAt, labelBytes, positionsWhere, takeSplit } from './split.ts';
+
+export interface ForgetSet {
+  readonly forget: Split;
+  readonly retain: Split;
+  readonly manifest: ForgetManifest;
+}
+
+/** The index of a class given by name or index; an unknown one is a 'value' error with the nearest name. */
+export function classIndexOf(dataset: Pick<Dataset, 'classes'>, which: string | number): number {
+  const { classes } = dataset;
+  if (typeof which === 'string') {
+    const at = classes.indexOf(which);
+    return at >= 0 ? at : unknownName('class', which, classes);
+  }
+  check(
+    Number.isInteger(which) && which >= 0 && which < classes.length,
+    'value',
+    () => `class ${which}: expected an index from 0 to ${classes.length - 1}`,
+  );
+  return which;
+}
+
+const KEYS = ['class', 'ratio', 'ids', 'files', 'person'] as const;
+type Key = (typeof KEYS)[number];
+
+/** The one key of a spec. None, several, or one out of place is a 'value' error. */
+function keyOf(spec: ForgetSpec): Key {
+  const given = Object.keys(spec);
+  const keys = KEYS.filter((key) => given.includes(key));
+  check(
+    keys.length === 1,
+    'value',
+    () =>
+      `forget: expected exactly one of ${KEYS.join(', ')}, got ${given.map(printable).join(', ') || 'none'}`,
+  );
+  const allowed: readonly string[] = keys[0] === 'ratio' ? ['ratio', 'seed', 'withinClass'] : keys;
+  const stray = given.find((key) => !allowed.includes(key));
+  check(
+    stray === undefined,
+    'value',
+    () => `forget: '${printable(stray!)}' does not go with '${keys[0]}'; expected ${allowed.join(', ')}`,
+  );
+  return keys[0];
+}
+
+/** Positions of samples whose key is among the wanted; the first wanted without a sample is a 'value' error. */
+function lookUp<T>(wanted: readonly T[], keys: Iterable<T>, missing: (key: T) => never): Int32Array {
+  const at = new Map<T, number>();
+  let position = 0;
+  for (const key of keys) at.set(key, position++);
+  return Int32Array.from(new Set(wanted), (key) => at.get(key) ?? missing(key)).sort();
+}
+
+function randomShare(dataset: Dataset, spec: Extract<ForgetSpec, { ratio: number }>): Int32Array {
+  const { ratio, seed = 0, withinClass } = spec;
+  checkSeed(seed);
+  check(
+    typeof ratio === 'number' && ratio > 0 && ratio <= 1,
+    'value',
+    () => `forget ratio: expected a number above 0 and at most 1, got ${String(ratio)}`,
+  );
+  const within = withinClass === undefined ? null : classIndexOf(dataset, withinClass);
+  const pool = positionsWhere(dataset.train, (label) => within === null || label === within);
+  const count = Math.max(1, Math.floor(pool.length * ratio + 0.5));
+  const order = permutation(pool.length, seed, 0, 0, 0x666f7267);
+  return Int32Array.from(order.subarray(0, Math.min(count, pool.length)), (i) => pool[i]).sort();
+}
+
+/** Samples of a person: a class of that name, or the files below a folder of that name. */
+function personPositions(dataset: Dataset, person: string): Int32Array {
+  check(
+    typeof person === 'string' && person !== '',
+    'value',
+    () => 'forget person: expected the name of a class or folder',
+  );
+  const { train, classes } = dataset;
+  const label = classes.indexOf(person);
+  if (label >= 0) return positionsWhere(train, (l) => l === label);
+  const prefix = `${person.replace(/\/+$/, '')}/`;
+  const positions = positionsWhere(train, (_, i) => train.files?.[i].startsWith(prefix) ?? false);
+  return positions.length > 0 ? positions : unknownName('person', person, classes);
+}
+
+/** Positions, ascending, in the training split of what the spec names. */
+export function forgetPositions(dataset: Dataset, spec: ForgetSpec): Int32Array {
+  const { train } = dataset;
+  const key = keyOf(spec);
+  if ('class' in spec) {
+    const k = classIndexOf(dataset, spec.class);
+    return positionsWhere(train, (label) => label === k);
+  }
+  if ('ratio' in spec) return randomShare(dataset, spec);
+  if ('person' in spec) return personPositions(dataset, spec.person);
+  const wanted: readonly unknown[] = 'ids' in spec ? spec.ids : spec.files;
+  check(Array.isArray(wanted), 'value', () => `forget ${key}: expected a list`);
+  if ('ids' in spec) {
+    return lookUp(spec.ids, train.ids, (id) => {
+      throw new LetheError(
+        'value',
+        `forget ids: no training sample of ${dataset.name} has id ${printable(String(id))}`,
+      );
+    });
+  }
+  const { files } = train;
+  if (files === undefined)
+    throw new LetheError('value', `forget files: the samples of ${dataset.name} are not files; use ids`);
+  return lookUp(spec.files, files, (file) => unknownName('training file', String(file), files));
+}
+
+/** sha256 over the bytes and the label of the sample at a position. */
+export function sampleHash(split: Split, position: number): string {
+  return sha256(imageAt(split, position), labelBytes(split.labels.subarray(position, position + 1)));
+}
+
+/** The class that `positions` are the whole of, or null. */
+function wholeClass(split: Split, positions: Int32Array): number | null {
+  const label = split.labels[positions[0]];
+  if (!positions.every((p) => split.labels[p] === label)) return null;
+  let size = 0;
+  for (const l of split.labels) if (l === label) size++;
+  return size === positions.length ? label : null;
+}
+
+/** Cuts the training split in two and writes down what went where. */
+function cut(dataset: Dataset, spec: ForgetSpec, positions: Int32Array): ForgetSet {
+  const { train } = dataset;
+  check(
+    positions.length > 0,
+    'value',
+    () =>
+      `forget: nothing in the training split of ${dataset.name} is meant by ${printable(JSON.stringify(spec))}`,
+  );
+  check(
+    positions.length < train.size,
+    'value',
+    () => `forget: all ${train.size} training samples of ${dataset.name} would go, none be kept`,
+  );
+  const gone = new Uint8Array(train.size);
+  for (const p of positions) gone[p] = 1;
+  const forget = takeSplit(train, positions);
+  const retain = takeSplit(
+    train,
+    positionsWhere(train, (_, p) => gone[p] === 0),
+  );
+  const classIndex = wholeClass(train, positions);
+  const manifest: ForgetManifest = {
+    version: 1,
+    dataset: dataset.name,
+    datasetHash: dataset.hash,
+    spec,
+    kind: classIndex === null ? 'samples' : 'class',
+    classIndex,
+    ids: [...forget.ids],
+    hashes: Array.from({ length: forget.size }, (_, i) => sampleHash(forget, i)),
+    count: forget.size,
+  };
+  return { forget, retain, manifest };
+}
+
+/** Splits the training data by what is to be forgotten. `kind` is 'class' exactly when all of one class goes. */
+export function forgetSet(dataset: Dataset, spec: ForgetSpec): ForgetSet {
+  return cut(dataset, spec, forgetPositions(dataset, spec));
+}
+
+/** The same cut again from a manifest. Refuses ('data') if the data set or any forgotten sample differs. */
+export function applyManifest(dataset: Dataset, manifest: ForgetManifest): ForgetSet {
+  if (manifest.datasetHash !== dataset.hash) {
+    const short = (hash: string) => `${printable(hash.slice(0, 12))}...`;
+    refuse(
+      'forget manifest',
+      '',
+      `made for ${printable(manifest.dataset)} with sha256 ${short(manifest.datasetHash)}, this is ${dataset.name} with ${short(dataset.hash)}`,
+    );
+  }
+  const { train } = dataset;
+  const positions = lookUp(manifest.ids, train.ids, (id) =>
+    refuse('forget manifest', '', `no training sample of ${dataset.name} has id ${id}`),
+  );
+  const hashOf = new Map(manifest.ids.map((id, i) => [id, manifest.hashes[i]]));
+  for (const p of positions) {
+    if (sampleHash(train, p) !== hashOf.get(train.ids[p]))
+      refuse('forget manifest', `id ${train.ids[p]}`, 'the sample differs from the one the manifest names');
+  }
+  return cut(dataset, manifest.spec, positions);
+}
+
+/** Writes a manifest as JSON, whole or not at all. */
+export async function saveManifest(path: string, manifest: ForgetManifest): Promise<void> {
+  await writeFileAtomic(path, `${JSON.stringify(manifest, null, 1)}\n`);
+}
+
+/** Reads a manifest and checks its form; whether it fits a data set is for applyManifest. */
+export async function loadManifest(path: string): Promise<ForgetManifest> {
+  const text = (await readFileBounded(path, limits.textBytes)).toString('utf8');
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (cause) {
+    return refuse(path, '', 'expected a forget manifest in JSON', cause);
+  }
+  return checkedManifest(parsed, path);
+}
+
+function checkedManifest(parsed: unknown, path: string): ForgetManifest {
+  const need = (ok: boolean, what: string) => {
+    if (!ok) refuse(path, '', `forget manifest: expected ${what}`);
+  };
+  need(typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed), 'an object');
+  const m = parsed as Record<keyof ForgetManifest, unknown>;
+  const isHash = (h: unknown) => typeof h === 'string' && /^[0-9a-f]{64}$/.test(h);
+  need(m.version === 1, '"version": 1');
+  need(typeof m.dataset === 'string', '"dataset" to be a name');
+  need(isHash(m.datasetHash), '"datasetHash" to be a sha256 in hex');
+  need(
+    Array.isArray(m.ids) && m.ids.every((id) => Number.isInteger(id) && id >= 0),
+    '"ids" to be a list of ids',
+  );
+  const ids = m.ids as number[];
+  need(ids.length > 0 && new Set(ids).size === ids.length, '"ids" to be at least one, each once');
+  need(Array.isArray(m.hashes) && m.hashes.every(isHash), '"hashes" to be a list of sha256 in hex');
+  need(
+    (m.hashes as string[]).length === ids.length && m.count === ids.length,
+    'as many hashes, and "count", as ids',
+  );
+  const isClass = Number.isInteger(m.classIndex) && (m.classIndex as number) >= 0;
+  need(
+    m.kind === 'class' ? isClass : m.kind === 'samples' && m.classIndex === null,
+    '"kind" to be "class" with a classIndex, or "samples" with null',
+  );
+  need(typeof m.spec === 'object' && m.spec !== null, '"spec" to be an object');
+  keyOf(m.spec as ForgetSpec);
+  const { version, dataset, datasetHash, spec, kind, classIndex, hashes, count } = m;
+  return { version, dataset, datasetHash, spec, kind, classIndex, ids, hashes, count } as ForgetManifest;
+}

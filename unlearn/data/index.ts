@@ -1,0 +1,25 @@
+// The data side of Lethe in one import. Pictures as PNG (png.ts) are apart, so that nothing here loads an image codec
+// before a picture is read.
+
+export { type Augment, type Batch, type BatchOptions, batchCount, batches, toFloats } from './batches.ts';
+export type { FileFact } from './checksums.ts';
+export { type Description, datasets, type GetOptions, type ListEntry, type LoadOptions } from './datasets.ts';
+export {
+  applyManifest,
+  classIndexOf,
+  type ForgetSet,
+  forgetSet,
+  loadManifest,
+  saveManifest,
+} from './forget.ts';
+export {
+  channelStatistics,
+  classCounts,
+  datasetHash,
+  excludeClass,
+  holdOut,
+  imageAt,
+  makeSplit,
+  onlyClass,
+  takeSplit,
+} from './split.ts';

@@ -1,0 +1,116 @@
+// Where data files are looked for: the folder given, then the folder in LETHE_DATA, then the cache; and reading them,
+// plain, gzip (.gz) or Brotli (.br), within bounds. What the bytes mean is the readers' business.
+
+import { stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { brotliDecompress, gunzip } from 'node:zlib';
+import { LetheError } from '../../engine/error.ts';
+import { printable, readFileBounded, reasonOf } from '../files.ts';
+import { limits, refuse } from './refuse.ts';
+
+/** Where `datasets get` puts files: $XDG_CACHE_HOME/lethe or ~/.cache/lethe. */
+export function cacheFolder(): string {
+  const xdg = process.env.XDG_CACHE_HOME;
+  return join(xdg ? xdg : join(homedir(), '.cache'), 'lethe');
+}
+
+/** The folders to look in, in order: the one given, LETHE_DATA, the cache. */
+export function searchRoots(dir?: string): string[] {
+  const roots = [dir, process.env.LETHE_DATA, cacheFolder()];
+  return [...new Set(roots.filter((root): root is string => !!root).map((root) => resolve(root)))];
+}
+
+export async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (s) => s.isDirectory(),
+    () => false,
+  );
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (s) => s.isFile(),
+    () => false,
+  );
+}
+
+/** `base`, `base.gz` or `base.br` in a folder, the first that exists; else null. */
+export async function findVariant(folder: string, base: string): Promise<string | null> {
+  for (const ending of ['', '.gz', '.br']) {
+    const path = join(folder, base + ending);
+    if (await isFile(path)) return path;
+  }
+  return null;
+}
+
+/**
+ * The first folder, among each root and its subfolders `folders`, for which `holds` says yes. When there is none:
+ * one 'io' error that names every place looked at and what was looked for.
+ */
+export async function locate(
+  name: string,
+  wanted: string,
+  folders: readonly string[],
+  holds: (folder: string) => Promise<boolean>,
+  dir?: string,
+): Promise<string> {
+  const places: string[] = [];
+  for (const root of searchRoots(dir)) {
+    for (const place of [...folders.map((folder) => join(root, folder)), root]) {
+      places.push(place);
+      if ((await isFolder(place)) && (await holds(place))) return place;
+    }
+  }
+  throw new LetheError(
+    'io',
+    `${name}: no ${wanted} in any of: ${places.map(printable).join(', ')}; give the folder, set LETHE_DATA, or download where that is offered`,
+  );
+}
+
+/** The bytes of a file, decompressed if its name ends in .gz or .br; at most `maxBytes` after decompression. */
+export async function readDecoded(path: string, maxBytes: number = limits.decodedBytes): Promise<Buffer> {
+  const bytes = await readFileBounded(path, Math.min(limits.fileBytes, maxBytes + 65_536));
+  if (path.endsWith('.gz')) return inflate(path, bytes, 'gzip', maxBytes);
+  if (path.endsWith('.br')) return inflate(path, bytes, 'Brotli', maxBytes);
+  if (bytes.length > maxBytes) refuse(path, '', `${bytes.length} bytes, expected at most ${maxBytes}`);
+  return bytes;
+}
+
+type Decompressed = { buffer: Buffer; engine: { bytesWritten: number } };
+type Decompress = (data: Uint8Array, options: object) => Promise<Decompressed>;
+// With `info: true` both answer an object that tells how much input was used; Node's types leave that out.
+const decompressors = {
+  gzip: promisify(gunzip) as unknown as Decompress,
+  Brotli: promisify(brotliDecompress) as unknown as Decompress,
+};
+
+async function inflate(
+  path: string,
+  bytes: Buffer,
+  format: 'gzip' | 'Brotli',
+  maxBytes: number,
+): Promise<Buffer> {
+  try {
+    const { buffer, engine } = await decompressors[format](bytes, { maxOutputLength: maxBytes, info: true });
+    const spare = bytes.length - engine.bytesWritten;
+    if (spare > 0)
+      refuse(path, `byte ${engine.bytesWritten}`, `${spare} bytes follow the end of the ${format} stream`);
+    return buffer;
+  } catch (cause) {
+    if (cause instanceof LetheError) throw cause;
+    if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+      refuse(path, '', `decompresses to more than ${maxBytes} bytes`, cause);
+    }
+    return refuse(path, '', `damaged ${format} stream (${reasonOf(cause)})`, cause);
+  }
+}
+
+/** Lines of a small text file, trimmed, without empty ones at the end. */
+export async function readLines(path: string): Promise<string[]> {
+  const text = (await readFileBounded(path, limits.textBytes)).toString('utf8').replace(/^\uFEFF/, '');
+  const lines = text.split(/\r?\n/).map((line) => line.trim());
+  while (lines.length > 0 && lines[lines.length - 1] === '') lines.pop();
+  return lines;
+}

@@ -1,0 +1,99 @@
+// What results.json says about the task, read with care: the recipe, device and environment are free-form records, so every
+// fact may be missing, and the options given to the report come first.
+
+import type { Results } from '../types.ts';
+
+export interface ReportOptions {
+  /** Page title; made from the forget set when left out. */
+  readonly title?: string;
+  /** Class names by index; else environment.classes, else recipe.classes. */
+  readonly classes?: readonly string[];
+  /** What was forgotten; else environment.forget (a ForgetManifest or part of one), else recipe.forget. */
+  readonly forget?: Readonly<Record<string, unknown>>;
+  /** Exact command that reproduces the results; else environment.command. */
+  readonly command?: string;
+  /** Name -> hash (data set, forget set, model, code); else environment.hashes. */
+  readonly hashes?: Readonly<Record<string, string>>;
+  /** Further known limits; added to environment.notes. */
+  readonly notes?: readonly string[];
+  /** When the report was made; left out when not given, so that equal results give equal bytes. */
+  readonly generated?: string;
+  /** Show sample images. Default true. */
+  readonly images?: boolean;
+}
+
+export interface Facts {
+  readonly title: string;
+  readonly dataset: string | null;
+  readonly model: string | null;
+  /** Training images forgotten. */
+  readonly size: number | null;
+  readonly classes: readonly string[];
+  readonly classIndex: number | null;
+  readonly command: string | null;
+  readonly hashes: readonly (readonly [string, string])[];
+  readonly notes: readonly string[];
+}
+
+type Bag = Readonly<Record<string, unknown>>;
+
+const bag = (value: unknown): Bag =>
+  value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Bag) : {};
+const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
+const strings = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);
+
+export function factsOf(results: Results, options: ReportOptions = {}): Facts {
+  const { recipe, environment } = { recipe: bag(results.recipe), environment: bag(results.environment) };
+  const forget = { ...bag(recipe.forget), ...bag(environment.forget), ...bag(options.forget) };
+  const spec = { ...forget, ...bag(forget.spec) };
+  const named = [options.classes, environment.classes, recipe.classes, bag(recipe.data).classes].map(strings);
+  const classes = named.find((list) => list.length) ?? [];
+  const dataset = nameOf(recipe.dataset) ?? nameOf(recipe.data) ?? text(forget.dataset);
+  const classIndex = indexOf(forget.classIndex ?? spec.class, classes);
+  const forgotten = describe(spec, classes, classIndex);
+  return {
+    title: options.title ?? `Forgetting ${forgotten}${dataset ? ` in ${dataset}` : ''}`,
+    dataset,
+    model: nameOf(recipe.model),
+    size: typeof forget.count === 'number' ? forget.count : null,
+    classes,
+    classIndex,
+    command: options.command ?? text(environment.command),
+    hashes: Object.entries({ ...bag(environment.hashes), ...options.hashes }).map(
+      ([k, v]) => [k, String(v)] as const,
+    ),
+    notes: [...strings(environment.notes), ...(options.notes ?? [])],
+  };
+}
+
+/** Class name by index; the index where it has no name. */
+export function className(classes: readonly string[], index: number): string {
+  return index < 0 ? 'no answer' : (classes[index] ?? String(index));
+}
+
+function nameOf(value: unknown): string | null {
+  return text(value) ?? text(bag(value).name) ?? text(bag(value).dataset) ?? text(bag(value).kind);
+}
+
+function indexOf(value: unknown, classes: readonly string[]): number | null {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return value;
+  if (typeof value !== 'string') return null;
+  const index = classes.indexOf(value);
+  return index >= 0 ? index : null;
+}
+
+/** What was forgotten in a few words, for the title. */
+function describe(spec: Bag, classes: readonly string[], classIndex: number | null): string {
+  if (spec.class !== undefined || spec.kind === 'class') {
+    const name = classIndex !== null ? className(classes, classIndex) : String(spec.class ?? '?');
+    return `class “${name}”`;
+  }
+  if (typeof spec.ratio === 'number') {
+    const within = spec.withinClass === undefined ? '' : ` of class “${String(spec.withinClass)}”`;
+    return `a random ${Number((100 * spec.ratio).toPrecision(3))} % of the training data${within}`;
+  }
+  if (spec.person !== undefined) return `person “${String(spec.person)}”`;
+  if (Array.isArray(spec.files)) return `${spec.files.length.toLocaleString('en-US')} named files`;
+  if (Array.isArray(spec.ids)) return `${spec.ids.length.toLocaleString('en-US')} chosen samples`;
+  return `the chosen data`;
+}

@@ -1,0 +1,55 @@
+// Numbers, durations and counts as text.
+
+import type { Spread } from '../audit/summarise.ts';
+
+const MINUS = '\u2212';
+
+/** Fixed digits with a true minus sign; an en dash where there is no number. */
+export function number(value: number | null | undefined, digits = 2): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return '–';
+  const text = Math.abs(value).toFixed(digits);
+  return value < 0 && Number(text) !== 0 ? MINUS + text : text;
+}
+
+export function signed(value: number, digits = 2): string {
+  const text = number(value, digits);
+  return value > 0 && Number(text) !== 0 ? '+' + text : text;
+}
+
+/** "93.10 ± 0.21"; the spread only where there is one. */
+export function spread(value: Spread | null | undefined, digits = 2): string {
+  if (!value) return '–';
+  return value.std === null
+    ? number(value.mean, digits)
+    : `${number(value.mean, digits)} ± ${number(value.std, digits)}`;
+}
+
+/** "0.4 s", "12 s", "3.5 min", "2.1 h". */
+export function duration(seconds: number | null | undefined): string {
+  if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return '–';
+  if (seconds < 10) return `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  if (seconds < 7200) return `${(seconds / 60).toFixed(seconds < 1200 ? 1 : 0)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}
+
+/** "27×" or "1.4×". */
+export function times(factor: number): string {
+  return `${factor >= 10 ? Math.round(factor).toLocaleString('en-US') : factor.toFixed(1)}×`;
+}
+
+/** "16× faster", "1.4× slower", "the same time". */
+export function comparedWith(speedup: number): string {
+  if (speedup > 1.05) return `${times(speedup)} faster`;
+  return speedup < 0.95 ? `${times(1 / speedup)} slower` : 'same time';
+}
+
+export function count(value: number | null | undefined): string {
+  return value === null || value === undefined || !Number.isFinite(value)
+    ? '–'
+    : Math.round(value).toLocaleString('en-US');
+}
+
+export function percent(share: number, digits = 0): string {
+  return `${(100 * share).toFixed(digits)}%`;
+}
