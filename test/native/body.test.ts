@@ -274,7 +274,12 @@ describe('bodies', () => {
   });
 
   it('handles empty domains', async () => {
-    expect((await runSteps(cpu, [0, 3], [float([0, 3], [])], [step('neg', [0])])).length).toBe(0);
+    for (const shape of [
+      [0, 3],
+      [3, 0],
+      [2, 0, 5],
+    ])
+      expect((await runSteps(cpu, shape, [float(shape, [])], [step('neg', [0])])).length).toBe(0);
     const body: Body = {
       shape: [0, 3],
       inputs: [{ slot: 0, dtype: 'float32', strides: [3, 1], offset: 0 }],
