@@ -175,7 +175,10 @@ export function scope<R>(f: () => R): R {
   }
   if (result instanceof Promise)
     return result.then(
-      (r) => (close(r), r),
+      (r) => {
+        close(r);
+        return r;
+      },
       (e) => {
         close(null);
         throw e;

@@ -41,7 +41,8 @@ interface NativeRuntime {
 }
 interface Addon {
   readonly Runtime: new (threads: number) => NativeRuntime;
-  readonly isa: string;
+  instructionSet(): string;
+  useInstructionSet(name: string): boolean;
 }
 
 class CpuBuffer implements DeviceBuffer {
@@ -76,7 +77,7 @@ class Cpu implements CpuBackend {
 
   constructor(addon: Addon, threads: number) {
     this.#runtime = new addon.Runtime(threads);
-    this.info = { processor: cpus()[0]?.model ?? 'unknown', instructionSet: addon.isa, threads };
+    this.info = { processor: cpus()[0]?.model ?? 'unknown', instructionSet: addon.instructionSet(), threads };
   }
 
   supports(dtype: DType): boolean {
@@ -228,8 +229,7 @@ function load(): Addon {
 /** Whether the CPU backend can be used here, and if not, why and what to do. Never throws. */
 export function describeCpuBackend(): { available: boolean; reason: string } {
   try {
-    const { isa } = load();
-    return { available: true, reason: `${isa}, ${defaultThreads()} threads` };
+    return { available: true, reason: `${load().instructionSet()}, ${defaultThreads()} threads` };
   } catch (error) {
     return { available: false, reason: error instanceof Error ? error.message : String(error) };
   }
@@ -245,6 +245,12 @@ function defaultThreads(): number {
   });
   return threads;
 }
+
+/**
+ * Makes every kernel use a narrower instruction set than the machine has ('avx512' | 'avx2' | 'neon' | 'portable');
+ * false if it lacks that one. For tests and for finding faults; only before anything has run.
+ */
+export const useInstructionSet = (name: string): boolean => load().useInstructionSet(name);
 
 export async function createCpuBackend(options: { threads?: number } = {}): Promise<CpuBackend> {
   const threads = options.threads ?? defaultThreads();

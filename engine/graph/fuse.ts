@@ -292,7 +292,7 @@ class Fuser {
       if (from === undefined) {
         // Not in memory yet: it depends on what it would be made from.
         const e = this.definition.get(v);
-        return e !== undefined && e.inputs.some(reaches);
+        return e?.inputs.some(reaches) ?? false;
       }
       if (from === g) return true;
       if (visited.has(from)) return false;

@@ -47,7 +47,7 @@ class SlotTable {
   private readonly needed = new Set<Var>();
 
   constructor(
-    private readonly graph: Graph,
+    graph: Graph,
     private readonly fused: Fused,
   ) {
     const inputs = [...graph.inputs, ...graph.constants.map((c) => c.variable)];

@@ -167,7 +167,10 @@ export const modelOptions: Readonly<Record<string, v.GenericSchema>> = {
     ),
   }),
   lenet: section('LeNet-5 with ReLU and max pools.', {}),
-  smallCnn: section('Two convolutions (32, 64) with max pools, dense 128: trains in seconds on a processor.', {}),
+  smallCnn: section(
+    'Two convolutions (32, 64) with max pools, dense 128: trains in seconds on a processor.',
+    {},
+  ),
   allCnn: section('All-CNN: convolutions only, with batch-norm.', {
     width: opt(choice("`half` is Boundary Unlearning's network.", ['half', 'full']), 'half'),
   }),
