@@ -53,24 +53,25 @@ export async function evaluate(
 ): Promise<{ metrics: Metrics; exhibits?: Exhibits }> {
   const { batchSize = 500, onProgress, signal } = options;
   const total = data.forget.size + data.retain.size + data.test.size;
-  const { logits, dispose } = predictor(model);
+  const answers = predictor(model);
   let before = 0;
   const outputs = async (split: Split): Promise<Outputs> => {
     const onBatch = (done: number) => onProgress?.({ phase: 'evaluate', fraction: (before + done) / total });
-    const found = await logits(variables, split, { batchSize, signal, onBatch });
-    before += split.size;
+    const logits = await answers.logits(variables, split, { batchSize, signal, onBatch });
     check(
-      found.length === split.size * data.classes,
+      logits.length === split.size * data.classes,
       'shape',
-      () => `evaluate: the model answers ${found.length / split.size} classes, expected ${data.classes}`,
+      () =>
+        `evaluate: the model answers ${logits.length / split.size} logits a sample, expected ${data.classes}`,
     );
-    return { logits: found, labels: split.labels };
+    before += split.size;
+    return { logits, labels: split.labels };
   };
   const sets = { forget: empty, retain: empty, test: empty, K: data.classes };
   try {
     for (const name of ['forget', 'retain', 'test'] as const) sets[name] = await outputs(data[name]);
   } finally {
-    dispose();
+    answers.dispose();
   }
   const kind = data.classIndex === null ? 'samples' : 'class';
   const { seconds = Number.NaN, reference } = options;

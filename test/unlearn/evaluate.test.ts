@@ -91,7 +91,7 @@ describe('evaluate', () => {
       /abort/i,
     );
     await expect(evaluate(linear, variables, { ...data, classes: 2 })).rejects.toThrow(
-      'the model answers 3 classes, expected 2',
+      'the model answers 3 logits a sample, expected',
     );
   });
 });
