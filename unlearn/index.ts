@@ -4,9 +4,9 @@
 export * from './data/index.ts';
 export { type EvaluateOptions, type EvaluationData, evaluate } from './evaluate.ts';
 export { methods } from './methods/index.ts';
-export { predictor } from './predict.ts';
+export { type PredictOptions, predict } from './predict.ts';
 export type { RunEvent, RunOptions, RunOutcome } from './run.ts';
-export { type TrainInput, type TrainResult, train } from './train.ts';
+export { type EpochRecord, type TrainInput, type TrainResult, train } from './train.ts';
 export type * from './types.ts';
 
 /** Runs a recipe, given as a file's path or as a plain object; see RunOptions. */

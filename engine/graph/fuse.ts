@@ -186,9 +186,8 @@ class Fuser {
     const maker = this.elementMaker(x);
     if (maker && this.canReduce(maker, x, axes)) return maker;
     // Otherwise join a kernel that reads the same memory in the same order.
-    const flat = this.views.flat(x);
-    for (const g of this.readersFor([flat]))
-      if (this.canReduce(g, x, axes) && !this.wouldCycle(g, [flat])) return g;
+    for (const g of this.readersFor([x]))
+      if (this.canReduce(g, x, axes) && !this.wouldCycle(g, [this.views.flat(x)])) return g;
     return null;
   }
   /** May g reduce a value shaped like x over these axes? */
@@ -197,9 +196,17 @@ class Fuser {
     const mapped = mapAxes(x.shape, axes, g.domain);
     return mapped !== null && (g.reductions.length === 0 || sameShape(g.reductions[0].axes, mapped));
   }
+  /** What readers of the same memory share: not the memory itself if a barrier stands before it. */
+  private readAs(x: Var): Var {
+    for (let at = x; ; ) {
+      const e = this.definition.get(at);
+      if (e?.primitive.name !== 'reshape' || this.views.copied.has(at)) return at;
+      at = e.inputs[0];
+    }
+  }
   /** Kernels that read one of the operands from memory, element for element. */
   private readersFor(operands: readonly Var[]): Group[] {
-    return operands.flatMap((x) => [...(this.readers.get(this.views.flat(x)) ?? [])].map(resolve));
+    return operands.flatMap((x) => [...(this.readers.get(this.readAs(x)) ?? [])].map(resolve));
   }
 
   private placeRoot(e: Equation, position: number): void {
@@ -251,6 +258,7 @@ class Fuser {
   }
   /** The group where x is an element-for-element value: a step, or the only result of a root that takes epilogues. */
   private elementMaker(x: Var): Group | null {
+    if (this.views.held(x)) return null;
     const v = this.views.flat(x);
     const g = this.makerOf(v);
     if (g === undefined || g.copy !== null || g.reductions.some((r) => r.equation.outputs[0] === v))
@@ -278,9 +286,10 @@ class Fuser {
       this.written(reading.base, position);
       g.readings.set(x, reading);
       if (reading.base === this.views.flat(x)) {
-        const set = this.readers.get(reading.base);
+        const name = this.readAs(x);
+        const set = this.readers.get(name);
         if (set) set.add(g);
-        else this.readers.set(reading.base, new Set([g]));
+        else this.readers.set(name, new Set([g]));
       }
     }
   }
