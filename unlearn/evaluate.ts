@@ -3,9 +3,8 @@
 
 import { check } from '../engine/error.ts';
 import type { Model, Variables } from '../engine/nn/types.ts';
-import * as lt from '../index.ts';
 import { exhibitsOf, metricsOf, type Outputs, type SampleToShow } from './audit/index.ts';
-import { batches } from './data/batches.ts';
+import { predictor } from './predict.ts';
 import type { Exhibits, Metrics, Progress, Split } from './types.ts';
 
 /** What a model is measured on. A Dataset with a ForgetSet has all of it. */
@@ -54,31 +53,25 @@ export async function evaluate(
 ): Promise<{ metrics: Metrics; exhibits?: Exhibits }> {
   const { batchSize = 500, onProgress, signal } = options;
   const total = data.forget.size + data.retain.size + data.test.size;
-  const forward = lt.jit((v: Variables, x: lt.Tensor) => model.apply(v, x).output);
-  let done = 0;
+  const answers = predictor(model);
+  let before = 0;
   const outputs = async (split: Split): Promise<Outputs> => {
-    const logits = new Float32Array(split.size * data.classes);
-    for (const batch of batches(split, { batchSize })) {
-      signal?.throwIfAborted();
-      using x = lt.tensor(batch.images, { shape: [batch.labels.length, ...split.shape] });
-      using y = forward(variables, x);
-      check(
-        y.shape.length === 2 && y.shape[1] === data.classes,
-        'shape',
-        () =>
-          `evaluate: the model answers [${y.shape.join(', ')}], expected [${batch.labels.length}, ${data.classes}]`,
-      );
-      logits.set(await y.data(), batch.batch * batchSize * data.classes);
-      done += batch.labels.length;
-      onProgress?.({ phase: 'evaluate', fraction: done / total });
-    }
+    const onBatch = (done: number) => onProgress?.({ phase: 'evaluate', fraction: (before + done) / total });
+    const logits = await answers.logits(variables, split, { batchSize, signal, onBatch });
+    check(
+      logits.length === split.size * data.classes,
+      'shape',
+      () =>
+        `evaluate: the model answers ${logits.length / split.size} logits a sample, expected ${data.classes}`,
+    );
+    before += split.size;
     return { logits, labels: split.labels };
   };
   const sets = { forget: empty, retain: empty, test: empty, K: data.classes };
   try {
     for (const name of ['forget', 'retain', 'test'] as const) sets[name] = await outputs(data[name]);
   } finally {
-    forward.dispose();
+    answers.dispose();
   }
   const kind = data.classIndex === null ? 'samples' : 'class';
   const { seconds = Number.NaN, reference } = options;

@@ -83,11 +83,11 @@ export function encode(data: TypedArray, stored: Stored, name: () => string): Ui
     new Uint8Array(a.buffer as ArrayBuffer, a.byteOffset, a.byteLength);
   switch (stored) {
     case 'F64':
-      return raw(data instanceof Float64Array ? data : Float64Array.from(data));
+      return raw(data instanceof Float64Array ? data : new Float64Array(data));
     case 'I32':
-      return raw(data instanceof Int32Array ? data : Int32Array.from(data));
+      return raw(data instanceof Int32Array ? data : new Int32Array(data));
     case 'U32':
-      return raw(data instanceof Uint32Array ? data : Uint32Array.from(data));
+      return raw(data instanceof Uint32Array ? data : new Uint32Array(data));
     case 'I64':
       return raw(BigInt64Array.from(Array.from(data, (v) => BigInt(v))));
     case 'U8':
@@ -97,6 +97,6 @@ export function encode(data: TypedArray, stored: Stored, name: () => string): Ui
     case 'BOOL':
       return Uint8Array.from(data, (v: number) => (v ? 1 : 0));
     default:
-      return raw(data instanceof Float32Array ? data : Float32Array.from(data));
+      return raw(data instanceof Float32Array ? data : new Float32Array(data));
   }
 }

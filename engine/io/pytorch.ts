@@ -4,7 +4,7 @@
 // flattened image finds the channel last here and first there, so its rows change places.
 
 import { tensor } from '../create.ts';
-import { isFloat, type Shape, showShape, sizeOf, type TypedArray } from '../dtype.ts';
+import { isFloat, type Shape, showShape, sizeOf, stridesOf, type TypedArray } from '../dtype.ts';
 import { check, LetheError } from '../error.ts';
 import type { Model, Variables } from '../nn/types.ts';
 import { key } from '../random.ts';
@@ -56,17 +56,15 @@ const permuted = (shape: Shape, perm: readonly number[]): number[] => perm.map((
 
 /** Elements of `data` with axis i of the result being axis perm[i] of `shape`. */
 function transposed(data: TypedArray, shape: Shape, perm: readonly number[]): TypedArray {
-  const out = data.slice();
-  const strides = shape.map((_, i) => sizeOf(shape.slice(i + 1)));
   const to = permuted(shape, perm);
-  const step = permuted(strides, perm);
+  const steps = permuted(stridesOf(shape), perm);
+  if (to.length === 0) return data.slice();
+  const out = data.slice();
+  const last = to.length - 1;
   let at = 0;
   const walk = (axis: number, from: number): void => {
-    if (axis === to.length) {
-      out[at++] = data[from];
-      return;
-    }
-    for (let i = 0; i < to[axis]; i++) walk(axis + 1, from + i * step[axis]);
+    if (axis < last) for (let i = 0; i < to[axis]; i++) walk(axis + 1, from + i * steps[axis]);
+    else for (let i = 0; i < to[last]; i++) out[at++] = data[from + i * steps[last]];
   };
   walk(0, 0);
   return out;
@@ -102,11 +100,11 @@ export async function toPyTorch(
     const flattened = path === `${anatomy.flattened?.dense}.weight`;
     const { split, perm } = layout(t.shape, flattened ? channels : null);
     const data = transposed(await t.data(), split, perm);
-    dict[path] = { data: Float32Array.from(data), shape: torchShape(t.shape), dtype: 'float32' };
+    dict[path] = { data: new Float32Array(data), shape: torchShape(t.shape), dtype: 'float32' };
   }
   for (const [path, t] of entries<Tensor>(state)) {
     dict[torchName(path, 'state')] = {
-      data: Float32Array.from(await t.data()),
+      data: new Float32Array(await t.data()),
       shape: t.shape,
       dtype: 'float32',
     };

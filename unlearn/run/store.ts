@@ -6,9 +6,11 @@ import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { LetheError } from '../../engine/error.ts';
+import { loadSafetensors, saveSafetensors } from '../../engine/io/safetensors.ts';
 import { readFileBounded, reasonOf, sha256, writeFileAtomic } from '../files.ts';
 import type { CheckpointStore } from '../types.ts';
-import { decodeArrays, encodeArrays, type State } from './arrays.ts';
+
+export type State = Parameters<CheckpointStore['save']>[0];
 
 const MAX_BYTES = 16 * 2 ** 30;
 
@@ -72,10 +74,10 @@ export class FileStore implements CheckpointStore {
     for (const path of [this.path, this.previous]) {
       if (!existsSync(path)) continue;
       try {
-        const { arrays, note } = decodeArrays(await readFileBounded(path, MAX_BYTES));
+        const { tensors, metadata: note } = loadSafetensors(await readFileBounded(path, MAX_BYTES));
+        const arrays = tensors as unknown as State['arrays'];
+        if (note.sha256 !== digest(arrays, note)) throw new LetheError('data', 'checksum does not match');
         if (note.key !== this.options.key) continue;
-        const whole = digest(arrays, note.state);
-        if (whole !== note.sha256) throw new LetheError('data', 'checksum does not match');
         const { meta, seconds } = JSON.parse(note.state);
         this.#before = seconds;
         this.resumed = true;
@@ -91,11 +93,14 @@ export class FileStore implements CheckpointStore {
   async save(state: State): Promise<void> {
     if (!this.due()) return;
     const from = performance.now();
-    const text = JSON.stringify({ meta: state.meta, seconds: this.seconds });
-    const note = { key: this.options.key, state: text, sha256: digest(state.arrays, text) };
+    const said = {
+      key: this.options.key,
+      state: JSON.stringify({ meta: state.meta, seconds: this.seconds }),
+    };
+    const note = { ...said, sha256: digest(state.arrays, said) };
     // The older state moves aside first: a crash between the two steps leaves it to be found there.
     if (existsSync(this.path)) await rename(this.path, this.previous);
-    await writeFileAtomic(this.path, encodeArrays(state.arrays, note));
+    await writeFileAtomic(this.path, await saveSafetensors(stored(state.arrays), note));
     this.#written = performance.now();
     this.#spent += (this.#written - from) / 1000;
   }
@@ -107,11 +112,17 @@ export class FileStore implements CheckpointStore {
   }
 }
 
-function digest(arrays: State['arrays'], text: string): string {
-  const names = Object.keys(arrays).sort();
-  const parts = names.map((name) => {
-    const { data } = arrays[name];
-    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  });
-  return sha256(text, JSON.stringify(names.map((name) => [name, arrays[name].shape])), ...parts);
+/** What kind of numbers an array holds. */
+const dtypeOf = ({ data }: State['arrays'][string]) =>
+  data instanceof Float32Array ? 'float32' : data instanceof Int32Array ? 'int32' : 'uint32';
+
+const stored = (arrays: State['arrays']) =>
+  Object.fromEntries(Object.entries(arrays).map(([name, a]) => [name, { ...a, dtype: dtypeOf(a) } as const]));
+
+/** sha256 over everything a state says: key, note, names, kinds, shapes and values. */
+function digest(arrays: State['arrays'], { key, state }: { readonly [name: string]: string }): string {
+  const named = Object.entries(arrays).sort(([a], [b]) => (a < b ? -1 : 1));
+  const forms = named.map(([name, array]) => [name, dtypeOf(array), array.shape]);
+  const values = named.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return sha256(JSON.stringify([key, state, forms]), ...values);
 }

