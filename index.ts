@@ -12,18 +12,21 @@ export interface InitOptions {
   device?: 'auto' | 'webgpu' | 'cpu' | 'reference';
   /** Float type of new tensors. float64 needs the reference backend. */
   dtype?: 'float32' | 'float64';
+  /** CPU only: convolutions without Winograd's transforms (see CpuOptions in native/backend.ts). Default: LETHE_EXACT=1. */
+  exact?: boolean;
 }
 
 const opened = new Map<string, Backend>();
 
-async function open(name: 'cpu' | 'reference'): Promise<Backend> {
-  const known = opened.get(name);
+async function open(name: 'cpu' | 'reference', exact?: boolean): Promise<Backend> {
+  const key = exact === undefined ? name : `${name} exact=${exact}`;
+  const known = opened.get(key);
   if (known) return known;
   const backend: Backend =
     name === 'reference'
       ? createReferenceBackend()
-      : await (await import('./native/backend.ts')).createCpuBackend();
-  opened.set(name, backend);
+      : await (await import('./native/backend.ts')).createCpuBackend({ exact });
+  opened.set(key, backend);
   return backend;
 }
 
@@ -34,18 +37,19 @@ async function open(name: 'cpu' | 'reference'): Promise<Backend> {
 export async function init({
   device: wanted = 'auto',
   dtype = 'float32',
+  exact,
 }: InitOptions = {}): Promise<{ device: string; info: Backend['info'] }> {
   let backend: Backend;
   switch (wanted) {
     case 'reference':
     case 'cpu':
-      backend = await open(wanted);
+      backend = await open(wanted, wanted === 'cpu' ? exact : undefined);
       break;
     case 'auto':
       if (dtype === 'float64') backend = await open('reference');
       else
         try {
-          backend = await open('cpu');
+          backend = await open('cpu', exact);
         } catch (error) {
           console.warn(
             `lethe: the native CPU backend is not available (${(error as Error).message}); using the TypeScript reference, which is slow`,

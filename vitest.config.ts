@@ -12,5 +12,5 @@ export default defineConfig({
       { find: /^lethe\/unlearn$/, replacement: at('unlearn/index.ts') },
     ],
   },
-  test: { include: ['test/**/*.test.ts'] },
+  test: { include: ['test/**/*.test.ts'], testTimeout: 60_000 },
 });

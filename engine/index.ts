@@ -1,6 +1,7 @@
 // Everything the engine offers, without a device: index.ts at the root adds `init`, which hands one in.
 
 export type { Backend } from './backend.ts';
+export { checkGradients, type GradientCheck, type GradientOptions, type GradientReport } from './check.ts';
 export { arange, eye, full, ones, onesLike, tensor, zeros, zerosLike } from './create.ts';
 export type { DType, Shape, TypedArray } from './dtype.ts';
 export { LetheError } from './error.ts';

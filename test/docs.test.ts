@@ -210,7 +210,7 @@ const anchors = (page: string): string[] =>
 
 function sources(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((f) => f.isFile() && /\.(ts|mjs|cc|h|inc|sh|py)$/.test(f.name))
+    .filter((f) => f.isFile() && /\.(ts|js|mjs|cc|h|inc|sh|py)$/.test(f.name))
     .map((f) => readFileSync(join(f.parentPath, f.name), 'utf8'));
 }
 
@@ -238,7 +238,7 @@ describe.each(pages)('names in %s', (page) => {
     expect(missing).toEqual([]);
   });
   it('environment variables are read by the code', () => {
-    const code = ['engine', 'native', 'unlearn', 'cli', 'bench', 'test']
+    const code = ['engine', 'native', 'unlearn', 'cli', 'bench', 'test', 'examples']
       .filter((f) => existsSync(join(root, f)))
       .flatMap(sources)
       .join('\n');

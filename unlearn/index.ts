@@ -1,7 +1,7 @@
 // `lethe/unlearn`: data sets, forget sets, methods, evaluation, and the run that puts them together. What only the run
 // needs (recipes, report) is loaded when it is called.
 
-export { datasets, forgetSet } from './data/index.ts';
+export * from './data/index.ts';
 export { type EvaluateOptions, type EvaluationData, evaluate } from './evaluate.ts';
 export { methods } from './methods/index.ts';
 export { type PredictOptions, predict } from './predict.ts';
