@@ -189,7 +189,7 @@ describe('commands', () => {
       lethe(argv: readonly string[], world: unknown): Promise<number>;
     };
     let help = '';
-    const stream = { write: (s: string) => ((help += s), true), columns: 100, isTTY: false };
+    const stream = { write: (s: string) => Boolean((help += s)), columns: 100, isTTY: false };
     const world = { stdout: stream, stderr: stream, env: {}, cwd: root };
     expect(await lethe([command, '--help'], world)).toBe(0);
     for (const flag of flags) expect(help).toContain(flag);
