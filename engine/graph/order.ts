@@ -8,7 +8,7 @@ export interface Node {
   readonly dependents: Set<Node>;
 }
 
-const FAR = 256;
+const FAR = 1024;
 
 /** All that can be reached from `start` over nodes that `within` lets pass, start included. */
 function reach<N extends Node>(start: N, next: (n: N) => Iterable<N>, within: (n: N) => boolean): Set<N> {
