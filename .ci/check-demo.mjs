@@ -46,11 +46,11 @@ for (const name of ['original', ...METHODS]) {
 }
 if (wrong.length === 0) {
   const [original, retrain] = [of('original'), of('retrain')];
-  must(original.ta > 90, `the original knows the other classes by ${original.ta} %`);
-  must(original.acc_test_forget > 80, `the original knows the class by ${original.acc_test_forget} %`);
+  must(original.ta > 70, `the original knows the other classes by ${original.ta} %`);
+  must(original.acc_test_forget > 70, `the original knows the class by ${original.acc_test_forget} %`);
   must(retrain.acc_test_forget === 0, `retrain knows the class it never saw by ${retrain.acc_test_forget} %`);
   must(retrain.ua === 100, `retrain has UA ${retrain.ua}`);
-  must(retrain.ta > 90, `retrain knows the other classes by ${retrain.ta} %`);
+  must(retrain.ta > 70, `retrain knows the other classes by ${retrain.ta} %`);
   must(
     METHODS.some((name) => of(name).acc_test_forget < original.acc_test_forget / 2 && of(name).ra > 80),
     'no method forgot',

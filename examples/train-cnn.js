@@ -10,7 +10,7 @@ const epochs = quick ? 2 : 6;
 const { device, info } = await lt.init({ device: 'auto' });
 console.log(`computing on ${device}`, info);
 
-const data = await datasets.load('glyphs', { trainSize: quick ? 640 : 4000, testSize: 500 });
+const data = await datasets.load('glyphs', { trainSize: 4000, testSize: quick ? 250 : 500 });
 const model = lt.nn.smallCnn({ classes: data.classes.length, normalise: { mean: data.mean, std: data.std } });
 const optimiser = lt.optim.sgd({ learningRate: 0.02, momentum: 0.9 });
 

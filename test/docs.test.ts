@@ -189,7 +189,7 @@ describe('commands', () => {
       lethe(argv: readonly string[], world: unknown): Promise<number>;
     };
     let help = '';
-    const stream = { write: (s: string) => ((help += s), true), columns: 100, isTTY: false };
+    const stream = { write: (s: string) => Boolean((help += s)), columns: 100, isTTY: false };
     const world = { stdout: stream, stderr: stream, env: {}, cwd: root };
     expect(await lethe([command, '--help'], world)).toBe(0);
     for (const flag of flags) expect(help).toContain(flag);
@@ -210,7 +210,7 @@ const anchors = (page: string): string[] =>
 
 function sources(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((f) => f.isFile() && /\.(ts|mjs|cc|h|inc|sh|py)$/.test(f.name))
+    .filter((f) => f.isFile() && /\.(ts|js|mjs|cc|h|inc|sh|py)$/.test(f.name))
     .map((f) => readFileSync(join(f.parentPath, f.name), 'utf8'));
 }
 
@@ -238,7 +238,7 @@ describe.each(pages)('names in %s', (page) => {
     expect(missing).toEqual([]);
   });
   it('environment variables are read by the code', () => {
-    const code = ['engine', 'native', 'unlearn', 'cli', 'bench', 'test']
+    const code = ['engine', 'native', 'unlearn', 'cli', 'bench', 'test', 'examples']
       .filter((f) => existsSync(join(root, f)))
       .flatMap(sources)
       .join('\n');

@@ -1,6 +1,6 @@
 // The options each method, model and data set understands, with their defaults: what a recipe may say under
-// `options`. Values follow Boundary Unlearning's and SalUn's released code where the papers are silent (methods.md
-// of the research notes, sections 1 and 2.8); docs/methods pages say where the two differ.
+// `options`. Values follow Boundary Unlearning's and SalUn's released code where the papers are silent; docs/methods.md
+// says where paper and code differ.
 
 import * as v from 'valibot';
 import { bool, choice, className, int, list, num, section, text } from './fields.ts';

@@ -5,7 +5,7 @@
 // The order of the samples, their augmentation and the random numbers of a step depend on (seed, epoch, position) only,
 // so that a loop stopped anywhere goes on from its checkpoint to the same bits.
 
-import { LetheError } from '../../engine/error.ts';
+import { check } from '../../engine/error.ts';
 import type { Model, Variables } from '../../engine/nn/types.ts';
 import type { Optimiser, Schedule } from '../../engine/optim.ts';
 import * as lt from '../../index.ts';
@@ -13,6 +13,7 @@ import { type Augment, type Batch, batchCount, batches } from '../data/batches.t
 import { philox } from '../random.ts';
 import type { CheckpointStore, Cost, Progress, Split } from '../types.ts';
 import { type Carry, load, save } from './checkpoint.ts';
+import { checkFinite, diverged, rateAt } from './guard.ts';
 import { breathe, Meter } from './meter.ts';
 
 /** Once over a split. An epoch has one or more of them, in order. */
@@ -51,6 +52,8 @@ export interface FitInput {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
   readonly checkpoint?: CheckpointStore;
+  /** What else the result depends on: a checkpoint with another identity is refused. */
+  readonly identity?: string;
   /** Most seconds between two saves within an epoch; each epoch's end is saved anyway. 20 by default. */
   readonly saveEverySeconds?: number;
 }
@@ -84,10 +87,9 @@ export async function fitModel(input: FitInput): Promise<FitResult> {
   const counts = passes.map(({ split }) => batchCount(split, { batchSize }));
   const stepsPerEpoch = counts.reduce((a, b) => a + b, 0);
   const samplesPerEpoch = passes.reduce((sum, { split }) => sum + split.size, 0);
-  if (stepsPerEpoch === 0) throw new LetheError('value', `${name}: there are no samples to train on`);
-  const identity = [name, epochs, batchSize, seed, ...passes.flatMap((p) => [p.name, p.split.size])].join(
-    ' ',
-  );
+  check(stepsPerEpoch > 0, 'value', () => `${name}: there are no samples to train on`);
+  const sizes = passes.flatMap((p) => [p.name, p.split.size]);
+  const identity = [name, epochs, batchSize, seed, ...sizes, input.identity ?? ''].join(' ');
 
   const step = compileStep(input);
   const started = performance.now();
@@ -240,28 +242,4 @@ const isBest = (epoch: EpochRecord, before: readonly EpochRecord[], fact: string
 
 function disposeTree(tree: unknown): void {
   for (const tensor of lt.tree.flatten<lt.Tensor>(tree as never).leaves) tensor.dispose();
-}
-
-async function checkFinite(input: FitInput, variables: Variables, perEpoch: number): Promise<void> {
-  for (const [path, tensor] of lt.tree.entries<lt.Tensor>(variables as never)) {
-    const values: ArrayLike<number> = await tensor.data();
-    if (!Array.prototype.every.call(values, Number.isFinite))
-      throw await diverged(input, `${path} is no longer finite`, input.epochs * perEpoch - 1, perEpoch);
-  }
-}
-
-async function rateAt({ learningRate }: FitInput, step: number): Promise<number> {
-  const rate = lt.scope(() => learningRate(lt.full([], step)));
-  try {
-    return Number((await rate.item()).toPrecision(6));
-  } finally {
-    rate.dispose();
-  }
-}
-
-async function diverged(input: FitInput, what: string, step: number, perEpoch: number): Promise<LetheError> {
-  const { name, advice = 'lower the learning rate, or warm it up', epochs } = input;
-  const place = `epoch ${Math.floor(step / perEpoch) + 1} of ${epochs}, step ${(step % perEpoch) + 1} of ${perEpoch}`;
-  const rate = await rateAt(input, step);
-  return new LetheError('value', `${name}: ${what} at ${place}, learning rate ${rate}; ${advice}`);
 }

@@ -38,6 +38,7 @@ export async function tune(options: Tuning, key: lt.Tensor, rest: Rest): Promise
     batchSize,
     batchNorm,
     seed: await seedOf(key),
+    identity: JSON.stringify(options),
     optimizer: optimiserOf(options, learningRate),
     learningRate,
   });

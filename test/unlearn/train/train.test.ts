@@ -111,9 +111,11 @@ describe('resuming', () => {
   test('a checkpoint of something else is refused', async () => {
     const store = new MemoryStore();
     await train({ ...setup(), checkpoint: store });
-    await expect(train({ ...setup(), key: lt.random.key(6), checkpoint: store })).rejects.toThrow(
-      /of another computation/,
-    );
+    const others = [{ key: lt.random.key(6) }, { options: { ...augmented, learningRate: 0.2 } }];
+    for (const other of others)
+      await expect(train({ ...setup(), ...other, checkpoint: store })).rejects.toThrow(
+        /of another computation/,
+      );
   });
 });
 
