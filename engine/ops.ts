@@ -17,7 +17,7 @@ import * as r from './primitives/reduce.ts';
 import { sameShape } from './primitives/rules.ts';
 import { cumsum as cumsumPrimitive } from './primitives/scan.ts';
 import { sort as sortPrimitive } from './primitives/sort.ts';
-import { upload } from './runtime.ts';
+import { floatType, upload } from './runtime.ts';
 import { Concrete, Tensor } from './tensor.ts';
 import { stopGradient } from './transforms/autodiff.ts';
 
@@ -67,16 +67,19 @@ function promote(op: string, operands: readonly TensorLike[], arithmetic: boolea
   const rank: DType[] = ['bool', 'uint32', 'int32', 'float32', 'float64'];
   let dtype = rank.reduce<DType>((best, d) => (types.has(d) ? d : best), 'bool');
   if (operands.some((x) => typeof x === 'number' && !Number.isInteger(x)) && !isFloat(dtype))
-    dtype = 'float32';
+    dtype = floatType();
   if (dtype === 'bool' && (arithmetic || operands.some((x) => typeof x === 'number'))) dtype = 'int32';
   const shape = broadcastShapes(op, ...tensors.map((x) => x.shape));
   return operands.map((x) => expand(x instanceof Tensor ? e.convert(x, dtype) : asFull(x, dtype), shape));
 }
 
+/** Floats as they are; anything else in the device's float type. */
+const toFloat = (x: Tensor): Tensor => (isFloat(x.dtype) ? x : e.convert(x, floatType()));
+
 const unary =
   (f: (x: Tensor) => Tensor, floatOnly = false) =>
   (x: Tensor): Tensor =>
-    f(floatOnly && !isFloat(x.dtype) ? e.convert(x, 'float32') : x);
+    f(floatOnly ? toFloat(x) : x);
 const binary =
   (op: string, f: (a: Tensor, b: Tensor) => Tensor, arithmetic = true) =>
   (a: TensorLike, b: TensorLike): Tensor => {
@@ -122,7 +125,7 @@ export const logicalNot = unary(e.not);
 /** a to the power b. Small whole-number exponents become products, so that negative bases and zero have derivatives. */
 export function pow(a: TensorLike, b: TensorLike): Tensor {
   if (a instanceof Tensor && typeof b === 'number') {
-    const x = isFloat(a.dtype) ? a : e.convert(a, 'float32');
+    const x = toFloat(a);
     if (b === 0) return e.fillLike(x, 1);
     if (b === 1) return fresh(x, a);
     if (b === 0.5) return e.sqrt(x);
@@ -134,7 +137,7 @@ export function pow(a: TensorLike, b: TensorLike): Tensor {
     }
   }
   const [x, y] = promote('pow', [a, b], true);
-  return isFloat(x.dtype) ? e.pow(x, y) : e.pow(e.convert(x, 'float32'), e.convert(y, 'float32'));
+  return e.pow(toFloat(x), toFloat(y));
 }
 
 export const neg = unary(e.neg);
@@ -171,7 +174,7 @@ export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
     const whole = [a, b].every((v) => typeof v !== 'number' || Number.isInteger(v));
     return where(
       condition,
-      asFull(a, typeof a === 'boolean' && typeof b === 'boolean' ? 'bool' : whole ? 'int32' : 'float32'),
+      asFull(a, typeof a === 'boolean' && typeof b === 'boolean' ? 'bool' : whole ? 'int32' : floatType()),
       b,
     );
   }
@@ -205,19 +208,20 @@ export const sum = reduction('sum', r.sum);
 export const max = reduction('max', r.max);
 export const min = reduction('min', r.min);
 export const mean = reduction('mean', (x, axes) => {
-  const f = isFloat(x.dtype) ? x : e.convert(x, 'float32');
+  const f = toFloat(x);
   const y = r.sum(f, axes);
   return e.mul(y, e.fillLike(y, 1 / r.countOf(f.shape, axes)));
 });
 /** Biased variance: the mean squared distance from the mean. */
 export const variance = reduction('variance', (x, axes) =>
-  axes.length === 0 ? e.fillLike(x, 0) : r.moments(x, axes)[1],
+  axes.length === 0 ? e.fillLike(toFloat(x), 0) : r.moments(toFloat(x), axes)[1],
 );
 /** Position of the largest element along `axis` (default the last), int32; the first of equals. */
 export const argmax = (x: Tensor, axis = -1): Tensor => r.argmax(x, normaliseAxis('argmax', axis, x.ndim));
 export const argmin = (x: Tensor, axis = -1): Tensor => r.argmin(x, normaliseAxis('argmin', axis, x.ndim));
 /** log(sum(exp(x))) without overflow. */
-export function logsumexp(x: Tensor, axis?: Axis, keepDims = false): Tensor {
+export function logsumexp(of: Tensor, axis?: Axis, keepDims = false): Tensor {
+  const x = toFloat(of);
   const axes = axesOf('logsumexp', x, axis);
   const top = stopGradient(r.max(x, axes)) as Tensor;
   // An infinite maximum must not meet itself in a subtraction.
@@ -379,7 +383,7 @@ export const scatterAdd = (x: Tensor, indices: Tensor, updates: Tensor, axis = 0
   return add(x, g.scatter(updates, indices, a, x.shape[a]));
 };
 /** Rows of the unit matrix: indices.shape + [classes]. An index out of range gives a row of zeros. */
-export function oneHot(indices: Tensor, classes: number, dtype: DType = 'float32'): Tensor {
+export function oneHot(indices: Tensor, classes: number, dtype: DType = floatType()): Tensor {
   const shape = [...indices.shape, classes];
   return e.convert(
     e.equal(
@@ -697,13 +701,15 @@ export function resizeNearest(x: Tensor, [height, width]: readonly [number, numb
 
 // ---- normalisation, attention, losses --------------------------------------------------------------------------------
 
-export function softmax(x: Tensor, axis = -1): Tensor {
+export function softmax(of: Tensor, axis = -1): Tensor {
+  const x = toFloat(of);
   const axes = [normaliseAxis('softmax', axis, x.ndim)];
   const top = stopGradient(r.max(x, axes)) as Tensor;
   const ex = e.exp(e.sub(x, r.spread(top, x.shape, axes)));
   return e.div(ex, r.spread(r.sum(ex, axes), x.shape, axes));
 }
-export function logSoftmax(x: Tensor, axis = -1): Tensor {
+export function logSoftmax(of: Tensor, axis = -1): Tensor {
+  const x = toFloat(of);
   const axes = [normaliseAxis('logSoftmax', axis, x.ndim)];
   const centred = e.sub(x, r.spread(stopGradient(r.max(x, axes)) as Tensor, x.shape, axes));
   return e.sub(centred, r.spread(e.log(r.sum(e.exp(centred), axes)), x.shape, axes));
