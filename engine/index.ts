@@ -7,7 +7,7 @@ export type { DType, Shape, TypedArray } from './dtype.ts';
 export { LetheError } from './error.ts';
 export * as io from './io/index.ts';
 export * as nn from './nn/index.ts';
-export * from './ops.ts';
+export * from './ops/index.ts';
 export * as optim from './optim.ts';
 export * as random from './random.ts';
 export { createReferenceBackend } from './reference.ts';

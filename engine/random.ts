@@ -4,7 +4,7 @@
 import { full, tensor } from './create.ts';
 import { type DType, isFloat, type Shape } from './dtype.ts';
 import { check } from './error.ts';
-import * as ops from './ops.ts';
+import * as ops from './ops/index.ts';
 import { convert, less } from './primitives/elementwise.ts';
 import { reshape, slice } from './primitives/movement.ts';
 import { random } from './primitives/random.ts';

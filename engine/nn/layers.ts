@@ -4,7 +4,7 @@
 import { tensor } from '../create.ts';
 import { isFloat, type Shape, showShape, sizeOf } from '../dtype.ts';
 import { check } from '../error.ts';
-import * as ops from '../ops.ts';
+import * as ops from '../ops/index.ts';
 import { bernoulli, split } from '../random.ts';
 import { floatType } from '../runtime.ts';
 import type { Tensor } from '../tensor.ts';
