@@ -54,7 +54,10 @@ export interface FitInput {
   readonly checkpoint?: CheckpointStore;
   /** What else the result depends on: a checkpoint with another identity is refused. */
   readonly identity?: string;
-  /** Most seconds between two saves within an epoch; each epoch's end is saved anyway. 20 by default. */
+  /**
+   * Seconds between two saves within an epoch, 20 by default, for a store that does not say when it is `due`. Each
+   * epoch's end is saved if the store writes then.
+   */
   readonly saveEverySeconds?: number;
 }
 
@@ -121,6 +124,10 @@ export async function fitModel(input: FitInput): Promise<FitResult> {
       while (pending.length > 0) await settle();
     };
     let saved = performance.now();
+    const due = (seconds: number): boolean =>
+      input.checkpoint !== undefined &&
+      performance.now() - saved >= 1000 * seconds &&
+      (input.checkpoint.due?.() ?? true);
     const keep = async (): Promise<void> => {
       await drain();
       await save(input.checkpoint, identity, carry, { ...note, seconds: seconds() });
@@ -164,8 +171,8 @@ export async function fitModel(input: FitInput): Promise<FitResult> {
         }
         note.history.push(epoch);
         note.sum = note.samples = 0;
-        if (at.epoch + 1 < epochs) await keep();
-      } else if (performance.now() - saved >= 1000 * saveEverySeconds) await keep();
+        if (at.epoch + 1 < epochs && due(0)) await keep();
+      } else if (due(input.checkpoint?.due ? 1 : saveEverySeconds)) await keep();
     }
     await checkFinite(input, carry.variables, stepsPerEpoch);
     meter.finish();
