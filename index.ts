@@ -16,16 +16,26 @@ export interface InitOptions {
 
 const opened = new Map<string, Backend>();
 
-async function open(name: 'cpu' | 'reference'): Promise<Backend> {
+type Named = 'cpu' | 'webgpu' | 'reference';
+
+async function open(name: Named): Promise<Backend> {
   const known = opened.get(name);
   if (known) return known;
-  const backend: Backend =
-    name === 'reference'
-      ? createReferenceBackend()
-      : await (await import('./native/backend.ts')).createCpuBackend();
+  const backend = await MAKE[name]();
   opened.set(name, backend);
   return backend;
 }
+
+const inNode = typeof process === 'object' && typeof process.versions?.node === 'string';
+
+const MAKE: Readonly<Record<Named, () => Backend | Promise<Backend>>> = {
+  reference: createReferenceBackend,
+  cpu: async () => (await import('./native/backend.ts')).createCpuBackend(),
+  webgpu: async () =>
+    inNode
+      ? (await import('./kernels/node.ts')).openWebGpu()
+      : (await import('./kernels/backend.ts')).createWebGpuBackend(),
+};
 
 /**
  * Chooses the device for tensors made from now on. `auto` takes the native CPU backend if it was built, else the
@@ -39,6 +49,7 @@ export async function init({
   switch (wanted) {
     case 'reference':
     case 'cpu':
+    case 'webgpu':
       backend = await open(wanted);
       break;
     case 'auto':
@@ -53,11 +64,6 @@ export async function init({
           backend = await open('reference');
         }
       break;
-    case 'webgpu':
-      throw new LetheError(
-        'device',
-        "device 'webgpu' is not part of this version; use 'cpu', 'reference' or 'auto'",
-      );
     default:
       throw new LetheError(
         'value',

@@ -142,7 +142,11 @@ class WebGpu implements WebGpuBackend {
   allocate(bytes: number): DeviceBuffer {
     this.#open();
     const limit = this.device.limits.maxBufferSize;
-    check(bytes <= limit, 'device', () => `WebGPU: ${bytes} bytes asked for; a buffer of this device holds at most ${limit}`);
+    check(
+      bytes <= limit,
+      'device',
+      () => `WebGPU: ${bytes} bytes asked for; a buffer of this device holds at most ${limit}`,
+    );
     const buffer = new GpuBuffer(this, this.#storage.take(bytes), bytes);
     this.#live.add(buffer);
     this.#liveBytes += bytes;
@@ -150,7 +154,11 @@ class WebGpu implements WebGpuBackend {
   }
   write(buffer: DeviceBuffer, data: TypedArray): void {
     this.#open();
-    check(data.BYTES_PER_ELEMENT === 4, 'dtype', () => "WebGPU has no float64; the reference backend has (device 'reference')");
+    check(
+      data.BYTES_PER_ELEMENT === 4,
+      'dtype',
+      () => "WebGPU has no float64; the reference backend has (device 'reference')",
+    );
     const { gpu } = this.#own(buffer);
     if (data.length === 0) return;
     // Copied only if it has to wait.
@@ -255,8 +263,8 @@ class WebGpu implements WebGpuBackend {
   }
 
   #encode(e: GpuExecutable, inputs: readonly GPUBuffer[], outputs: readonly GPUBuffer[]): void {
-    if (e.error) return this.#fail(e.error);
-    if (this.#lost) return;
+    if (e.error) this.#fail(e.error);
+    if (e.error || this.#lost) return;
     const { kernels, slots } = e.lowering;
     const { donations } = e.program;
     e.arena ??= e.plan.buffers.map((bytes) => this.#storage.take(bytes));
@@ -330,15 +338,25 @@ class WebGpu implements WebGpuBackend {
   #pipeline(k: Kernel): Promise<GPUComputePipeline> {
     let pipeline = this.#pipelines.get(k.source);
     if (pipeline === undefined) {
-      const module = this.device.createShaderModule({ label: k.label, code: k.source });
-      this.#counters.pipelines++;
-      pipeline = this.device.createComputePipelineAsync({
-        label: k.label,
-        layout: this.#layout(k).pipeline,
-        compute: { module, entryPoint: 'main' },
-      });
+      pipeline = this.#compile(k);
       this.#pipelines.set(k.source, pipeline);
+      this.#counters.pipelines++;
     }
+    return pipeline;
+  }
+  /** Fails with what the shader compiler says, not with its consequences. */
+  async #compile(k: Kernel): Promise<GPUComputePipeline> {
+    this.device.pushErrorScope('validation');
+    const module = this.device.createShaderModule({ label: k.label, code: k.source });
+    const invalid = this.device.popErrorScope();
+    const pipeline = this.device.createComputePipelineAsync({
+      label: k.label,
+      layout: this.#layout(k).pipeline,
+      compute: { module, entryPoint: 'main' },
+    });
+    pipeline.catch(() => {});
+    const error = await invalid;
+    if (error) throw new Error(`${k.label}: ${error.message}`);
     return pipeline;
   }
 
@@ -425,12 +443,16 @@ export async function createWebGpuBackend(options: WebGpuOptions = {}): Promise<
   let info: GPUAdapterInfo | undefined = device?.adapterInfo;
   if (device === undefined) {
     if (!options.adapter && !gpu)
-      throw new LetheError('device', 'there is no WebGPU here (no navigator.gpu); use a browser that has it, or Node with the package webgpu');
+      throw new LetheError(
+        'device',
+        'there is no WebGPU here (no navigator.gpu); use a browser that has it, or Node with the package webgpu',
+      );
     const adapter = options.adapter ?? (await requestAdapter(gpu, options));
     info = adapter.info;
     device = await requestDevice(adapter);
   }
-  const facts = info ?? ({ vendor: 'unknown', architecture: '', device: '', description: '' } as GPUAdapterInfo);
+  const facts =
+    info ?? ({ vendor: 'unknown', architecture: '', device: '', description: '' } as GPUAdapterInfo);
   const traits = { ...traitsOf(device, isSoftware(facts)), ...options.limits };
   const opened = device;
   return new WebGpu(device, traits, facts, () => {

@@ -47,7 +47,8 @@ export function mergeAxes(body: Body, axes: readonly number[] = []): Domain {
   return { sizes, reduced, strides };
 }
 
-export const rowMajor = (sizes: readonly number[]): number[] => denseView(0, 'float32', sizes).strides as number[];
+export const rowMajor = (sizes: readonly number[]): number[] =>
+  denseView(0, 'float32', sizes).strides as number[];
 
 /** `index` taken apart into coordinates of axes with these sizes, the last one fastest. */
 export function coordinates(index: string, sizes: readonly number[], names: readonly string[]): string {
@@ -202,7 +203,13 @@ export function fitBodies(body: Body, to: Lowering): Body[] {
     if (!read.has(to.place(s.slot))) return s;
     const beside = to.scratch(sizeOf(body.shape), types[s.value]);
     const input = denseView(beside, types[s.value], body.shape);
-    copies.push({ ...body, inputs: [input], steps: [], stores: [{ value: 0, slot: s.slot }], reductions: [] });
+    copies.push({
+      ...body,
+      inputs: [input],
+      steps: [],
+      stores: [{ value: 0, slot: s.slot }],
+      reductions: [],
+    });
     return { value: s.value, slot: beside };
   });
   let rest: Body = { ...body, stores };
@@ -237,8 +244,11 @@ function conesOf(body: Body, to: Lowering): ReadonlySet<number>[] {
 /** Deals stores and reductions out to as few bodies as they fit into, in order. */
 function groupResults(body: Body, to: Lowering): Body[] {
   const cones = conesOf(body, to);
-  const groups: { stores: Body['stores'][number][]; reductions: Body['reductions'][number][]; buffers: Set<number> }[] =
-    [];
+  const groups: {
+    stores: Body['stores'][number][];
+    reductions: Body['reductions'][number][];
+    buffers: Set<number>;
+  }[] = [];
   const join = (value: number, slot: number) => {
     const needed = [...cones[value], to.place(slot)];
     let group = groups.find((g) => new Set([...g.buffers, ...needed]).size <= to.traits.storageBuffers);

@@ -8,9 +8,10 @@
 // number of groups takes this way. Where channels are a multiple of four, four are fetched at once.
 
 import type { Operand } from '../engine/program.ts';
-import { emitProduct, type Factor } from './gemm.ts';
+import { emitProduct } from './gemm.ts';
 import type { Emitter } from './lowering.ts';
 import type { Shader } from './shader.ts';
+import type { Factor } from './tiles.ts';
 
 type Pair = readonly [number, number];
 interface Geometry {
@@ -55,12 +56,17 @@ function geometry(
   };
 }
 
-/** Four elements at `at`, of which those with `index + l < limit` exist. */
+/** The element (or vector) at `at` if `inside`, without a branch: what is read otherwise is dropped. */
+const guarded = (array: string, whole: boolean, at: string, inside: string): string =>
+  whole
+    ? `select(vec4<f32>(), ${array}[select(0u, (${at}) / 4u, ${inside})], ${inside})`
+    : `select(0f, ${array}[select(0u, ${at}, ${inside})], ${inside})`;
+/** Four neighbours at `at`, of which those with `index + l < limit` exist. */
 const four = (array: string, whole: boolean, index: string, limit: number): string =>
   whole
-    ? `return ${array}[at / 4u];`
-    : `return vec4(${array}[at], ${[1, 2, 3]
-        .map((l) => `select(0f, ${array}[at + ${l}u], ${index} + ${l}u < ${limit}u)`)
+    ? `return ${guarded(array, true, 'at', 'inside')};`
+    : `return vec4(${[0, 1, 2, 3]
+        .map((l) => guarded(array, false, `at + ${l}u`, `inside & (${index} + ${l}u < ${limit}u)`))
         .join(', ')});`;
 
 const groupOf = (g: Geometry): string => (g.groups === 1 ? '0u' : `batch % ${g.groups}u`);
@@ -105,9 +111,9 @@ fn depthAt(k: u32) -> DepthA {
 fn oneA(o: OuterA, d: DepthA) -> ${whole ? 'vec4<f32>' : 'f32'} {
   let y = o.y + d.y;
   let x = o.x + d.x;
-  if (!o.inside || d.k >= ${depth}u || y < 0 || y >= ${H} || x < 0 || x >= ${W}) { return ${whole ? 'vec4<f32>()' : '0f'}; }
+  let inside = o.inside & (d.k < ${depth}u) & (y >= 0) & (y < ${H}) & (x >= 0) & (x < ${W});
   let at = o.base + (u32(y) * ${W}u + u32(x)) * ${total}u + d.channel;
-  return ${array}[at${whole ? ' / 4u' : ''}];
+  return ${guarded(array, whole, 'at', 'inside')};
 }
 ${
   whole
@@ -134,7 +140,7 @@ fn outerBOf(batch: u32, n: u32) -> OuterB {
 }
 fn depthBOf(k: u32) -> DepthB { return DepthB(k, k * ${total}u); }
 fn fetchB(o: OuterB, d: DepthB) -> vec4<f32> {
-  if (o.n >= ${g.filters}u || d.k >= ${depth}u) { return vec4<f32>(); }
+  let inside = (o.n < ${g.filters}u) & (d.k < ${depth}u);
   let at = o.base + d.base;
   ${four(array, whole, 'o.n', g.filters)}
 }`,
@@ -150,7 +156,7 @@ function reached(shader: Shader, dy: Operand, g: Geometry): Factor {
   const depth = g.kernel[0] * g.kernel[1] * g.filters;
   const [sh, sw] = g.stride;
   const along = (name: string, s: number, limit: number): string =>
-    s === 1 ? `${name} < 0 || ${name} >= ${limit}` : `${name} < 0 || ${name} % ${s} != 0 || ${name} >= ${limit * s}`;
+    `(${name} >= 0) & (${name} < ${limit * s})${s === 1 ? '' : ` & (${name} % ${s} == 0)`}`;
   return {
     along: 'depth',
     declarations: `struct OuterA { base: u32, y: i32, x: i32, inside: bool }
@@ -167,9 +173,9 @@ fn depthAt(k: u32) -> DepthA {
 fn oneA(o: OuterA, d: DepthA) -> ${whole ? 'vec4<f32>' : 'f32'} {
   let y = o.y - d.y;
   let x = o.x - d.x;
-  if (!o.inside || d.k >= ${depth}u || ${along('y', sh, OH)} || ${along('x', sw, OW)}) { return ${whole ? 'vec4<f32>()' : '0f'}; }
+  let inside = o.inside & (d.k < ${depth}u) & ${along('y', sh, OH)} & ${along('x', sw, OW)};
   let at = o.base + (u32(y) / ${sh}u * ${OW}u + u32(x) / ${sw}u) * ${total}u + d.channel;
-  return ${array}[at${whole ? ' / 4u' : ''}];
+  return ${guarded(array, whole, 'at', 'inside')};
 }
 ${
   whole
@@ -199,8 +205,8 @@ fn depthBt(k: u32) -> DepthB {
   return DepthB(k, k / ${g.filters}u * ${g.channels * total}u + k % ${g.filters}u);
 }
 fn oneB(o: OuterB, d: DepthB) -> ${whole ? 'vec4<f32>' : 'f32'} {
-  if (!o.inside || d.k >= ${depth}u) { return ${whole ? 'vec4<f32>()' : '0f'}; }
-  return ${array}[${whole ? '(o.base + d.base) / 4u' : 'o.base + d.base'}];
+  let inside = o.inside & (d.k < ${depth}u);
+  return ${guarded(array, whole, 'o.base + d.base', 'inside')};
 }
 ${
   whole
@@ -239,9 +245,9 @@ fn depthAOf(k: u32) -> DepthA {
 fn oneA(o: OuterA, d: DepthA) -> ${whole ? 'vec4<f32>' : 'f32'} {
   let y = o.y + d.y;
   let x = o.x + d.x;
-  if (!d.inside || o.m >= ${rows}u || y < 0 || y >= ${H} || x < 0 || x >= ${W}) { return ${whole ? 'vec4<f32>()' : '0f'}; }
+  let inside = d.inside & (o.m < ${rows}u) & (y >= 0) & (y < ${H}) & (x >= 0) & (x < ${W});
   let at = o.base + d.base + (u32(y) * ${W}u + u32(x)) * ${total}u + o.channel;
-  return ${array}[at${whole ? ' / 4u' : ''}];
+  return ${guarded(array, whole, 'at', 'inside')};
 }
 fn fetchA(o: OuterA, d: DepthA) -> vec4<f32> {
   return ${whole ? 'oneA(o, d)' : `vec4(${[0, 1, 2, 3].map((l) => `oneA(outerAt(o.base, o.m + ${l}u), d)`).join(', ')})`};
@@ -264,7 +270,7 @@ fn outerBOf(batch: u32, n: u32) -> OuterB {
 }
 fn depthBOf(k: u32) -> DepthB { return DepthB(k, k * ${total}u); }
 fn fetchB(o: OuterB, d: DepthB) -> vec4<f32> {
-  if (o.n >= ${g.filters}u || d.k >= ${count}u) { return vec4<f32>(); }
+  let inside = (o.n < ${g.filters}u) & (d.k < ${count}u);
   let at = o.base + d.base;
   ${four(array, whole, 'o.n', g.filters)}
 }`,

@@ -8,7 +8,8 @@ import type { Traits } from './lowering.ts';
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software|basic render|warp/i;
 
 export const isSoftware = (info: GPUAdapterInfo): boolean =>
-  info.isFallbackAdapter || SOFTWARE.test(`${info.vendor} ${info.architecture} ${info.device} ${info.description}`);
+  info.isFallbackAdapter ||
+  SOFTWARE.test(`${info.vendor} ${info.architecture} ${info.device} ${info.description}`);
 
 export interface AdapterOptions {
   readonly powerPreference?: GPUPowerPreference;
@@ -51,7 +52,9 @@ export async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
     return await adapter.requestDevice({ label: 'lethe', requiredLimits });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new LetheError('device', `the WebGPU adapter ${describe(adapter.info)} gives no device: ${why}`, { cause });
+    throw new LetheError('device', `the WebGPU adapter ${describe(adapter.info)} gives no device: ${why}`, {
+      cause,
+    });
   }
 }
 

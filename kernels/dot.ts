@@ -2,9 +2,10 @@
 // which axis they are fetched. Rows that are not a multiple of four elements are fetched one by one.
 
 import { sizeOf } from '../engine/dtype.ts';
+import { emitProduct } from './gemm.ts';
 import type { Emitter } from './lowering.ts';
-import { emitProduct, type Factor } from './gemm.ts';
 import type { Shader } from './shader.ts';
+import type { Factor } from './tiles.ts';
 
 interface Matrix {
   readonly slot: number;
@@ -21,13 +22,12 @@ function factor(shader: Shader, side: 'A' | 'B', x: Matrix): Factor {
   const array = shader.read(x.slot, 'float32', whole ? 4 : 1);
   const [limit, stride] = [x.outer, x.depthFirst ? 1 : x.depth];
   const depthStride = x.depthFirst ? x.outer : 1;
-  const element = (l: number): string => {
-    const inside = `${x.depthFirst ? 'o.at' : 'd.k'} + ${l}u < ${inner}u`;
-    return `select(0f, ${array}[at + ${l}u], ${inside})`;
-  };
+  const at = whole ? '(o.base + d.base)' : 'o.base + d.base';
+  const neighbour = (l: number): string =>
+    `element${side}(${at} + ${l}u, inside & (${x.depthFirst ? 'o.at' : 'd.k'} + ${l}u < ${inner}u))`;
   const fetch = whole
-    ? `return ${array}[at / 4u];`
-    : `return vec4(${array}[at], ${[1, 2, 3].map(element).join(', ')});`;
+    ? `return select(vec4<f32>(), ${array}[select(0u, ${at} / 4u, inside)], inside);`
+    : `return vec4(${[0, 1, 2, 3].map(neighbour).join(', ')});`;
   return {
     along,
     declarations: `struct Outer${side} { base: u32, at: u32, inside: bool }
@@ -37,10 +37,10 @@ fn outer${side}Of(batch: u32, o: u32) -> Outer${side} {
 }
 fn depth${side}Of(k: u32) -> Depth${side} { return Depth${side}(k, k * ${depthStride}u); }
 fn fetch${side}(o: Outer${side}, d: Depth${side}) -> vec4<f32> {
-  if (!o.inside || d.k >= ${x.depth}u) { return vec4<f32>(); }
-  let at = o.base + d.base;
+  let inside = o.inside & (d.k < ${x.depth}u);
   ${fetch}
-}`,
+}
+${whole ? '' : `fn element${side}(at: u32, inside: bool) -> f32 { return select(0f, ${array}[select(0u, at, inside)], inside); }`}`,
   };
 }
 

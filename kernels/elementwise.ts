@@ -77,7 +77,9 @@ const TABLE: Record<ElementwiseName, Emit> = {
   cos: call('cosOf'),
   floor: call('floor'),
   relu: ([a]) =>
-    float(a) ? `select(0f, ${a.name}, ${a.name} > 0f || isNan(${a.name}))` : `max(${a.name}, ${literal(0, a.dtype)})`,
+    float(a)
+      ? `select(0f, ${a.name}, ${a.name} > 0f || isNan(${a.name}))`
+      : `max(${a.name}, ${literal(0, a.dtype)})`,
   identity: ([a]) => a.name,
   not: ([a]) => `(!${a.name})`,
   convert,

@@ -29,9 +29,9 @@ const gather =
       sizeOf(out.shape),
       to,
       `let outer = at / ${count * inner}u;
-let from = ${index}[${kind === 'slices' ? `at / ${inner}u % ${count}u` : 'at'}];
+let source = ${index}[${kind === 'slices' ? `at / ${inner}u % ${count}u` : 'at'}];
 var value = ${missing};
-if (from >= 0 && from < ${n}) { value = ${shader.read(x.slot, x.dtype)}[(outer * ${n}u + u32(from)) * ${inner}u + at % ${inner}u]; }
+if (source >= 0 && source < ${n}) { value = ${shader.read(x.slot, x.dtype)}[(outer * ${n}u + u32(source)) * ${inner}u + at % ${inner}u]; }
 ${shader.write(out.slot, out.dtype)}[at] = value;`,
     );
   };
@@ -56,8 +56,8 @@ const scatter =
       count === 0
         ? ''
         : `for (var k = 0u; k < ${count}u; k++) {
-let where = ${shader.read(indices.slot, 'int32')}[${kind === 'slices' ? 'k' : position}];
-if (where >= begin && where < end) { ${target}[base + u32(where) * ${inner}u] += ${shader.read(updates.slot, updates.dtype)}[${position}]; }
+let found = ${shader.read(indices.slot, 'int32')}[${kind === 'slices' ? 'k' : position}];
+if (found >= begin && found < end) { ${target}[base + u32(found) * ${inner}u] += ${shader.read(updates.slot, updates.dtype)}[${position}]; }
 }`;
     emitEach(
       shader,

@@ -12,26 +12,7 @@ import { coordinates, lanesFor, mergeAxes, writeBody } from './body.ts';
 import { denseView, type Lowering, type Traits, withRootInMemory } from './lowering.ts';
 import { emitBody } from './reduce.ts';
 import type { Shader } from './shader.ts';
-
-/** Tile of a workgroup (rows, columns, depth) and of an invocation (rows, columns); each invocation's a multiple of 4. */
-export interface Tiles {
-  readonly rows: number;
-  readonly columns: number;
-  readonly depth: number;
-  readonly ownRows: number;
-  readonly ownColumns: number;
-}
-
-/**
- * One factor. `outer` is m for A and n for B. The WGSL of `declarations` defines, with the name of the side as suffix:
- * struct Outer and `outer(batch, o) -> Outer`, what depends on the row or column only; struct Depth and
- * `depth(k) -> Depth`, what depends on k only; and `fetch(outer, depth) -> vec4<f32>`, the elements at four
- * neighbouring positions along `along`, zero outside.
- */
-export interface Factor {
-  readonly along: 'outer' | 'depth';
-  readonly declarations: string;
-}
+import { type Factor, loopOf, type Tiles } from './tiles.ts';
 
 export interface Product {
   readonly label: string;
@@ -49,26 +30,46 @@ export interface Product {
   readonly buffers: readonly number[];
 }
 
+const staged = (
+  rows: number,
+  columns: number,
+  depth: number,
+  ownRows: number,
+  ownColumns: number,
+): Tiles => ({
+  rows,
+  columns,
+  depth,
+  ownRows,
+  ownColumns,
+  direct: false,
+});
+const direct = (ownRows: number, ownColumns: number, invocations: number): Tiles => ({
+  rows: ownRows,
+  columns: ownColumns * invocations,
+  depth: 4,
+  ownRows,
+  ownColumns,
+  direct: true,
+});
+
 /** Tiles for sizes, until something better was measured. */
-export function tilesFor(rows: number, columns: number, depth: number, batch: number, traits: Traits): Tiles {
+export function tilesFor(rows: number, columns: number, batch: number, traits: Traits): Tiles {
   if (traits.software) {
-    const ownColumns = columns > 4 ? 8 : 4;
-    const wide = columns > 32 ? 64 : columns > 16 ? 32 : columns > 8 ? 16 : 8;
-    return { rows: rows > 32 ? 64 : 32, columns: wide, depth: 16, ownRows: 8, ownColumns };
+    if (columns > 32) return direct(4, 8, 8);
+    return direct(rows > 4 ? 8 : 4, 4, columns > 16 ? 8 : 4);
   }
   const tiles = (edge: number): number => batch * Math.ceil(rows / edge) * Math.ceil(columns / edge);
-  if (columns >= 96 && rows >= 96 && tiles(128) >= 128)
-    return { rows: 128, columns: 128, depth: 8, ownRows: 8, ownColumns: 8 };
-  if (columns > 32 && rows > 32) return { rows: 64, columns: 64, depth: 16, ownRows: 4, ownColumns: 4 };
-  if (columns > 16) return { rows: 64, columns: 32, depth: 16, ownRows: 4, ownColumns: 4 };
-  return { rows: 64, columns: 16, depth: 16, ownRows: 4, ownColumns: 4 };
+  if (columns >= 96 && rows >= 96 && tiles(128) >= 128) return staged(128, 128, 8, 8, 8);
+  if (columns > 32 && rows > 32) return staged(64, 64, 16, 4, 4);
+  return staged(64, columns > 16 ? 32 : 16, 16, 4, 4);
 }
 
 /** How many parts k is cut into so that the device has something to do. */
 function partsFor(p: Product, t: Tiles, traits: Traits): number {
   const groups = p.batch * Math.ceil(p.rows / t.rows) * Math.ceil(p.columns / t.columns);
   const enough = traits.software ? 4 : 256;
-  const least = t.depth * (traits.software ? 16 : 8);
+  const least = traits.software ? 512 : 128;
   if (groups >= enough || p.depth < 2 * least) return 1;
   return Math.min(Math.ceil(enough / groups), Math.floor(p.depth / least));
 }
@@ -76,15 +77,19 @@ function partsFor(p: Product, t: Tiles, traits: Traits): number {
 export function emitProduct(p: Product, to: Lowering): void {
   const size = p.batch * p.rows * p.columns;
   if (size === 0) return;
-  const t = tilesFor(p.rows, p.columns, p.depth, p.batch, to.traits);
+  const t = tilesFor(p.rows, p.columns, p.batch, to.traits);
   const parts = partsFor(p, t, to.traits);
   const fuses = p.epilogue !== null && parts === 1 && fits(p, p.epilogue, to);
   if (p.epilogue !== null && !fuses) {
     const slot = p.slot >= 0 ? p.slot : to.scratch(size, 'float32');
     emitProduct({ ...p, slot, epilogue: null }, to);
-    return emitBody(withRootInMemory(p.epilogue, slot, 'float32'), to, `${p.label} epilogue`);
+    emitBody(withRootInMemory(p.epilogue, slot, 'float32'), to, `${p.label} epilogue`);
+    return;
   }
-  if (parts === 1) return emitTiles(p, t, 1, p.slot, to);
+  if (parts === 1) {
+    emitTiles(p, t, 1, p.slot, to);
+    return;
+  }
   const sums = to.scratch(size * parts, 'float32');
   emitTiles(p, t, parts, sums, to);
   const add: Body = {
@@ -114,102 +119,28 @@ function fits(p: Product, epilogue: Body, to: Lowering): boolean {
 function emitTiles(p: Product, t: Tiles, parts: number, slot: number, to: Lowering): void {
   const shader = to.shader(p.label);
   const { a, b } = p.factors(shader);
-  const across = t.columns / t.ownColumns;
-  const threads = across * (t.rows / t.ownRows);
+  const loop = loopOf(t, a, b);
   const tileRows = Math.ceil(p.rows / t.rows);
   const tileColumns = Math.ceil(p.columns / t.columns);
   const perPart = Math.ceil(Math.ceil(p.depth / parts) / t.depth) * t.depth;
-  const rowGroups = t.ownRows / 4;
-  const columnGroups = t.ownColumns / 4;
-  const downs = t.rows / t.ownRows;
-  const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
-
-  const load = (side: 'A' | 'B', f: Factor, outer: number): { before: string; during: string } => {
-    // The slab as vectors: [outer][depth / 4] along depth, [depth][outer / 4] along outer.
-    const inner = f.along === 'depth' ? t.depth / 4 : outer / 4;
-    const vectors = (outer * t.depth) / 4;
-    const before: string[] = [];
-    const during: string[] = [];
-    const tile = side === 'A' ? 'tileRow' : 'tileColumn';
-    const depthFixed = f.along === 'depth' && threads % inner === 0;
-    if (depthFixed) during.push(`let depth${side} = depth${side}Of(k + (lane % ${inner}u) * 4u);`);
-    range(Math.ceil(vectors / threads)).forEach((q) => {
-      const at = q === 0 ? 'lane' : `(lane + ${q * threads}u)`;
-      const o = f.along === 'depth' ? `${at} / ${inner}u` : `(${at} % ${inner}u) * 4u`;
-      const d = f.along === 'depth' ? `(${at} % ${inner}u) * 4u` : `${at} / ${inner}u`;
-      before.push(`let outer${side}${q} = outer${side}Of(batch, ${tile} + ${o});`);
-      const depth = depthFixed ? `depth${side}` : `depth${side}Of(k + ${d})`;
-      const store = `slab${side}[${at}] = fetch${side}(outer${side}${q}, ${depth});`;
-      during.push((q + 1) * threads > vectors ? `if (${at} < ${vectors}u) { ${store} }` : store);
-    });
-    return { before: before.join('\n'), during: during.join('\n') };
-  };
-  const loadA = load('A', a, t.rows);
-  const loadB = load('B', b, t.columns);
-
-  // Four steps along k at a time. `rows` and `columns` name the scalars and vectors in registers.
-  const inner: string[] = [];
-  if (a.along === 'depth')
-    for (const i of range(t.ownRows))
-      inner.push(
-        `let a${i} = slabA[((down + ${(i >> 2) * downs}u) * 4u + ${i & 3}u) * ${t.depth / 4}u + kk];`,
-      );
-  if (b.along === 'depth')
-    for (const j of range(t.ownColumns))
-      inner.push(
-        `let b${j} = slabB[((right + ${(j >> 2) * across}u) * 4u + ${j & 3}u) * ${t.depth / 4}u + kk];`,
-      );
-  for (const s of range(4)) {
-    const c = 'xyzw'[s];
-    if (a.along === 'outer')
-      for (const i of range(rowGroups))
-        inner.push(`let a${s}_${i} = slabA[(kk * 4u + ${s}u) * ${t.rows / 4}u + down + ${i * downs}u];`);
-    for (const j of range(columnGroups))
-      inner.push(
-        b.along === 'outer'
-          ? `let b${s}_${j} = slabB[(kk * 4u + ${s}u) * ${t.columns / 4}u + right + ${j * across}u];`
-          : `let b${s}_${j} = vec4(${range(4)
-              .map((q) => `b${j * 4 + q}.${c}`)
-              .join(', ')});`,
-      );
-    for (const i of range(t.ownRows)) {
-      const x = a.along === 'outer' ? `a${s}_${i >> 2}.${'xyzw'[i & 3]}` : `a${i}.${c}`;
-      for (const j of range(columnGroups)) inner.push(`sum${i}_${j} = fma(vec4(${x}), b${s}_${j}, sum${i}_${j});`);
-    }
-  }
-  const sums = range(t.ownRows).flatMap((i) => range(columnGroups).map((j) => `sum${i}_${j}`));
-  const stores = range(t.ownRows).flatMap((i) =>
-    range(columnGroups).map(
-      (j) =>
-        `storeC(batch, part, tileRow + (down + ${(i >> 2) * downs}u) * 4u + ${i & 3}u, tileColumn + (right + ${j * across}u) * 4u, sum${i}_${j});`,
-    ),
-  );
-  const declarations = `var<workgroup> slabA: array<vec4<f32>, ${(t.rows * t.depth) / 4}>;
-var<workgroup> slabB: array<vec4<f32>, ${(t.columns * t.depth) / 4}>;
-${a.declarations}
-${b.declarations}
-${writeStore(shader, p, parts, slot)}`;
+  const declarations = [
+    loop.declarations,
+    a.declarations,
+    b.declarations,
+    writeStore(shader, p, parts, slot),
+  ];
   const main = `let tileColumn = (group % ${tileColumns}u) * ${t.columns}u;
 let tileRow = (group / ${tileColumns}u % ${tileRows}u) * ${t.rows}u;
 let part = group / ${tileColumns * tileRows}u % ${parts}u;
 let batch = group / ${tileColumns * tileRows * parts}u;
-let right = lane % ${across}u;
-let down = lane / ${across}u;
-${sums.map((s) => `var ${s} = vec4<f32>();`).join('\n')}
-${loadA.before}
-${loadB.before}
-let end = min(part * ${perPart}u + ${perPart}u, ${p.depth}u);
-for (var k = part * ${perPart}u; k < end; k += ${t.depth}u) {
-${loadA.during}
-${loadB.during}
-workgroupBarrier();
-for (var kk = 0u; kk < ${t.depth / 4}u; kk++) {
-${inner.join('\n')}
-}
-workgroupBarrier();
-}
-${stores.join('\n')}`;
-  to.add(shader.kernel({ threads, groups: tileColumns * tileRows * parts * p.batch, declarations, main }));
+let first = part * ${perPart}u;
+let last = min(first + ${perPart}u, ${p.depth}u);
+${loop.code}
+for (var i = 0u; i < ${loop.results}u; i++) {
+storeC(batch, part, tileRow + ${loop.row}, tileColumn + ${loop.column}, own[i]);
+}`;
+  const groups = tileColumns * tileRows * parts * p.batch;
+  to.add(shader.kernel({ threads: loop.threads, groups, declarations: declarations.join('\n'), main }));
 }
 
 /** `storeC`: four neighbouring results to memory, through the epilogue if there is one. */

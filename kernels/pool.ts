@@ -44,7 +44,7 @@ let left = i32(x * ${w.stride[1]}u) - ${w.padding[1][0]};
 for (var h = max(top, 0); h < min(top + ${w.size[0]}, ${H}); h++) {
 for (var v = max(left, 0); v < min(left + ${w.size[1]}, ${W}); v++) {
 let spot = u32(h) * ${W}u + u32(v);
-let from = (n * ${H * W}u + spot) * ${C}u + c;
+let source = (n * ${H * W}u + spot) * ${C}u + c;
 ${each}
 }
 }`;
@@ -55,18 +55,18 @@ const maxPool: Emitter = (i, to) => {
   const [values, positions] = i.outputs;
   const shader = to.shader('maxPool');
   const array = shader.read(x.slot, x.dtype);
-  const each = `let value = ${array}[from];
-if (where < 0 || (!isNan(best) && (value > best || isNan(value)))) { best = value; where = i32(spot); }`;
+  const each = `let value = ${array}[source];
+if (found < 0 || (!isNan(best) && (value > best || isNan(value)))) { best = value; found = i32(spot); }`;
   emitEach(
     shader,
     sizeOf(values.shape),
     to,
     `${image(values.shape)}
 var best = floatOf(0xff800000u);
-var where = -1;
+var found = -1;
 ${eachOfWindow(windowOf(i), x.shape, each)}
 ${shader.write(values.slot, values.dtype)}[at] = best;
-${shader.write(positions.slot, 'int32')}[at] = where;`,
+${shader.write(positions.slot, 'int32')}[at] = found;`,
   );
 };
 
@@ -81,7 +81,7 @@ const sumPool: Emitter = (i, to) => {
     to,
     `${image(y.shape)}
 var total = 0f;
-${eachOfWindow(windowOf(i), x.shape, `total += ${array}[from];`)}
+${eachOfWindow(windowOf(i), x.shape, `total += ${array}[source];`)}
 ${shader.write(y.slot, y.dtype)}[at] = total;`,
   );
 };
@@ -94,7 +94,11 @@ const sumPoolTranspose: Emitter = (i, to) => {
   const [, OH, OW, C] = dy.shape;
   const shader = to.shader('sumPoolTranspose');
   const array = shader.read(dy.slot, dy.dtype);
-  const range = (name: string, d: 0 | 1, limit: number): string => `let ${name}At = i32(${name}) + ${w.padding[d][0]};
+  const range = (
+    name: string,
+    d: 0 | 1,
+    limit: number,
+  ): string => `let ${name}At = i32(${name}) + ${w.padding[d][0]};
 let ${name}First = max(0, (${name}At - ${w.size[d]} + ${w.stride[d]}) / ${w.stride[d]});
 let ${name}Last = min(${limit - 1}, ${name}At / ${w.stride[d]});`;
   emitEach(

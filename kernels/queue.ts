@@ -17,7 +17,10 @@ export class OrderedQueue {
   }
   /** Calls `go` after everything enqueued before, and once `ready` is settled (however). */
   add(go: () => void, ready: Promise<unknown> | null = null): void {
-    if (ready === null && this.empty) return go();
+    if (ready === null && this.empty) {
+      go();
+      return;
+    }
     this.waiting.push({ ready, go });
     if (!this.draining) void this.drain();
   }

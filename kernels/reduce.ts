@@ -6,7 +6,18 @@
 
 import { sizeOf } from '../engine/dtype.ts';
 import type { Body, Instruction, Reduction } from '../engine/program.ts';
-import { coordinates, emitMap, fitBodies, lanesFor, mergeAxes, position, rowMajor, valueName, valueTypes, writeBody } from './body.ts';
+import {
+  coordinates,
+  emitMap,
+  fitBodies,
+  lanesFor,
+  mergeAxes,
+  position,
+  rowMajor,
+  valueName,
+  valueTypes,
+  writeBody,
+} from './body.ts';
 import { denseView, type Emitter, type Lowering, type Traits } from './lowering.ts';
 import { literal, memoryType, valueType } from './shader.ts';
 
@@ -58,7 +69,10 @@ export function emitReductions(body: Body, to: Lowering, label: string, divisor 
   if (sizeOf(body.shape) === 0) {
     for (const r of body.reductions) {
       const steps = [{ op: 'full' as const, args: [], dtype: types[r.value], value: START[r.op] }];
-      emitMap({ shape: [results], inputs: [], steps, stores: [{ value: 0, slot: r.slot }], reductions: [] }, to);
+      emitMap(
+        { shape: [results], inputs: [], steps, stores: [{ value: 0, slot: r.slot }], reductions: [] },
+        to,
+      );
     }
     return;
   }
@@ -73,9 +87,7 @@ export function emitReductions(body: Body, to: Lowering, label: string, divisor 
     chunks === 1 ? r.slot : to.scratch(results * chunks, types[r.value]),
   );
   const combine = (r: Reduction, a: string, b: string): string =>
-    r.op === 'sum'
-      ? `${a} + ${b}`
-      : `${r.op}${valueType(types[r.value]) === 'f32' ? 'Of' : ''}(${a}, ${b})`;
+    r.op === 'sum' ? `${a} + ${b}` : `${r.op}${valueType(types[r.value]) === 'f32' ? 'Of' : ''}(${a}, ${b})`;
   const startOf = (r: Reduction): string => {
     const dtype = types[r.value];
     if (valueType(dtype) === 'f32' || r.op === 'sum') return literal(START[r.op], dtype);
@@ -87,7 +99,8 @@ export function emitReductions(body: Body, to: Lowering, label: string, divisor 
   const accumulate = body.reductions.map((r, j) => {
     const own = Array.from({ length: lanes }, (_, l) => valueName(r.value, l));
     const pairs = lanes === 4 ? [combine(r, own[0], own[1]), combine(r, own[2], own[3])] : own;
-    const one = pairs.length === 2 ? combine(r, pairs[0], pairs[1].includes('+') ? `(${pairs[1]})` : pairs[1]) : own[0];
+    const one =
+      pairs.length === 2 ? combine(r, pairs[0], pairs[1].includes('+') ? `(${pairs[1]})` : pairs[1]) : own[0];
     return `total${j} = ${combine(r, `total${j}`, `(${one})`)};`;
   });
   const tree: string[] = [];
@@ -136,11 +149,12 @@ ${tree.join('\n')}
 if (along == 0u && result < ${results}u) {
 ${finish.join('\n')}
 }`;
-  const declarations = along > 1
-    ? body.reductions
-        .map((r, j) => `var<workgroup> shares${j}: array<${memoryType(types[r.value])}, ${threads}>;`)
-        .join('\n')
-    : '';
+  const declarations =
+    along > 1
+      ? body.reductions
+          .map((r, j) => `var<workgroup> shares${j}: array<${memoryType(types[r.value])}, ${threads}>;`)
+          .join('\n')
+      : '';
   to.add(shader.kernel({ threads, groups: resultGroups * chunks, declarations, main }));
   if (chunks === 1) return;
   const second: Body = {
@@ -236,25 +250,25 @@ fn before(a: ${type}, i: u32, b: ${type}, j: u32) -> bool {
       tree.push(`workgroupBarrier();
 if (along < ${half}u) {
 let other = lane + ${half}u;
-if (before(values[other], positions[other], best, where)) { best = values[other]; where = positions[other]; }
+if (before(values[other], positions[other], best, found)) { best = values[other]; found = positions[other]; }
 values[lane] = best;
-positions[lane] = where;
+positions[lane] = found;
 }`);
     const main = `let along = lane % ${along}u;
 let result = group * ${across}u + lane / ${along}u;
 let base = (result / ${inner}u) * ${n * inner}u + result % ${inner}u;
 let inside = result < ${results}u;
-var where = min(along, ${n - 1}u);
-var best = ${from}[select(0u, base + where * ${inner}u, inside)];
+var found = min(along, ${n - 1}u);
+var best = ${from}[select(0u, base + found * ${inner}u, inside)];
 if (inside) {
 for (var k = along + ${along}u; k < ${n}u; k += ${along}u) {
 let v = ${from}[base + k * ${inner}u];
-if (before(v, k, best, where)) { best = v; where = k; }
+if (before(v, k, best, found)) { best = v; found = k; }
 }
 }
-${along > 1 ? 'values[lane] = best;\npositions[lane] = where;' : ''}
+${along > 1 ? 'values[lane] = best;\npositions[lane] = found;' : ''}
 ${tree.join('\n')}
-if (along == 0u && inside) { ${target}[result] = i32(where); }`;
+if (along == 0u && inside) { ${target}[result] = i32(found); }`;
     to.add(shader.kernel({ threads: 64, groups: Math.ceil(results / across), declarations, main }));
   };
 

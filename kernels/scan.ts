@@ -20,7 +20,8 @@ const cumsum: Emitter = (i, to) => {
   const from = shader.read(x.slot, x.dtype);
   const target = shader.write(out.slot, out.dtype);
   const zero = literal(0, x.dtype);
-  const walk = (column: string): string => `let base = ${column} / ${inner}u * ${n * inner}u + ${column} % ${inner}u;`;
+  const walk = (column: string): string =>
+    `let base = ${column} / ${inner}u * ${n * inner}u + ${column} % ${inner}u;`;
   const at = `base + ${i.params.reverse ? `(${n - 1}u - k)` : 'k'} * ${inner}u`;
   if (columns >= 1024 || n <= 64)
     return emitEach(

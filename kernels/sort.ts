@@ -19,7 +19,8 @@ const KEY: Record<'f32' | 'i32' | 'u32', string> = {
   i32: 'fn keyOf(x: i32) -> u32 { return bitcast<u32>(x) ^ 0x80000000u; }',
   u32: 'fn keyOf(x: u32) -> u32 { return x; }',
 };
-const AFTER = 'fn after(a: vec2<u32>, b: vec2<u32>) -> bool { return a.x > b.x || (a.x == b.x && a.y > b.y); }';
+const AFTER =
+  'fn after(a: vec2<u32>, b: vec2<u32>) -> bool { return a.x > b.x || (a.x == b.x && a.y > b.y); }';
 
 /** One step of the network in workgroup memory: pairs at `distance`, in runs of `run` that rise and fall in turn. */
 const step = (distance: string, run: string, base: string): string => `{
