@@ -12,25 +12,28 @@ export interface InitOptions {
   device?: 'auto' | 'webgpu' | 'cpu' | 'reference';
   /** Float type of new tensors. float64 needs the reference backend. */
   dtype?: 'float32' | 'float64';
+  /** CPU only: convolutions without Winograd's transforms (see CpuOptions in native/backend.ts). Default: LETHE_EXACT=1. */
+  exact?: boolean;
 }
 
 const opened = new Map<string, Backend>();
 
 type Named = 'cpu' | 'webgpu' | 'reference';
 
-async function open(name: Named): Promise<Backend> {
-  const known = opened.get(name);
+async function open(name: Named, exact?: boolean): Promise<Backend> {
+  const key = exact === undefined ? name : `${name} exact=${exact}`;
+  const known = opened.get(key);
   if (known) return known;
-  const backend = await MAKE[name]();
-  opened.set(name, backend);
+  const backend = await MAKE[name](exact);
+  opened.set(key, backend);
   return backend;
 }
 
 const inNode = typeof process === 'object' && typeof process.versions?.node === 'string';
 
-const MAKE: Readonly<Record<Named, () => Backend | Promise<Backend>>> = {
-  reference: createReferenceBackend,
-  cpu: async () => (await import('./native/backend.ts')).createCpuBackend(),
+const MAKE: Readonly<Record<Named, (exact?: boolean) => Backend | Promise<Backend>>> = {
+  reference: () => createReferenceBackend(),
+  cpu: async (exact) => (await import('./native/backend.ts')).createCpuBackend({ exact }),
   webgpu: async () =>
     inNode
       ? (await import('./kernels/node.ts')).openWebGpu()
@@ -44,19 +47,20 @@ const MAKE: Readonly<Record<Named, () => Backend | Promise<Backend>>> = {
 export async function init({
   device: wanted = 'auto',
   dtype = 'float32',
+  exact,
 }: InitOptions = {}): Promise<{ device: string; info: Backend['info'] }> {
   let backend: Backend;
   switch (wanted) {
     case 'reference':
     case 'cpu':
     case 'webgpu':
-      backend = await open(wanted);
+      backend = await open(wanted, wanted === 'cpu' ? exact : undefined);
       break;
     case 'auto':
       if (dtype === 'float64') backend = await open('reference');
       else
         try {
-          backend = await open('cpu');
+          backend = await open('cpu', exact);
         } catch (error) {
           console.warn(
             `lethe: the native CPU backend is not available (${(error as Error).message}); using the TypeScript reference, which is slow`,

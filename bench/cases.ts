@@ -1,8 +1,8 @@
 // What is measured: each case is prepared once and then run many times. A case knows the arithmetic it does (counted from
 // its planned program, as if every convolution were done directly) and how the peer is asked for the same work.
 
-import * as lt from '../index.ts';
 import type { Program } from '../engine/program.ts';
+import * as lt from '../index.ts';
 
 export interface Prepared {
   /** Enqueues one run; what it returns is disposed by the caller once the device has finished. */
@@ -27,7 +27,8 @@ export function flopsOf(program: Program): number {
   for (const i of program.instructions) {
     const [a, b] = i.inputs;
     const [y] = i.outputs;
-    if (i.root === 'dot') total += 2 * product(y.shape) * (i.params.transposeA ? a.shape.at(-2)! : a.shape.at(-1)!);
+    if (i.root === 'dot')
+      total += 2 * product(y.shape) * (i.params.transposeA ? a.shape.at(-2)! : a.shape.at(-1)!);
     // [kh, kw, C / groups] products for each element of the convolution's result.
     else if (i.root === 'conv') total += 2 * product(y.shape) * product(b.shape.slice(1, 4));
     else if (i.root === 'convGradInput') total += 2 * product(a.shape) * product(b.shape.slice(1, 4));
@@ -37,9 +38,14 @@ export function flopsOf(program: Program): number {
 }
 
 const [seed] = [7];
-const normal = (n: number, shape: readonly number[]): lt.Tensor => lt.random.normal(lt.random.key(seed + n), shape);
+const normal = (n: number, shape: readonly number[]): lt.Tensor =>
+  lt.random.normal(lt.random.key(seed + n), shape);
 
-function compiled(f: (...xs: never[]) => unknown, args: readonly unknown[], keep: readonly unknown[] = args): Prepared {
+function compiled(
+  f: (...xs: never[]) => unknown,
+  args: readonly unknown[],
+  keep: readonly unknown[] = args,
+): Prepared {
   const g = lt.jit(f as never);
   return {
     flops: flopsOf(g.program(...args)),
@@ -56,7 +62,12 @@ export function disposeAll(tree: unknown): void {
 
 // ---- products and convolutions ---------------------------------------------------------------------------------------
 
-const matmul = (m: number, n: number, k: number, name = `matmul ${m === n && n === k ? m : `${m}x${k} x ${k}x${n}`}`): Case => ({
+const matmul = (
+  m: number,
+  n: number,
+  k: number,
+  name = `matmul ${m === n && n === k ? m : `${m}x${k} x ${k}x${n}`}`,
+): Case => ({
   suite: 'matmul',
   name,
   peer: { case: 'matmul', m, n, k },
@@ -84,8 +95,17 @@ function convolution({ c, o, h, k, stride }: ConvShape, direction: 'forward' | '
       const y = (a: lt.Tensor, b: lt.Tensor) => lt.conv2d(a, b, { stride, padding: Math.floor(k / 2) });
       const all = [x, w, dy];
       if (direction === 'forward') return compiled(y, [x, w], all);
-      if (direction === 'input') return compiled((b: lt.Tensor, d: lt.Tensor) => lt.vjp((a: lt.Tensor) => y(a, b), lt.zeros(x.shape))[1](d)[0], [w, dy], all);
-      return compiled((a: lt.Tensor, d: lt.Tensor) => lt.vjp((b: lt.Tensor) => y(a, b), lt.zeros(w.shape))[1](d)[0], [x, dy], all);
+      if (direction === 'input')
+        return compiled(
+          (b: lt.Tensor, d: lt.Tensor) => lt.vjp((a: lt.Tensor) => y(a, b), lt.zeros(x.shape))[1](d)[0],
+          [w, dy],
+          all,
+        );
+      return compiled(
+        (a: lt.Tensor, d: lt.Tensor) => lt.vjp((b: lt.Tensor) => y(a, b), lt.zeros(w.shape))[1](d)[0],
+        [x, dy],
+        all,
+      );
     },
   };
 }
@@ -108,7 +128,8 @@ const OTHERS: ConvShape[] = [
 // ---- models ----------------------------------------------------------------------------------------------------------
 
 type ModelName = 'smallCnn' | 'allCnn' | 'resnet18';
-const makeModel = (name: ModelName) => (name === 'allCnn' ? lt.nn.allCnn({ classes: 10, width: 'full' }) : lt.nn[name]({ classes: 10 }));
+const makeModel = (name: ModelName) =>
+  name === 'allCnn' ? lt.nn.allCnn({ classes: 10, width: 'full' }) : lt.nn[name]({ classes: 10 });
 
 interface Setting {
   model: ReturnType<typeof makeModel>;
@@ -173,16 +194,30 @@ function derivative(kind: 'fgsm' | 'persample' | 'hvp', label: string): Case {
     prepare() {
       const { model, variables, x, y } = setting('smallCnn');
       const { params, state } = variables;
-      const loss = (p: unknown, xs: lt.Tensor, ys: lt.Tensor) => lt.crossEntropy(model.apply({ params: p as never, state }, xs).output, ys);
-      const one = (p: unknown, xs: lt.Tensor, ys: lt.Tensor) => loss(p, xs.reshape([1, ...xs.shape]), ys.reshape([1]));
+      const loss = (p: unknown, xs: lt.Tensor, ys: lt.Tensor) =>
+        lt.crossEntropy(model.apply({ params: p as never, state }, xs).output, ys);
+      const one = (p: unknown, xs: lt.Tensor, ys: lt.Tensor) =>
+        loss(p, xs.reshape([1, ...xs.shape]), ys.reshape([1]));
       switch (kind) {
         case 'fgsm':
-          return compiled((p: unknown, xs: lt.Tensor, ys: lt.Tensor) => lt.grad((z: lt.Tensor) => loss(p, z, ys))(xs).sign(), [params, x, y], [variables, x, y]);
+          return compiled(
+            (p: unknown, xs: lt.Tensor, ys: lt.Tensor) =>
+              lt
+                .grad((z: lt.Tensor) => loss(p, z, ys))(xs)
+                .sign(),
+            [params, x, y],
+            [variables, x, y],
+          );
         case 'persample':
           return compiled(lt.vmap(lt.grad(one), { inAxes: [null, 0, 0] }), [params, x, y], [variables, x, y]);
         default: {
           const vector = lt.tree.map((p: lt.Tensor) => normal(9, p.shape), params);
-          return compiled((p: unknown, v: unknown, xs: lt.Tensor, ys: lt.Tensor) => lt.hvp((q: unknown) => loss(q, xs, ys), [p], [v]), [params, vector, x, y], [variables, vector, x, y]);
+          return compiled(
+            (p: unknown, v: unknown, xs: lt.Tensor, ys: lt.Tensor) =>
+              lt.hvp((q: unknown) => loss(q, xs, ys), [p], [v]),
+            [params, vector, x, y],
+            [variables, vector, x, y],
+          );
         }
       }
     },
@@ -194,7 +229,9 @@ export const cases: readonly Case[] = [
   matmul(1024, 1024, 1024),
   matmul(2048, 2048, 2048),
   matmul(128, 128, 4096, 'dense 4096-128'),
-  ...[...RESNET, ...OTHERS].flatMap((s) => (['forward', 'input', 'weight'] as const).map((d) => convolution(s, d))),
+  ...[...RESNET, ...OTHERS].flatMap((s) =>
+    (['forward', 'input', 'weight'] as const).map((d) => convolution(s, d)),
+  ),
   trainingStep('smallCnn'),
   trainingStep('allCnn'),
   trainingStep('resnet18'),

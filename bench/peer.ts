@@ -36,8 +36,17 @@ export async function startPyTorch(): Promise<Peer> {
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const gone = new Promise<never>((_, reject) => {
-    child.on('error', (e) => reject(new LetheError('device', `the peer ${python} did not start: ${e.message}`)));
-    child.on('exit', (code) => reject(new LetheError('device', `the peer ${python} ended with ${code}: ${talk.trim().split('\n').at(-1) ?? ''}; name an interpreter that has PyTorch in LETHE_PEER_PYTHON`)));
+    child.on('error', (e) =>
+      reject(new LetheError('device', `the peer ${python} did not start: ${e.message}`)),
+    );
+    child.on('exit', (code) =>
+      reject(
+        new LetheError(
+          'device',
+          `the peer ${python} ended with ${code}: ${talk.trim().split('\n').at(-1) ?? ''}; name an interpreter that has PyTorch in LETHE_PEER_PYTHON`,
+        ),
+      ),
+    );
   });
   gone.catch(() => undefined);
   const answer = async (): Promise<Record<string, unknown>> => {

@@ -4,6 +4,7 @@ import { allocate, type DType, type Shape, showShape, sizeOf, type TypedArray } 
 import { check, LetheError } from './error.ts';
 import { convert, equal, full as fullPrimitive } from './primitives/elementwise.ts';
 import { iota } from './primitives/movement.ts';
+import { checkShape } from './primitives/rules.ts';
 import { floatType, upload } from './runtime.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -71,6 +72,7 @@ export function tensor(data: TensorData, { shape, dtype }: TensorOptions = {}): 
           ? 'uint32'
           : 'int32');
     const s = shape ?? [source.length];
+    checkShape('tensor', s);
     check(
       sizeOf(s) === source.length,
       'shape',
@@ -88,6 +90,7 @@ export function tensor(data: TensorData, { shape, dtype }: TensorOptions = {}): 
   const flat = new Float64Array(sizeOf(own));
   fill(flat, data, own);
   const s = shape ?? own;
+  checkShape('tensor', s);
   check(
     sizeOf(s) === flat.length,
     'shape',

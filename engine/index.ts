@@ -1,11 +1,13 @@
 // Everything the engine offers, without a device: index.ts at the root adds `init`, which hands one in.
 
 export type { Backend } from './backend.ts';
+export { checkGradients, type GradientCheck, type GradientOptions, type GradientReport } from './check.ts';
 export { arange, eye, full, ones, onesLike, tensor, zeros, zerosLike } from './create.ts';
 export type { DType, Shape, TypedArray } from './dtype.ts';
 export { LetheError } from './error.ts';
+export * as io from './io/index.ts';
 export * as nn from './nn/index.ts';
-export * from './ops.ts';
+export * from './ops/index.ts';
 export * as optim from './optim.ts';
 export * as random from './random.ts';
 export { createReferenceBackend } from './reference.ts';

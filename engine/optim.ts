@@ -3,7 +3,8 @@
 // schedules of the step count, which is part of the state. An optimiser that restricts or rescales another is a wrapper
 // with the same two functions.
 
-import { zeros, zerosLike } from './create.ts';
+import { full, zeros, zerosLike } from './create.ts';
+import type { DType } from './dtype.ts';
 import { check } from './error.ts';
 import type { Rate } from './schedules.ts';
 import type { Tensor } from './tensor.ts';
@@ -24,16 +25,20 @@ export interface Optimiser {
   update(grads: Params, state: OptimiserState, params: Params): { params: Params; state: OptimiserState };
 }
 
-/** The rate for this update, in the type of a parameter. */
-function rateOf(rate: Rate, step: Tensor): (like: Tensor) => Tensor | number {
-  if (typeof rate === 'number') return () => rate;
-  const memo = new Map<string, Tensor>();
+/** The same scalar for all parameters of one type, made once. */
+function perType<S>(make: (dtype: DType) => S): (like: Tensor) => S {
+  const memo = new Map<DType, S>();
   return ({ dtype }) => {
-    let r = memo.get(dtype);
-    if (r === undefined) memo.set(dtype, (r = rate(step.astype(dtype)).astype(dtype)));
-    return r;
+    const known = memo.get(dtype);
+    if (known !== undefined) return known;
+    const made = make(dtype);
+    memo.set(dtype, made);
+    return made;
   };
 }
+/** The rate for the update after `step`, in the type of a parameter. */
+const rateOf = (rate: Rate, step: Tensor): ((like: Tensor) => Tensor | number) =>
+  perType((dtype) => (typeof rate === 'number' ? rate : rate(step.astype(dtype)).astype(dtype)));
 const notNegative = (name: string, options: Record<string, number | undefined>): void => {
   for (const [k, v] of Object.entries(options))
     check(
@@ -149,17 +154,22 @@ function adamLike(
     update: (grads, state, params) => {
       const rate = rateOf(learningRate, state.step);
       const step = state.step.add(1);
-      // 1 - beta^t, without cancellation for beta near 1.
-      const bias = (beta: number, like: Tensor): Tensor | number =>
-        beta === 0 ? 1 : step.astype(like.dtype).mul(Math.log(beta)).expm1().neg();
+      // Bias corrections as factors on scalars, so that an element costs one root and one division.
+      const factors = perType((dtype) => {
+        // 1 - beta^t, without cancellation for beta near 1.
+        const seen = (beta: number): Tensor =>
+          beta === 0 ? full([], 1, dtype) : step.astype(dtype).mul(Math.log(beta)).expm1().neg();
+        return { first: seen(beta1).pow(-1), root: seen(beta2).rsqrt() };
+      });
       const [next, first, second] = mapMany(
         (p, grad, m, v) => {
           const r = rate(p);
           const g = weightDecay !== 0 && !decoupled ? grad.add(p.mul(weightDecay)) : grad;
           const m1 = m.mul(beta1).add(g.mul(1 - beta1));
           const v1 = v.mul(beta2).add(g.mul(g).mul(1 - beta2));
-          const size = v1.div(bias(beta2, p)).sqrt().add(epsilon);
-          const moved = m1.div(bias(beta1, p)).div(size).mul(r);
+          const correct = factors(p);
+          const size = v1.sqrt().mul(correct.root).add(epsilon);
+          const moved = m1.mul(correct.first.mul(r)).div(size);
           const base = weightDecay !== 0 && decoupled ? p.sub(p.mul(weightDecay).mul(r)) : p;
           return [base.sub(moved), m1, v1];
         },

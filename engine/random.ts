@@ -4,7 +4,7 @@
 import { full, tensor } from './create.ts';
 import { type DType, isFloat, type Shape } from './dtype.ts';
 import { check } from './error.ts';
-import * as ops from './ops.ts';
+import * as ops from './ops/index.ts';
 import { convert, less } from './primitives/elementwise.ts';
 import { reshape, slice } from './primitives/movement.ts';
 import { random } from './primitives/random.ts';
@@ -39,9 +39,10 @@ export function foldIn(from: Tensor, data: number): Tensor {
     'value',
     () => `random.foldIn: needs a whole number, got ${data}`,
   );
-  // The pair (key, data) is hashed by running the generator with their sum of differences as key: one block each.
+  // Two rounds of the generator: the key is scrambled before data is added to it, or neighbouring seeds would meet
+  // (seed 1 with data 2 would be seed 2 with data 1).
   const mixed = ops.add(
-    from,
+    random(from, { shape: [2], distribution: 'bits', dtype: 'uint32' }),
     tensor(Uint32Array.of(data >>> 0, (Math.floor(data / 2 ** 32) ^ 0x9e3779b9) >>> 0)),
   );
   return random(mixed, { shape: [2], distribution: 'bits', dtype: 'uint32' });

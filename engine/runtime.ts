@@ -14,7 +14,6 @@ interface Device {
   readonly backend: Backend;
   /** The float type that creation functions use unless told otherwise. */
   readonly dtype: 'float32' | 'float64';
-  readonly eager: Map<string, Compiled>;
 }
 
 let current: Device | null = null;
@@ -37,7 +36,7 @@ export function useBackend(backend: Backend | null, dtype: 'float32' | 'float64'
     'dtype',
     () => `${backend.name} cannot compute in ${dtype}; the reference backend can`,
   );
-  current = { backend, dtype, eager: new Map() };
+  current = { backend, dtype };
 }
 /** Runs f with another backend current; f must not be suspended while another user of the engine runs. */
 export async function withBackend<R>(
@@ -100,9 +99,12 @@ export class Compiled {
       return x.storage.buffer;
     });
     const storages: (Storage | undefined)[] = this.outputSizes.map(() => undefined);
-    // Memory that another tensor also views must stay as it is.
-    for (const [output, input] of this.program.donations)
-      if (!all[input].storage.shared) storages[output] = all[input].storage.retain();
+    // Memory that another tensor also views, or that was passed twice, must stay as it is.
+    for (const [output, input] of this.program.donations) {
+      const { storage } = all[input];
+      if (!storage.shared && all.every((x, i) => i === input || x.storage !== storage))
+        storages[output] = storage.retain();
+    }
     const bound = storages.map((s, i) => s ?? new Storage(backend, backend.allocate(this.outputSizes[i])));
     backend.run(
       this.executable,
@@ -133,8 +135,9 @@ function evaluate(primitive: Primitive, operands: readonly Tensor[], params: obj
   const outs = primitive.shape(xs, params);
   if (primitive.name === 'reshape' || primitive.name === 'barrier' || primitive.name === 'identity')
     return xs.map((x, i) => x.alias(outs[i].shape));
-  const { backend, eager } =
-    xs.length > 0 && xs[0].storage.backend !== device().backend ? foreign(xs[0]) : device();
+  // Operations on tensors of a backend that is not the current one run where the tensors are.
+  const backend = xs.length > 0 ? xs[0].storage.backend : device().backend;
+  const eager = compiledFor(backend);
   const key = `${primitive.name} ${xs.map(signature).join(' ')} ${JSON.stringify(params, printable)}`;
   let compiled = eager.get(key);
   if (compiled === undefined) {
@@ -153,16 +156,15 @@ const signature = (a: Aval): string => `${a.dtype}${a.shape.join('x')}`;
 const printable = (_: string, v: unknown): unknown =>
   typeof v === 'number' && (!Number.isFinite(v) || Object.is(v, -0)) ? `#${Object.is(v, -0) ? '-0' : v}` : v;
 
-/** Operations on tensors of a backend that is not the current one run where the tensors are. */
-const others = new WeakMap<Backend, Device>();
-function foreign(x: Concrete): Device {
-  const { backend } = x.storage;
-  let d = others.get(backend);
-  if (d === undefined) {
-    d = { backend, dtype: 'float32', eager: new Map() };
-    others.set(backend, d);
+/** Programs of single operations, kept for as long as their backend. */
+const eagerPrograms = new WeakMap<Backend, Map<string, Compiled>>();
+function compiledFor(backend: Backend): Map<string, Compiled> {
+  let known = eagerPrograms.get(backend);
+  if (known === undefined) {
+    known = new Map();
+    eagerPrograms.set(backend, known);
   }
-  return d;
+  return known;
 }
 
 function singleEquation(

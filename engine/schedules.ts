@@ -3,7 +3,7 @@
 
 import { full } from './create.ts';
 import { check } from './error.ts';
-import { where } from './ops.ts';
+import { where } from './ops/index.ts';
 import type { Tensor } from './tensor.ts';
 
 export type Schedule = (step: Tensor) => Tensor;

@@ -132,10 +132,25 @@ export class Concrete extends Tensor {
   }
 }
 
+/** Where this file's folder is: lines of the stack below it are the engine's own. */
+const engineFolder = new URL('.', import.meta.url).pathname;
 const callSite = (): string => {
+  const usual = Error.stackTraceLimit;
+  Error.stackTraceLimit = 60;
   const lines = new Error().stack?.split('\n').slice(2) ?? [];
-  return (lines.find((l) => !/[\\/]engine[\\/]|node:internal/.test(l)) ?? lines[0] ?? 'unknown').trim();
+  Error.stackTraceLimit = usual;
+  return (
+    lines.find((l) => !l.includes(engineFolder) && !/node:internal|<anonymous>/.test(l)) ??
+    lines[0] ??
+    'unknown'
+  ).trim();
 };
+
+/** Takes a tensor out of every scope and of the leak check: the engine itself holds it, and will dispose it. */
+export function untrack(tensor: Concrete): Concrete {
+  live.delete(tensor);
+  return keep(tensor);
+}
 
 const concretes = (
   value: unknown,
@@ -175,7 +190,10 @@ export function scope<R>(f: () => R): R {
   }
   if (result instanceof Promise)
     return result.then(
-      (r) => (close(r), r),
+      (r) => {
+        close(r);
+        return r;
+      },
       (e) => {
         close(null);
         throw e;

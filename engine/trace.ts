@@ -58,6 +58,17 @@ export function withTrace<T extends Trace, R>(
   }
 }
 
+/** Runs f as if nothing staged: calls on concrete values reach the device. For the staging trace itself to compute. */
+export function unstaged<R>(f: () => R): R {
+  const outer = staging;
+  staging = null;
+  try {
+    return f();
+  } finally {
+    staging = outer;
+  }
+}
+
 export function bind<P extends object>(
   primitive: Primitive<P>,
   operands: readonly Tensor[],

@@ -120,7 +120,7 @@ export function entries<T = Leaf>(tree: Tree<T>): [string, T][] {
   const out: [string, T][] = [];
   const walk = (node: unknown, path: string): void => {
     if (node === null || node === undefined) return;
-    if (Array.isArray(node)) node.forEach((x, i) => walk(x, path ? `${path}.${i}` : String(i)));
+    if (Array.isArray(node)) for (const [i, x] of node.entries()) walk(x, path ? `${path}.${i}` : String(i));
     else if (isPlainObject(node))
       for (const k of Object.keys(node).sort()) walk(node[k], path ? `${path}.${k}` : k);
     else out.push([path, node as T]);

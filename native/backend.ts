@@ -41,7 +41,8 @@ interface NativeRuntime {
 }
 interface Addon {
   readonly Runtime: new (threads: number) => NativeRuntime;
-  readonly isa: string;
+  instructionSet(): string;
+  useInstructionSet(name: string): boolean;
 }
 
 class CpuBuffer implements DeviceBuffer {
@@ -74,9 +75,18 @@ class Cpu implements CpuBackend {
   #closed = false;
   #ids = new Uint32Array(64);
 
-  constructor(addon: Addon, threads: number) {
+  constructor(
+    addon: Addon,
+    threads: number,
+    private readonly exact: boolean,
+  ) {
     this.#runtime = new addon.Runtime(threads);
-    this.info = { processor: cpus()[0]?.model ?? 'unknown', instructionSet: addon.isa, threads };
+    this.info = {
+      processor: cpus()[0]?.model ?? 'unknown',
+      instructionSet: addon.instructionSet(),
+      threads,
+      exact,
+    };
   }
 
   supports(dtype: DType): boolean {
@@ -111,7 +121,7 @@ class Cpu implements CpuBackend {
   }
 
   compile(program: Program): Executable {
-    const words = lower(program);
+    const words = lower(program, this.exact);
     return new CpuExecutable(
       this,
       this.#call(() => this.#runtime.compile(program.label, words), program.label),
@@ -228,8 +238,7 @@ function load(): Addon {
 /** Whether the CPU backend can be used here, and if not, why and what to do. Never throws. */
 export function describeCpuBackend(): { available: boolean; reason: string } {
   try {
-    const { isa } = load();
-    return { available: true, reason: `${isa}, ${defaultThreads()} threads` };
+    return { available: true, reason: `${load().instructionSet()}, ${defaultThreads()} threads` };
   } catch (error) {
     return { available: false, reason: error instanceof Error ? error.message : String(error) };
   }
@@ -246,10 +255,27 @@ function defaultThreads(): number {
   return threads;
 }
 
-export async function createCpuBackend(options: { threads?: number } = {}): Promise<CpuBackend> {
+/**
+ * Makes every kernel use a narrower instruction set than the machine has ('avx512' | 'avx2' | 'neon' | 'portable');
+ * false if it lacks that one. For tests and for finding faults; only before anything has run.
+ */
+export const useInstructionSet = (name: string): boolean => load().useInstructionSet(name);
+
+export interface CpuOptions {
+  /** Default: LETHE_THREADS, else the number of cores this process may use. */
+  threads?: number;
+  /**
+   * Compute convolutions only by adding plain products. The default also uses Winograd's transforms, up to three times
+   * faster: their error is relative to the largest value in a patch of 6x6 pixels, not to the result, and a NaN or
+   * infinity spreads over the 4x4 results of its tile. Default: LETHE_EXACT=1.
+   */
+  exact?: boolean;
+}
+
+export async function createCpuBackend(options: CpuOptions = {}): Promise<CpuBackend> {
   const threads = options.threads ?? defaultThreads();
   check(Number.isInteger(threads) && threads >= 1 && threads <= 1024, 'value', () => {
     return `threads must be a whole number from 1 to 1024, not ${threads}`;
   });
-  return new Cpu(load(), threads);
+  return new Cpu(load(), threads, options.exact ?? process.env.LETHE_EXACT === '1');
 }

@@ -123,6 +123,7 @@ async function compileAll(compiler, include) {
         if (stderr) process.stderr.write(stderr);
       } catch (error) {
         rmSync(part, { force: true });
+        next = stale.length; // the others need not begin anything more
         throw new Unavailable(
           `${file} does not compile with ${compiler.version}\n${error.stderr ?? error.message}`,
         );

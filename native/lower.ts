@@ -45,7 +45,7 @@ const ELEMENTWISE: Record<ElementwiseName, number> = {
   full: 32,
 };
 
-type Encoder = readonly [code: number, params: (i: Instruction) => readonly number[]];
+type Encoder = readonly [code: number, params: (i: Instruction, exact: boolean) => readonly number[]];
 
 type Pair = readonly [number, number];
 interface WindowParams {
@@ -65,9 +65,9 @@ const none = (): readonly number[] => [];
 const axes = (i: Instruction): readonly number[] => get(i, 'axes');
 const axis = (i: Instruction): readonly number[] => [get<number>(i, 'axis')];
 const flag = (i: Instruction, name: string): number => (i.params[name] ? 1 : 0);
-const convolution = (i: Instruction): readonly number[] => {
+const convolution = (i: Instruction, exact: boolean): readonly number[] => {
   const { stride, padding, dilation, groups } = i.params as unknown as WindowParams;
-  return [...stride, ...padding[0], ...padding[1], ...dilation, groups];
+  return [...stride, ...padding[0], ...padding[1], ...dilation, groups, exact ? 1 : 0];
 };
 const pooling = (i: Instruction): readonly number[] => {
   const { size, stride, padding } = i.params as unknown as WindowParams;
@@ -136,7 +136,8 @@ class Writer {
   }
 }
 
-export function lower(program: Program): Float64Array {
+/** `exact`: convolutions only by algorithms that add plain products (no Winograd transforms). */
+export function lower(program: Program, exact = false): Float64Array {
   const w = new Writer();
 
   const operand = (o: Operand): void => {
@@ -167,7 +168,7 @@ export function lower(program: Program): Float64Array {
   const instruction = (i: Instruction): void => {
     const encoder = i.root === null ? null : ROOTS[i.root];
     w.put(encoder ? encoder[0] : -1);
-    w.numbers(encoder ? encoder[1](i) : []);
+    w.numbers(encoder ? encoder[1](i, exact) : []);
     w.list(i.inputs, operand);
     w.list(i.outputs, operand);
     w.list(i.prologues ?? [], body);

@@ -82,6 +82,8 @@ export interface Cost {
 
 /** Where a long computation keeps its state so that a killed process resumes to the same bits. */
 export interface CheckpointStore {
+  /** Whether `save` would write now. Where it is there, ask before gathering a state that costs time to gather. */
+  due?(): boolean;
   load(): Promise<{
     arrays: Record<string, { data: Float32Array | Int32Array | Uint32Array; shape: number[] }>;
     meta: Record<string, unknown>;

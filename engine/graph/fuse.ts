@@ -10,6 +10,7 @@
 import { type Shape, sizeOf, stridesOf } from '../dtype.ts';
 import { sameShape } from '../primitives/rules.ts';
 import type { Equation, Graph, Var } from './graph.ts';
+import { type Node, Order } from './order.ts';
 import { type Reading, reshapeStrides, Views } from './views.ts';
 
 export interface KernelReduction {
@@ -32,7 +33,7 @@ export interface Kernel {
   readonly copy: { readonly target: Var; readonly source: Reading | null } | null;
 }
 
-class Group implements Kernel {
+class Group implements Kernel, Node {
   root: Equation | null = null;
   steps: Equation[] = [];
   reductions: KernelReduction[] = [];
@@ -40,9 +41,11 @@ class Group implements Kernel {
   rootReads: Var[] = [];
   copy: Kernel['copy'] = null;
   mergedInto: Group | null = null;
+  readonly dependents = new Set<Group>();
   constructor(
     public domain: Shape,
     public position: number,
+    public order: number,
   ) {}
   /** Values in memory that are read. */
   *reads(): Iterable<Var> {
@@ -82,6 +85,7 @@ class Fuser {
   /** The group that makes a value, in memory or in registers. */
   private readonly maker = new Map<Var, Group>();
   private readonly readers = new Map<Var, Set<Group>>();
+  private readonly order = new Order<Group>((g) => this.sourcesOf(g), resolve);
 
   /** Axes of the reductions that are the only use of a value. */
   private readonly reductionOnly = new Map<Var, readonly number[]>();
@@ -121,7 +125,9 @@ class Fuser {
       if (e.primitive.name === 'reshape' || e.primitive.name === 'barrier') continue;
       for (const x of e.inputs) {
         const flat = this.views.flat(x);
-        uses.set(flat, [...(uses.get(flat) ?? []), e]);
+        const list = uses.get(flat);
+        if (list) list.push(e);
+        else uses.set(flat, [e]);
       }
     }
     for (const e of [...this.graph.equations].reverse()) {
@@ -186,9 +192,8 @@ class Fuser {
     const maker = this.elementMaker(x);
     if (maker && this.canReduce(maker, x, axes)) return maker;
     // Otherwise join a kernel that reads the same memory in the same order.
-    const flat = this.views.flat(x);
-    for (const g of this.readersFor([flat]))
-      if (this.canReduce(g, x, axes) && !this.wouldCycle(g, [flat])) return g;
+    for (const g of this.readersFor([x]))
+      if (this.canReduce(g, x, axes) && !this.wouldCycle(g, [this.views.flat(x)])) return g;
     return null;
   }
   /** May g reduce a value shaped like x over these axes? */
@@ -197,9 +202,17 @@ class Fuser {
     const mapped = mapAxes(x.shape, axes, g.domain);
     return mapped !== null && (g.reductions.length === 0 || sameShape(g.reductions[0].axes, mapped));
   }
+  /** What readers of the same memory share: not the memory itself if a barrier stands before it. */
+  private readAs(x: Var): Var {
+    for (let at = x; ; ) {
+      const e = this.definition.get(at);
+      if (e?.primitive.name !== 'reshape' || this.views.copied.has(at)) return at;
+      at = e.inputs[0];
+    }
+  }
   /** Kernels that read one of the operands from memory, element for element. */
   private readersFor(operands: readonly Var[]): Group[] {
-    return operands.flatMap((x) => [...(this.readers.get(this.views.flat(x)) ?? [])].map(resolve));
+    return operands.flatMap((x) => [...(this.readers.get(this.readAs(x)) ?? [])].map(resolve));
   }
 
   private placeRoot(e: Equation, position: number): void {
@@ -207,6 +220,7 @@ class Fuser {
     const g = this.start(e.outputs[0].shape, position);
     g.root = e;
     g.rootReads = reads;
+    for (const v of reads) this.readsFrom(g, v);
     for (const v of e.outputs) this.maker.set(v, g);
   }
 
@@ -225,6 +239,7 @@ class Fuser {
       if (source) this.written(source.base, position);
       const g = this.start(flat.shape, position);
       g.copy = { target: flat, source };
+      if (source) this.readsFrom(g, source.base);
       this.maker.set(flat, g);
       this.views.copied.add(flat);
     }
@@ -234,7 +249,7 @@ class Fuser {
   // ---- joining ------------------------------------------------------------------------------------------------------
 
   private start(domain: Shape, position: number): Group {
-    const g = new Group(domain, position);
+    const g = new Group(domain, position, this.order.last());
     this.groups.push(g);
     return g;
   }
@@ -251,6 +266,7 @@ class Fuser {
   }
   /** The group where x is an element-for-element value: a step, or the only result of a root that takes epilogues. */
   private elementMaker(x: Var): Group | null {
+    if (this.views.held(x)) return null;
     const v = this.views.flat(x);
     const g = this.makerOf(v);
     if (g === undefined || g.copy !== null || g.reductions.some((r) => r.equation.outputs[0] === v))
@@ -277,31 +293,36 @@ class Fuser {
       // A reading may stand on a view or lazy value that has to be written out first.
       this.written(reading.base, position);
       g.readings.set(x, reading);
+      this.readsFrom(g, reading.base);
       if (reading.base === this.views.flat(x)) {
-        const set = this.readers.get(reading.base);
+        const name = this.readAs(x);
+        const set = this.readers.get(name);
         if (set) set.add(g);
-        else this.readers.set(reading.base, new Set([g]));
+        else this.readers.set(name, new Set([g]));
       }
+    }
+  }
+  private readsFrom(g: Group, v: Var): void {
+    const from = this.makerOf(v);
+    if (from) this.order.precede(from, g);
+  }
+  private *sourcesOf(g: Group): Iterable<Group> {
+    for (const v of g.reads()) {
+      const from = this.makerOf(v);
+      if (from && from !== g) yield from;
     }
   }
   /** Would g, if it also read `bases`, depend on itself? */
   private wouldCycle(g: Group, bases: Iterable<Var>): boolean {
-    const visited = new Set<Group>();
-    const reaches = (v: Var): boolean => {
+    // A value that is not in memory yet depends on what it would be made from.
+    const makers = new Set<Group>();
+    const values = new Set(bases);
+    for (const v of values) {
       const from = this.makerOf(v);
-      if (from === undefined) {
-        // Not in memory yet: it depends on what it would be made from.
-        const e = this.definition.get(v);
-        return e !== undefined && e.inputs.some(reaches);
-      }
-      if (from === g) return true;
-      if (visited.has(from)) return false;
-      visited.add(from);
-      for (const r of from.reads()) if (reaches(r)) return true;
-      return false;
-    };
-    for (const v of bases) if (reaches(v)) return true;
-    return false;
+      if (from) makers.add(from);
+      else for (const x of this.definition.get(v)?.inputs ?? []) values.add(x);
+    }
+    return this.order.wouldCycle(g, makers);
   }
   /** One group out of two on domains of one size; null if they cannot be one. */
   private merge(a: Group, b: Group): Group | null {
@@ -329,6 +350,7 @@ class Fuser {
     from.mergedInto = into;
     for (const x of [...into.readings.keys()]) if (this.elementMaker(x) === into) into.readings.delete(x);
     into.position = Math.max(into.position, from.position);
+    this.order.merged(into, from);
     return into;
   }
 
@@ -338,19 +360,23 @@ class Fuser {
   private ordered(): Kernel[] {
     const alive = this.groups.filter((g) => g.mergedInto === null).sort((a, b) => a.position - b.position);
     const order = new Map(this.graph.equations.map((e, i) => [e, i]));
+    for (const g of alive) g.steps.sort((a, b) => (order.get(a) as number) - (order.get(b) as number));
     const done = new Set<Group>();
     const out: Kernel[] = [];
-    const visit = (g: Group): void => {
-      if (done.has(g)) return;
-      done.add(g);
-      for (const v of g.reads()) {
-        const from = this.makerOf(v);
-        if (from && from !== g) visit(from);
+    for (const g of alive) {
+      // Depth first without recursion: programs may be long chains.
+      const path = [g];
+      while (path.length > 0) {
+        const at = path[path.length - 1];
+        const missing = [...this.sourcesOf(at)].filter((s) => !done.has(s));
+        if (missing.length > 0 && !done.has(at)) path.push(...missing.reverse());
+        else {
+          path.pop();
+          if (!done.has(at)) out.push(at);
+          done.add(at);
+        }
       }
-      g.steps.sort((a, b) => (order.get(a) as number) - (order.get(b) as number));
-      out.push(g);
-    };
-    for (const g of alive) visit(g);
+    }
     return out;
   }
 }

@@ -130,7 +130,7 @@ export function namer(): (v: Var) => string {
 
 export const showParams = (params: object): string =>
   Object.entries(params)
-    .map(([k, v]) => `${k}=${typeof v === 'string' ? v : JSON.stringify(v)}`)
+    .map(([k, v]) => `${k}=${typeof v === 'string' || typeof v === 'number' ? v : JSON.stringify(v)}`)
     .join(' ');
 
 /** One line an equation: `c:float32[2] = sum[axes=[1]] b`. */

@@ -47,7 +47,7 @@ class SlotTable {
   private readonly needed = new Set<Var>();
 
   constructor(
-    private readonly graph: Graph,
+    graph: Graph,
     private readonly fused: Fused,
   ) {
     const inputs = [...graph.inputs, ...graph.constants.map((c) => c.variable)];
@@ -241,8 +241,11 @@ class BodyBuilder {
         : this.stepOnce(this.fused.definition.get(target) as Equation);
       stores.push({ ref, slot: slots.slot(target) });
     }
+    const used = this.usedSteps();
     for (const e of k.steps) {
       const [out] = e.outputs;
+      // In order, so that long chains need no recursion.
+      if (used.has(e)) this.value(out);
       // A step that was moved here from another kernel is stored there, if at all.
       if (slots.storedBy(k, out)) stores.push({ ref: this.value(out), slot: slots.slot(out) });
     }
@@ -268,6 +271,27 @@ class BodyBuilder {
         }),
       ),
     };
+  }
+
+  /** Steps that a store or a reduction of this kernel needs. */
+  private usedSteps(): Set<Equation> {
+    const { k, fused, slots } = this;
+    const used = new Set<Equation>();
+    const need = (x: Var): void => {
+      const e = fused.definition.get(fused.views.flat(x));
+      if (e && this.own.has(e)) used.add(e);
+    };
+    for (const e of k.steps) if (slots.storedBy(k, e.outputs[0])) used.add(e);
+    for (const r of k.reductions) need(r.equation.inputs[0]);
+    // A set grows while it is walked through.
+    for (const e of used) for (const x of e.inputs) this.eachLazy(x, need);
+    return used;
+  }
+  /** x, or, where x is computed anew in every kernel, what it is computed from. */
+  private eachLazy(x: Var, f: (x: Var) => void): void {
+    f(x);
+    const e = this.fused.definition.get(this.fused.views.flat(x));
+    if (e && !this.own.has(e) && isCheap(e)) for (const y of e.inputs) this.eachLazy(y, f);
   }
 
   private input(base: Var, strides: readonly number[], offset: number): Ref {

@@ -2,7 +2,7 @@
 // elements, chains of views, work on broadcast operands done before broadcasting, factors moved out of sums. Only the last
 // changes the order of floating-point operations.
 
-import { type Aval, type DType, isFloat, type Shape, sizeOf } from '../dtype.ts';
+import { type Aval, allocate, type DType, isFloat, type Shape, sizeOf } from '../dtype.ts';
 import { primitives } from '../primitives/index.ts';
 import { sameShape } from '../primitives/rules.ts';
 import type { Primitive } from '../primitives/types.ts';
@@ -103,7 +103,8 @@ function rewrite(
     const one = inputs.map((v, i) => ({
       shape: [],
       dtype: v.dtype,
-      data: Float64Array.of(constants[i] as number),
+      // As it lies in memory: rounded to its type.
+      data: allocate(v.dtype, 1).fill(constants[i] as number),
     }));
     const dtype = primitive.shape(inputs, params)[0].dtype;
     const [value] = primitive.reference(one, params, [{ shape: [], dtype }])[0];

@@ -64,6 +64,17 @@ export class Views {
     }
   }
 
+  /** Does a barrier stand between v and the memory it is read from? Then no work on v may move to where that is made. */
+  held(v: Var): boolean {
+    for (let at = v; ; ) {
+      const e = this.definition.get(at);
+      if (e === undefined || this.copied.has(at)) return false;
+      if (e.primitive.name === 'barrier') return true;
+      if (e.primitive.name !== 'reshape') return false;
+      at = e.inputs[0];
+    }
+  }
+
   reading(v: Var): Reading {
     const e = this.definition.get(v);
     const dense = { base: v, strides: stridesOf(v.shape), offset: 0 };
@@ -75,7 +86,7 @@ export class Views {
       const strides = reshapeStrides(x.shape, under.strides, v.shape);
       if (strides) return { base: under.base, strides, offset: under.offset };
       // The operand itself has to be written out; its reshape is then an alias.
-      return { base: x, strides: stridesOf(v.shape), offset: 0 };
+      return { base: this.flat(x), strides: stridesOf(v.shape), offset: 0 };
     }
     const step = viewOf(e.primitive.name, x.shape, e.params);
     if (step === null) return dense;

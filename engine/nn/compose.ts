@@ -2,8 +2,9 @@
 // none); named children keep them under their names (children without variables have no entry), so that paths in
 // params are the names PyTorch gives the same modules.
 
-import type { Shape } from '../dtype.ts';
+import type { DType, Shape } from '../dtype.ts';
 import { split } from '../random.ts';
+import { floatType } from '../runtime.ts';
 import type { Tensor } from '../tensor.ts';
 import { evalShape, ShapeOf } from '../transforms/shape.ts';
 import { flatten, type Tree } from '../tree.ts';
@@ -17,7 +18,7 @@ export function outputShape(
   layer: Layer,
   variables: Variables,
   inputShape: Shape,
-  dtype: 'float32' | 'float64' | 'int32' = 'float32',
+  dtype: DType = floatType(),
 ): Shape {
   return (
     evalShape(

@@ -4,7 +4,7 @@
 import { tensor } from '../create.ts';
 import { isFloat, type Shape, showShape, sizeOf } from '../dtype.ts';
 import { check } from '../error.ts';
-import * as ops from '../ops.ts';
+import * as ops from '../ops/index.ts';
 import { bernoulli, split } from '../random.ts';
 import { floatType } from '../runtime.ts';
 import type { Tensor } from '../tensor.ts';
@@ -96,7 +96,7 @@ export function conv2d(filters: number, options: ConvLayerOptions = {}): Layer {
   };
 }
 
-/** int32 positions [...] -> [..., features]: rows of weight [count, features], standard normal as in PyTorch. */
+/** Whole numbers [...] (any type) -> [..., features]: rows of weight [count, features], standard normal as in PyTorch. */
 export function embedding(
   count: number,
   features: number,
@@ -107,7 +107,10 @@ export function embedding(
   return {
     name: 'embedding',
     init: (key) => ({ params: { weight: weightInit(key, [count, features]) }, state: {} }),
-    apply: ({ params, state }, x) => ({ output: ops.take((params as Weights).weight, x, 0), state }),
+    apply: ({ params, state }, x) => ({
+      output: ops.take((params as Weights).weight, x.astype('int32'), 0),
+      state,
+    }),
   };
 }
 

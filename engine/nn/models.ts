@@ -2,7 +2,7 @@
 // that a path in params is the name in a state dict (see docs/models.md for every list). All take images [N, H, W, C] of
 // any size their pools allow, and give logits [N, classes].
 
-import * as ops from '../ops.ts';
+import * as ops from '../ops/index.ts';
 import { scope } from '../tensor.ts';
 import { residual, sequential } from './compose.ts';
 import { kaimingNormal } from './init.ts';

@@ -4,7 +4,7 @@
 import { ones, zeros } from '../create.ts';
 import { sizeOf } from '../dtype.ts';
 import { check } from '../error.ts';
-import * as ops from '../ops.ts';
+import * as ops from '../ops/index.ts';
 import type { Tensor } from '../tensor.ts';
 import { stopGradient } from '../transforms/autodiff.ts';
 import { positive } from './layers.ts';

@@ -124,38 +124,35 @@ function finish(total: Float64Array, out: Aval) {
 // ---- batching --------------------------------------------------------------------------------------------------------
 
 /**
- * `imageOperands`: operands whose second axis is N (and so is the result's). When all and only they are batched and
- * B is 1, the batch joins N. Otherwise every operand gets the batch, and it joins B.
+ * `imageOperands`: operands whose second axis is N (and so is the result's). When all and only they are batched, the
+ * batch joins N. Otherwise every operand gets the batch, and it joins B.
  */
 const batchConv =
   <P extends ConvParams>(self: () => Primitive<P>, imageOperands: readonly boolean[]): BatchRule<P> =>
   (operands, batched, params, size) => {
-    const intoN = operands.every(
-      (x, i) => batched[i] === imageOperands[i] && x.shape[batched[i] ? 1 : 0] === 1,
-    );
-    if (intoN) {
+    const B = operands[0].shape[batched[0] ? 1 : 0];
+    if (operands.every((_, i) => batched[i] === imageOperands[i])) {
+      // [V, B, N, ...] -> [B, V * N, ...], which moves nothing when B is 1.
+      const N = operands[imageOperands.indexOf(true)].shape[2];
       const merged = operands.map((x, i) =>
-        batched[i] ? reshape(x, [1, size * x.shape[2], ...x.shape.slice(3)]) : x,
+        batched[i] ? reshape(moveUnit(x, 0, 1), [B, size * N, ...x.shape.slice(3)]) : x,
       );
       const [y] = bind(self(), merged, params);
-      return [reshape(y, [size, 1, y.shape[1] / Math.max(1, size), ...y.shape.slice(2)])];
-    }
-    if (operands.every((x, i) => batched[i] === imageOperands[i])) {
-      // [V, B, N, ...] -> [B, V * N, ...]
-      const B = operands[0].shape[batched[0] ? 1 : 0];
-      const merged = operands.map((x, i) =>
-        batched[i] ? reshape(moveAxis(x, 0, 1), [B, size * x.shape[2], ...x.shape.slice(3)]) : x,
-      );
-      const [y] = bind(self(), merged, params);
-      return [moveAxis(reshape(y, [B, size, y.shape[1] / Math.max(1, size), ...y.shape.slice(2)]), 1, 0)];
+      return [moveUnit(reshape(y, [B, size, N, ...y.shape.slice(2)]), 1, 0)];
     }
     const all = operands.map((x, i) => {
       const full = ensureBatched(x, batched[i], size);
       return reshape(full, [size * full.shape[1], ...full.shape.slice(2)]);
     });
     const [y] = bind(self(), all, params);
-    return [reshape(y, [size, y.shape[0] / Math.max(1, size), ...y.shape.slice(1)])];
+    return [reshape(y, [size, B, ...y.shape.slice(1)])];
   };
+
+/** moveAxis for neighbouring axes, as a reshape where one of them has a single element. */
+function moveUnit(x: Tensor, from: 0 | 1, to: 0 | 1): Tensor {
+  const [a, b, ...rest] = x.shape;
+  return a === 1 || b === 1 ? reshape(x, [b, a, ...rest]) : moveAxis(x, from, to);
+}
 
 // ---- the three -------------------------------------------------------------------------------------------------------
 
@@ -285,10 +282,13 @@ const convGradInputPrimitive: Primitive<ConvGradInputParams> = {
     checkPair('convGradInput', dy, w);
     const expected = outputSize(p.inputSize, [w.shape[1], w.shape[2]], p);
     check(
-      dy.shape[4] === w.shape[4] && dy.shape[2] === expected[0] && dy.shape[3] === expected[1],
+      dy.shape[4] === w.shape[4] &&
+        w.shape[4] % p.groups === 0 &&
+        dy.shape[2] === expected[0] &&
+        dy.shape[3] === expected[1],
       'shape',
       () =>
-        `convGradInput: ${showAval(dy)} is no result of weights ${showAval(w)} on ${p.inputSize.join('x')} images; expected ${expected.join('x')} with ${w.shape[4]} channels`,
+        `convGradInput: ${showAval(dy)} is no result of weights ${showAval(w)} in ${p.groups} groups on ${p.inputSize.join('x')} images; expected ${expected.join('x')} with ${w.shape[4]} channels`,
     );
     return [aval([dy.shape[0], dy.shape[1], ...p.inputSize, w.shape[3] * p.groups], dy.dtype)];
   },

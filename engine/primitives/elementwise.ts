@@ -6,7 +6,7 @@ import { check } from '../error.ts';
 import type { Tensor } from '../tensor.ts';
 import { bind } from '../trace.ts';
 import { erf as erfOf } from './erf.ts';
-import { addMaybe, aval, ensureBatched, sameShape } from './rules.ts';
+import { addMaybe, aval, checkShape, ensureBatched, sameShape } from './rules.ts';
 import type { BatchRule, MaybeZero, Primitive, Sample, TransposeRule } from './types.ts';
 import { isUndefined } from './types.ts';
 
@@ -33,6 +33,8 @@ interface Spec {
   /** Result type; default that of the last operand. */
   result?: DType;
   compute: (...x: number[]) => number;
+  /** For integers, where doubles are too short to wrap exactly. */
+  computeInteger?: (...x: number[]) => number;
   /** One tangent rule an operand: (tangent, result, ...operands) -> tangent of the result. Absent: constant. */
   tangents?: readonly ((t: Tensor, y: Tensor, ...x: Tensor[]) => MaybeZero)[];
   transpose?: TransposeRule<None>;
@@ -40,7 +42,7 @@ interface Spec {
 }
 
 function elementwise(spec: Spec): Primitive<None> {
-  const { name, operands, compute } = spec;
+  const { name, operands } = spec;
   const self: Primitive<None> = {
     name,
     kind: 'elementwise',
@@ -91,6 +93,7 @@ function elementwise(spec: Spec): Primitive<None> {
       const n = sizeOf(out.shape);
       const result = allocate(out.dtype, n);
       const [a, b, c] = inputs.map((x) => x.data);
+      const compute = isFloat(out.dtype) ? spec.compute : (spec.computeInteger ?? spec.compute);
       if (inputs.length === 1) for (let i = 0; i < n; i++) result[i] = compute(a[i]);
       else if (inputs.length === 2) for (let i = 0; i < n; i++) result[i] = compute(a[i], b[i]);
       else for (let i = 0; i < n; i++) result[i] = compute(a[i], b[i], c[i]);
@@ -218,7 +221,7 @@ const table = {
   relu: elementwise({
     name: 'relu',
     operands: ['number'],
-    compute: (x) => (x > 0 ? x : x === x ? 0 : x),
+    compute: (x) => (x > 0 || Number.isNaN(x) ? x : 0),
     // Through the result, so that a compiled program need not keep the operand.
     tangents: [(t, y) => select(less(fillLike(y, 0), y), t, fillLike(t, 0))],
   }),
@@ -248,6 +251,7 @@ const table = {
     name: 'mul',
     operands: ['number', 'number'],
     compute: (a, b) => a * b,
+    computeInteger: Math.imul,
     tangents: [(t, _, _a, b) => mul(t, b), (t, _, a) => mul(a, t)],
     transpose: ([ct], [a, b]) =>
       ct === null ? [null, null] : isUndefined(a) ? [mul(ct, b as Tensor), null] : [null, mul(ct, a)],
@@ -262,7 +266,7 @@ const table = {
   maximum: elementwise({
     name: 'maximum',
     operands: ['number', 'number'],
-    compute: (a, b) => (a > b || a !== a ? a : b),
+    compute: (a, b) => (a > b || Number.isNaN(a) ? a : b),
     tangents: [
       (t, _, a, b) => mul(t, share(a, b, less(b, a))),
       (t, _, a, b) => mul(t, share(a, b, less(a, b))),
@@ -271,7 +275,7 @@ const table = {
   minimum: elementwise({
     name: 'minimum',
     operands: ['number', 'number'],
-    compute: (a, b) => (a < b || a !== a ? a : b),
+    compute: (a, b) => (a < b || Number.isNaN(a) ? a : b),
     tangents: [
       (t, _, a, b) => mul(t, share(a, b, less(a, b))),
       (t, _, a, b) => mul(t, share(a, b, less(b, a))),
@@ -282,7 +286,11 @@ const table = {
     operands: ['float', 'float'],
     compute: (a, b) => a ** b,
     tangents: [
-      (t, _, a, b) => mul(t, mul(b, pow(a, plus(b, -1)))),
+      // a ** 0 is 1 everywhere; 0 * 0 ** -1 would be NaN.
+      (t, _, a, b) => {
+        const zero = fillLike(b, 0);
+        return mul(t, select(equal(b, zero), zero, mul(b, pow(a, plus(b, -1)))));
+      },
       // 0 ** b has derivative 0 in b for b > 0; log(0) * 0 would be NaN.
       (t, y, a) => mul(t, select(equal(a, fillLike(a, 0)), fillLike(a, 0), mul(y, log(a)))),
     ],
@@ -333,7 +341,7 @@ const table = {
 // ---- the two with parameters -----------------------------------------------------------------------------------------
 
 const toInteger = (x: number, low: number, high: number): number =>
-  x !== x ? 0 : Math.min(high, Math.max(low, Math.trunc(x)));
+  Number.isNaN(x) ? 0 : Math.min(high, Math.max(low, Math.trunc(x)));
 const convertOne: Record<DType, (x: number) => number> = {
   float32: (x) => x,
   float64: (x) => x,
@@ -368,7 +376,10 @@ const convertPrimitive: Primitive<{ dtype: DType }> = {
 const fullPrimitive: Primitive<{ shape: Shape; value: number; dtype: DType }> = {
   name: 'full',
   kind: 'elementwise',
-  shape: (_, { shape, dtype }) => [aval(shape, dtype)],
+  shape: (_, { shape, dtype }) => {
+    checkShape('full', shape);
+    return [aval(shape, dtype)];
+  },
   jvp: 'constant',
   transpose: 'nonlinear',
   batch: (_, __, params, size) => bind(fullPrimitive, [], { ...params, shape: [size, ...params.shape] }),

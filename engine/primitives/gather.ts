@@ -7,7 +7,7 @@ import { check } from '../error.ts';
 import type { Tensor } from '../tensor.ts';
 import { bind } from '../trace.ts';
 import { add, and, fillLike, less, lessEqual, mul, select } from './elementwise.ts';
-import { iota, moveAxis, reshape } from './movement.ts';
+import { broadcast, iota, moveAxis, reshape } from './movement.ts';
 import { around, aval, checkAxis, checkIndices, ensureBatched, multilinear, sameShape } from './rules.ts';
 import type { Primitive } from './types.ts';
 
@@ -20,11 +20,14 @@ export interface AxisSize extends Axis {
 
 const missing = (dtype: DType): number => (isFloat(dtype) ? Number.NaN : 0);
 
+/** True where an index points at one of n slices. */
+const inRange = (indices: Tensor, n: number): Tensor =>
+  and(lessEqual(fillLike(indices, 0), indices), less(indices, fillLike(indices, n)));
+
 /** Indices [V, ...] into n slices each become indices into V * n slices; invalid ones stay invalid. */
 function offsetIndices(indices: Tensor, n: number): Tensor {
   const row = mul(iota(indices.shape, 0, 'int32'), fillLike(indices, n));
-  const valid = and(lessEqual(fillLike(indices, 0), indices), less(indices, fillLike(indices, n)));
-  return select(valid, add(indices, row), fillLike(indices, -1));
+  return select(inRange(indices, n), add(indices, row), fillLike(indices, -1));
 }
 
 const gatherPrimitive: Primitive<Axis> = {
@@ -94,6 +97,12 @@ const scatterPrimitive: Primitive<AxisSize> = {
   shape: ([updates, indices], { axis, size }) => {
     checkIndices('scatter', indices);
     check(
+      Number.isInteger(axis) && axis >= 0 && axis + indices.shape.length <= updates.shape.length,
+      'shape',
+      () =>
+        `scatter: updates ${showAval(updates)} have no axes for indices ${showAval(indices)} at axis ${axis}`,
+    );
+    check(
       sameShape(updates.shape.slice(axis, axis + indices.shape.length), indices.shape),
       'shape',
       () =>
@@ -102,7 +111,14 @@ const scatterPrimitive: Primitive<AxisSize> = {
     return [aval(updates.shape.toSpliced(axis, indices.shape.length, size), updates.dtype)];
   },
   jvp: multilinear(() => scatterPrimitive, [0]),
-  transpose: ([ct], [, indices], { axis }) => [ct && gather(ct, indices as Tensor, axis), null],
+  // A dropped update has no influence: zero, where a gather alone would say NaN.
+  transpose: ([ct], [updates, i], { axis, size }) => {
+    if (ct === null) return [null, null];
+    const indices = i as Tensor;
+    const g = gather(ct, indices, axis);
+    const dims = indices.shape.map((_, d) => d + axis);
+    return [select(broadcast(inRange(indices, size), updates.shape, dims), g, fillLike(g, 0)), null];
+  },
   batch: ([updates, indices], [bu, bi], { axis, size }, batch) => {
     const u = ensureBatched(updates, bu, batch);
     if (!bi) return [scatter(u, indices, axis + 1, size)];
@@ -206,7 +222,11 @@ const scatterAlongPrimitive: Primitive<AxisSize> = {
     return [aval(updates.shape.with(axis, size), updates.dtype)];
   },
   jvp: multilinear(() => scatterAlongPrimitive, [0]),
-  transpose: ([ct], [, indices], { axis }) => [ct && gatherAlong(ct, indices as Tensor, axis), null],
+  transpose: ([ct], [, i], { axis, size }) => {
+    if (ct === null) return [null, null];
+    const g = gatherAlong(ct, i as Tensor, axis);
+    return [select(inRange(i as Tensor, size), g, fillLike(g, 0)), null];
+  },
   batch: ([updates, indices], [bu, bi], { axis, size }, batch) => [
     scatterAlong(ensureBatched(updates, bu, batch), ensureBatched(indices, bi, batch), axis + 1, size),
   ],

@@ -7,7 +7,16 @@ import type { Tensor } from '../tensor.ts';
 import { bind } from '../trace.ts';
 import { full } from './elementwise.ts';
 import { sum } from './reduce.ts';
-import { around, aval, checkAxis, ensureBatched, multilinear, sameShape, stridedCopy } from './rules.ts';
+import {
+  around,
+  aval,
+  checkAxis,
+  checkShape,
+  ensureBatched,
+  multilinear,
+  sameShape,
+  stridedCopy,
+} from './rules.ts';
 import type { Primitive } from './types.ts';
 import { isUndefined } from './types.ts';
 
@@ -21,6 +30,7 @@ const reshapePrimitive: Primitive<{ shape: Shape }> = {
   name: 'reshape',
   kind: 'view',
   shape: ([x], { shape }) => {
+    checkShape('reshape', shape);
     check(
       sizeOf(shape) === sizeOf(x.shape),
       'shape',
@@ -91,6 +101,7 @@ const broadcastPrimitive: Primitive<{ shape: Shape; dims: readonly number[] }> =
   name: 'broadcast',
   kind: 'view',
   shape: ([x], { shape, dims }) => {
+    checkShape('broadcast', shape);
     check(
       dims.length === x.shape.length &&
         dims.every(
@@ -387,6 +398,7 @@ const iotaPrimitive: Primitive<{ shape: Shape; axis: number; dtype: DType }> = {
   name: 'iota',
   kind: 'root',
   shape: (_, { shape, axis, dtype }) => {
+    checkShape('iota', shape);
     checkAxis('iota', axis, shape);
     return [aval(shape, dtype)];
   },

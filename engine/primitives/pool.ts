@@ -52,7 +52,7 @@ const mergeBatch =
   <P extends object>(self: () => Primitive<P>): BatchRule<P> =>
   ([x], _, params, size) =>
     bind(self(), [reshape(x, [size * x.shape[1], ...x.shape.slice(2)])], params).map((y) =>
-      reshape(y, [size, y.shape[0] / Math.max(1, size), ...y.shape.slice(1)]),
+      reshape(y, [size, ...x.shape.slice(1, 2), ...y.shape.slice(1)]),
     );
 
 /** Calls f(image position, result position) for every element of every window, padding left out. */
@@ -124,7 +124,7 @@ const maxPoolPrimitive: Primitive<PoolParams> = {
     eachWindow(x.shape, out.shape, p, (i, o) => {
       const v = x.data[i];
       const best = values[o];
-      if (positions[o] < 0 || (best === best && (v > best || v !== v))) {
+      if (positions[o] < 0 || (!Number.isNaN(best) && (v > best || Number.isNaN(v)))) {
         values[o] = v;
         positions[o] = Math.floor(i / C) % (H * W);
       }
@@ -161,6 +161,11 @@ const sumPoolTransposePrimitive: Primitive<PoolTransposeParams> = {
   name: 'sumPoolTranspose',
   kind: 'root',
   shape: ([dy], p) => {
+    check(
+      dy.shape.length === 4,
+      'shape',
+      () => `sumPoolTranspose: needs pooled images [N, OH, OW, C], got ${showAval(dy)}`,
+    );
     const [n, , , c] = dy.shape;
     const x = aval([n, ...p.inputSize, c], dy.dtype);
     const expected = pooledShape('sumPoolTranspose', x, p);

@@ -14,12 +14,11 @@ function multiplyHigh(a: number, b: number): number {
   return (ah * bh + Math.floor(middle / 65536) + (cross >>> 16)) >>> 0;
 }
 
-/** Four random words from a counter of four words and a key of two. `out` may be the counter itself. */
+/** Four random words from a counter of four words and a key of two: plain numbers, so that `map` may leave integers. */
 export function philox4x32(
   counter: ArrayLike<number>,
   key: ArrayLike<number>,
-  out: Uint32Array = new Uint32Array(4),
-): Uint32Array {
+): [number, number, number, number] {
   let c0 = counter[0] >>> 0;
   let c1 = counter[1] >>> 0;
   let c2 = counter[2] >>> 0;
@@ -38,11 +37,7 @@ export function philox4x32(
     k0 = (k0 + 0x9e3779b9) >>> 0;
     k1 = (k1 + 0xbb67ae85) >>> 0;
   }
-  out[0] = c0;
-  out[1] = c1;
-  out[2] = c2;
-  out[3] = c3;
-  return out;
+  return [c0, c1, c2, c3];
 }
 
 /**

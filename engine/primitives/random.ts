@@ -57,7 +57,7 @@ const randomPrimitive: Primitive<RandomParams> = {
           distribution === 'bits'
             ? words
             : distribution === 'uniform'
-              ? words.map(unit)
+              ? Array.from(words, unit)
               : [...boxMuller(words[0], words[1]), ...boxMuller(words[2], words[3])];
         for (let i = 0; i < 4 && block * 4 + i < n; i++) result[k * n + block * 4 + i] = values[i];
       }

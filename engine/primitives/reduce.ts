@@ -91,7 +91,7 @@ const extremeJvp =
   (self: () => Primitive<Axes>): JvpRule<Axes> =>
   ([x], [t], params) => {
     const [y] = bind(self(), [x], params);
-    if (t === null) return { outs: [y], tangents: [null] };
+    if (t === null || countOf(x.shape, params.axes) === 0) return { outs: [y], tangents: [null] };
     const hit = convert(equal(x, spread(y, x.shape, params.axes)), x.dtype);
     return { outs: [y], tangents: [div(sum(mul(t, hit), params.axes), sum(hit, params.axes))] };
   };
@@ -115,8 +115,8 @@ function extreme(
         let best = start;
         for (let j = i * count; j < (i + 1) * count; j++) {
           const v = data[j];
-          if (v !== v || wins(v, best)) best = v;
-          if (best !== best) break;
+          if (Number.isNaN(v) || wins(v, best)) best = v;
+          if (Number.isNaN(best)) break;
         }
         result[i] = best;
       }
@@ -154,8 +154,8 @@ function argExtreme(name: 'argmax' | 'argmin', wins: (a: number, b: number) => b
         for (let k = 0; k < n; k++) {
           const v = x.data[base + k * inner];
           const b = x.data[base + best * inner];
-          if (b !== b) break;
-          if (v !== v || wins(v, b)) best = k;
+          if (Number.isNaN(b)) break;
+          if (Number.isNaN(v) || wins(v, b)) best = k;
         }
         result[i] = best;
       }

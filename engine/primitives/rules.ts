@@ -23,6 +23,14 @@ export const aval = (shape: Shape, dtype: DType): Aval => ({ shape, dtype });
 export const sameShape = (a: Shape, b: Shape): boolean =>
   a.length === b.length && a.every((d, i) => d === b[i]);
 
+export function checkShape(op: string, shape: Shape): void {
+  check(
+    shape.every((d) => Number.isInteger(d) && d >= 0),
+    'shape',
+    () => `${op}: ${showShape(shape)} is no shape; sizes must be whole numbers from 0`,
+  );
+}
+
 export function checkAxis(op: string, axis: number, shape: Shape): void {
   check(
     Number.isInteger(axis) && axis >= 0 && axis < shape.length,

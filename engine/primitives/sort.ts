@@ -35,8 +35,10 @@ const sortPrimitive: Primitive<Record<string, never>> = {
       order.sort((i, j) => {
         const a = x.data[row + i];
         const b = x.data[row + j];
-        if (a !== a || b !== b) return (a !== a ? 1 : 0) - (b !== b ? 1 : 0) || i - j;
-        return a - b || i - j;
+        const missing = Number(Number.isNaN(a)) - Number(Number.isNaN(b));
+        if (Number.isNaN(a) || Number.isNaN(b)) return missing || i - j;
+        // Infinities of one sign have no difference.
+        return a < b ? -1 : a > b ? 1 : i - j;
       });
       order.forEach((from, i) => {
         values[row + i] = x.data[row + from];

@@ -2,10 +2,11 @@
 // trees of tensors, compose with each other, with vmap and with jit, and may be nested to any order.
 
 import { isFloat, showAval } from '../dtype.ts';
-import { check } from '../error.ts';
+import { check, LetheError } from '../error.ts';
 import { convert, full, identity } from '../primitives/elementwise.ts';
 import { aval } from '../primitives/rules.ts';
 import type { MaybeZero, Primitive } from '../primitives/types.ts';
+import { floatType } from '../runtime.ts';
 import { Concrete, scope, Tensor } from '../tensor.ts';
 import { bind, depth, withTrace } from '../trace.ts';
 import { flatten, type Leaf, sameStructure, showDef, type TreeDef, unflatten } from '../tree.ts';
@@ -15,16 +16,17 @@ import { type Linear, TapeTrace } from './tape.ts';
 // biome-ignore lint/suspicious/noExplicitAny: user functions of any tree arguments
 export type Fn = (...args: any[]) => any;
 
-const asTensor = (x: unknown, what: string): Tensor => {
+/** Leaves of results, tangents and cotangents: tensors, or numbers as scalars of the device's float type. */
+export const asTensor = (x: unknown, what: string): Tensor => {
   if (x instanceof Tensor) return x;
-  if (typeof x === 'number') return full([], x, 'float32');
-  throw new TypeError(`${what}: every leaf must be a tensor, found ${String(x)}`);
+  if (typeof x === 'number') return full([], x, floatType());
+  throw new LetheError('value', `${what}: every leaf must be a tensor, found ${String(x)}`);
 };
 
 const zerosLike = (x: Tensor): Tensor => full(x.shape, 0, x.dtype);
 
 /** Frees what was made on the way when nothing outside is tracing; a plain call otherwise. */
-const tidy = <R>(f: () => R): R => (depth() === 0 ? scope(f) : f());
+export const tidy = <R>(f: () => R): R => (depth() === 0 ? scope(f) : f());
 
 /**
  * Forward-mode derivative: [f(...primals), derivative of f at primals along tangents].
@@ -162,7 +164,7 @@ export function vjp(f: Fn, ...primals: Leaf[]): [Leaf, (cotangents: Leaf) => Lea
     let next = 0;
     return unflatten(
       args.def,
-      args.leaves.map((x, i) => (wanted[i] ? (found[next++] ?? zerosLike(x)) : null)),
+      args.leaves.map((x, i) => (wanted[i] ? own(found[next++] ?? zerosLike(x)) : null)),
     ) as Leaf[];
   };
   return [unflatten(lin.def, lin.ys), pullback];

@@ -1,29 +1,36 @@
 // Calls whose meaning is a function: checkpoint and customVjp. Both act only where a tape is recorded; everywhere else
-// they are the function they stand for.
+// they are the function they stand for. Batching a call gives the call of the batched function (and rules).
 //
 // Under differentiation a call gives its value, and one linear call on the tangents. On a tape the linear call stays a
 // single entry, and its transpose is what we want: for checkpoint, run the function again and pull back; for customVjp,
 // the user's rule. Anywhere else (forward mode) the linear call of checkpoint expands into an ordinary jvp.
 
-import { type Aval, isFloat } from '../dtype.ts';
-import { LetheError } from '../error.ts';
+import { type Aval, isFloat, showAval } from '../dtype.ts';
+import { check, LetheError } from '../error.ts';
 import { fillLike } from '../primitives/elementwise.ts';
 import { barrier } from '../primitives/order.ts';
-import { aval } from '../primitives/rules.ts';
+import { sum } from '../primitives/reduce.ts';
+import { aval, ensureBatched, sameShape } from '../primitives/rules.ts';
 import type { MaybeZero } from '../primitives/types.ts';
 import { Tensor } from '../tensor.ts';
 import { bind, type CallPrimitive } from '../trace.ts';
-import { flatten, type Leaf, sameStructure, showDef, type TreeDef, unflatten } from '../tree.ts';
-import { type Fn, jvp, vjp } from './autodiff.ts';
+import { flatten, type Leaf, showDef, type TreeDef, unflatten } from '../tree.ts';
+import { asTensor, type Fn, jvp, vjp } from './autodiff.ts';
+import { withBatch } from './vmap.ts';
 
+type Flat = (xs: readonly Tensor[]) => Tensor[];
 interface CallParams {
   /** The function on flat lists of tensors. */
-  flat: (xs: readonly Tensor[]) => Tensor[];
+  flat: Flat;
   /** Set by the jvp rule: types of the results, and which primals have tangents. */
   outputs?: readonly Aval[];
   active?: readonly boolean[];
-  /** customVjp only. */
-  backward?: (residuals: Leaf, cts: readonly Tensor[]) => MaybeZero[];
+}
+/** customVjp's rules on flat lists; residuals are a tree that only the two of them look into. */
+interface CustomParams extends CallParams {
+  readonly name: string;
+  forward(xs: readonly Tensor[]): { outs: Tensor[]; residuals: Leaf };
+  backward(residuals: Leaf, cts: readonly Tensor[]): MaybeZero[];
   residuals?: Leaf;
 }
 
@@ -33,12 +40,11 @@ const notHere = (): never => {
 
 const callRecord = (
   name: string,
-  rest: Pick<CallPrimitive, 'jvp' | 'transpose' | 'expand'>,
+  rest: Pick<CallPrimitive, 'jvp' | 'transpose' | 'expand' | 'batch'>,
 ): CallPrimitive => ({
   name,
   kind: 'view',
   shape: (_, params) => [...((params as CallParams).outputs ?? [])],
-  batch: notHere,
   reference: notHere,
   samples: [],
   ...rest,
@@ -57,8 +63,18 @@ const spreadTangents = (
   return primals.map((p, i) => (active[i] ? given[next++] : fillLike(p, 0)));
 };
 
+/** The function of whole batches: every result carries the batch as axis 0. */
+const batchFlat =
+  (flat: Flat, batched: readonly boolean[], size: number): Flat =>
+  (xs) => {
+    const ys = withBatch(xs, batched, size, flat, (r) => r);
+    return ys.values.map((y, i) => ensureBatched(y, ys.batched[i], size));
+  };
+
 const checkpointPrimitive = callRecord('checkpoint', {
   expand: (xs, params) => (params as CallParams).flat(xs),
+  batch: (xs, batched, params, size) =>
+    bind(checkpointPrimitive, xs, { flat: batchFlat((params as CallParams).flat, batched, size) }),
   transpose: 'nonlinear',
   jvp: (primals, tangents, params) => {
     const p = params as CallParams;
@@ -72,6 +88,9 @@ const checkpointPrimitive = callRecord('checkpoint', {
 /** Operands: all primals, then the tangents of the active ones. */
 const checkpointLinear = callRecord('checkpointLinear', {
   jvp: notHere,
+  // Met by a batch only in forward mode: on a tape the batch is inside the operands.
+  batch: (operands, batched, params, size) =>
+    batchFlat((xs) => checkpointLinear.expand(xs, params), batched, size)(operands),
   expand: (operands, params) => {
     const { flat, active = [] } = params as CallParams;
     const primals = operands.slice(0, active.length);
@@ -92,10 +111,11 @@ const checkpointLinear = callRecord('checkpointLinear', {
 
 /** Flattens a function of trees; the structure of its result is known after the first run. */
 function flatFunction(
+  what: string,
   f: Fn,
   def: TreeDef,
   statics: readonly Leaf[],
-): { flat: (xs: readonly Tensor[]) => Tensor[]; out: () => TreeDef } {
+): { flat: Flat; out: () => TreeDef } {
   let out: TreeDef | undefined;
   return {
     flat: (xs) => {
@@ -109,7 +129,7 @@ function flatFunction(
         ),
       );
       out = result.def;
-      return result.leaves;
+      return result.leaves.map((y) => asTensor(y, what));
     },
     out: () => out as TreeDef,
   };
@@ -122,7 +142,7 @@ function flatFunction(
 export function checkpoint(f: Fn): Fn {
   return (...args) => {
     const { leaves, def } = flatten<Leaf>(args);
-    const { flat, out } = flatFunction(f, def, leaves);
+    const { flat, out } = flatFunction('checkpoint', f, def, leaves);
     const ys = bind(
       checkpointPrimitive,
       leaves.filter((x) => x instanceof Tensor),
@@ -133,60 +153,138 @@ export function checkpoint(f: Fn): Fn {
 }
 
 const customPrimitive = callRecord('customVjp', {
-  expand: (xs, params) => (params as CallParams).flat(xs),
+  expand: (xs, params) => (params as CustomParams).flat(xs),
+  batch: (xs, batched, params, size) =>
+    bind(customPrimitive, xs, batchRules(params as CustomParams, batched, size)),
   transpose: 'nonlinear',
   jvp: (primals, tangents, params) => {
-    const p = params as CallParams & {
-      forward: (xs: readonly Tensor[]) => { outs: Tensor[]; residuals: Leaf };
-    };
+    const p = params as CustomParams;
     const { outs, residuals } = p.forward(primals);
     const { active, given } = activeOf(tangents);
-    const linear: CallParams = {
-      flat: p.flat,
-      backward: p.backward,
-      residuals,
-      active,
-      outputs: outs.map((y) => aval(y.shape, y.dtype)),
-    };
+    const outputs = outs.map((y) => aval(y.shape, y.dtype));
+    const linear: CustomParams = { ...p, residuals, active, outputs };
     return { outs, tangents: bind(customLinear, given, linear) };
   },
 });
 
+const noForward = (_: unknown, params: object): never => {
+  throw new LetheError(
+    'state',
+    `customVjp: ${(params as CustomParams).name} has only a reverse rule; forward mode (jvp) cannot pass through it`,
+  );
+};
+
 const customLinear = callRecord('customVjpLinear', {
   jvp: notHere,
-  expand: () => {
-    throw new LetheError(
-      'state',
-      'customVjp: this function has only a reverse rule; forward mode (jvp, hvp) cannot pass through it',
-    );
-  },
+  expand: noForward,
+  batch: (xs, _, params) => noForward(xs, params),
   transpose: (cotangents, _, params) => {
-    const { backward, residuals, outputs = [], active = [] } = params as CallParams;
+    const { backward, residuals, outputs = [], active = [] } = params as CustomParams;
     const cts = cotangents.map((c, i) => c ?? fillLike(outputs[i] as Tensor, 0));
-    return (backward?.(residuals, cts) ?? []).filter((_g, i) => active[i]);
+    return backward(residuals, cts).filter((_g, i) => active[i]);
   },
 });
 
+/** Rules for whole batches. An operand without the batch receives the sum of all samples' gradients. */
+function batchRules(p: CustomParams, batched: readonly boolean[], size: number): CustomParams {
+  return {
+    ...p,
+    flat: batchFlat(p.flat, batched, size),
+    forward: (xs) => {
+      const run = withBatch(xs, batched, size, p.forward, ({ outs, residuals }) => [
+        ...outs,
+        ...flatten<Leaf>(residuals).leaves.filter((r) => r instanceof Tensor),
+      ]);
+      const { outs, residuals } = run.result;
+      return {
+        outs: outs.map((_, i) => ensureBatched(run.values[i], run.batched[i], size)),
+        residuals: {
+          tree: flatten<Leaf>(residuals),
+          values: run.values.slice(outs.length),
+          batched: run.batched.slice(outs.length),
+        },
+      };
+    },
+    backward: (residuals, cts) => {
+      const { tree, values, batched: carried } = residuals;
+      const run = withBatch(
+        [...values, ...cts],
+        [...carried, ...cts.map(() => true)],
+        size,
+        (xs) => {
+          let next = 0;
+          const own = unflatten(
+            tree.def,
+            tree.leaves.map((r: Leaf) => (r instanceof Tensor ? xs[next++] : r)),
+          );
+          return p.backward(own, xs.slice(values.length));
+        },
+        (grads) => grads.filter((g) => g !== null),
+      );
+      let next = 0;
+      return run.result.map((g, i) => {
+        if (g === null) return null;
+        const all = ensureBatched(run.values[next], run.batched[next], size);
+        next++;
+        return batched[i] ? all : sum(all, [0]);
+      });
+    },
+  };
+}
+
+/** The gradients that a backward rule gave for one argument, one for each of its tensors; null where there is none. */
+function gradientsFor(name: string, position: number, argument: Leaf, given: Leaf): MaybeZero[] {
+  const walk = (arg: Leaf, g: Leaf, path: string): MaybeZero[] => {
+    const part = flatten<Leaf>(arg);
+    const tensors = part.leaves.filter((x) => x instanceof Tensor) as Tensor[];
+    if (g === null || g === undefined) return tensors.map(() => null);
+    if (part.def.kind === 'leaf') {
+      if (tensors.length === 0 || !isFloat(arg.dtype)) return tensors.map(() => null);
+      const y = asTensor(g, `customVjp: gradient ${path} of ${name}`);
+      check(
+        sameShape(y.shape, arg.shape) && y.dtype === arg.dtype,
+        'shape',
+        () => `customVjp: gradient ${path} of ${name} is ${showAval(y)}, expected ${showAval(arg)}`,
+      );
+      return [y];
+    }
+    const found = flatten<Leaf>(g).def;
+    const fits =
+      part.def.kind === 'array' ? Array.isArray(g) && g.length === arg.length : found.kind === part.def.kind;
+    check(
+      fits,
+      'value',
+      () => `customVjp: gradient ${path} of ${name} is ${showDef(found)}, expected ${showDef(part.def)}`,
+    );
+    if (part.def.kind === 'array') return arg.flatMap((a: Leaf, i: number) => walk(a, g[i], `${path}[${i}]`));
+    return part.def.kind === 'object' ? part.def.keys.flatMap((k) => walk(arg[k], g[k], `${path}.${k}`)) : [];
+  };
+  return walk(argument, given, String(position));
+}
+
 /**
  * A function with its own reverse rule. `forward(...args)` returns [output, residuals]; `backward(residuals, cotangent)`
- * returns an array with one gradient tree for each argument (null for arguments without one). The backward rule is
- * itself differentiable, so higher reverse orders work; forward mode does not, and says so.
+ * returns an array with one gradient tree for each argument (null for arguments, or leaves, without one). The backward
+ * rule is itself differentiable, so higher reverse orders and hvp work; plain forward mode does not, and says so. Under
+ * vmap both rules see one sample.
  */
 export function customVjp(
   f: Fn,
   rules: { forward: Fn; backward: (residuals: Leaf, cotangent: Leaf) => readonly Leaf[] },
 ): Fn {
+  const name = f.name || 'the function';
   return (...args) => {
     const { leaves, def } = flatten<Leaf>(args);
-    const primal = flatFunction(f, def, leaves);
+    const primal = flatFunction('customVjp', f, def, leaves);
     let outDef: TreeDef | undefined;
-    const params = {
-      flat: (xs: readonly Tensor[]) => {
+    const params: CustomParams = {
+      name,
+      flat: (xs) => {
         const ys = primal.flat(xs);
         outDef = primal.out();
         return ys;
       },
-      forward: (xs: readonly Tensor[]) => {
+      forward: (xs) => {
         let next = 0;
         const result = rules.forward(
           ...unflatten(
@@ -195,32 +293,19 @@ export function customVjp(
           ),
         );
         if (!Array.isArray(result) || result.length !== 2)
-          throw new LetheError('value', 'customVjp: forward must return [output, residuals]');
+          throw new LetheError('value', `customVjp: forward of ${name} must return [output, residuals]`);
         const out = flatten<Leaf>(result[0]);
         outDef = out.def;
-        return { outs: out.leaves, residuals: result[1] };
+        return { outs: out.leaves.map((y) => asTensor(y, 'customVjp')), residuals: result[1] };
       },
-      backward: (residuals: Leaf, cts: readonly Tensor[]): MaybeZero[] => {
+      backward: (residuals, cts) => {
         const given = rules.backward(residuals, unflatten(outDef as TreeDef, cts));
         if (!Array.isArray(given) || given.length !== args.length)
           throw new LetheError(
             'value',
-            `customVjp: backward must return an array with one gradient for each of the ${args.length} arguments`,
+            `customVjp: backward of ${name} must return an array with one gradient for each of the ${args.length} arguments`,
           );
-        return args.flatMap((arg, i) => {
-          const part = flatten<Leaf>(arg);
-          const tensors = part.leaves.filter((x) => x instanceof Tensor);
-          if (given[i] === null || given[i] === undefined) return tensors.map(() => null);
-          const grads = flatten<Leaf>(given[i]);
-          if (!sameStructure(grads.def, part.def))
-            throw new LetheError(
-              'value',
-              `customVjp: gradient ${i} is ${showDef(grads.def)}, expected ${showDef(part.def)}`,
-            );
-          return grads.leaves.filter(
-            (_, k) => part.leaves[k] instanceof Tensor && isFloat(part.leaves[k].dtype),
-          );
-        });
+        return args.flatMap((arg, i) => gradientsFor(name, i, arg, given[i]));
       },
     };
     const ys = bind(

@@ -3,13 +3,14 @@
 // put jit outermost. Numbers, strings and booleans among the arguments are constants of the program: a new value
 // traces anew, so pass what changes as a tensor.
 
+import type { Backend } from '../backend.ts';
 import type { Aval } from '../dtype.ts';
 import { check, LetheError } from '../error.ts';
 import { type Graph, printGraph, traceGraph } from '../graph/graph.ts';
 import { simplify } from '../graph/simplify.ts';
 import { full } from '../primitives/elementwise.ts';
 import { Compiled, device } from '../runtime.ts';
-import { Concrete, keep, Tensor } from '../tensor.ts';
+import { Concrete, scope, Tensor, untrack } from '../tensor.ts';
 import { depth } from '../trace.ts';
 import { flatten, type Leaf, showDef, type TreeDef, unflatten } from '../tree.ts';
 import type { Fn } from './autodiff.ts';
@@ -40,6 +41,10 @@ export interface Jitted extends Fn {
 
 const MAX_ENTRIES = 64;
 
+/** Programs belong to one backend: two of the same kind are told apart by number. */
+const numbers = new WeakMap<Backend, number>();
+let nextNumber = 0;
+
 /** See the head of this file. Returns a function with the same arguments and results as f. */
 export function jit(f: Fn, { donate = [], name = f.name || 'jit' }: JitOptions = {}): Jitted {
   const cache = new Map<string, Entry>();
@@ -47,13 +52,20 @@ export function jit(f: Fn, { donate = [], name = f.name || 'jit' }: JitOptions =
   const prepare = (args: readonly Leaf[]): { entry: Entry; tensors: Concrete[] } => {
     const flat = flatten<Leaf>(args);
     const tensors: Concrete[] = [];
-    let key = `${device().backend.name} ${device().dtype} ${showDef(flat.def)}`;
+    const { backend, dtype } = device();
+    if (!numbers.has(backend)) numbers.set(backend, nextNumber++);
+    let key = `${numbers.get(backend)} ${dtype} ${showDef(flat.def)}`;
     for (const x of flat.leaves) {
       if (x instanceof Concrete) {
         tensors.push(x);
         key += ` ${x.dtype}${x.shape.join('x')}`;
       } else if (x === null || ['number', 'string', 'boolean'].includes(typeof x))
-        key += ` ${typeof x}:${String(x)}`;
+        key += ` ${typeof x}:${Object.is(x, -0) ? '-0' : typeof x === 'string' ? JSON.stringify(x) : String(x)}`;
+      else if (x instanceof Tensor)
+        throw new LetheError(
+          'state',
+          `${name}: ${x} escaped from its transformation; return values from the function instead of storing them outside`,
+        );
       else
         throw new LetheError(
           'value',
@@ -62,15 +74,18 @@ export function jit(f: Fn, { donate = [], name = f.name || 'jit' }: JitOptions =
     }
     let entry = cache.get(key);
     if (entry === undefined) {
-      entry = compile(flat.leaves, flat.def, args);
+      // Tensors made while tracing are constants of the program, which keeps handles of its own on them.
+      scope(() => {
+        entry = compile(flat.leaves, flat.def, args);
+      });
       if (cache.size >= MAX_ENTRIES) {
         const [oldest] = cache;
         release(oldest[1]);
         cache.delete(oldest[0]);
       }
-      cache.set(key, entry);
+      cache.set(key, entry as unknown as Entry);
     }
-    return { entry, tensors };
+    return { entry: entry as Entry, tensors };
   };
 
   const compile = (leaves: readonly Leaf[], def: TreeDef, args: readonly Leaf[]): Entry => {
@@ -103,7 +118,7 @@ export function jit(f: Fn, { donate = [], name = f.name || 'jit' }: JitOptions =
     // The program owns its constants: the caller may dispose the tensors it captured.
     const simple = {
       ...traced,
-      constants: traced.constants.map((c) => ({ ...c, value: keep(c.value.alias()) })),
+      constants: traced.constants.map((c) => ({ ...c, value: untrack(c.value.alias()) })),
     };
     const donated = donate.flatMap((n) => {
       check(

@@ -7,9 +7,9 @@ import { moveAxis } from '../primitives/movement.ts';
 import { ensureBatched } from '../primitives/rules.ts';
 import type { Primitive } from '../primitives/types.ts';
 import { Tensor } from '../tensor.ts';
-import { bind, isCall, type Trace, withTrace } from '../trace.ts';
+import { bind, type Trace, withTrace } from '../trace.ts';
 import { flatten, type Leaf, showDef, type TreeDef, unflatten } from '../tree.ts';
-import type { Fn } from './autodiff.ts';
+import { type Fn, tidy } from './autodiff.ts';
 
 class BatchTrace implements Trace {
   active = true;
@@ -20,7 +20,6 @@ class BatchTrace implements Trace {
   ) {}
 
   process(primitive: Primitive, operands: readonly Tensor[], params: object): Tensor[] {
-    if (isCall(primitive)) return primitive.expand(operands, params);
     const batched = operands.map((x) => x instanceof Batched && x.trace === this);
     const values = operands.map((x, i) => (batched[i] ? (x as Batched).value : x));
     if (!batched.includes(true)) return bind(primitive, values, params);
@@ -36,6 +35,28 @@ class Batched extends Tensor {
   ) {
     super(value.shape.slice(1), value.dtype);
   }
+}
+
+/**
+ * Runs `f` on tensors of which some carry a batch as axis 0, giving it one sample's view of them. The results that
+ * depend on the batch carry it as axis 0 too; `batched` of the answer says which.
+ */
+export function withBatch<R>(
+  xs: readonly Tensor[],
+  batched: readonly boolean[],
+  size: number,
+  f: (xs: Tensor[]) => R,
+  results: (result: R) => readonly Tensor[],
+): { result: R; values: Tensor[]; batched: boolean[] } {
+  return withTrace(
+    (level) => new BatchTrace(level, size),
+    (trace) => {
+      const result = f(xs.map((x, i) => (batched[i] ? new Batched(trace, x) : x)));
+      const ys = results(result);
+      const mine = ys.map((y) => y instanceof Batched && y.trace === trace);
+      return { result, values: ys.map((y, i) => (mine[i] ? (y as Batched).value : y)), batched: mine };
+    },
+  );
 }
 
 /** An axis for a whole argument, or a tree of axes that may stop above the leaves; null: not batched. */
@@ -65,6 +86,8 @@ function spreadAxes(axes: Axes, def: TreeDef, where: string): (number | null)[] 
     return axes.flatMap((a, i) => spreadAxes(a, def.items[i], `${where}[${i}]`));
   }
   check(def.kind === 'object', 'value', () => `vmap: ${where} is an object, the value is ${showDef(def)}`);
+  for (const k of Object.keys(axes))
+    check(def.keys.includes(k), 'value', () => `vmap: ${where} names '${k}', the value is ${showDef(def)}`);
   return def.keys.flatMap((k, i) =>
     spreadAxes((axes as Record<string, Axes>)[k] ?? null, def.items[i], `${where}.${k}`),
   );
@@ -101,33 +124,42 @@ export function vmap(f: Fn, { inAxes = 0, outAxes = 0 }: VmapOptions = {}): Fn {
       size = x.shape[a];
     });
     check(size !== -1, 'value', () => 'vmap: nothing to map over: no argument has an axis');
-    return withTrace(
-      (level) => new BatchTrace(level, size),
-      (trace) => {
-        const inputs = leaves.map((x, i) => {
-          const axis = axes[i];
-          if (axis === null || !(x instanceof Tensor)) return x;
-          return new Batched(trace, moveAxis(x, axis < 0 ? axis + x.ndim : axis, 0));
-        });
-        const out = flatten<Leaf>(f(...unflatten(def, inputs)));
-        const outputAxes = spreadAxes(outAxes, out.def, 'outAxes');
-        const results = out.leaves.map((y, i) => {
-          if (!(y instanceof Tensor)) return y;
-          const batched = y instanceof Batched && y.trace === trace;
-          const axis = outputAxes[i];
-          if (axis === null) {
+    const run = () =>
+      withTrace(
+        (level) => new BatchTrace(level, size),
+        (trace) => {
+          const inputs = leaves.map((x, i) => {
+            const axis = axes[i];
+            if (axis === null || !(x instanceof Tensor)) return x;
+            return new Batched(trace, moveAxis(x, axis < 0 ? axis + x.ndim : axis, 0));
+          });
+          const out = flatten<Leaf>(f(...unflatten(def, inputs)));
+          const outputAxes = spreadAxes(outAxes, out.def, 'outAxes');
+          const results = out.leaves.map((y, i) => {
+            if (!(y instanceof Tensor)) return y;
+            const batched = y instanceof Batched && y.trace === trace;
+            const axis = outputAxes[i];
+            if (axis === null) {
+              check(
+                !batched,
+                'value',
+                () => `vmap: outAxes says result ${i} is not batched, but it depends on the batch`,
+              );
+              return y;
+            }
+            const value = batched ? y.value : ensureBatched(y, false, size);
+            const to = axis < 0 ? axis + value.ndim : axis;
             check(
-              !batched,
-              'value',
-              () => `vmap: outAxes says result ${i} is not batched, but it depends on the batch`,
+              to >= 0 && to < value.ndim,
+              'shape',
+              () =>
+                `vmap: outAxes puts the batch at axis ${axis} of result ${i}, which has ${value.ndim} axes`,
             );
-            return y;
-          }
-          const value = batched ? y.value : ensureBatched(y, false, size);
-          return moveAxis(value, 0, axis < 0 ? axis + value.ndim : axis);
-        });
-        return unflatten(out.def, results);
-      },
-    );
+            return moveAxis(value, 0, to);
+          });
+          return unflatten(out.def, results);
+        },
+      );
+    return tidy(run);
   };
 }

@@ -185,9 +185,19 @@ class Addon : public Napi::ObjectWrap<Addon> {
   bool closed_ = false;
 };
 
+// useInstructionSet(name): for tests and for finding faults; call it before any program is compiled.
+Napi::Value useInstructionSet(const Napi::CallbackInfo& info) {
+  const std::string name = info[0].As<Napi::String>();
+  for (Isa one : {Isa::Portable, Isa::Neon, Isa::Avx2, Isa::Avx512})
+    if (name == isaName(one)) return Napi::Boolean::New(info.Env(), useIsa(one));
+  return Napi::Boolean::New(info.Env(), false);
+}
+Napi::Value instructionSet(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), isaName(isa())); }
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Runtime", Addon::define(env));
-  exports.Set("isa", isaName(isa()));
+  exports.Set("instructionSet", Napi::Function::New(env, instructionSet));
+  exports.Set("useInstructionSet", Napi::Function::New(env, useInstructionSet));
   return exports;
 }
 

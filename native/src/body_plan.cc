@@ -97,7 +97,8 @@ void BodyPlan::chooseBlock(const Body& body) {
   const size_t arrays = body.inputs.size() + body.stores.size() + std::min<size_t>(body.steps.size(), 6);
   const int64_t most = arrays <= 8 ? 1024 : arrays <= 16 ? 512 : 256;
   split = dims.size() - 1;
-  while (split > 0 && inner * dims[split].n * 2 <= most) inner *= dims[split--].n;
+  // An empty domain has no blocks: nothing to choose, and no size to divide by.
+  while (size > 0 && split > 0 && inner * dims[split].n * 2 <= most) inner *= dims[split--].n;
   chunk = std::max<int64_t>(1, std::min(dims[split].n, most / inner));
   for (Input& in : inputs) {
     bool dense = true, uniform = true;

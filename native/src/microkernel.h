@@ -73,6 +73,18 @@ struct DepthwiseGradient {
   float* dw;
 };
 
+// The maps of winograd_transforms.h. Pointers to a square of inputs and of outputs, each of `count` channels (a
+// multiple of the width).
+using Transform = void (*)(const float* const* in, float* const* out, int64_t count);
+struct WinogradTransforms {
+  Transform input;           // 6x6 -> 6x6
+  Transform output;          // 6x6 -> 4x4
+  Transform outputStreamed;  // the same, written past the caches, to aligned pointers
+  Transform gradient;        // 4x4 -> 6x6
+  Transform weights;         // 3x3 -> 6x6
+  Transform weightGradient;  // 6x6 -> 3x3
+};
+
 struct Microkernels {
   int width;        // floats in a vector
   int dotVectors;   // vectors across the tile that suits a matrix product
@@ -95,6 +107,8 @@ struct Microkernels {
   int64_t (*burn)(int64_t rounds, float* sink);
   // a[i] = b[i] + s * c[i], written past the caches
   void (*triad)(const float* b, const float* c, float s, int64_t count, float* a);
+
+  WinogradTransforms winograd;
 
   int vectors(int columns) const { return (columns + width - 1) / width; }
   void runRows(int tileRows, const RowsTile& tile) const {

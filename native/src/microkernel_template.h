@@ -10,6 +10,8 @@
 
 #define LETHE_UNROLL _Pragma("GCC unroll 16")
 
+#include "winograd_transforms.h"
+
 namespace lethe {
 namespace detail {
 
@@ -220,7 +222,7 @@ template <class V, int NV> struct Fill<V, NV, 0> {
 template <class V, int DOT, int CONV, int R1, int R2, int R3, int R4, int O1, int O2, int O3, int O4>
 constexpr Microkernels makeMicrokernels() {
   Microkernels k{V::width, DOT, CONV, {0, R1, R2, R3, R4}, {0, O1, O2, O3, O4}, {}, {}, transpose<V>, inner<V>,
-                 depthwise<V>, depthwiseGradient<V>, add<V>, burn<V>, triad<V>};
+                 depthwise<V>, depthwiseGradient<V>, add<V>, burn<V>, triad<V>, makeTransforms<V>()};
   Fill<V, 1, R1>::rows(k);
   Fill<V, 2, R2>::rows(k);
   Fill<V, 3, R3>::rows(k);

@@ -148,7 +148,7 @@ enum class Direction { Forward, Input, Weight };
 
 template <Direction D> class Conv : public Product {
  public:
-  // Params: strideH, strideW, padT, padB, padL, padR, dilH, dilW, groups.
+  // Params: strideH, strideW, padT, padB, padL, padR, dilH, dilW, groups, exact.
   Conv(const Instruction& i, const Description& d) : Product(i, d, true, D == Direction::Weight) {
     const Shape& x = D == Direction::Input ? i.outputs[0].shape : i.inputs[0].shape;
     const Shape& w = D == Direction::Weight ? i.outputs[0].shape : i.inputs[1].shape;
@@ -159,6 +159,7 @@ template <Direction D> class Conv : public Product {
     s.KH = w[1], s.KW = w[2], s.O = w[4], s.OH = y[2], s.OW = y[3];
     s.strideH = i.param(0), s.strideW = i.param(1), s.padT = i.param(2), s.padB = i.param(3), s.padL = i.param(4);
     s.padR = i.param(5), s.dilH = i.param(6), s.dilW = i.param(7), s.groups = i.param(8);
+    s.exact = i.param(9) != 0;
     require(s.strideH > 0 && s.strideW > 0 && s.dilH > 0 && s.dilW > 0 && s.groups > 0, "a convolution's stride, dilation and groups are positive");
     require(s.padT >= 0 && s.padB >= 0 && s.padL >= 0 && s.padR >= 0, "a convolution's padding is not negative");
     require(s.C % s.groups == 0 && s.O % s.groups == 0 && w[3] == s.C / s.groups, "a convolution's channels do not fit its groups");

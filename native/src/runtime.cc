@@ -6,6 +6,14 @@
 #include <cstring>
 
 namespace lethe {
+namespace {
+
+// An empty JavaScript array may have no address, which memcpy does not take even for nothing.
+void copy(void* to, const void* from, size_t bytes) {
+  if (bytes) std::memcpy(to, from, bytes);
+}
+
+}  // namespace
 
 uint32_t Runtime::allocate(size_t bytes) {
   const uint32_t id = buffers_.add(blocks_.allocate(bytes));
@@ -17,12 +25,12 @@ void Runtime::write(uint32_t buffer, const void* data, size_t bytes) {
   BlockPtr& block = buffers_.at(buffer);
   require(bytes <= block->bytes, "the data is larger than the buffer");
   if (block.use_count() == 1) {
-    std::memcpy(block->data, data, bytes);
+    copy(block->data, data, bytes);
     return;
   }
   BlockPtr staged = blocks_.allocate(bytes);  // enqueued work still uses the buffer
-  std::memcpy(staged->data, data, bytes);
-  queue_.push([block, staged, bytes](Pool&) { std::memcpy(block->data, staged->data, bytes); });
+  copy(staged->data, data, bytes);
+  queue_.push([block, staged, bytes](Pool&) { copy(block->data, staged->data, bytes); });
 }
 
 void Runtime::read(uint32_t buffer, void* to, size_t bytes, std::function<void(const Failure&)> done) {
@@ -30,7 +38,7 @@ void Runtime::read(uint32_t buffer, void* to, size_t bytes, std::function<void(c
   require(bytes <= block->bytes, "more is read than the buffer holds");
   queue_.notify(
       [block, to, bytes, done = std::move(done)](const Failure& failure) {
-        if (!failure) std::memcpy(to, block->data, bytes);
+        if (!failure) copy(to, block->data, bytes);
         done(failure);
       },
       false);

@@ -7,9 +7,8 @@ const key = { shape: [2], dtype: 'uint32' as DType, data: Uint32Array.of(0x12345
 
 function reference(distribution: string, k: Uint32Array, n: number): Uint32Array | Float32Array {
   const out = distribution === 'bits' ? new Uint32Array(n) : new Float32Array(n);
-  const w = new Uint32Array(4);
   for (let block = 0; block * 4 < n; block++) {
-    philox4x32([block, 0, 0, 0], k, w);
+    const w = philox4x32([block, 0, 0, 0], k);
     for (let j = 0; j < 4 && block * 4 + j < n; j++) {
       const i = block * 4 + j;
       if (distribution === 'bits') out[i] = w[j];

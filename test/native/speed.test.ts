@@ -76,7 +76,11 @@ describe.runIf(process.env.LETHE_BENCH)('memory passes', () => {
         2 * N,
       ],
       ['x - row[r]', chain(big.shape, [big, f32(131072, 1)], [step('sub', [0, 1])]), 2 * N],
-      ['x + image[n, c]', chain([128, 1024, 64], [f32(128, 1024, 64), f32(128, 1, 64)], [step('add', [0, 1])]), 2 * N],
+      [
+        'x + image[n, c]',
+        chain([128, 1024, 64], [f32(128, 1024, 64), f32(128, 1, 64)], [step('add', [0, 1])]),
+        2 * N,
+      ],
       ['column sums', rootProgram('sum', { axes: [0] }, [big], [c]), N],
       ['row sums of 64', rootProgram('sum', { axes: [1] }, [big], [f32(131072)]), N],
       ['row max of 1024', rootProgram('max', { axes: [1] }, [f32(8192, 1024)], [f32(8192)]), N],
@@ -128,6 +132,97 @@ describe.runIf(process.env.LETHE_BENCH)('memory passes', () => {
       );
     }
     console.log(await cpu.ceilings());
+    await cpu.close();
+  });
+});
+
+describe.runIf(process.env.LETHE_BENCH)('fused products', () => {
+  it('against the bare ones', { timeout: 120_000 }, async () => {
+    const cpu = await createCpuBackend({ threads: Number(process.env.LETHE_THREADS ?? 2) });
+    const params = {
+      stride: [1, 1],
+      padding: [
+        [1, 1],
+        [1, 1],
+      ],
+      dilation: [1, 1],
+      groups: 1,
+    };
+    for (const [c, s] of [
+      [64, 32],
+      [128, 16],
+      [256, 8],
+    ]) {
+      const x = f32(1, 128, s, s, c);
+      const w = f32(1, 3, 3, c, c);
+      const bare = rootProgram('conv', params, [x, w], [x]);
+      const channel = (n: number) => ({
+        slot: n,
+        dtype: 'float32' as DType,
+        strides: [0, 0, 0, 0, 1],
+        offset: 0,
+      });
+      const dense = (n: number) => broadcastView(n, x, x.shape);
+      const affine: Body = {
+        shape: x.shape,
+        inputs: [dense(0), channel(2), channel(3)],
+        steps: [step('mul', [0, 1]), step('add', [3, 2]), step('relu', [4])],
+        stores: [],
+        reductions: [],
+      };
+      const fused = (prologue: boolean, epilogue: boolean): Program =>
+        program({
+          slots: [
+            slot('input', x, 0),
+            slot('input', w, 1),
+            slot('input', f32(c), 2),
+            slot('input', f32(c), 3),
+            slot('output', x, 0),
+          ],
+          instructions: [
+            {
+              ...bare.instructions[0],
+              inputs: [
+                { ...bare.instructions[0].inputs[0], slot: prologue ? -1 : 0 },
+                bare.instructions[0].inputs[1],
+              ],
+              outputs: [{ ...bare.instructions[0].outputs[0], slot: epilogue ? -1 : 4 }],
+              prologues: [prologue ? affine : null, null],
+              body: epilogue
+                ? {
+                    shape: x.shape,
+                    inputs: [channel(2), dense(0)],
+                    steps: [step('add', [2, 0]), step('add', [3, 1]), step('relu', [4])],
+                    stores: [{ value: 5, slot: 4 }],
+                    reductions: [],
+                  }
+                : null,
+            },
+          ],
+        });
+      const times = [];
+      for (const p of [bare, fused(true, false), fused(false, true), fused(true, true)])
+        times.push(await best(cpu, p, 3));
+      console.log(
+        `conv ${c}@${s}: bare, prologue, epilogue, both: ${times.map((t) => t.toFixed(2)).join('  ')} ms`,
+      );
+    }
+    const tiny = cpu.compile(chain([16], [f32(16)], [step('neg', [0])]));
+    const [a, b] = [cpu.allocate(64), cpu.allocate(64)];
+    cpu.write(a, new Float32Array(16));
+    const t = performance.now();
+    for (let k = 0; k < 2000; k++) {
+      cpu.run(tiny, [a], [b]);
+      await cpu.read(b, 'float32', 16);
+    }
+    console.log(`run and read of 16 elements: ${((performance.now() - t) / 2).toFixed(1)} us`);
+    const u = performance.now();
+    for (let k = 0; k < 20000; k++) cpu.run(tiny, [a], [b]);
+    const enqueued = performance.now() - u;
+    await cpu.sync();
+    console.log(
+      `enqueueing ${(enqueued / 20).toFixed(2)} us, running ${((performance.now() - u) / 20).toFixed(2)} us each`,
+    );
     await cpu.close();
   });
 });

@@ -1,0 +1,66 @@
+// `lethe bench`: measures the engine on this machine. The cases and the measuring are bench/.
+
+import type { Command } from 'commander';
+import { LetheError } from '../../engine/error.ts';
+import { define, type World } from '../context.ts';
+
+interface Flags {
+  readonly peers?: boolean;
+  readonly seconds: number;
+  readonly device: 'cpu' | 'reference';
+  /** True, or the file to write. */
+  readonly json?: boolean | string;
+}
+
+export function register(program: Command, world: World): void {
+  define<Flags>(
+    program,
+    world,
+    'bench [filter]',
+    {
+      summary: 'Measure the engine on this machine: its ceilings first, then operations and training steps.',
+      examples: ['lethe bench', 'lethe bench conv --peers', 'lethe bench --json bench.json'],
+    },
+    (command) =>
+      command
+        .option('--peers', 'measure PyTorch beside each case (LETHE_PEER_PYTHON, else python3)')
+        .option('--seconds <n>', 'seconds for each side of a case', positive, 1)
+        .option('--device <name>', 'cpu or reference', 'cpu')
+        .option('--json [file]', 'the measurements as JSON, into a file or on stdout'),
+    async (context, [filter], flags) => {
+      const { runBench } = await load();
+      const { peers, seconds, device, json } = flags;
+      // Lines are the data, as they come, unless JSON is.
+      const onLine = (line: string) =>
+        json === true ? context.say(line) : void context.world.stdout.write(`${line}\n`);
+      try {
+        const result = await runBench({ peers, seconds, device, filter, onLine });
+        if (json === true) context.put(result, '');
+        if (typeof json !== 'string') return;
+        const { writeFileAtomic } = await import('../../unlearn/files.ts');
+        await writeFileAtomic(json, `${JSON.stringify(result, null, 1)}\n`);
+      } finally {
+        await (await import('../../index.ts')).close();
+      }
+    },
+  );
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (Number.isFinite(value) && value > 0) return value;
+  throw new LetheError('value', `--seconds: expected a number above 0, got "${text}"`);
+}
+
+async function load(): Promise<typeof import('../../bench/index.ts')> {
+  try {
+    return await import('../../bench/index.ts');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
+    throw new LetheError(
+      'state',
+      'the bench needs the development packages; run it in a clone of the repository after npm install',
+      { cause },
+    );
+  }
+}

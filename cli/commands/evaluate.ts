@@ -1,0 +1,55 @@
+// `lethe evaluate`: the metrics of weights that lie in a file, ours or not, against retrained ones where there are any.
+
+import type { Command } from 'commander';
+import { type Computing, computing, define, type World } from '../context.ts';
+import { table } from '../format.ts';
+import { Display } from '../progress.ts';
+import { deviceOf } from './run.ts';
+
+interface Flags extends Computing {
+  readonly weights: string;
+  readonly retrained?: string;
+}
+
+export function register(program: Command, world: World): void {
+  define<Flags>(
+    program,
+    world,
+    'evaluate <recipe>',
+    {
+      summary:
+        'Measure weights: accuracy on what was kept and forgotten, membership inference, distance from retrain.',
+      examples: [
+        'lethe evaluate recipes/demo.yaml --weights forgot.safetensors',
+        'lethe evaluate my.yaml --weights forgot.safetensors --retrained retrain.safetensors --json',
+      ],
+    },
+    (command) =>
+      computing(command)
+        .requiredOption('--weights <file>', 'weights to measure, safetensors')
+        .option('--retrained <file>', 'weights retrained without the forgotten data, to compare with'),
+    async (context, [path], flags) => {
+      const { readRecipe } = await import('../../unlearn/run.ts');
+      const { evaluateFile } = await import('../../unlearn/run/single.ts');
+      const recipe = await readRecipe(path, flags.set);
+      const display = new Display(context);
+      const { data, seed, weights, retrained } = flags;
+      const found = await context
+        .compute((signal) =>
+          evaluateFile(recipe, weights, retrained, {
+            parts: context.world.parts,
+            data,
+            seed,
+            device: deviceOf(flags.device),
+            signal,
+            onEvent: display.show,
+          }),
+        )
+        .finally(() => display.end());
+      const rows = Object.entries(found.metrics)
+        .filter(([name, value]) => name !== 'rte_seconds' && value !== null && Number.isFinite(value))
+        .map(([name, value]) => [name, Number(value).toFixed(3)]);
+      context.put(found, table(['metric', 'value'], rows));
+    },
+  );
+}

@@ -1,0 +1,56 @@
+// `lethe report`: draws report.html again from results.json, or prints its table in another form. Reads no weights.
+
+import { existsSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type Command, Option } from 'commander';
+import { define, type World } from '../context.ts';
+
+interface Flags {
+  readonly format: 'html' | 'table' | 'csv' | 'latex';
+  readonly out?: string;
+}
+
+export function register(program: Command, world: World): void {
+  define<Flags>(
+    program,
+    world,
+    'report <results>',
+    {
+      summary: 'Draw the report again from results.json (or the folder that holds it), or print the table.',
+      examples: [
+        'lethe report lethe-out/demo',
+        'lethe report lethe-out/demo --format csv > demo.csv',
+        'lethe report results.json --out page.html',
+      ],
+    },
+    (command) =>
+      command
+        .addOption(
+          new Option('--format <form>', 'html, table, csv or latex')
+            .choices(['html', 'table', 'csv', 'latex'])
+            .default('html'),
+        )
+        .option(
+          '--out <file>',
+          'file to write; default for html: report.html beside the results; else stdout',
+        ),
+    async (context, [given], flags) => {
+      const path = existsSync(given) && statSync(given).isDirectory() ? join(given, 'results.json') : given;
+      const { loadResults } = await import('../../unlearn/run/results.ts');
+      const results = await loadResults(path);
+      const report = await import('../../unlearn/report/index.ts');
+      const forms = {
+        html: report.renderReport,
+        table: report.renderTable,
+        csv: report.toCsv,
+        latex: report.toLatex,
+      };
+      const text = forms[flags.format](results);
+      const out = flags.out ?? (flags.format === 'html' ? join(dirname(path), 'report.html') : null);
+      if (out === null) return context.put(results, text);
+      const { writeFileAtomic } = await import('../../unlearn/files.ts');
+      await writeFileAtomic(out, text);
+      context.put({ file: out }, out);
+    },
+  );
+}

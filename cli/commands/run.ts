@@ -1,0 +1,122 @@
+// `lethe run`: a whole experiment from a recipe. Shows the plan, the progress and the table; all work is in unlearn/run.ts.
+
+import type { Command } from 'commander';
+import { LetheError } from '../../engine/error.ts';
+import { devices } from '../../unlearn/recipe/names.ts';
+import { hint } from '../../unlearn/recipe/suggest.ts';
+import type { Recipe } from '../../unlearn/recipe.ts';
+import type { RunOutcome } from '../../unlearn/run.ts';
+import { type Computing, type Context, computing, define, type World } from '../context.ts';
+import { bytes, duration, table } from '../format.ts';
+import { Display } from '../progress.ts';
+
+export interface RunFlags extends Computing {
+  readonly out?: string;
+  readonly dryRun?: boolean;
+  readonly resume?: boolean;
+  readonly failFast?: boolean;
+}
+
+export function register(program: Command, world: World): void {
+  define<RunFlags>(
+    program,
+    world,
+    'run <recipe>',
+    {
+      summary:
+        'Train, retrain, unlearn with each method, evaluate and report, as a recipe says. Skips what is done.',
+      examples: [
+        'lethe run recipes/fashion-mnist-class.yaml --data data',
+        'lethe run recipes/demo.yaml --set train.epochs=3 --set forget.class=7 --dry-run',
+        'lethe run my.yaml --seed 1 --out results/seed1',
+        'lethe run my.yaml --json > results.json',
+      ],
+    },
+    (command) =>
+      computing(command)
+        .option('--out <dir>', 'where results go; default: lethe-out/ and the name of the recipe')
+        .option('--dry-run', 'print the plan, with time and memory estimated, and do nothing')
+        .option('--resume', 'only go on with what is there: never replace results of other settings')
+        .option('--fail-fast', 'stop at the first method that fails'),
+    async (context, [recipe], flags) => runRecipe(context, recipe, flags),
+  );
+}
+
+/** Reads a recipe and runs it; also what `lethe demo` does. */
+export async function runRecipe(context: Context, path: string, flags: RunFlags): Promise<void> {
+  const { readRecipe, run } = await import('../../unlearn/run.ts');
+  const recipe = await readRecipe(path, flags.set);
+  const out = flags.out ?? `lethe-out/${recipe.name}`;
+  const display = new Display(context);
+  const outcome = await context.compute(async (signal) => {
+    try {
+      const { data, seed, resume, dryRun, failFast } = flags;
+      const device = deviceOf(flags.device);
+      return await run(recipe, {
+        parts: context.world.parts,
+        out,
+        data,
+        device,
+        seed,
+        resume,
+        dryRun,
+        failFast,
+        signal,
+        onEvent: display.show,
+      });
+    } finally {
+      display.end();
+    }
+  });
+  if (flags.dryRun) return showPlan(context, outcome, out);
+  const { renderTable } = await import('../../unlearn/report/index.ts');
+  if (outcome.results)
+    context.put(
+      outcome.results,
+      renderTable(outcome.results, { color: context.colors(context.world.stdout) }),
+    );
+  context.say(`${context.paint('bold', 'report:')} ${out}/report.html`);
+  if (outcome.failures.length > 0) {
+    const what = outcome.failures.map((f) => `${f.cell} (${f.reason})`).join(', ');
+    throw new LetheError(
+      'state',
+      `${outcome.failures.length} of ${outcome.plan.length} cells failed: ${what}`,
+    );
+  }
+}
+
+/** Checks --device before anything is loaded. */
+export function deviceOf(name: string | undefined): Recipe['device'] | undefined {
+  if (name === undefined || (devices as readonly string[]).includes(name))
+    return name as Recipe['device'] | undefined;
+  throw new LetheError('value', `--device: no device "${name}"${hint(name, devices)}`);
+}
+
+const states = {
+  done: 'done already',
+  evaluate: 'evaluate only',
+  resume: 'go on',
+  todo: 'to do',
+  replace: 'REPLACES a result',
+};
+
+function showPlan(context: Context, outcome: RunOutcome, out: string): void {
+  const { plan, step } = outcome;
+  const left = plan.filter((cell) => cell.state !== 'done');
+  const seconds = left.reduce((sum, cell) => sum + (cell.estimate?.seconds ?? 0), 0);
+  const rows = plan.map((cell) => [
+    cell.id,
+    states[cell.state],
+    cell.state === 'done' ? '-' : `~${duration(cell.estimate?.seconds ?? Number.NaN)}`,
+    cell.state === 'done' ? '-' : `~${bytes(cell.estimate?.bytes ?? Number.NaN)}`,
+    cell.key.slice(0, 8),
+  ]);
+  const text = [
+    table(['cell', 'state', 'time', 'memory', 'key'], rows),
+    '',
+    `${left.length} of ${plan.length} cells to do in ${out}, about ${duration(seconds)} in all.`,
+    `Estimated from one measured training step: ${((step?.trainSeconds ?? 0) * 1000).toFixed(3)} ms a sample, ${step?.parameters.toLocaleString('en')} parameters. Nothing was written.`,
+  ].join('\n');
+  const cells = plan.map(({ record: _, ...cell }) => cell);
+  context.put({ out, cells, step, estimate: { seconds } }, text);
+}

@@ -1,0 +1,47 @@
+// `lethe train`: only the training of a recipe's original, into one safetensors file.
+
+import type { Command } from 'commander';
+import { type Computing, computing, define, type World } from '../context.ts';
+import { duration } from '../format.ts';
+import { Display } from '../progress.ts';
+import { deviceOf } from './run.ts';
+
+interface Flags extends Computing {
+  readonly out?: string;
+}
+
+export function register(program: Command, world: World): void {
+  define<Flags>(
+    program,
+    world,
+    'train <recipe>',
+    {
+      summary: 'Train the network of a recipe on all of its training images.',
+      examples: [
+        'lethe train recipes/demo.yaml --out original.safetensors',
+        'lethe train my.yaml --set train.epochs=30 --seed 1 --out original.safetensors',
+      ],
+    },
+    (command) => computing(command).option('--out <file>', 'weights to write', 'original.safetensors'),
+    async (context, [path], flags) => {
+      const { readRecipe } = await import('../../unlearn/run.ts');
+      const { trainFile } = await import('../../unlearn/run/single.ts');
+      const recipe = await readRecipe(path, flags.set);
+      const display = new Display(context);
+      const { data, seed, out = 'original.safetensors' } = flags;
+      const done = await context
+        .compute((signal) =>
+          trainFile(recipe, out, {
+            parts: context.world.parts,
+            data,
+            seed,
+            device: deviceOf(flags.device),
+            signal,
+            onEvent: display.show,
+          }),
+        )
+        .finally(() => display.end());
+      context.put(done, `${done.file} (${duration(done.cost.seconds)}, ${done.cost.gradientSteps} steps)`);
+    },
+  );
+}

@@ -1,0 +1,53 @@
+// `lethe unlearn`: one method on weights that lie in a file.
+
+import type { Command } from 'commander';
+import { type Computing, computing, define, type World } from '../context.ts';
+import { duration } from '../format.ts';
+import { Display } from '../progress.ts';
+import { deviceOf } from './run.ts';
+
+interface Flags extends Computing {
+  readonly from: string;
+  readonly method: string;
+  readonly out: string;
+}
+
+export function register(program: Command, world: World): void {
+  define<Flags>(
+    program,
+    world,
+    'unlearn <recipe>',
+    {
+      summary: 'Make given weights forget what a recipe says, by one method.',
+      examples: [
+        'lethe unlearn recipes/demo.yaml --from original.safetensors --method boundaryShrink --out forgot.safetensors',
+        'lethe unlearn my.yaml --from original.safetensors --method finetune --set forget.class=7 --out forgot.safetensors',
+      ],
+    },
+    (command) =>
+      computing(command)
+        .requiredOption('--from <file>', 'weights to start from, safetensors')
+        .requiredOption('--method <name>', 'a method listed in the recipe, or any other with its defaults')
+        .requiredOption('--out <file>', 'weights to write'),
+    async (context, [path], flags) => {
+      const { readRecipe } = await import('../../unlearn/run.ts');
+      const { unlearnFile } = await import('../../unlearn/run/single.ts');
+      const recipe = await readRecipe(path, flags.set);
+      const display = new Display(context);
+      const { data, seed, from, method, out } = flags;
+      const done = await context
+        .compute((signal) =>
+          unlearnFile(recipe, from, method, out, {
+            parts: context.world.parts,
+            data,
+            seed,
+            device: deviceOf(flags.device),
+            signal,
+            onEvent: display.show,
+          }),
+        )
+        .finally(() => display.end());
+      context.put(done, `${done.file} (${duration(done.cost.seconds)}, ${done.cost.gradientSteps} steps)`);
+    },
+  );
+}

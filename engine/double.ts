@@ -1,0 +1,82 @@
+// A world in float64: functions written for any device run on a reference backend with every float widened, whatever
+// they captured. It is a staging trace at the bottom of all others: it sees each call that would reach the device,
+// replaces tensors from elsewhere by their copies here, and notes the call, so that a wrong one can be found later.
+
+import type { Backend } from './backend.ts';
+import { type DType, isFloat, showAval, type TypedArray } from './dtype.ts';
+import { LetheError } from './error.ts';
+import { traceGraph } from './graph/graph.ts';
+import { convert } from './primitives/elementwise.ts';
+import type { Primitive } from './primitives/types.ts';
+import { upload } from './runtime.ts';
+import { Concrete, type Tensor } from './tensor.ts';
+import { bind, isCall, type Trace, unstaged, withTrace } from './trace.ts';
+
+/** One call that reached the device, with the values it met. */
+export interface Call {
+  readonly primitive: Primitive;
+  readonly operands: readonly Concrete[];
+  readonly params: object;
+}
+
+const wide = (dtype: DType): DType => (isFloat(dtype) ? 'float64' : dtype);
+const widened = (params: object): object =>
+  'dtype' in params ? { ...params, dtype: wide(params.dtype as DType) } : params;
+
+class DoubleTrace implements Trace {
+  active = true;
+  readonly name = 'checkGradients';
+  readonly calls: Call[] = [];
+  constructor(
+    readonly level: number,
+    private readonly world: DoubleWorld,
+  ) {}
+
+  process(primitive: Primitive, operands: readonly Tensor[], params: object): Tensor[] {
+    const here = operands.map((x) => this.world.copyOf(x as Concrete));
+    this.calls.push({ primitive, operands: here, params });
+    if (isCall(primitive)) return primitive.expand(here, params);
+    return unstaged(() => bind(primitive, here, widened(params)));
+  }
+}
+
+export class DoubleWorld {
+  private readonly copies = new Map<Concrete, Concrete>();
+  /** `backend` must be current, in float64, while this is used. */
+  constructor(private readonly backend: Backend) {}
+
+  /** Copies of tensors from elsewhere, so that they may be met later. */
+  async admit(tensors: Iterable<Concrete>): Promise<void> {
+    for (const x of tensors) if (!this.copies.has(x)) this.copies.set(x, this.place(await x.data(), x));
+  }
+  place(data: TypedArray, { shape, dtype }: { shape: readonly number[]; dtype: DType }): Concrete {
+    return upload(isFloat(dtype) ? Float64Array.from(data) : data, shape, wide(dtype));
+  }
+  copyOf(x: Concrete): Concrete {
+    const known = this.copies.get(x);
+    if (known) return known;
+    if (x.storage.backend !== this.backend)
+      throw new LetheError(
+        'state',
+        `checkGradients: met ${showAval(x)} of another device that tracing did not find`,
+      );
+    return x.dtype === 'float32' ? (unstaged(() => convert(x, 'float64')) as Concrete) : x;
+  }
+  /** Runs f here. The results are concrete; `calls` are in the order in which they were computed. */
+  run<R>(f: () => R): { result: R; calls: Call[] } {
+    return withTrace(
+      (level) => new DoubleTrace(level, this),
+      (trace) => ({ result: f(), calls: trace.calls }),
+      true,
+    );
+  }
+}
+
+/** The concrete tensors that f uses without being given them. Computes nothing. */
+export function capturedBy(inputs: readonly Tensor[], f: (xs: Tensor[]) => readonly Tensor[]): Concrete[] {
+  const { graph } = traceGraph(inputs, f, (ys) => [...ys]);
+  const given = new Set<Tensor>(inputs);
+  return graph.constants.map((c) => c.value).filter((x) => !given.has(x));
+}
+
+export const isConcrete = (x: unknown): x is Concrete => x instanceof Concrete;

@@ -1,0 +1,97 @@
+// Operations element by element. Operands broadcast; a number adapts to the tensor beside it.
+
+import type { DType } from '../dtype.ts';
+import * as e from '../primitives/elementwise.ts';
+import { floatType } from '../runtime.ts';
+import { Tensor } from '../tensor.ts';
+import {
+  asFull,
+  binary,
+  broadcastShapes,
+  expand,
+  fresh,
+  promote,
+  type TensorLike,
+  toFloat,
+  unary,
+} from './common.ts';
+
+export const add = binary('add', e.add);
+export const sub = binary('sub', e.sub);
+export const mul = binary('mul', e.mul);
+/** Quotient; of two integers, truncated towards zero (0 where the divisor is 0). */
+export const div = binary('div', e.div);
+export const maximum = binary('maximum', e.maximum);
+export const minimum = binary('minimum', e.minimum);
+export const equal = binary('equal', e.equal, false);
+export const less = binary('less', e.less);
+export const greater = binary('greater', (a, b) => e.less(b, a));
+export const lessEqual = binary('lessEqual', e.lessEqual);
+export const greaterEqual = binary('greaterEqual', (a, b) => e.lessEqual(b, a));
+export const logicalAnd = binary('logicalAnd', e.and, false);
+export const logicalOr = binary('logicalOr', e.or, false);
+export const logicalNot = unary(e.not);
+
+/** a to the power b. Small whole-number exponents become products, so that negative bases and zero have derivatives. */
+export function pow(a: TensorLike, b: TensorLike): Tensor {
+  if (a instanceof Tensor && typeof b === 'number') {
+    const x = toFloat(a);
+    if (b === 0) return e.fillLike(x, 1);
+    if (b === 1) return fresh(x, a);
+    if (b === 0.5) return e.sqrt(x);
+    if (b === -0.5) return e.rsqrt(x);
+    if (Number.isInteger(b) && Math.abs(b) <= 8) {
+      let y = x;
+      for (let i = 1; i < Math.abs(b); i++) y = e.mul(y, x);
+      return b < 0 ? e.div(e.fillLike(y, 1), y) : y;
+    }
+  }
+  const [x, y] = promote('pow', [a, b], true);
+  return e.pow(toFloat(x), toFloat(y));
+}
+
+export const neg = unary(e.neg);
+export const abs = unary(e.abs);
+export const sign = unary(e.sign);
+export const floor = unary(e.floor, true);
+export const exp = unary(e.exp, true);
+export const log = unary(e.log, true);
+export const log1p = unary(e.log1p, true);
+export const expm1 = unary(e.expm1, true);
+export const sqrt = unary(e.sqrt, true);
+export const rsqrt = unary(e.rsqrt, true);
+export const tanh = unary(e.tanh, true);
+export const sigmoid = unary(e.sigmoid, true);
+export const erf = unary(e.erf, true);
+export const sin = unary(e.sin, true);
+export const cos = unary(e.cos, true);
+/** max(x, 0); derivative 0 at 0. */
+export const relu = unary(e.relu);
+/** x * sigmoid(x). */
+export const silu = unary((x) => e.mul(x, e.sigmoid(x)), true);
+/** x * Phi(x) with the exact normal distribution function (Hendrycks and Gimpel 2016), not the tanh approximation. */
+export const gelu = unary((x) => mul(mul(x, 0.5), add(e.erf(mul(x, Math.SQRT1_2)), 1)), true);
+/** log(1 + exp(x)), without overflow. */
+export const softplus = unary((x) => e.add(e.relu(x), e.log1p(e.exp(e.neg(e.abs(x))))), true);
+export const square = unary((x) => e.mul(x, x));
+
+/** The nearest value in [low, high]; derivative 1 inside, 0 outside. */
+export const clip = (x: Tensor, low: TensorLike, high: TensorLike): Tensor => minimum(maximum(x, low), high);
+
+/** Elements of a where the condition (bool, or nonzero) holds, of b elsewhere. All three broadcast. */
+export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
+  if (!(a instanceof Tensor) && !(b instanceof Tensor)) {
+    const whole = [a, b].every((v) => typeof v !== 'number' || Number.isInteger(v));
+    return where(
+      condition,
+      asFull(a, typeof a === 'boolean' && typeof b === 'boolean' ? 'bool' : whole ? 'int32' : floatType()),
+      b,
+    );
+  }
+  const [x, y] = promote('where', [a, b], false);
+  const shape = broadcastShapes('where', condition.shape, x.shape);
+  return e.select(expand(e.convert(condition, 'bool'), shape), expand(x, shape), expand(y, shape));
+}
+
+/** Changes the element type; floats to integers truncate, anything to bool is x != 0. */
+export const astype = (x: Tensor, dtype: DType): Tensor => fresh(e.convert(x, dtype), x);

@@ -1,0 +1,136 @@
+// Softmax, normalisation layers' arithmetic, attention and losses.
+
+import { isFloat, showAval, showShape, sizeOf } from '../dtype.ts';
+import { check } from '../error.ts';
+import * as e from '../primitives/elementwise.ts';
+import * as g from '../primitives/gather.ts';
+import * as m from '../primitives/movement.ts';
+import * as r from '../primitives/reduce.ts';
+import { sameShape } from '../primitives/rules.ts';
+import type { Tensor } from '../tensor.ts';
+import { stopGradient } from '../transforms/autodiff.ts';
+import { normaliseAxis, type TensorLike, toFloat } from './common.ts';
+import { add, mul, square, sub, where } from './elementwise.ts';
+import { matmul } from './products.ts';
+import { keep, mean, sum } from './reduce.ts';
+
+export function softmax(of: Tensor, axis = -1): Tensor {
+  const x = toFloat(of);
+  const axes = [normaliseAxis('softmax', axis, x.ndim)];
+  const top = stopGradient(r.max(x, axes)) as Tensor;
+  const ex = e.exp(e.sub(x, r.spread(top, x.shape, axes)));
+  return e.div(ex, r.spread(r.sum(ex, axes), x.shape, axes));
+}
+export function logSoftmax(of: Tensor, axis = -1): Tensor {
+  const x = toFloat(of);
+  const axes = [normaliseAxis('logSoftmax', axis, x.ndim)];
+  const centred = e.sub(x, r.spread(stopGradient(r.max(x, axes)) as Tensor, x.shape, axes));
+  return e.sub(centred, r.spread(e.log(r.sum(e.exp(centred), axes)), x.shape, axes));
+}
+
+export interface NormOptions {
+  /** Per-channel factor and shift, [C]. */
+  scale?: Tensor;
+  shift?: Tensor;
+  /** Added to the variance. Default 1e-5. */
+  epsilon?: number;
+}
+/** (x - mean) / sqrt(variance + epsilon) * scale + shift, folded into one factor and one shift a channel. */
+function normaliseWith(
+  x: Tensor,
+  mean: Tensor,
+  varianceT: Tensor,
+  { scale, shift, epsilon = 1e-5 }: NormOptions,
+): Tensor {
+  const inverse = e.rsqrt(add(varianceT, epsilon));
+  const factor = scale ? mul(inverse, scale) : inverse;
+  const y = mul(sub(x, mean), factor);
+  return shift ? add(y, shift) : y;
+}
+/** Normalises over the last axis (or the last `axes` axes); scale and shift have the normalised shape. */
+export function layerNorm(x: Tensor, { axes = 1, ...options }: NormOptions & { axes?: number } = {}): Tensor {
+  const over = x.shape.map((_, i) => i).slice(-axes);
+  const [mu, v] = r.moments(x, over).map((y) => keep(y, x, over, true));
+  return normaliseWith(x, mu, v, options);
+}
+/** Normalises each image over its pixels and each group of channels. x is [N, ..., C]. */
+export function groupNorm(x: Tensor, groups: number, { scale, shift, epsilon }: NormOptions = {}): Tensor {
+  const ch = x.shape.at(-1) as number;
+  check(ch % groups === 0, 'shape', () => `groupNorm: ${ch} channels do not divide into ${groups} groups`);
+  const pixels = sizeOf(x.shape.slice(1, -1));
+  const split4 = m.reshape(x, [x.shape[0], pixels, groups, ch / groups]);
+  const [mu, v] = r.moments(split4, [1, 3]).map((y) => m.reshape(y, [x.shape[0], 1, groups, 1]));
+  const y = m.reshape(normaliseWith(split4, mu, v, { epsilon }), x.shape);
+  const scaled = scale ? mul(y, scale) : y;
+  return shift ? add(scaled, shift) : scaled;
+}
+/**
+ * Batch normalisation over all axes but the last. With `mean` and `variance` given, uses them (inference); otherwise
+ * those of the batch. Returns the result and the (biased) batch statistics that were used.
+ */
+export function batchNorm(
+  x: Tensor,
+  {
+    mean: givenMean,
+    variance: givenVariance,
+    ...options
+  }: NormOptions & { mean?: Tensor; variance?: Tensor } = {},
+): {
+  output: Tensor;
+  mean: Tensor;
+  variance: Tensor;
+} {
+  const axes = x.shape.map((_, i) => i).slice(0, -1);
+  const [mu, v] = givenMean && givenVariance ? [givenMean, givenVariance] : r.moments(x, axes);
+  return { output: normaliseWith(x, mu, v, options), mean: mu, variance: v };
+}
+/** softmax(q k^T / sqrt(d)) v over [..., L, d]; `mask` (bool, broadcast to the scores) keeps where true. */
+export function attention(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  { mask, scale }: { mask?: Tensor; scale?: number } = {},
+): Tensor {
+  const perm = k.shape.map((_, i) => i);
+  perm.splice(-2, 2, k.ndim - 1, k.ndim - 2);
+  const scores = mul(matmul(q, m.transpose(k, perm)), scale ?? 1 / Math.sqrt(q.shape.at(-1) as number));
+  return matmul(softmax(mask ? where(mask, scores, -1e30) : scores), v);
+}
+
+export interface LossOptions {
+  /** Default 'mean' over all samples. */
+  reduction?: 'mean' | 'sum' | 'none';
+}
+const reduceLoss = (loss: Tensor, how: LossOptions['reduction'] = 'mean'): Tensor =>
+  how === 'none' ? loss : how === 'sum' ? sum(loss) : mean(loss);
+/**
+ * Cross-entropy of logits [..., K] against integer labels [...] (int32) or distributions [..., K] (float); nats,
+ * averaged over the batch unless told otherwise. A label out of range gives NaN.
+ */
+export function crossEntropy(logits: Tensor, labels: Tensor, { reduction: how }: LossOptions = {}): Tensor {
+  const logp = logSoftmax(logits);
+  if (isFloat(labels.dtype)) {
+    check(
+      sameShape(labels.shape, logits.shape),
+      'shape',
+      () =>
+        `crossEntropy: distributions ${showAval(labels)} must have the shape of the logits ${showAval(logits)}`,
+    );
+    return reduceLoss(e.neg(r.sum(e.mul(logp, e.convert(labels, logits.dtype)), [logits.ndim - 1])), how);
+  }
+  check(
+    sameShape(labels.shape, logits.shape.slice(0, -1)),
+    'shape',
+    () =>
+      `crossEntropy: labels ${showAval(labels)} must have shape ${showShape(logits.shape.slice(0, -1))} for logits ${showAval(logits)}`,
+  );
+  const picked = g.gatherAlong(
+    logp,
+    m.reshape(e.convert(labels, 'int32'), [...labels.shape, 1]),
+    logits.ndim - 1,
+  );
+  return reduceLoss(e.neg(m.reshape(picked, labels.shape)), how);
+}
+/** Mean squared error over all elements. */
+export const mse = (prediction: Tensor, target: TensorLike, { reduction: how }: LossOptions = {}): Tensor =>
+  reduceLoss(square(sub(prediction, target)), how);

@@ -1,0 +1,145 @@
+// Matrix products and Einstein summation, all in terms of one batched product.
+
+import { type DType, type Shape, showAval, sizeOf } from '../dtype.ts';
+import { check } from '../error.ts';
+import { dot as dotPrimitive } from '../primitives/dot.ts';
+import * as e from '../primitives/elementwise.ts';
+import * as m from '../primitives/movement.ts';
+import * as r from '../primitives/reduce.ts';
+import type { Tensor } from '../tensor.ts';
+import { broadcastShapes, expand, fresh } from './common.ts';
+import { mul } from './elementwise.ts';
+
+/** Matrix product as NumPy's matmul: vectors act as a row or column, leading axes broadcast. */
+export function matmul(a: Tensor, b: Tensor): Tensor {
+  check(
+    a.ndim > 0 && b.ndim > 0,
+    'shape',
+    () => `matmul: needs at least one axis each, got ${showAval(a)} and ${showAval(b)}`,
+  );
+  const [x, y] = promoteTypes(a, b);
+  const p = x.ndim === 1 ? m.reshape(x, [1, x.shape[0]]) : x;
+  const q = y.ndim === 1 ? m.reshape(y, [y.shape[0], 1]) : y;
+  check(
+    p.shape.at(-1) === q.shape.at(-2),
+    'shape',
+    () =>
+      `matmul: ${showAval(a)} x ${showAval(b)}: inner sizes ${p.shape.at(-1)} and ${q.shape.at(-2)} differ`,
+  );
+  let out: Tensor;
+  if (q.ndim === 2 && p.ndim > 2) {
+    // Many rows against one matrix are one larger product.
+    const rows = sizeOf(p.shape.slice(0, -1));
+    out = m.reshape(dotPrimitive(m.reshape(p, [rows, p.shape.at(-1)!]), q), [
+      ...p.shape.slice(0, -1),
+      q.shape[1],
+    ]);
+  } else {
+    const batch = broadcastShapes('matmul', p.shape.slice(0, -2), q.shape.slice(0, -2));
+    out = dotPrimitive(
+      expand(p, [...batch, ...p.shape.slice(-2)]),
+      expand(q, [...batch, ...q.shape.slice(-2)]),
+    );
+  }
+  if (x.ndim === 1) out = m.reshape(out, out.shape.toSpliced(-2, 1));
+  if (y.ndim === 1) out = m.reshape(out, out.shape.slice(0, -1));
+  return out;
+}
+function promoteTypes(a: Tensor, b: Tensor): [Tensor, Tensor] {
+  const dtype: DType = a.dtype === 'float64' || b.dtype === 'float64' ? 'float64' : 'float32';
+  return [e.convert(a, dtype), e.convert(b, dtype)];
+}
+/** Inner product over the last axis of a and the last but one (or only) axis of b; for vectors and matrices, matmul. */
+export const dot = (a: Tensor, b: Tensor): Tensor =>
+  a.ndim === 0 || b.ndim === 0 ? mul(a, b) : matmul(a, b);
+
+/**
+ * Einstein summation of one or more operands: 'bij,bjk->bik'. Letters that appear in one operand only and not in the
+ * result are summed; without '->' the result has the letters that appear once, in alphabetical order.
+ */
+export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor {
+  const [left, right] = equation.replaceAll(' ', '').split('->');
+  const terms = left.split(',');
+  check(
+    terms.length === operands.length,
+    'value',
+    () => `einsum: '${equation}' has ${terms.length} operands, got ${operands.length}`,
+  );
+  const sizes = new Map<string, number>();
+  terms.forEach((t, i) => {
+    check(
+      /^[a-zA-Z]*$/.test(t) && t.length === operands[i].ndim,
+      'value',
+      () => `einsum: '${t}' does not name the axes of ${showAval(operands[i])}`,
+    );
+    check(
+      new Set(t).size === t.length,
+      'value',
+      () => `einsum: a letter appears twice in '${t}'; take the diagonal first`,
+    );
+    [...t].forEach((l, d) => {
+      const n = sizes.get(l) ?? operands[i].shape[d];
+      check(
+        n === operands[i].shape[d],
+        'shape',
+        () => `einsum: '${l}' is ${n} and ${operands[i].shape[d]} in '${equation}'`,
+      );
+      sizes.set(l, n);
+    });
+  });
+  const all = terms.join('');
+  const target =
+    right ??
+    [...new Set(all)]
+      .filter((l) => all.split(l).length === 2)
+      .sort()
+      .join('');
+  check(
+    [...target].every((l) => sizes.has(l)) && new Set(target).size === target.length,
+    'value',
+    () => `einsum: '${target}' has a letter no operand has, or one twice`,
+  );
+  const sizeOfLetters = (ls: readonly string[]): number => sizeOf(ls.map((l) => sizes.get(l) as number));
+  const sumOut = (x: Tensor, t: string, keptLetters: string): [Tensor, string] => {
+    const gone = [...t].flatMap((l, i) => (keptLetters.includes(l) ? [] : [i]));
+    return gone.length ? [r.sum(x, gone), [...t].filter((l) => keptLetters.includes(l)).join('')] : [x, t];
+  };
+  const arrange = (x: Tensor, t: string, order: readonly string[], shape: Shape): Tensor =>
+    m.reshape(
+      m.transpose(
+        x,
+        order.map((l) => t.indexOf(l)),
+      ),
+      shape,
+    );
+
+  let [acc, t] = sumOut(operands[0], terms[0], terms.slice(1).join('') + target);
+  for (let i = 1; i < operands.length; i++) {
+    const later = terms.slice(i + 1).join('') + target;
+    const [x, u] = sumOut(operands[i], terms[i], t + later);
+    [acc, t] = sumOut(acc, t, u + later);
+    const batch = [...t].filter((l) => u.includes(l) && later.includes(l));
+    const inner = [...t].filter((l) => u.includes(l) && !later.includes(l));
+    const rows = [...t].filter((l) => !u.includes(l));
+    const columns = [...u].filter((l) => !t.includes(l));
+    const [b, k, p, q] = [batch, inner, rows, columns].map(sizeOfLetters);
+    const [A, B] = promoteTypes(
+      arrange(acc, t, [...batch, ...rows, ...inner], [b, p, k]),
+      arrange(x, u, [...batch, ...inner, ...columns], [b, k, q]),
+    );
+    const letters = [...batch, ...rows, ...columns];
+    acc = m.reshape(
+      dotPrimitive(A, B),
+      letters.map((l) => sizes.get(l) as number),
+    );
+    t = letters.join('');
+  }
+  [acc, t] = sumOut(acc, t, target);
+  return fresh(
+    m.transpose(
+      acc,
+      [...target].map((l) => t.indexOf(l)),
+    ),
+    ...operands,
+  );
+}

@@ -1,0 +1,120 @@
+// Operations that only move elements.
+
+import { type Shape, showAval, showShape, sizeOf } from '../dtype.ts';
+import { check } from '../error.ts';
+import * as e from '../primitives/elementwise.ts';
+import * as m from '../primitives/movement.ts';
+import { sameShape } from '../primitives/rules.ts';
+import type { Tensor } from '../tensor.ts';
+import { type Axis, axesOf, broadcastShapes, expand, fresh, normaliseAxis } from './common.ts';
+
+/** The same elements in another shape; one size may be -1. */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  const unknown = shape.filter((d) => d === -1).length;
+  check(unknown <= 1, 'shape', () => `reshape: ${showShape(shape)} leaves more than one size open`);
+  const known = sizeOf(shape.filter((d) => d !== -1));
+  const full = unknown ? shape.map((d) => (d === -1 ? (known === 0 ? 0 : x.size / known) : d)) : shape;
+  check(
+    full.every((d) => Number.isInteger(d) && d >= 0),
+    'shape',
+    () => `reshape: ${showAval(x)} does not fit ${showShape(shape)}`,
+  );
+  return fresh(m.reshape(x, full), x);
+}
+/** Axes in a new order; without one, reversed. */
+export const transpose = (x: Tensor, perm?: readonly number[]): Tensor =>
+  fresh(
+    m.transpose(
+      x,
+      perm?.map((p) => normaliseAxis('transpose', p, x.ndim)) ?? x.shape.map((_, i) => x.ndim - 1 - i),
+    ),
+    x,
+  );
+export const broadcastTo = (x: Tensor, shape: Shape): Tensor => {
+  check(
+    sameShape(broadcastShapes('broadcastTo', x.shape, shape), shape),
+    'shape',
+    () => `broadcastTo: ${showAval(x)} does not broadcast to ${showShape(shape)}`,
+  );
+  return fresh(expand(x, shape), x);
+};
+export function concat(xs: readonly Tensor[], axis = 0): Tensor {
+  check(xs.length > 0, 'value', () => 'concat: needs at least one tensor');
+  return m.concat(xs, normaliseAxis('concat', axis, xs[0].ndim));
+}
+/** Joins tensors of one shape along a new axis. */
+export function stack(xs: readonly Tensor[], axis = 0): Tensor {
+  check(xs.length > 0, 'value', () => 'stack: needs at least one tensor');
+  const a = normaliseAxis('stack', axis, xs[0].ndim + 1);
+  return m.concat(
+    xs.map((x) => m.reshape(x, x.shape.toSpliced(a, 0, 1))),
+    a,
+  );
+}
+/** Cuts an axis into equal parts (a number) or into parts of the given sizes. */
+export function split(x: Tensor, parts: number | readonly number[], axis = 0): Tensor[] {
+  const a = normaliseAxis('split', axis, x.ndim);
+  const sizes = typeof parts === 'number' ? new Array<number>(parts).fill(x.shape[a] / parts) : parts;
+  check(
+    sizes.reduce((s, v) => s + v, 0) === x.shape[a] && sizes.every(Number.isInteger),
+    'shape',
+    () => `split: parts [${sizes.join(', ')}] do not make up axis ${axis} of ${showAval(x)}`,
+  );
+  let at = 0;
+  return sizes.map((n) => {
+    const y = slice(
+      x,
+      x.shape.map((_, i) => (i === a ? at : 0)),
+      x.shape.with(a, n),
+    );
+    at += n;
+    return y;
+  });
+}
+/** The block of `size` elements from `begin` (both one entry an axis), taking every strides-th element. Size -1: to the end. */
+export function slice(
+  x: Tensor,
+  begin: readonly number[],
+  size: readonly number[],
+  strides?: readonly number[],
+): Tensor {
+  check(
+    begin.length === x.ndim && size.length === x.ndim,
+    'shape',
+    () =>
+      `slice: begin ${showShape(begin)} and size ${showShape(size)} need one entry for each axis of ${showAval(x)}`,
+  );
+  const step = strides ?? x.shape.map(() => 1);
+  const full = size.map((s, i) => (s === -1 ? Math.ceil((x.shape[i] - begin[i]) / step[i]) : s));
+  return fresh(m.slice(x, begin, full, step), x);
+}
+/** Adds `[before, after]` elements of `value` (default 0) to each axis. */
+export function pad(x: Tensor, widths: readonly (readonly [number, number])[], value = 0): Tensor {
+  check(
+    widths.length === x.ndim,
+    'shape',
+    () => `pad: needs one [before, after] for each axis of ${showAval(x)}, got ${widths.length}`,
+  );
+  const go = (y: Tensor) =>
+    m.pad(
+      y,
+      widths.map((w) => w[0]),
+      widths.map((w) => w[1]),
+      widths.map(() => 0),
+    );
+  if (value === 0) return fresh(go(x), x);
+  const inside = go(e.fillLike(x, 1));
+  return e.select(e.equal(inside, e.fillLike(inside, 1)), go(x), e.fillLike(inside, value));
+}
+export const flip = (x: Tensor, axis?: Axis): Tensor => fresh(m.flip(x, axesOf('flip', x, axis)), x);
+export const squeeze = (x: Tensor, axis?: Axis): Tensor => {
+  const axes =
+    axis === undefined ? x.shape.flatMap((d, i) => (d === 1 ? [i] : [])) : axesOf('squeeze', x, axis);
+  return reshape(
+    x,
+    x.shape.filter((d, i) => !axes.includes(i) || d !== 1),
+  );
+};
+export const expandDims = (x: Tensor, axis: number): Tensor =>
+  reshape(x, x.shape.toSpliced(normaliseAxis('expandDims', axis, x.ndim + 1), 0, 1));
+export const flatten = (x: Tensor): Tensor => reshape(x, [x.size]);

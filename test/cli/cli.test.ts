@@ -1,0 +1,204 @@
+// The command line: exit codes, one clear line for every wrong word, data on stdout and talk on stderr.
+
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { TestWorld } from './world.ts';
+
+let world: TestWorld;
+beforeEach(() => {
+  world = new TestWorld();
+});
+afterEach(() => world.close());
+
+describe('wrong use and wrong input: exit code 2 and one line', () => {
+  it.each([
+    [['rnu'], "lethe: error: unknown command 'rnu' (Did you mean run?)"],
+    [['run'], "lethe: error: missing required argument 'recipe'"],
+    [['run', 'DIR/toy.yaml', '--ouput', 'x'], "lethe: error: unknown option '--ouput' (Did you mean --out?)"],
+    [['run', 'DIR/toy.yaml', 'more'], "lethe: error: too many arguments for 'run'"],
+    [['run', 'DIR/toy.yaml', '--seed', '-1'], '--seed <n>'],
+    [
+      ['run', 'DIR/toy.yaml', '--device', 'cup'],
+      'lethe: error: --device: no device "cup"; did you mean "cpu"?',
+    ],
+    [['run', 'DIR/none.yaml'], 'lethe: error: recipe DIR/none.yaml: '],
+    [['run', 'DIR'], 'lethe: error: recipe DIR: '],
+    [
+      ['run', 'DIR/toy.yaml', '--set', 'train.epohcs=3'],
+      '--set train.epohcs=3: train: unknown key "epohcs"; did you mean "epochs"?',
+    ],
+    [
+      ['unlearn', 'DIR/toy.yaml', '--method', 'finetune', '--out', 'DIR/x'],
+      "required option '--from <file>' not specified",
+    ],
+    [
+      ['unlearn', 'DIR/toy.yaml', '--from', 'DIR/none', '--method', 'finetune', '--out', 'DIR/x'],
+      'lethe: error: weights DIR/none: ',
+    ],
+    [
+      ['unlearn', 'DIR/toy.yaml', '--from', 'DIR/toy.yaml', '--method', 'finetun', '--out', 'DIR/x'],
+      'no method "finetun"; did you mean "finetune"?',
+    ],
+    [['report', 'DIR/none'], 'lethe: error: results DIR/none: '],
+    [['report', 'DIR/toy.yaml'], 'lethe: error: DIR/toy.yaml: not JSON'],
+    [
+      ['report', 'DIR', '--format', 'pdf'],
+      "lethe: error: option '--format <form>' argument 'pdf' is invalid.",
+    ],
+    [['datasets', 'check', 'cifar10'], 'cifar-10'],
+    [['bench', 'nosuchcase', '--device', 'reference'], "bench: no case contains 'nosuchcase'; suites are "],
+    [['bench', '--seconds', '0'], 'lethe: error: --seconds: expected a number above 0, got "0"'],
+    [['datasets', 'lst'], "unknown command 'lst' (Did you mean list?)"],
+  ])('%j', async (argv, message) => {
+    const { code, out, err } = await world.run(argv);
+    expect(err).toContain(message);
+    expect(err.trimEnd().split('\n')).toHaveLength(1);
+    expect(out).toBe('');
+    expect(code).toBe(2);
+    expect(readdirSync(world.folder)).toEqual(['toy.yaml']);
+  });
+
+  it('a data set file from nowhere says where it looked', async () => {
+    const { code, err } = await world.run(['datasets', 'check', 'mnist', '--data', 'DIR']);
+    expect(err).toContain('DIR');
+    expect(err.trimEnd().split('\n')).toHaveLength(1);
+    expect(code).toBeGreaterThan(0);
+  });
+});
+
+describe('lethe run', { timeout: 30_000 }, () => {
+  it('puts the table on stdout, the talk on stderr, the files in --out', async () => {
+    const { code, out, err } = await world.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out']);
+    expect(err).toMatch(/^\d\d:\d\d:\d\d plan: 4 cells, 0 done already$/m);
+    expect(err).toContain('report: DIR/out/report.html');
+    expect(out).toMatch(/Boundary Shrink/);
+    expect(code).toBe(0);
+    expect(existsSync(world.path('out/report.html'))).toBe(true);
+  });
+
+  it('--json gives results.json on stdout, --quiet no talk', async () => {
+    const { out, err } = await world.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out', '--json', '--quiet']);
+    expect(err).toBe('');
+    expect(JSON.parse(out)).toEqual(JSON.parse(readFileSync(world.path('out/results.json'), 'utf8')));
+    const before = await world.run(['--json', 'report', 'DIR/out']);
+    expect(JSON.parse(before.out)).toEqual({ file: 'DIR/out/report.html' });
+  });
+
+  it('--dry-run prints the plan and touches nothing', async () => {
+    const { code, out, err } = await world.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out', '--dry-run']);
+    expect(code).toBe(0);
+    expect(err).toBe('');
+    expect(out.replace(/[0-9a-f]{8}$/gm, 'KEY     ')).toMatchSnapshot();
+    expect(readdirSync(world.folder)).toEqual(['toy.yaml']);
+  });
+
+  it('a method that fails: the others are done, exit code 1', async () => {
+    const toy = { fail: { method: 'finetune', error: new Error('boom') } };
+    const { code, out, err } = await world.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out'], toy);
+    expect(err).toContain('lethe: error: 1 of 4 cells failed: seed-0-finetune (boom)');
+    expect(out).toContain('Boundary Shrink');
+    expect(code).toBe(1);
+  });
+
+  it('an error of ours is a bug and says so; LETHE_DEBUG shows where', async () => {
+    const toy = { fail: { method: 'original', error: new TypeError('x is undefined') } };
+    const { code, err } = await world.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out', '-q'], toy);
+    expect(err).toBe(
+      'lethe: this is a bug in Lethe: TypeError: x is undefined; LETHE_DEBUG=1 shows where, so does log.txt of an output folder\n',
+    );
+    expect(code).toBe(1);
+    expect(readFileSync(world.path('out/log.txt'), 'utf8')).toMatch(/at .*cli\.test\.ts/);
+    const loud = new TestWorld({ LETHE_DEBUG: '1' });
+    const { err: stack } = await loud.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out', '-q'], toy);
+    expect(stack).toMatch(/at .*cli\.test\.ts/);
+    loud.close();
+  });
+
+  it('an interrupt stops at a safe point and says how to go on', async () => {
+    const toy = { pace: 1, onWork: (what: string) => what === 'retrain' && world.interrupt() };
+    const { code, err } = await world.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out'], toy as never);
+    expect(err).toContain('stopping at the next safe point; press Ctrl-C again to quit at once');
+    expect(err).toContain('lethe: error: stopped; the same command goes on from here (DIR/out)');
+    expect(code).toBe(1);
+    const again = await world.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out', '--resume']);
+    expect(again.err).toContain('[1/4] seed-0-original: done already');
+    expect(again.code).toBe(0);
+  });
+});
+
+describe('single steps', { timeout: 30_000 }, () => {
+  it('train, unlearn and evaluate work on files and agree with a run', async () => {
+    await world.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out']);
+    const train = await world.run(['train', 'DIR/toy.yaml', '--out', 'DIR/a/original.safetensors']);
+    expect(train).toMatchObject({ code: 0, out: expect.stringContaining('DIR/a/original.safetensors (') });
+    const unlearn = [
+      'unlearn',
+      'DIR/toy.yaml',
+      '--from',
+      'DIR/a/original.safetensors',
+      '--method',
+      'finetune',
+      '--out',
+      'DIR/a/ft.safetensors',
+    ];
+    expect((await world.run([...unlearn, '--json'])).code).toBe(0);
+    for (const [mine, theirs] of [
+      ['original', 'original'],
+      ['ft', 'finetune'],
+    ]) {
+      const [a, b] = [`a/${mine}`, `out/checkpoints/seed-0-${theirs}`].map((n) =>
+        readFileSync(world.path(`${n}.safetensors`)),
+      );
+      expect(a.equals(b)).toBe(true);
+    }
+    expect(readdirSync(world.path('a')).sort()).toEqual(['ft.safetensors', 'original.safetensors']);
+    const retrained = ['--retrained', 'DIR/out/checkpoints/seed-0-retrain.safetensors'];
+    const evaluate = ['evaluate', 'DIR/toy.yaml', '--weights', 'DIR/a/ft.safetensors', ...retrained];
+    const { out } = await world.run([...evaluate, '--json']);
+    const results = JSON.parse(readFileSync(world.path('out/results.json'), 'utf8'));
+    const entry = results.runs.find((r: { method: string }) => r.method === 'finetune');
+    expect(JSON.parse(out).metrics.avg_gap).toBe(entry.metrics.avg_gap);
+    expect((await world.run(evaluate)).out).toMatch(/^metric/);
+  });
+
+  it('report renders each form again', async () => {
+    await world.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out']);
+    const page = readFileSync(world.path('out/report.html'), 'utf8');
+    expect((await world.run(['report', 'DIR/out', '--format', 'csv'])).out).toContain('seed,method');
+    expect((await world.run(['report', 'DIR/out/results.json', '--format', 'latex'])).out).toContain(
+      '\\begin{tabular}',
+    );
+    expect((await world.run(['report', 'DIR/out', '--out', 'DIR/page.html'])).out).toBe('DIR/page.html\n');
+    expect(readFileSync(world.path('page.html'), 'utf8')).not.toBe(page);
+    writeFileSync(world.path('bad.json'), '{"version": 2}');
+    expect((await world.run(['report', 'DIR/bad.json'])).err).toContain(
+      'version 2; expected a results.json written by lethe run',
+    );
+  });
+});
+
+describe('help', () => {
+  const commands = ['demo', 'run', 'train', 'unlearn', 'evaluate', 'report', 'datasets', 'devices', 'bench'];
+  it.each([[''], ...commands.map((c) => [c]), ['datasets list'], ['datasets check'], ['datasets get']])(
+    '%s',
+    async (words) => {
+      const { code, out, err } = await world.run([...words.split(' ').filter(Boolean), '--help']);
+      expect(code).toBe(0);
+      expect(err).toBe('');
+      expect(out).toMatch(/^Examples:\n {2}lethe /);
+      expect(out).toMatchSnapshot();
+    },
+  );
+
+  it('lethe alone shows it too, as wrong use', async () => {
+    const { code, err } = await world.run([]);
+    expect(err).toMatch(/^Examples:/);
+    expect(code).toBe(2);
+  });
+
+  it('datasets list names what can be had', async () => {
+    const { out } = await world.run(['datasets', 'list', '--json']);
+    expect(JSON.parse(out).map((d: { name: string }) => d.name)).toContain('fashion-mnist');
+    expect((await world.run(['datasets', 'list'])).out).toMatch(/^glyphs +no/m);
+  });
+});

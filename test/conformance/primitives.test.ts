@@ -1,0 +1,258 @@
+// Every primitive, on every sample of its record, under every transformation, on every backend: the values must be
+// those that the reference backend computes in float64. That the reference itself has the right derivatives is shown
+// by differences, and the right batches by loops.
+
+import { describe, expect, test } from 'vitest';
+import { isFloat } from '../../engine/dtype.ts';
+import { traceGraph } from '../../engine/graph/graph.ts';
+import * as lt from '../../engine/index.ts';
+import { primitives } from '../../engine/primitives/index.ts';
+import type { Primitive, Sample } from '../../engine/primitives/types.ts';
+import type { Tensor } from '../../engine/tensor.ts';
+import { bind } from '../../engine/trace.ts';
+import {
+  agree,
+  describeBackends,
+  elements,
+  epsilonOf,
+  type Float,
+  make,
+  on,
+  operandsOf,
+  operandType,
+  oracle,
+  paramsFor,
+  read,
+  termsIn,
+  type Values,
+} from './support.ts';
+
+type Flat = (xs: Tensor[]) => Tensor[];
+const BATCH = 2;
+
+/** A case is a function of tensors and the operands it runs on, built for a float type. */
+interface Case {
+  readonly what: string;
+  build(float: Float): { f: Flat; xs: Tensor[] };
+}
+
+const call =
+  (p: Primitive, params: object): Flat =>
+  (xs) =>
+    bind(p, xs, params);
+const differentiable = (p: Primitive, s: Sample<object>): number[] =>
+  p.jvp === 'constant'
+    ? []
+    : s.operands.flatMap((o, i) => (o.dtype === undefined || isFloat(o.dtype) ? [i] : []));
+
+/** Sum of the float results times fixed weights: a scalar to differentiate. */
+const weighted =
+  (f: Flat, float: Float) =>
+  (xs: Tensor[]): Tensor => {
+    let total: Tensor = lt.full([], 0, float);
+    f(xs).forEach((y, k) => {
+      if (!isFloat(y.dtype)) return;
+      const weights = make(elements({ shape: y.shape }, 900 + k), y.shape, y.dtype);
+      total = total.add(y.mul(weights).sum());
+    });
+    return total;
+  };
+/** Gradient with respect to the operands `wrt`, as a flat function of all operands. */
+const gradient = (f: Flat, float: Float, wrt: readonly number[]): Flat => {
+  const loss = weighted(f, float);
+  return (xs) => lt.grad((...args: Tensor[]) => loss(args), wrt)(...xs);
+};
+const batchedOperands = (s: Sample<object>, batched: readonly boolean[], float: Float): Tensor[] =>
+  s.operands.map((o, i) => {
+    if (!batched[i]) return make(elements(o, 1 + 31 * i), o.shape, operandType(o, float));
+    const rows = Array.from({ length: BATCH }, (_, b) => [...elements(o, 1 + 31 * i + 1000 * b)]).flat();
+    return make(rows, [BATCH, ...o.shape], operandType(o, float));
+  });
+const mapped = (f: Flat, batched: readonly boolean[]): Flat => {
+  const g = lt.vmap((...xs: Tensor[]) => f(xs), { inAxes: batched.map((b) => (b ? 0 : null)) });
+  return (xs) => g(...xs);
+};
+const subsets = (n: number): boolean[][] =>
+  Array.from({ length: 2 ** n - 1 }, (_, m) =>
+    Array.from({ length: n }, (_v, i) => ((m + 1) >> i) % 2 === 1),
+  );
+
+function casesFor(name: string, p: Primitive): Case[] {
+  return p.samples.flatMap((s, n) => {
+    const title = `${name} sample ${n}${s.note ? ` (${s.note})` : ''}`;
+    const wrt = differentiable(p, s);
+    const f = (float: Float) => call(p, paramsFor(s.params, float));
+    const plain = (what: string, g: (float: Float) => Flat): Case => ({
+      what: `${title}, ${what}`,
+      build: (float) => ({ f: g(float), xs: operandsOf(s, float) }),
+    });
+    const all = s.operands.map(() => true);
+    const cases = [plain('value', f)];
+    for (const batched of subsets(s.operands.length))
+      cases.push({
+        what: `${title}, vmap over ${batched.map((b) => (b ? 'x' : '.')).join('')}`,
+        build: (float) => ({ f: mapped(f(float), batched), xs: batchedOperands(s, batched, float) }),
+      });
+    if (wrt.length === 0) return cases;
+    cases.push(
+      plain('jvp', (float) => (xs) => {
+        const tangents = xs.map((x, i) => make(elements({ shape: x.shape }, 500 + i), x.shape, float));
+        return lt.jvp((...a: Tensor[]) => f(float)(a), xs, tangents)[1];
+      }),
+      plain('gradient', (float) => gradient(f(float), float, wrt)),
+      plain('gradient of gradient', (float) => gradient(gradient(f(float), float, wrt), float, wrt)),
+      plain('derivative of gradient', (float) => (xs) => {
+        const tangents = xs.map((x, i) => make(elements({ shape: x.shape }, 500 + i), x.shape, float));
+        return lt.jvp((...a: Tensor[]) => gradient(f(float), float, wrt)(a), xs, tangents)[1];
+      }),
+      {
+        what: `${title}, vmap of gradient`,
+        build: (float) => ({
+          f: mapped(gradient(f(float), float, wrt), all),
+          xs: batchedOperands(s, all, float),
+        }),
+      },
+    );
+    return cases;
+  });
+}
+
+const expected = new Map<string, Promise<Values[]>>();
+const want = (c: Case): Promise<Values[]> => {
+  let known = expected.get(c.what);
+  if (known === undefined) {
+    known = on(oracle, 'float64', async () => {
+      const { f, xs } = c.build('float64');
+      return read(f(xs));
+    });
+    expected.set(c.what, known);
+  }
+  return known;
+};
+
+describeBackends((target) => {
+  for (const [name, p] of Object.entries(primitives))
+    test(name, async () => {
+      for (const c of casesFor(name, p)) {
+        const correct = await want(c);
+        await on(target.backend(), target.float, async () => {
+          const { f, xs } = c.build(target.float);
+          const bound = epsilonOf(target.float) * (16 + 2 * termsIn(f, xs));
+          agree(await read(f(xs)), correct, bound, c.what);
+          const compiled = lt.jit((...args: Tensor[]) => f(args), { name });
+          agree(await read(compiled(...xs)), correct, bound, `${c.what}, compiled`);
+          compiled.dispose();
+          for (const x of xs) x.dispose();
+        });
+      }
+    });
+});
+
+describe('the oracle', () => {
+  /** <a, b> over the float leaves. */
+  const inner = (a: readonly Values[], b: readonly Values[]): number => {
+    let total = 0;
+    a.forEach((x, k) => {
+      if (isFloat(x.dtype)) for (let i = 0; i < x.data.length; i++) total += x.data[i] * b[k].data[i];
+    });
+    return total;
+  };
+
+  for (const [name, p] of Object.entries(primitives)) {
+    test(`${name}: batches are loops`, () =>
+      on(oracle, 'float64', async () => {
+        for (const s of p.samples)
+          for (const batched of subsets(s.operands.length)) {
+            const f = call(p, paramsFor(s.params, 'float64'));
+            const together = await read(mapped(f, batched)(batchedOperands(s, batched, 'float64')));
+            for (let b = 0; b < BATCH; b++) {
+              const xs = s.operands.map((o, i) =>
+                make(
+                  elements(o, 1 + 31 * i + (batched[i] ? 1000 * b : 0)),
+                  o.shape,
+                  operandType(o, 'float64'),
+                ),
+              );
+              const one = together.map((y) => {
+                const n = y.data.length / BATCH;
+                return { ...y, shape: y.shape.slice(1), data: y.data.slice(b * n, (b + 1) * n) };
+              });
+              agree(one, await read(f(xs)), 1e-13, `${name} vmap ${batched} row ${b}`);
+            }
+          }
+      }));
+
+    if (p.jvp === 'constant') continue;
+    test(`${name}: derivatives are limits of differences`, () =>
+      on(oracle, 'float64', async () => {
+        for (const s of p.samples) {
+          const wrt = differentiable(p, s);
+          if (wrt.length === 0) continue;
+          const f = call(p, paramsFor(s.params, 'float64'));
+          const second = gradient(f, 'float64', wrt);
+          for (const [order, g] of [
+            ['first', f],
+            ['second', second],
+          ] as const) {
+            const xs = operandsOf(s, 'float64');
+            const vs = xs.map((x, i) => elements({ shape: x.shape }, 500 + i));
+            const moved = (h: number) =>
+              Promise.all(
+                xs.map(async (x, i) => {
+                  if (!wrt.includes(i)) return x;
+                  const data = (await x.data()).map((v, k) => v + h * vs[i][k]);
+                  return make(data, x.shape, x.dtype);
+                }),
+              );
+            const h = 1e-5;
+            const [up, down] = [await read(g(await moved(h))), await read(g(await moved(-h)))];
+            const tangents = xs.map((x, i) => make(vs[i], x.shape, 'float64'));
+            const pushed = await read(lt.jvp((...a: Tensor[]) => g(a), xs, tangents)[1]);
+            pushed.forEach((t, k) => {
+              if (!isFloat(t.dtype)) return;
+              // Infinities that stay where they are have no difference.
+              const difference = t.data.map((_, i) =>
+                up[k].data[i] === down[k].data[i] ? 0 : (up[k].data[i] - down[k].data[i]) / (2 * h),
+              );
+              agree([t], [{ ...t, data: difference }], 2e-8, `${name} ${order} order`);
+            });
+            const [ys, pull] = lt.vjp((...a: Tensor[]) => g(a), ...xs);
+            const cts = (ys as Tensor[]).map((y, k) =>
+              make(elements({ shape: y.shape }, 700 + k), y.shape, y.dtype),
+            );
+            const pulled = (pull(cts) as (Tensor | null)[]).map(
+              (t, i) => t ?? make(xs[i].size ? new Float64Array(xs[i].size) : [], xs[i].shape, 'float64'),
+            );
+            const [left, right] = [
+              inner(await read(cts), pushed),
+              inner(await read(pulled), await read(tangents)),
+            ];
+            expect(Math.abs(left - right), `${name} ${order} order: <ct, J v> and <J^T ct, v>`).toBeLessThan(
+              1e-10 * Math.max(1, Math.abs(left)),
+            );
+          }
+        }
+      }));
+  }
+});
+
+test('every record has samples, and its shape rule tells what its reference computes', () =>
+  on(oracle, 'float64', async () => {
+    for (const [name, p] of Object.entries(primitives)) {
+      expect(p.name).toBe(name);
+      expect(p.samples.length, name).toBeGreaterThan(0);
+      for (const s of p.samples) {
+        const xs = operandsOf(s, 'float64');
+        const params = paramsFor(s.params, 'float64');
+        const { graph } = traceGraph(
+          xs,
+          (args) => bind(p, args, params),
+          (ys) => ys,
+        );
+        const ys = await read(bind(p, xs, params));
+        expect(ys.map((y) => [y.shape, y.dtype, y.data.length])).toEqual(
+          graph.outputs.map((v) => [v.shape, v.dtype, v.shape.reduce((a, b) => a * b, 1)]),
+        );
+      }
+    }
+  }));

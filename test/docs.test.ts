@@ -1,0 +1,250 @@
+// The documentation, held to its word: code runs and prints what it says, commands and flags exist, links and file names
+// lead somewhere.
+//
+// A ```ts block that begins with an import starts a module; one that does not goes on where the block before it ended.
+// What it prints is compared with the comment behind each console.log, or with the ```text block that follows it.
+// ```ts no-run is type-checked only.
+
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { formatWithOptions } from 'node:util';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import { close } from '../index.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const cache = join(root, 'build', 'docs-test');
+const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((f) => f.endsWith('.md'))
+    .map((f) => `docs/${f}`),
+].filter((page) => existsSync(join(root, page)));
+const text = (page: string): string => readFileSync(join(root, page), 'utf8');
+
+interface Block {
+  language: string;
+  code: string;
+  line: number;
+}
+/** All fenced blocks of a page, in order. */
+function blocksOf(page: string): Block[] {
+  const found: Block[] = [];
+  for (const match of text(page).matchAll(/^```([^\n]*)\n([\s\S]*?)^```$/gm))
+    found.push({
+      language: match[1].trim(),
+      code: match[2],
+      line: text(page).slice(0, match.index).split('\n').length,
+    });
+  return found;
+}
+/** A page without its blocks. */
+const prose = (page: string): string => text(page).replace(/^```[\s\S]*?^```$/gm, '');
+
+// ---- code ------------------------------------------------------------------------------------------------------------
+
+interface Part {
+  code: string;
+  line: number;
+  /** What must be printed. */
+  says: string;
+}
+interface Script {
+  page: string;
+  parts: Part[];
+  run: boolean;
+}
+
+function scriptsOf(page: string): Script[] {
+  const scripts: Script[] = [];
+  const blocks = blocksOf(page);
+  blocks.forEach(({ language, code, line }, i) => {
+    if (language !== 'ts' && language !== 'ts no-run') return;
+    const next = blocks[i + 1];
+    const comments = [...code.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)]
+      .map((m) => m[1].trim())
+      .join('\n');
+    const says = next?.language === 'text' ? next.code.trimEnd() : comments;
+    const run = language === 'ts';
+    const last = scripts.at(-1);
+    if (last === undefined || !run || !last.run || /^import /m.test(code))
+      scripts.push({ page, parts: [{ code, line, says }], run });
+    else last.parts.push({ code, line, says });
+  });
+  return scripts;
+}
+
+const scripts = pages.flatMap(scriptsOf);
+const fileOf = (script: Script): string =>
+  join(cache, `${script.page.replaceAll(/[/.]/g, '-')}-${script.parts[0].line}.ts`);
+const MARK = 'docs-test: part';
+
+rmSync(cache, { recursive: true, force: true });
+mkdirSync(cache, { recursive: true });
+for (const script of scripts) {
+  const code = script.parts.map((p, i) => `console.log('${MARK}', ${i});\n${p.code}`).join('\n');
+  // Imports must come first; the marker of the first part is not needed before them.
+  writeFileSync(
+    fileOf(script),
+    `${code.replace(/^console\.log\('docs-test: part', 0\);\n/, '')}\nexport {};\n`,
+  );
+}
+
+afterAll(close);
+
+describe.each([...new Set(scripts.filter((s) => s.run).map((s) => s.page))])('code in %s', (page) => {
+  it.each(scripts.filter((s) => s.run && s.page === page).map((s) => [s.parts[0].line, s] as const))(
+    'from line %i on does what it says',
+    async (_, script) => {
+      const printed: string[][] = [[]];
+      const log = vi.spyOn(console, 'log').mockImplementation((...args: unknown[]) => {
+        if (args[0] === MARK) printed.push([]);
+        else
+          printed
+            .at(-1)
+            ?.push(formatWithOptions({ breakLength: Number.POSITIVE_INFINITY }, ...args).trimEnd());
+      });
+      try {
+        await import(fileOf(script));
+      } finally {
+        log.mockRestore();
+      }
+      script.parts.forEach((part, i) => {
+        const lines = (printed[i] ?? []).join('\n').trimEnd();
+        expect(lines, `what the block at ${page}:${part.line} prints`).toBe(part.says);
+      });
+    },
+    120_000,
+  );
+});
+
+it('all code type-checks', () => {
+  const config = join(cache, 'tsconfig.json');
+  writeFileSync(
+    config,
+    JSON.stringify({
+      extends: join(root, 'tsconfig.json'),
+      compilerOptions: {
+        noEmit: true,
+        types: ['node'],
+        typeRoots: [join(root, 'node_modules/@types')],
+        paths: { lethe: [join(root, 'index.ts')], 'lethe/unlearn': [join(root, 'unlearn/index.ts')] },
+      },
+      include: [join(cache, '*.ts')],
+    }),
+  );
+  let output = '';
+  try {
+    execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', config], {
+      encoding: 'utf8',
+      stdio: 'pipe',
+    });
+  } catch (error) {
+    output = (error as { stdout: string }).stdout;
+  }
+  expect(output).toBe('');
+}, 120_000);
+
+// ---- commands --------------------------------------------------------------------------------------------------------
+
+const commands = pages.flatMap((page) =>
+  blocksOf(page)
+    .filter((b) => b.language === 'sh')
+    .flatMap((b) => b.code.split('\n'))
+    .flatMap((line) => line.replace(/ #.*$/, '').split(/&&|;/))
+    .map((line) => ({ page, line: line.trim() }))
+    .filter(({ line }) => line !== '' && !line.startsWith('#')),
+);
+
+describe('commands', () => {
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  const named = commands.flatMap(({ page, line }) => {
+    const m = /(?:^|\s)npm (?:run ([\w:-]+)|(test|start))/.exec(line);
+    return m ? [[m[1] ?? m[2], page] as const] : [];
+  });
+  it('are found', () => expect(commands.length).toBeGreaterThan(0));
+  it.each(named)('npm run %s (%s) is a script', (name) => {
+    expect(Object.keys(manifest.scripts)).toContain(name);
+  });
+  const files = commands.flatMap(({ page, line }) =>
+    [...line.matchAll(/(?:^|\s)((?:examples|recipes|native|test|bench)\/[\w./-]+)/g)].map(
+      (m) => [m[1], page] as const,
+    ),
+  );
+  it.each(files)('%s (%s) exists', (file) => {
+    expect(existsSync(join(root, file))).toBe(true);
+  });
+
+  const calls = commands.flatMap(({ page, line }) => {
+    const m = /^(?:[A-Z_]+=\S+ )*(?:npx )?lethe ([a-z]+)(.*)$/.exec(line);
+    return m ? [[m[1], m[2].match(/--[a-z][a-z-]*/g) ?? [], page] as const] : [];
+  });
+  it.each(calls)('lethe %s %s (%s) is understood', async (command, flags) => {
+    const { lethe } = (await import(/* @vite-ignore */ join(root, 'cli/lethe.ts'))) as {
+      lethe(argv: readonly string[], world: unknown): Promise<number>;
+    };
+    let help = '';
+    const stream = { write: (s: string) => Boolean((help += s)), columns: 100, isTTY: false };
+    const world = { stdout: stream, stderr: stream, env: {}, cwd: root };
+    expect(await lethe([command, '--help'], world)).toBe(0);
+    for (const flag of flags) expect(help).toContain(flag);
+  });
+});
+
+// ---- links and names -------------------------------------------------------------------------------------------------
+
+const slug = (heading: string): string =>
+  heading
+    .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+    .trim()
+    .replace(/\s/g, '-');
+const anchors = (page: string): string[] =>
+  [...prose(page).matchAll(/^#{1,6} (.*)$/gm)].map((m) => slug(m[1]));
+
+function sources(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((f) => f.isFile() && /\.(ts|js|mjs|cc|h|inc|sh|py)$/.test(f.name))
+    .map((f) => readFileSync(join(f.parentPath, f.name), 'utf8'));
+}
+
+describe.each(pages)('names in %s', (page) => {
+  it('links lead somewhere', () => {
+    const broken = [...prose(page).matchAll(/(?:\]\(|(?:src|srcset|href)=")([^)"\s]+)/g)]
+      .map((m) => m[1])
+      .filter((target) => !/^(https?:|mailto:)/.test(target))
+      .filter((target) => {
+        const [path, anchor] = target.split('#');
+        const file = path === '' ? page : join(dirname(page), path);
+        if (!existsSync(join(root, file))) return true;
+        return anchor !== undefined && file.endsWith('.md') && !anchors(file).includes(anchor);
+      });
+    expect(broken).toEqual([]);
+  });
+  it('files that are named exist', () => {
+    const missing = [
+      ...prose(page).matchAll(
+        /`((?:engine|native|unlearn|cli|bench|test|docs|examples|recipes|\.ci)\/[\w./-]*)`/g,
+      ),
+    ]
+      .map((m) => m[1])
+      .filter((path) => !existsSync(join(root, path)));
+    expect(missing).toEqual([]);
+  });
+  it('environment variables are read by the code', () => {
+    const code = ['engine', 'native', 'unlearn', 'cli', 'bench', 'test', 'examples']
+      .filter((f) => existsSync(join(root, f)))
+      .flatMap(sources)
+      .join('\n');
+    const unknown = [...text(page).matchAll(/\bLETHE_[A-Z_]+/g)]
+      .map((m) => m[0])
+      .filter((v) => !code.includes(v));
+    expect([...new Set(unknown)]).toEqual([]);
+  });
+});

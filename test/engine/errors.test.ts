@@ -1,0 +1,156 @@
+// What the engine says when it is asked for the impossible: the operation, what it found, what would have fitted.
+
+import { beforeAll, expect, test } from 'vitest';
+import * as lt from '../../index.ts';
+
+beforeAll(() => lt.init({ device: 'reference' }));
+const z = (...shape: number[]) => lt.zeros(shape);
+const whole = (data: number[]) => lt.tensor(data, { dtype: 'int32' });
+
+test.each<[string, () => unknown, string]>([
+  [
+    'add',
+    () => lt.add(z(2, 3), z(4)),
+    'add: shapes [2, 3] and [4] do not broadcast; sizes must be equal or 1, counted from the last axis',
+  ],
+  [
+    'matmul',
+    () => lt.matmul(z(2, 3), z(4, 5)),
+    'matmul: float32[2, 3] x float32[4, 5]: inner sizes 3 and 4 differ',
+  ],
+  [
+    'conv2d',
+    () => lt.conv2d(z(1, 4, 4, 3), z(3, 3, 2, 8)),
+    'conv: float32[1, 1, 4, 4, 3] has 3 channels in 1 groups; weights float32[1, 3, 3, 2, 8] expect 2 a group, and 8 results must divide into the groups',
+  ],
+  [
+    'conv2d rank',
+    () => lt.conv2d(z(4, 4, 3), z(3, 3, 3, 8)),
+    'conv2d: needs images [N, H, W, C] and weights [kh, kw, C / groups, O], got float32[4, 4, 3] and float32[3, 3, 3, 8]',
+  ],
+  ['reshape', () => lt.reshape(z(2, 3), [4, 2]), 'reshape: float32[2, 3] has 6 elements, [4, 2] has 8'],
+  ['reshape -1', () => lt.reshape(z(2, 3), [4, -1]), 'reshape: float32[2, 3] does not fit [4, -1]'],
+  ['shape', () => lt.zeros([2, -1]), 'full: [2, -1] is no shape; sizes must be whole numbers from 0'],
+  [
+    'tensor shape',
+    () => lt.tensor(new Float32Array(6), { shape: [-2, -3] }),
+    'tensor: [-2, -3] is no shape; sizes must be whole numbers from 0',
+  ],
+  [
+    'ragged',
+    () => lt.tensor([[1, 2], [3]]),
+    'tensor: rows must have equal length; axis 1 is 2 long, found 1',
+  ],
+  ['axis', () => lt.sum(z(2, 3), 2), 'sum: axis 2 does not exist; the operand has 2 axes'],
+  ['axis twice', () => lt.sum(z(2, 3), [1, -1]), 'sum: axes [1, 1] name one axis twice'],
+  ['empty argmax', () => lt.argmax(z(2, 0)), 'argmax: axis 1 of float32[2, 0] is empty'],
+  ['take', () => lt.take(z(3), z(2)), 'gather: indices must be int32, got float32[2]'],
+  [
+    'slice',
+    () => lt.slice(z(3), [2], [2]),
+    'slice: begin [2], size [2], strides [1] do not lie inside float32[3]',
+  ],
+  [
+    'concat',
+    () => lt.concat([z(2, 3), z(2, 4)]),
+    'concat: float32[2, 4] does not fit float32[2, 3] off axis 0',
+  ],
+  [
+    'pool',
+    () => lt.maxPool2d(z(1, 4, 4, 1), { size: 2, padding: 2 }),
+    'maxPool: padding [[2,2],[2,2]] must be smaller than the window 2x2, or a window would hold nothing but padding',
+  ],
+  [
+    'crossEntropy',
+    () => lt.crossEntropy(z(4, 10), whole([1, 2])),
+    'crossEntropy: labels int32[2] must have shape [4] for logits float32[4, 10]',
+  ],
+  [
+    'grad of a vector',
+    () => lt.grad((x: lt.Tensor) => x)(z(3)),
+    'grad: the function must return one float scalar, got float32[3]; reduce it (mean, sum) or use vjp',
+  ],
+  [
+    'grad of integers',
+    () => lt.grad((x: lt.Tensor) => x)(whole([1])),
+    'grad: can only differentiate with respect to float tensors, found int32[1]',
+  ],
+  [
+    'grad argument',
+    () => lt.grad((x: lt.Tensor) => x, 1)(z()),
+    'grad: argument 1 was asked for, the function was called with 1',
+  ],
+  ['jvp', () => lt.jvp(lt.sin, [z(3)], [z(2)]), 'jvp: tangent 0 is float32[2], expected float32[3]'],
+  ['vjp', () => lt.vjp(lt.sin, z(3))[1](z(2)), 'vjp: cotangent 0 is float32[2], expected float32[3]'],
+  [
+    'vmap sizes',
+    () => lt.vmap(lt.add)(z(2, 3), z(3, 3)),
+    'vmap: mapped axes must have one size, got 2 and 3 (float32[3, 3])',
+  ],
+  [
+    'vmap axes',
+    () => lt.vmap(lt.add, { inAxes: [0] })(z(2), z(2)),
+    'vmap: inAxes has 1 entries, the function was called with 2 arguments',
+  ],
+  [
+    'vmap of nothing',
+    () => lt.vmap((x: lt.Tensor) => x, { inAxes: [null] })(z(2)),
+    'vmap: nothing to map over: no argument has an axis',
+  ],
+  [
+    'vmap result',
+    () => lt.vmap((x: lt.Tensor) => x, { outAxes: 3 })(z(2)),
+    'vmap: outAxes puts the batch at axis 3 of result 0, which has 1 axes',
+  ],
+  [
+    'jit result',
+    () => lt.jit(() => 'text')(z(1)),
+    'jit: a jitted function must return tensors, found string',
+  ],
+  [
+    'donate',
+    () => lt.jit((x: lt.Tensor) => x, { donate: [1], name: 'step' })(z(1)),
+    'step: argument 1 is to be donated, the call has 1',
+  ],
+  [
+    'key',
+    () => lt.random.normal(z(2), [1]),
+    'random: the key must be uint32[..., 2] as made by random.key or random.split, got float32[2]',
+  ],
+])('%s', (_, f, message) => {
+  let thrown: unknown;
+  try {
+    f();
+  } catch (error) {
+    thrown = error;
+  }
+  expect(thrown).toBeInstanceOf(lt.LetheError);
+  expect((thrown as Error).message).toBe(message);
+});
+
+test('values that escape their transformation', async () => {
+  const stolen: lt.Tensor[] = [];
+  const steal = (x: lt.Tensor) => {
+    stolen[0] = x;
+    return lt.sum(x);
+  };
+  for (const [run, name] of [
+    [() => lt.grad(steal)(z(2)), 'jvp'],
+    [() => lt.vmap(steal)(z(2, 2)), 'vmap'],
+    [() => lt.jit(steal)(z(2)), 'jit'],
+  ] as const) {
+    run();
+    expect(() => lt.add(stolen[0], 1)).toThrow(
+      `add: an operand escaped from ${name}; return values from the function`,
+    );
+    expect(() => lt.jit(lt.neg)(stolen[0])).toThrow('escaped from its transformation');
+    await expect(stolen[0].data()).rejects.toThrow(
+      `data(): this value is traced by ${name}; its elements are not known here`,
+    );
+  }
+});
+
+test('shapes are checked when a function is traced, not when it runs', () => {
+  const f = lt.jit((x: lt.Tensor) => lt.matmul(x, z(3, 2)));
+  expect(() => f.graph(z(2, 2))).toThrow('matmul: float32[2, 2] x float32[3, 2]: inner sizes 2 and 3 differ');
+});

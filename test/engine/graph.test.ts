@@ -1,0 +1,85 @@
+// What a training step of a small CNN compiles to. A change of these texts is a change of what is computed or of how
+// it is fused: look at it before accepting it.
+
+import { beforeAll, expect, test } from 'vitest';
+import { LetheError } from '../../engine/error.ts';
+import { showParams } from '../../engine/graph/graph.ts';
+import type { Program } from '../../engine/program.ts';
+import * as lt from '../../index.ts';
+import { verifyPlan } from '../conformance/plan.ts';
+
+beforeAll(() => lt.init({ device: 'reference' }));
+
+type Params = { w: lt.Tensor; b: lt.Tensor; d: lt.Tensor };
+const params = () => ({ w: lt.ones([3, 3, 1, 4]), b: lt.zeros([4]), d: lt.ones([16, 3]) });
+const loss = (p: Params, x: lt.Tensor, y: lt.Tensor) => {
+  const h = lt.maxPool2d(lt.relu(lt.add(lt.conv2d(x, p.w, { padding: 'same' }), p.b)), { size: 2 });
+  return lt.crossEntropy(lt.matmul(lt.reshape(h, [x.shape[0], -1]), p.d), y);
+};
+const step = lt.jit(
+  (p: Params, x: lt.Tensor, y: lt.Tensor) => {
+    const [value, g] = lt.valueAndGrad(loss)(p, x, y);
+    return [value, lt.tree.map((a: lt.Tensor, b: lt.Tensor) => lt.sub(a, lt.mul(b, 0.1)), p as never, g)];
+  },
+  { donate: [0], name: 'step' },
+);
+const batch = () => [lt.ones([2, 4, 4, 1]), lt.zeros([2], 'int32')] as const;
+
+/** One line an instruction: kernel, what it computes element by element, what it stores and reduces. */
+const outline = ({ instructions }: Program): string[] =>
+  instructions.map((i) => {
+    const steps = i.body ? ` {${i.body.steps.map((s) => s.op).join(' ')}}` : '';
+    const sums = i.body?.reductions.map((r) => ` ${r.op}[${r.axes}]`).join('') ?? '';
+    return `${i.root ?? 'body'}${steps}${sums}`;
+  });
+
+test('a training step as a graph', () => {
+  expect(step.graph(params(), ...batch())).toMatchSnapshot();
+});
+
+test('a training step as a program', () => {
+  const program = step.program(params(), ...batch());
+  verifyPlan(program);
+  expect(outline(program)).toMatchSnapshot();
+  // Parameters are updated where they lie.
+  expect(program.donations).toHaveLength(3);
+});
+
+test('what a step of a larger network needs', () => {
+  const model = lt.nn.allCnn({ classes: 10 });
+  const { params: p, state } = model.init(lt.random.key(0), [16, 32, 32, 3]);
+  const f = (q: unknown, x: lt.Tensor, y: lt.Tensor) =>
+    lt.crossEntropy(
+      model.apply({ params: q, state } as never, x, { train: true, key: lt.random.key(1) }).output,
+      y,
+    );
+  const program = lt.jit(lt.grad(f)).program(p, lt.zeros([16, 32, 32, 3]), lt.zeros([16], 'int32'));
+  verifyPlan(program);
+  const temporaries = program.slots
+    .filter((s) => s.kind === 'temporary')
+    .reduce((n, s) => n + Math.ceil((s.size * 4) / 256) * 256, 0);
+  // The arena is used again and again: much smaller than all values together, and no smaller than the largest.
+  expect(program.arenaBytes).toBeLessThan(0.75 * temporaries);
+});
+
+test('graphs print constants that JSON has no words for', () => {
+  expect(showParams({ shape: [2], value: -Infinity, dtype: 'float32' })).toBe(
+    'shape=[2] value=-Infinity dtype=float32',
+  );
+  expect(lt.jit((x: lt.Tensor) => lt.mul(lt.add(x, Number.NaN), 3)).graph(lt.ones([2]))).toContain(
+    'value=NaN',
+  );
+  expect(new LetheError('value', 'x').name).toBe('LetheError');
+});
+
+test('programs of thousands of operations compile', async () => {
+  const chain = (x: lt.Tensor) => {
+    let y = x;
+    for (let i = 0; i < 3000; i++) y = i % 3 ? lt.sin(lt.mul(y, 0.5)) : lt.sub(y, lt.mean(y));
+    return lt.sum(y);
+  };
+  const started = performance.now();
+  const program = lt.jit(lt.grad(chain)).program(lt.ones([4]));
+  verifyPlan(program);
+  expect(performance.now() - started).toBeLessThan(20_000);
+}, 30_000);

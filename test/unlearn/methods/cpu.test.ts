@@ -1,0 +1,48 @@
+// The same promises on the CPU backend, where steps run beside JavaScript: batches are prepared while it computes, and
+// memory given back early must still be alive for work that is under way. Skipped where the addon is not built.
+import { describe, expect, test } from 'vitest';
+import * as lt from '../../../index.ts';
+import { methods } from '../../../unlearn/methods/index.ts';
+import { train } from '../../../unlearn/train.ts';
+import { MemoryStore, stripes, tinyCnn, valuesOf } from '../problems.ts';
+import { checkMethod } from './kit.ts';
+
+const built = await lt.init({ device: 'cpu' }).then(
+  () => true,
+  () => false,
+);
+
+describe.skipIf(!built)('on the CPU backend', () => {
+  const quick = { epochs: 2, batchSize: 10, learningRate: 0.01 };
+  test('boundaryShrink keeps its promises', () => checkMethod(() => methods.boundaryShrink(quick)));
+  test('boundaryExpanding keeps its promises', () => checkMethod(() => methods.boundaryExpanding(quick)));
+  test('randomLabels keeps its promises', () => checkMethod(() => methods.randomLabels(quick)));
+
+  test('training stopped again and again ends with the same bits', async () => {
+    const input = {
+      model: tinyCnn(),
+      data: stripes(500),
+      options: { epochs: 4, batchSize: 16, learningRate: 0.05, augment: { crop: 1, flip: true } },
+      key: lt.random.key(3),
+    };
+    const whole = await train(input);
+    const store = new MemoryStore();
+    let stops = 0;
+    for (;;) {
+      const stop = new AbortController();
+      const timer = setTimeout(() => stop.abort(), 3 + 7 * stops);
+      try {
+        const again = await train({ ...input, checkpoint: store, signal: stop.signal });
+        expect(await valuesOf(again.variables)).toEqual(await valuesOf(whole.variables));
+        expect(again.history).toEqual(whole.history);
+        break;
+      } catch (error) {
+        expect((error as Error).name).toBe('AbortError');
+        stops++;
+      } finally {
+        clearTimeout(timer);
+      }
+    }
+    expect(stops).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,109 @@
+// Every method keeps its promises (kit.ts) and forgets a class of a tiny problem.
+import { beforeAll, describe, expect, test } from 'vitest';
+import * as lt from '../../../index.ts';
+import { methods } from '../../../unlearn/methods/index.ts';
+import { predictor } from '../../../unlearn/predict.ts';
+import type { Method, UnlearnInput } from '../../../unlearn/types.ts';
+import { tinyMlp } from '../problems.ts';
+import { checkMethod, problem } from './kit.ts';
+
+beforeAll(async () => {
+  await lt.init({ device: 'reference' });
+});
+
+const quick = { epochs: 2, batchSize: 10, learningRate: 0.01 };
+
+describe('promises', () => {
+  test.each([
+    ['retrain', () => methods.retrain(quick)],
+    ['finetune', () => methods.finetune(quick)],
+    ['randomLabels, phases', () => methods.randomLabels(quick)],
+    [
+      'randomLabels, mixed',
+      () => methods.randomLabels({ ...quick, order: 'mixed', excludeTrueLabel: false }),
+    ],
+    [
+      'randomLabels, forget only',
+      () => methods.randomLabels({ ...quick, order: 'forgetOnly', redraw: 'once' }),
+    ],
+    ['gradientAscent', () => methods.gradientAscent(quick)],
+    ['gradientAscent, capped', () => methods.gradientAscent({ ...quick, lossCap: 3 })],
+    ['boundaryShrink', () => methods.boundaryShrink(quick)],
+    [
+      'boundaryShrink, as released',
+      () => methods.boundaryShrink({ ...quick, epsilonConvention: 'released', excludeTrueLabel: false }),
+    ],
+    ['boundaryExpanding', () => methods.boundaryExpanding(quick)],
+    ['boundaryExpanding, as in SalUn', () => methods.boundaryExpanding({ ...quick, shadowInit: 'default' })],
+  ] as [string, () => Method][])('%s', (_, make) => checkMethod(make));
+});
+
+describe('forgetting', () => {
+  let input: UnlearnInput;
+  beforeAll(async () => {
+    input = await problem(tinyMlp(), 15);
+  });
+  const after = async (method: Method) => {
+    const { variables, details } = await method.unlearn(input);
+    const p = predictor(input.model);
+    const forget = await p.accuracy(variables, input.forget);
+    const retain = await p.accuracy(variables, input.retain);
+    return { forget, retain, details, variables };
+  };
+
+  test('the original knows everything', async () => {
+    const p = predictor(input.model);
+    expect(await p.accuracy(input.variables, input.forget)).toBeGreaterThan(90);
+    expect(await p.accuracy(input.variables, input.retain)).toBeGreaterThan(90);
+  });
+
+  test.each([
+    ['retrain', () => methods.retrain({ epochs: 15, batchSize: 16, learningRate: 0.1 }), 0, 90],
+    ['randomLabels', () => methods.randomLabels({ ...quick, epochs: 10, learningRate: 0.03 }), 35, 80],
+    // Ascent takes the others along: what it must do is forget, and not destroy everything.
+    ['gradientAscent', () => methods.gradientAscent({ ...quick, epochs: 20, lossCap: 3 }), 20, 45],
+    ['boundaryShrink', () => methods.boundaryShrink({ ...quick, epochs: 6 }), 20, 70],
+    [
+      'boundaryExpanding',
+      () => methods.boundaryExpanding({ ...quick, epochs: 6, learningRate: 0.003 }),
+      50,
+      80,
+    ],
+  ] as [string, () => Method, number, number][])('%s', async (_, make, most, least) => {
+    const { forget, retain } = await after(make());
+    expect.soft(forget, 'accuracy on the forgotten class').toBeLessThanOrEqual(most);
+    expect.soft(retain, 'accuracy on the others').toBeGreaterThanOrEqual(least);
+  });
+
+  test('frozen batch-norm statistics stay as they were', async () => {
+    const cnn = await problem();
+    const state = async (v: UnlearnInput['variables']) =>
+      lt.tree.entries<lt.Tensor>(v.state).map(async ([, t]) => [...(await t.data())]);
+    const kept = await Promise.all(await state(cnn.variables));
+    const run = async (batchNorm: 'train' | 'frozen') => {
+      const { variables } = await methods.boundaryShrink({ ...quick, batchNorm }).unlearn(cnn);
+      return Promise.all(await state(variables));
+    };
+    expect(await run('frozen')).toEqual(kept);
+    expect(await run('train')).not.toEqual(kept);
+  });
+});
+
+test('options: what is unknown or out of range is refused, with the key that was meant', () => {
+  expect(() => methods.boundaryShrink({ epsilom: 0.1 } as never)).toThrow(
+    'boundaryShrink: unknown key "epsilom"; did you mean "epsilon"?',
+  );
+  expect(() => methods.randomLabels({ order: 'mixd' } as never)).toThrow(/did you mean "mixed"/);
+  expect(() => methods.finetune({ epochs: -1 })).toThrow(/finetune: epochs: expected a whole number/);
+  expect(methods.boundaryShrink().options).toMatchObject({
+    epochs: 10,
+    batchSize: 64,
+    learningRate: 1e-5,
+    momentum: 0.9,
+    weightDecay: 0,
+    epsilon: 0.1,
+    epsilonConvention: 'pixel',
+    excludeTrueLabel: true,
+    batchNorm: 'train',
+  });
+});

@@ -1,0 +1,245 @@
+// The run with a toy laboratory: what is done is skipped, what was begun goes on to the same bits, what is wrong is
+// one clear error that leaves a folder the next run can use.
+
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { LetheError } from '../../../engine/error.ts';
+import * as files from '../../../unlearn/files.ts';
+import type { RunEvent } from '../../../unlearn/run/log.ts';
+import { run } from '../../../unlearn/run.ts';
+import { broken, toyParts, toyRecipe } from './toy.ts';
+
+const fault = vi.hoisted(() => ({ at: Number.POSITIVE_INFINITY, count: 0 }));
+vi.mock('../../../unlearn/files.ts', async (original) => {
+  const real = await original<typeof files>();
+  const writeFileAtomic: typeof real.writeFileAtomic = async (path, data) => {
+    if (++fault.count >= fault.at) {
+      const { LetheError } = await import('../../../engine/error.ts');
+      throw new LetheError('io', `could not write ${path}: ENOSPC: no space left on device, write`);
+    }
+    return real.writeFileAtomic(path, data);
+  };
+  return { ...real, writeFileAtomic };
+});
+
+let out: string;
+beforeEach(() => {
+  out = mkdtempSync(join(tmpdir(), 'lethe-run-'));
+  fault.at = Number.POSITIVE_INFINITY;
+  fault.count = 0;
+});
+afterEach(() => rmSync(out, { recursive: true, force: true }));
+
+const weights = (folder = out) =>
+  Object.fromEntries(
+    readdirSync(join(folder, 'checkpoints'))
+      .sort()
+      .map((name) => [name, files.sha256(readFileSync(join(folder, 'checkpoints', name)))]),
+  );
+
+async function go(recipe: object = toyRecipe(), more: Partial<Parameters<typeof run>[1]> = {}) {
+  const did: string[] = [];
+  const events: RunEvent[] = [];
+  const outcome = await run(recipe, {
+    out,
+    parts: toyParts({ onWork: (what) => did.push(what) }),
+    onEvent: (event) => events.push(event),
+    ...more,
+  });
+  return { outcome, did, events };
+}
+
+describe('a run', { timeout: 30_000 }, () => {
+  it('makes every file, pairs retrain, and measures its own time', async () => {
+    const { outcome, did } = await go(toyRecipe({ seeds: [0, 1] }));
+    expect(did.filter((w) => w !== 'evaluate')).toEqual([
+      'original',
+      'retrain',
+      'finetune',
+      'boundaryShrink',
+      'original',
+      'retrain',
+      'finetune',
+      'boundaryShrink',
+    ]);
+    expect(readdirSync(out).sort()).toEqual([
+      'cells',
+      'checkpoints',
+      'forget-manifest.json',
+      'log.txt',
+      'report.html',
+      'results.json',
+    ]);
+    const results = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'));
+    expect(results.version).toBe(1);
+    expect(results.recipe).toEqual(JSON.parse(JSON.stringify(outcome.recipe)));
+    expect(results.runs.map((r: { method: string; seed: number }) => `${r.seed} ${r.method}`)).toHaveLength(
+      8,
+    );
+    for (const r of results.runs) {
+      expect(r.cost.seconds).toBeGreaterThanOrEqual(0);
+      expect(r.metrics.rte_seconds).toBe(r.cost.seconds);
+      const target = results.runs.find((t: typeof r) => t.seed === r.seed && t.method === 'retrain');
+      const gap =
+        ['ua', 'ra', 'ta', 'mia'].reduce((s, k) => s + Math.abs(r.metrics[k] - target.metrics[k]), 0) / 4;
+      expect(r.metrics.avg_gap).toBeCloseTo(gap, 9);
+    }
+    expect(readFileSync(join(out, 'log.txt'), 'utf8')).toMatch(
+      /^\d{4}-\d\d-\d\dT\S+ plan: 8 cells, 0 done already\n/,
+    );
+  });
+
+  it('skips what is done and redoes what a change touches, no more', async () => {
+    await go();
+    expect((await go()).did).toEqual([]);
+    const other = toyRecipe({
+      methods: [{ name: 'finetune', options: { epochs: 3 } }, { name: 'boundaryShrink' }],
+    });
+    expect((await go(other)).did).toEqual(['finetune', 'evaluate']);
+    expect((await go(toyRecipe({ evaluate: { batchSize: 7 } }))).did).toEqual([
+      'evaluate',
+      'evaluate',
+      'finetune',
+      'evaluate',
+      'evaluate',
+    ]);
+    expect((await go(toyRecipe({ train: { epochs: 4 } }))).did.filter((w) => w !== 'evaluate')).toHaveLength(
+      4,
+    );
+  });
+
+  it('redoes a cell whose weights were damaged or deleted', async () => {
+    await go();
+    const before = weights();
+    truncateSync(join(out, 'checkpoints', 'seed-0-finetune.safetensors'), 100);
+    rmSync(join(out, 'checkpoints', 'seed-0-boundaryShrink.safetensors'));
+    expect((await go()).did).toEqual(['finetune', 'evaluate', 'boundaryShrink', 'evaluate']);
+    expect(weights()).toEqual(before);
+    writeFileSync(join(out, 'cells', 'seed-0-finetune.json'), '{"version":1,');
+    expect((await go()).did).toEqual(['finetune', 'evaluate']);
+  });
+
+  it('--resume refuses to replace results of other settings, a plain run warns', async () => {
+    await go();
+    const other = toyRecipe({ train: { epochs: 4 } });
+    await expect(go(other, { resume: true })).rejects.toThrow(
+      /--resume: .* other settings for seed-0-original/,
+    );
+    const { events } = await go(other);
+    expect(events).toContainEqual({
+      type: 'note',
+      level: 'warning',
+      message: 'seed-0-original: replacing a result of other settings',
+    });
+  });
+
+  it('a dry run estimates and touches nothing', async () => {
+    rmSync(out, { recursive: true });
+    const { outcome, did } = await go(toyRecipe(), { dryRun: true });
+    expect(existsSync(out)).toBe(false);
+    expect(did).toEqual([]);
+    expect(outcome.plan.map((c) => c.state)).toEqual(['todo', 'todo', 'todo', 'todo']);
+    // Retrain: 3 epochs of 18 training samples, then a look at all 20 + 10 images.
+    expect(outcome.plan[1].estimate?.seconds).toBeCloseTo(0.1 + 54 * 0.001 + 30 * 0.0005, 9);
+  });
+
+  it('seed and device given beside the recipe win', async () => {
+    const { outcome } = await go(toyRecipe(), { seed: 5, device: 'reference' });
+    expect(outcome.recipe).toMatchObject({ seeds: [5], device: 'reference' });
+    expect(outcome.results?.device.backend).toBe('reference');
+    expect(weights()).not.toEqual({});
+  });
+});
+
+describe('stopping and going on', () => {
+  it('a signal stops at a safe point; the same command ends at the same bits', {
+    timeout: 60_000,
+  }, async () => {
+    await go();
+    const whole = weights();
+    for (const after of [1, 9, 20]) {
+      rmSync(out, { recursive: true });
+      const stop = new AbortController();
+      let steps = 0;
+      const watch = (event: RunEvent) => event.type === 'progress' && ++steps === after && stop.abort();
+      await expect(go(toyRecipe(), { signal: stop.signal, onEvent: watch })).rejects.toThrow(
+        'the same command goes on from here',
+      );
+      const { events } = await go();
+      expect(weights()).toEqual(whole);
+      const resumed = events.filter((e) => e.type === 'progress').length;
+      expect(resumed).toBe(12 + 9 + 6 + 30 - after);
+    }
+  });
+
+  it('survives a full disk at every single write, and goes on once there is room', {
+    timeout: 60_000,
+  }, async () => {
+    const recipe = toyRecipe({
+      train: { epochs: 1 },
+      methods: [{ name: 'finetune', options: { epochs: 1 } }],
+    });
+    await go(recipe);
+    const writes = fault.count;
+    const whole = weights();
+    rmSync(out, { recursive: true });
+    for (let at = 1; at <= writes; at++) {
+      fault.count = 0;
+      fault.at = at;
+      const error = await go(recipe).then(
+        () => null,
+        (e: Error) => e,
+      );
+      fault.at = Number.POSITIVE_INFINITY;
+      if (at === writes) expect(error).not.toBeNull();
+      expect(error).toBeInstanceOf(LetheError);
+      expect((error as LetheError).kind).toBe('io');
+      expect(error?.message).toContain('ENOSPC');
+      expect(existsSync(join(out, 'lethe.lock'))).toBe(false);
+      const { outcome } = await go(recipe);
+      expect(outcome.results?.runs).toHaveLength(3);
+      expect(weights()).toEqual(whole);
+      rmSync(out, { recursive: true });
+    }
+  });
+
+  it('one method that fails does not stop the others, unless asked to', async () => {
+    const parts = toyParts({ fail: { method: 'finetune', error: broken() } });
+    const { outcome } = await go(toyRecipe(), { parts });
+    expect(outcome.failures).toEqual([{ cell: 'seed-0-finetune', reason: 'the loss is not a number' }]);
+    expect(outcome.results?.runs.map((r) => r.method)).toEqual(['original', 'retrain', 'boundaryShrink']);
+    expect(existsSync(join(out, 'report.html'))).toBe(true);
+    await expect(go(toyRecipe(), { parts, failFast: true })).rejects.toThrow('the loss is not a number');
+    const retrain = toyParts({ fail: { method: 'retrain', error: broken() } });
+    rmSync(out, { recursive: true });
+    await expect(go(toyRecipe(), { parts: retrain })).rejects.toThrow('the loss is not a number');
+  });
+});
+
+describe('the folder', { timeout: 30_000 }, () => {
+  it('that cannot be made or written is one clear error', async () => {
+    const file = join(out, 'file');
+    writeFileSync(file, '');
+    const error = await go(toyRecipe(), { out: join(file, 'below') }).catch((e) => e);
+    expect(error).toBeInstanceOf(LetheError);
+    expect(error.kind).toBe('io');
+    expect(error.message).toMatch(/^could not make .*ENOTDIR/);
+  });
+
+  it('loses the temporary files of a killed process', async () => {
+    await go();
+    writeFileSync(join(out, 'checkpoints', '.x.safetensors.1.abc.tmp'), 'half');
+    await go();
+    expect(readdirSync(join(out, 'checkpoints')).filter((n) => n.endsWith('.tmp'))).toEqual([]);
+  });
+});

@@ -1,0 +1,95 @@
+// From a model to its metrics: logits over the three splits in batches, then the audits. What the numbers mean is
+// audit/ and docs/metrics.md; this file only computes the logits and picks the samples to show.
+
+import { check } from '../engine/error.ts';
+import type { Model, Variables } from '../engine/nn/types.ts';
+import { exhibitsOf, metricsOf, type Outputs, type SampleToShow } from './audit/index.ts';
+import { predictor } from './predict.ts';
+import type { Exhibits, Metrics, Progress, Split } from './types.ts';
+
+/** What a model is measured on. A Dataset with a ForgetSet has all of it. */
+export interface EvaluationData {
+  /** Forgotten training samples. */
+  readonly forget: Split;
+  /** Training samples that were kept. */
+  readonly retain: Split;
+  /** The whole test split. */
+  readonly test: Split;
+  /** Number of classes. */
+  readonly classes: number;
+  /** The class that was forgotten as a whole; null when single samples were. */
+  readonly classIndex: number | null;
+}
+
+export interface EvaluateOptions {
+  /** Samples per forward pass, 500 by default. */
+  readonly batchSize?: number;
+  /** Seconds the unlearning took, for rte_seconds; NaN by default. */
+  readonly seconds?: number;
+  /** Metrics of the paired retrain, or 'self' for the retrain; without them avg_gap is NaN. */
+  readonly reference?: Metrics | 'self';
+  /** Also gather what the report draws. */
+  readonly exhibits?: boolean;
+  /** Sample images among the exhibits; true by default. */
+  readonly images?: boolean;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/** Samples shown of each set. */
+const SHOWN = 8;
+
+const empty: Outputs = { logits: new Float32Array(0), labels: [] };
+
+/**
+ * Measures a model in evaluation mode. `variables` stay the caller's.
+ * @throws what the signal was aborted with; LetheError 'shape' where the model does not fit the data.
+ */
+export async function evaluate(
+  model: Model,
+  variables: Variables,
+  data: EvaluationData,
+  options: EvaluateOptions = {},
+): Promise<{ metrics: Metrics; exhibits?: Exhibits }> {
+  const { batchSize = 500, onProgress, signal } = options;
+  const total = data.forget.size + data.retain.size + data.test.size;
+  const answers = predictor(model);
+  let before = 0;
+  const outputs = async (split: Split): Promise<Outputs> => {
+    const onBatch = (done: number) => onProgress?.({ phase: 'evaluate', fraction: (before + done) / total });
+    const logits = await answers.logits(variables, split, { batchSize, signal, onBatch });
+    check(
+      logits.length === split.size * data.classes,
+      'shape',
+      () =>
+        `evaluate: the model answers ${logits.length / split.size} logits a sample, expected ${data.classes}`,
+    );
+    before += split.size;
+    return { logits, labels: split.labels };
+  };
+  const sets = { forget: empty, retain: empty, test: empty, K: data.classes };
+  try {
+    for (const name of ['forget', 'retain', 'test'] as const) sets[name] = await outputs(data[name]);
+  } finally {
+    answers.dispose();
+  }
+  const kind = data.classIndex === null ? 'samples' : 'class';
+  const { seconds = Number.NaN, reference } = options;
+  const metrics = metricsOf({ ...sets, kind, classIndex: data.classIndex, seconds, reference });
+  if (!options.exhibits) return { metrics };
+  const samples = options.images === false ? [] : await samplesOf(data);
+  return { metrics, exhibits: exhibitsOf({ ...sets, samples }) };
+}
+
+/** A few samples of each set, evenly over it: the same ones for every method. */
+async function samplesOf(data: EvaluationData): Promise<SampleToShow[]> {
+  const { pngDataUri } = await import('./data/png.ts');
+  return (['forget', 'retain'] as const).flatMap((set) => {
+    const split = data[set];
+    const count = Math.min(SHOWN, split.size);
+    return Array.from({ length: count }, (_, i) => {
+      const index = Math.floor((i * split.size) / count);
+      return { set, index, id: split.ids[index], png: pngDataUri(split, index) };
+    });
+  });
+}

@@ -1,0 +1,16 @@
+// `lethe/unlearn`: data sets, forget sets, methods, evaluation, and the run that puts them together. What only the run
+// needs (recipes, report) is loaded when it is called.
+
+export * from './data/index.ts';
+export { type EvaluateOptions, type EvaluationData, evaluate } from './evaluate.ts';
+export { methods } from './methods/index.ts';
+export { type PredictOptions, predict } from './predict.ts';
+export type { RunEvent, RunOptions, RunOutcome } from './run.ts';
+export { type EpochRecord, type TrainInput, type TrainResult, train } from './train.ts';
+export type * from './types.ts';
+
+/** Runs a recipe, given as a file's path or as a plain object; see RunOptions. */
+export const run: typeof import('./run.ts').run = async (source, options) => {
+  const { run } = await import('./run.ts');
+  return run(source, options);
+};

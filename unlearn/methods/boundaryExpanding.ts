@@ -1,0 +1,82 @@
+// Boundary Expanding (Chen et al., Boundary Unlearning, CVPR 2023): give the forgotten samples a place of their own,
+// then take the place away. The head gets one more output, the shadow class; all parameters are trained to send the
+// forget set there; then the output is cut off and what used to come second decides. Only the forget set is used, and
+// no neighbour is searched.
+
+import { check } from '../../engine/error.ts';
+import type { Model, Variables } from '../../engine/nn/types.ts';
+import * as lt from '../../index.ts';
+import { methodSchemas } from '../recipe/options.ts';
+import { passedOn, tune } from '../train/tune.ts';
+import { define } from './define.ts';
+import { headOf, withHead } from './head.ts';
+
+const name = 'boundaryExpanding';
+
+export const boundaryExpanding = define(name, methodSchemas.boundaryExpanding, async (options, input) => {
+  const { model, key, forget } = input;
+  const widened = widen(model, input.variables, key, options.shadowInit);
+  const shadow = headOf(name, model, input.variables.params).bias.size;
+  const labels = ({ indices }: { indices: Int32Array }) => new Int32Array(indices.length).fill(shadow);
+  try {
+    const passes = [{ name: 'forget', split: forget, labels }];
+    const result = await tune(options, key, {
+      name,
+      ...passedOn(input),
+      variables: widened.variables,
+      passes,
+    });
+    const variables = prune(model, result.variables, shadow);
+    return { variables, cost: result.cost, details: { prunedRows: 1, history: result.history } };
+  } finally {
+    widened.dispose();
+  }
+});
+
+/**
+ * The variables with a head for one class more. 'xavier': weights normal with variance 2 / (features + classes + 1) and
+ * no bias (the authors' code); 'default': both uniform within 1 / sqrt(features), as PyTorch's linear layer (SalUn's).
+ */
+function widen(model: Model, { params, state }: Variables, key: lt.Tensor, init: 'xavier' | 'default') {
+  const head = headOf(name, model, params);
+  const [features, classes] = head.weight.shape;
+  const wide = lt.scope(() => {
+    const [k1, k2] = lt.random.split(lt.random.foldIn(key, 1), 2);
+    const { dtype } = head.weight;
+    const bound = 1 / Math.sqrt(features);
+    const [column, entry] =
+      init === 'xavier'
+        ? [
+            lt.random.normal(k1, [features, 1], dtype).mul(Math.sqrt(2 / (features + classes + 1))),
+            lt.zeros([1], dtype),
+          ]
+        : [
+            lt.random.uniform(k1, [features, 1], -bound, bound, dtype),
+            lt.random.uniform(k2, [1], -bound, bound, dtype),
+          ];
+    return { weight: lt.concat([head.weight, column], 1), bias: lt.concat([head.bias, entry]) };
+  });
+  return {
+    variables: { params: withHead(model, params, wide), state },
+    dispose: () => {
+      wide.weight.dispose();
+      wide.bias.dispose();
+    },
+  };
+}
+
+/** Cuts the shadow class off; the wide head is disposed. */
+function prune(model: Model, { params, state }: Variables, classes: number): Variables {
+  const wide = headOf(name, model, params);
+  const [features] = wide.weight.shape;
+  const head = {
+    weight: lt.slice(wide.weight, [0, 0], [features, classes]),
+    bias: lt.slice(wide.bias, [0], [classes]),
+  };
+  wide.weight.dispose();
+  wide.bias.dispose();
+  const pruned = withHead(model, params, head);
+  const { shape } = headOf(name, model, pruned).weight;
+  check(shape[1] === classes, 'state', () => `${name}: the pruned head is [${shape.join(', ')}]`);
+  return { params: pruned, state };
+}

@@ -1,0 +1,101 @@
+// Building blocks of the recipe's schema: a leaf states once what it expects, and that one phrase is both the error
+// message and the documentation. Not the schema itself: that is schema.ts and options.ts.
+
+import * as v from 'valibot';
+
+type Doc = { readonly about: string; readonly expected: string };
+
+/** What a field says of itself, for docs/recipes.md. */
+export function docOf(schema: v.GenericSchema): Doc {
+  const meta = v.getMetadata(schema as never) as Partial<Doc>;
+  return { about: meta.about ?? '', expected: meta.expected ?? '' };
+}
+
+const described = <S extends v.GenericSchema>(schema: S, about: string, expected: string) =>
+  v.pipe(schema, v.metadata({ about, expected }));
+
+const span = (min: number, max: number) => {
+  if (max === Number.MAX_VALUE || max === Number.MAX_SAFE_INTEGER)
+    return min === 0 ? ', 0 or more' : ` of at least ${min}`;
+  return ` from ${min} to ${max}`;
+};
+
+/** A whole number in [min, max]. */
+export function int(about: string, min = 0, max = Number.MAX_SAFE_INTEGER) {
+  const expected = `a whole number${span(min, max)}`;
+  const message = `expected ${expected}`;
+  return described(
+    v.pipe(v.number(message), v.integer(message), v.minValue(min, message), v.maxValue(max, message)),
+    about,
+    expected,
+  );
+}
+
+/** A finite number in [min, max]. */
+export function num(about: string, min = 0, max = Number.MAX_VALUE) {
+  const expected = `a number${span(min, max)}`;
+  const message = `expected ${expected}`;
+  return described(
+    v.pipe(v.number(message), v.finite(message), v.minValue(min, message), v.maxValue(max, message)),
+    about,
+    expected,
+  );
+}
+
+export function bool(about: string) {
+  return described(v.boolean('expected true or false'), about, 'true or false');
+}
+
+export function text(about: string, expected = 'text') {
+  return described(
+    v.pipe(v.string(`expected ${expected}`), v.nonEmpty(`expected ${expected}`)),
+    about,
+    expected,
+  );
+}
+
+/** Text that may be empty. */
+export function prose(about: string) {
+  return described(v.string('expected text'), about, 'text');
+}
+
+/** One of the listed words. */
+export function choice<const T extends readonly string[]>(about: string, values: T) {
+  const expected = `one of ${values.join(', ')}`;
+  return described(v.picklist(values, `expected ${expected}`), about, expected);
+}
+
+/** A list of at least one item, or of exactly `length`. */
+export function list<S extends v.GenericSchema>(item: S, about: string, expected: string, length?: number) {
+  const message = `expected ${expected}`;
+  const base = v.array(item, message);
+  const sized =
+    length === undefined ? v.pipe(base, v.minLength(1, message)) : v.pipe(base, v.length(length, message));
+  return described(sized, about, expected);
+}
+
+/** A class by name or by index. */
+export function className(about: string) {
+  const expected = 'a class name or a class index (a whole number, 0 or more)';
+  const message = `expected ${expected}`;
+  const index = v.pipe(v.number(message), v.integer(message), v.minValue(0, message));
+  return described(
+    v.union([v.pipe(v.string(message), v.nonEmpty(message)), index], message),
+    about,
+    expected,
+  );
+}
+
+/** A map with these keys and no others. */
+export function section<const E extends v.ObjectEntries>(about: string, entries: E) {
+  return described(v.strictObject(entries, 'expected a map of keys to values'), about, 'a map');
+}
+
+/** A map whose keys depend on a name beside it; checked in a second pass. */
+export function options(about: string) {
+  const map = v.custom<Record<string, unknown>>(
+    (x) => typeof x === 'object' && x !== null && !Array.isArray(x),
+    'expected a map of option names to values',
+  );
+  return described(map, about, 'a map');
+}

@@ -1,0 +1,94 @@
+// docs/recipes.md, made from the schema itself, so that it cannot say anything else than what is checked.
+// test/unlearn/recipe-docs.test.ts compares the file with this text, and rewrites it when UPDATE_DOCS is set.
+
+import type * as v from 'valibot';
+import { docOf } from './fields.ts';
+import { datasetOptions, methodOptions, modelOptions } from './options.ts';
+import { recipeSchema } from './schema.ts';
+
+interface Field {
+  readonly path: string;
+  readonly expected: string;
+  readonly fallback: string;
+  readonly about: string;
+}
+
+/** The reference as Markdown. */
+export function recipeReference(): string {
+  return [
+    '# Recipes',
+    '',
+    'A recipe is one YAML or JSON file that says all of an experiment: data, what to forget, network, training, methods,',
+    'seeds. Keys that are not listed here are refused, with a suggestion; every value is checked before any work begins.',
+    'Single values can be overridden on the command line: `--set train.epochs=3`, `--set methods.1.options.epsilon=0.05`.',
+    'The recipe with every default filled in is stored in `results.json`.',
+    '',
+    'This page is made from the schema (`unlearn/recipe/`); `UPDATE_DOCS=1 npx vitest run test/unlearn/recipe-docs.test.ts`',
+    'writes it again.',
+    '',
+    '## Keys',
+    '',
+    ...tableOf(fieldsOf(recipeSchema)),
+    ...chapter('Methods', 'Under `methods: - name: ...`, `options:`', methodOptions),
+    ...chapter('Networks', 'Under `model.options`', modelOptions),
+    ...chapter('Data sets', 'Under `dataset.options`', datasetOptions),
+  ].join('\n');
+}
+
+function chapter(title: string, where: string, table: Readonly<Record<string, v.GenericSchema>>): string[] {
+  const parts = Object.entries(table).flatMap(([name, schema]) => {
+    const fields = fieldsOf(schema);
+    return [
+      `### ${name}`,
+      '',
+      docOf(schema).about,
+      '',
+      ...(fields.length > 0 ? tableOf(fields) : ['No options.', '']),
+    ];
+  });
+  return [`## ${title}`, '', `${where}.`, '', ...parts];
+}
+
+function tableOf(fields: readonly Field[]): string[] {
+  const cell = (text: string) => text.replaceAll('|', '\\|');
+  return [
+    '| key | value | default | |',
+    '| --- | --- | --- | --- |',
+    ...fields.map((f) => `| \`${f.path}\` | ${cell(f.expected)} | ${f.fallback} | ${cell(f.about)} |`),
+    '',
+  ];
+}
+
+type Schema = v.GenericSchema & {
+  entries?: Record<string, v.GenericSchema>;
+  item?: v.GenericSchema;
+  wrapped?: v.GenericSchema;
+  default?: unknown;
+};
+
+function fieldsOf(schema: v.GenericSchema, prefix = ''): Field[] {
+  const { entries = {} } = schema as Schema;
+  return Object.entries(entries).flatMap(([key, outer]) => {
+    const optional = outer.type === 'optional';
+    const inner = (optional ? (outer as Schema).wrapped : outer) as Schema;
+    const { about, expected } = docOf(inner);
+    const path = `${prefix}${key}`;
+    const below = inner.entries ? fieldsOf(inner, `${path}.`) : itemFields(inner, path);
+    const value = (outer as Schema).default;
+    const plain = value !== undefined && !(isMap(value) && Object.keys(value as object).length === 0);
+    const fallback = plain
+      ? `\`${JSON.stringify(value)}\``
+      : optional
+        ? below.length > 0
+          ? 'see below'
+          : '-'
+        : 'required';
+    return [{ path, expected, fallback, about }, ...below];
+  });
+}
+
+const isMap = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function itemFields(schema: Schema, path: string): Field[] {
+  return schema.item && (schema.item as Schema).entries ? fieldsOf(schema.item, `${path}.N.`) : [];
+}

@@ -1,0 +1,89 @@
+// The recipe as a schema: every key, its type, range, default and one sentence about it. What stands under `options`
+// depends on a name beside it and is in options.ts; reading files, line numbers and messages are recipe.ts.
+
+import * as v from 'valibot';
+import { bool, choice, int, list, num, options, prose, section, text } from './fields.ts';
+import { devices } from './names.ts';
+import { datasetOptions, forgetEntries, methodOptions, modelOptions, trainSchema } from './options.ts';
+
+const keys = (table: Readonly<Record<string, unknown>>) => Object.keys(table);
+
+const method = section('One method to run.', {
+  name: choice('Method.', keys(methodOptions)),
+  label: v.optional(
+    v.pipe(
+      text(
+        "Name of this entry in files and tables; needed where a method occurs twice. Default: the method's name.",
+        'a label of letters, digits and . _ + -',
+      ),
+      v.regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/, 'expected a label of letters, digits and . _ + -'),
+    ),
+  ),
+  options: v.optional(options('Options of the method, see below.'), {}),
+});
+
+export const recipeSchema = section('A recipe.', {
+  name: v.pipe(
+    text('Short name, used for the output folder.', 'a name of letters, digits and . _ + -'),
+    v.regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/, 'expected a name of letters, digits and . _ + -'),
+  ),
+  description: v.optional(prose('What this recipe shows.'), ''),
+  dataset: section('The data.', {
+    name: choice('Data set.', keys(datasetOptions)),
+    options: v.optional(options('Options of the data set, see below.'), {}),
+  }),
+  forget: section(
+    'What is to be forgotten: exactly one of `class`, `ratio`, `ids`, `files`, `person`.',
+    forgetEntries,
+  ),
+  model: section('The network.', {
+    name: choice('Architecture.', keys(modelOptions)),
+    options: v.optional(options('Options of the architecture, see below.'), {}),
+    normalisation: v.optional(
+      choice(
+        "Done inside the network: `dataset` uses the training images' mean and deviation per channel, `half` is (x - 0.5) / 0.5, `none` leaves pixels in [0, 1].",
+        ['dataset', 'half', 'none'],
+      ),
+      'dataset',
+    ),
+  }),
+  train: v.optional(trainSchema, {}),
+  methods: list(
+    method,
+    'What to compare. `retrain` always runs, listed or not.',
+    'a list of at least one method',
+  ),
+  seeds: v.optional(
+    list(int('Seed.', 0, 2 ** 31 - 1), 'One whole run for each seed.', 'a list of seeds, such as [0, 1, 2]'),
+    [0],
+  ),
+  evaluate: v.optional(
+    section('Evaluation.', {
+      batchSize: v.optional(int('Samples per forward pass.', 1, 1_000_000), 500),
+      exhibits: v.optional(bool('Collect entropy histograms and predictions for the report.'), true),
+      images: v.optional(
+        bool(
+          'Show sample images in the report. Default: true, but false for `faces` and `folder`: people stay out of reports unless asked for.',
+        ),
+      ),
+    }),
+    {},
+  ),
+  device: v.optional(choice('Where to compute.', devices), 'auto'),
+  checkpointSeconds: v.optional(num('A killed run loses at most about this much work.', 0, 86_400), 30),
+});
+
+type Filled = v.InferOutput<typeof recipeSchema>;
+
+/** How a network is trained. */
+export type TrainOptions = Filled['train'];
+
+/** A method as the recipe lists it, its options complete. */
+export interface MethodEntry {
+  readonly name: string;
+  readonly label: string;
+  readonly options: Record<string, unknown>;
+}
+
+/** A recipe, complete: every default filled in, every name known. */
+export type Recipe = Omit<Filled, 'methods'> & { readonly methods: readonly MethodEntry[] };

@@ -1,0 +1,39 @@
+// "Did you mean": the nearest known word to one that is not known. Nothing else.
+
+/** Edits (insert, delete, replace, swap of neighbours) that turn `a` into `b`; letter case counts as half an edit. */
+export function editDistance(a: string, b: string): number {
+  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const x = a[i - 1];
+      const y = b[j - 1];
+      const replace = x === y ? 0 : x.toLowerCase() === y.toLowerCase() ? 0.5 : 1;
+      let best = Math.min(rows[i - 1][j] + 1, row[j - 1] + 1, rows[i - 1][j - 1] + replace);
+      if (i > 1 && j > 1 && x === b[j - 2] && a[i - 2] === y) best = Math.min(best, rows[i - 2][j - 2] + 1);
+      row.push(best);
+    }
+    rows.push(row);
+  }
+  return rows[a.length][b.length];
+}
+
+/** The known word nearest to `word`, or null where none is near enough to be worth guessing. */
+export function nearest(word: string, known: readonly string[]): string | null {
+  const plain = (s: string) => s.replace(/[-_ ]/g, '').toLowerCase();
+  const same = known.find((k) => plain(k) === plain(word));
+  if (same) return same;
+  const short = word.slice(0, 64);
+  const ranked = known.map((k) => [editDistance(short, k), k] as const).sort((a, b) => a[0] - b[0]);
+  const [best] = ranked;
+  return best && best[0] <= Math.max(1, Math.floor(Math.min(short.length, best[1].length) / 3) + 0.5)
+    ? best[1]
+    : null;
+}
+
+/** `; did you mean "x"?` or `; known: a, b, c`. Empty when nothing is known. */
+export function hint(word: string, known: readonly string[]): string {
+  const guess = nearest(word, known);
+  if (guess !== null) return `; did you mean "${guess}"?`;
+  return known.length > 0 ? `; known: ${known.join(', ')}` : '';
+}

@@ -1,0 +1,140 @@
+// A whole experiment from one recipe: train -> retrain -> unlearn -> evaluate -> report, for each seed. What is done
+// is skipped, what was begun goes on, and a process killed at any moment leaves nothing half-written: weights first,
+// then the record that names them. How tensors, methods and data work is not known here: that is run/parts.ts.
+
+import { readdirSync, rmSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LetheError } from '../engine/error.ts';
+import { printable, readFileBounded, reasonOf } from './files.ts';
+import { checkRecipe, parseRecipe, type Recipe } from './recipe.ts';
+import { Carrier } from './run/carry.ts';
+import { version } from './run/environment.ts';
+import { estimateCell } from './run/estimate.ts';
+import { lockFolder } from './run/lock.ts';
+import { fileLog, type RunEvent, stackOf } from './run/log.ts';
+import type { Parts, StepCost } from './run/parts.ts';
+import { inspectCells, type PlannedCell, planCells } from './run/plan.ts';
+import type { Results } from './types.ts';
+
+export type { RunEvent } from './run/log.ts';
+export type { Parts } from './run/parts.ts';
+export type { PlannedCell } from './run/plan.ts';
+
+export interface RunOptions {
+  /** Folder the results go to; made if missing. */
+  readonly out: string;
+  /** Folder with data sets. */
+  readonly data?: string;
+  /** Overrides the recipe's device. */
+  readonly device?: Recipe['device'];
+  /** Overrides the recipe's seeds by this one. */
+  readonly seed?: number;
+  /** Only go on with what is there: refuse where finished results of other settings would be replaced. */
+  readonly resume?: boolean;
+  /** Stop all at the first method that fails, instead of going on with the others. */
+  readonly failFast?: boolean;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: RunEvent) => void;
+  /** Plan and estimate only; writes nothing. */
+  readonly dryRun?: boolean;
+  /** What to run with; the engine, its data sets and methods unless said otherwise. */
+  readonly parts?: Parts;
+}
+
+export interface RunOutcome {
+  readonly recipe: Recipe;
+  readonly plan: readonly PlannedCell[];
+  /** Null after a dry run. */
+  readonly results: Results | null;
+  /** What one training step was measured to cost; null unless it was a dry run. */
+  readonly step: StepCost | null;
+  /** Methods that failed, with why. */
+  readonly failures: readonly { readonly cell: string; readonly reason: string }[];
+}
+
+/**
+ * Runs a recipe, given as the path of a YAML or JSON file or as a plain object.
+ * @throws LetheError: 'value' or 'data' for wrong input, 'io' where the folder cannot be written, 'state' when
+ * stopped by the signal or when another run works in the folder.
+ */
+export async function run(source: string | object, options: RunOptions): Promise<RunOutcome> {
+  const given = typeof source === 'string' ? await readRecipe(source) : checkRecipe(source);
+  const recipe: Recipe = {
+    ...given,
+    device: options.device ?? given.device,
+    seeds: options.seed === undefined ? given.seeds : [options.seed],
+  };
+  const parts = options.parts ?? (await import('./run/workshop.ts')).workshop();
+  const device = await parts.open(recipe.device);
+  const material = await parts.load(recipe, options.data);
+  const cells = planCells(recipe, material, device, version);
+  if (options.dryRun) {
+    const step = await parts.measure(recipe, material);
+    const plan = (await inspectCells(options.out, cells)).map((cell) => ({
+      ...cell,
+      estimate: estimateCell(cell, recipe, material, step),
+    }));
+    return { recipe, plan, results: null, step, failures: [] };
+  }
+  try {
+    for (const folder of ['checkpoints', 'cells', 'unfinished'])
+      await mkdir(join(options.out, folder), { recursive: true });
+  } catch (cause) {
+    throw new LetheError('io', `could not make ${printable(options.out)}: ${reasonOf(cause)}`, { cause });
+  }
+  const early: string[] = [];
+  const unlock = lockFolder(options.out, (message) => early.push(message));
+  const log = fileLog(join(options.out, 'log.txt'));
+  const tell = (event: RunEvent) => {
+    log(event);
+    options.onEvent?.(event);
+  };
+  try {
+    for (const message of early) tell({ type: 'note', level: 'warning', message });
+    sweep(options.out);
+    const plan = await inspectCells(options.out, cells);
+    const replaced = plan.filter((cell) => cell.state === 'replace').map((cell) => cell.id);
+    if (replaced.length > 0 && options.resume) {
+      throw new LetheError(
+        'value',
+        `--resume: ${printable(options.out)} holds results of other settings for ${replaced.join(', ')}; expected the settings they were made with, or another --out`,
+      );
+    }
+    tell({ type: 'plan', cells: plan });
+    for (const id of replaced)
+      tell({ type: 'note', level: 'warning', message: `${id}: replacing a result of other settings` });
+    return await new Carrier(recipe, options, parts, device, material, plan, tell).go();
+  } catch (cause) {
+    const error = options.signal?.aborted ? stopped(options.out) : cause;
+    // For the log alone: whoever called is told by the error itself.
+    log({ type: 'note', level: 'error', message: reasonOf(error), detail: stackOf(error) });
+    throw error;
+  } finally {
+    unlock();
+  }
+}
+
+/** Reads a recipe file. @throws LetheError 'value' where there is none or it is wrong. */
+export async function readRecipe(path: string, overrides: readonly string[] = []): Promise<Recipe> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFileBounded(path, 1 << 20);
+  } catch (cause) {
+    throw new LetheError('value', `recipe ${printable(path)}: ${reasonOf(cause)}`, { cause });
+  }
+  return parseRecipe(bytes.toString('utf8'), printable(path), overrides);
+}
+
+function stopped(out: string) {
+  return new LetheError('state', `stopped; the same command goes on from here (${printable(out)})`);
+}
+
+/** Removes temporary files a killed process left behind. The lock is ours: nobody else is writing. */
+function sweep(out: string): void {
+  for (const folder of [out, join(out, 'checkpoints'), join(out, 'cells'), join(out, 'unfinished')]) {
+    for (const name of readdirSync(folder)) {
+      if (/^\..*\.tmp$|^lethe\.lock\.\d+\./.test(name)) rmSync(join(folder, name), { force: true });
+    }
+  }
+}

@@ -1,0 +1,36 @@
+// Where a run took place, for results.json: software, processor, memory. No names of people, machines or folders.
+
+import { readFileSync } from 'node:fs';
+import { arch, availableParallelism, cpus, platform, release, totalmem } from 'node:os';
+
+/** The folder of Lethe's own package.json, and what it says: some folders up, more once compiled. */
+const found = (() => {
+  let folder = new URL('./', import.meta.url);
+  for (let up = 0; up < 8; up++, folder = new URL('../', folder)) {
+    try {
+      const { name, version } = JSON.parse(readFileSync(new URL('package.json', folder), 'utf8'));
+      if (name === 'lethe') return { folder, version: String(version) };
+    } catch {
+      // Not here.
+    }
+  }
+  return { folder, version: 'unknown' };
+})();
+
+export const packageRoot: URL = found.folder;
+
+/** The version of Lethe. */
+export const version: string = found.version;
+
+export function describeEnvironment(): Record<string, unknown> {
+  return {
+    lethe: version,
+    node: process.version,
+    platform: `${platform()} ${release()} ${arch()}`,
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: availableParallelism(),
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    threads: process.env.LETHE_THREADS ?? null,
+    written: new Date().toISOString(),
+  };
+}

@@ -1,0 +1,48 @@
+// How long a cell is likely to take and how much memory it needs, from one measured training step. Rules of thumb
+// for --dry-run and progress, always shown as estimates; nothing is decided by them.
+
+import type { Recipe } from '../recipe.ts';
+import type { Material, StepCost } from './parts.ts';
+import type { Cell } from './plan.ts';
+
+interface Passes {
+  /** Samples through a forward and a backward pass. */
+  readonly train: number;
+  /** Samples through a forward pass alone. */
+  readonly infer: number;
+}
+
+type Sizes = { readonly forget: number; readonly retain: number };
+
+const rules: Record<string, (epochs: number, n: Sizes) => Passes> = {
+  retrain: (epochs, n) => ({ train: epochs * n.retain, infer: 0 }),
+  finetune: (epochs, n) => ({ train: epochs * n.retain, infer: 0 }),
+  randomLabels: (epochs, n) => ({ train: epochs * (n.forget + n.retain), infer: 0 }),
+  gradientAscent: (epochs, n) => ({ train: epochs * n.forget, infer: 0 }),
+  // The neighbour search costs a gradient and a forward pass of each forgotten sample, once.
+  boundaryShrink: (epochs, n) => ({ train: (epochs + 1) * n.forget, infer: n.forget }),
+  boundaryExpanding: (epochs, n) => ({ train: epochs * n.forget, infer: 0 }),
+};
+
+/** Samples a cell will push through the network, evaluation left out. Unknown methods are taken to see everything. */
+export function passesOf(cell: Cell, recipe: Recipe, sizes: Sizes): Passes {
+  if (!cell.method) return { train: recipe.train.epochs * (sizes.forget + sizes.retain), infer: 0 };
+  const epochs = Number(cell.method.options.epochs ?? 1);
+  const rule = rules[cell.method.name] ?? rules.randomLabels;
+  return rule(epochs, sizes);
+}
+
+/** Seconds and bytes of a cell, its evaluation included. */
+export function estimateCell(
+  cell: Cell,
+  recipe: Recipe,
+  material: Material,
+  step: StepCost,
+): { seconds: number; bytes: number } {
+  const sizes = { forget: material.forget.size, retain: material.retain.size };
+  const work = passesOf(cell, recipe, sizes);
+  const looked = sizes.forget + sizes.retain + material.dataset.test.size;
+  const seconds =
+    step.startSeconds + work.train * step.trainSeconds + (work.infer + looked) * step.inferSeconds;
+  return { seconds, bytes: step.bytes };
+}

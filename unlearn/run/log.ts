@@ -1,0 +1,85 @@
+// What a run says while it goes: events for whoever watches, and the same as dated lines in log.txt. The log is a
+// courtesy: a line that cannot be written (a full disk) never stops the work; the work's own files say so loudly.
+
+import { appendFileSync } from 'node:fs';
+import { LetheError } from '../../engine/error.ts';
+import type { Metrics, Progress } from '../types.ts';
+import type { PlannedCell } from './plan.ts';
+
+export type Action = 'train' | 'unlearn' | 'evaluate' | 'report';
+
+export type RunEvent =
+  | { readonly type: 'plan'; readonly cells: readonly PlannedCell[] }
+  | {
+      readonly type: 'start';
+      readonly cell: string;
+      readonly action: Action;
+      readonly index: number;
+      readonly total: number;
+    }
+  | { readonly type: 'progress'; readonly cell: string; readonly action: Action; readonly progress: Progress }
+  | {
+      readonly type: 'end';
+      readonly cell: string;
+      readonly action: Action;
+      readonly seconds: number;
+      readonly metrics?: Metrics;
+    }
+  | { readonly type: 'skip'; readonly cell: string; readonly index: number; readonly total: number }
+  | {
+      readonly type: 'note';
+      readonly level: 'info' | 'warning' | 'error';
+      readonly message: string;
+      readonly detail?: string;
+    };
+
+/** Where an error came from, if it is not one that speaks for itself. For the log only. */
+export function stackOf(error: unknown): string | undefined {
+  return error instanceof Error && !(error instanceof LetheError) ? error.stack : undefined;
+}
+
+/** An event as one line of text; null for those not worth one. */
+export function lineOf(event: RunEvent): string | null {
+  switch (event.type) {
+    case 'plan': {
+      const count = (state: string) => event.cells.filter((c) => c.state === state).length;
+      return `plan: ${event.cells.length} cells, ${count('done')} done already`;
+    }
+    case 'start':
+      return `[${event.index}/${event.total}] ${event.cell}: ${event.action}`;
+    case 'skip':
+      return `[${event.index}/${event.total}] ${event.cell}: done already`;
+    case 'end': {
+      const m = event.metrics;
+      const shown = m
+        ? ` (${(['ua', 'ra', 'ta', 'mia'] as const).map((k) => `${k} ${Number(m[k]).toFixed(2)}`).join(', ')})`
+        : '';
+      return `${event.cell}: ${event.action} took ${event.seconds.toFixed(1)} s${shown}`;
+    }
+    case 'note':
+      return event.level === 'info' ? event.message : `${event.level}: ${event.message}`;
+    case 'progress':
+      return null;
+  }
+}
+
+/** Appends events to a file, one dated line each; progress at most every ten seconds. */
+export function fileLog(path: string): (event: RunEvent) => void {
+  let last = 0;
+  return (event) => {
+    let line = lineOf(event);
+    if (event.type === 'progress' && performance.now() - last > 10_000) {
+      last = performance.now();
+      const { phase, fraction, epoch, epochs, loss } = event.progress;
+      const where = epoch === undefined ? '' : ` epoch ${epoch}${epochs ? `/${epochs}` : ''}`;
+      line = `${event.cell}: ${phase}${where} ${(100 * fraction).toFixed(0)}%${loss === undefined ? '' : ` loss ${loss.toFixed(4)}`}`;
+    }
+    if (line === null) return;
+    if (event.type === 'note' && event.detail) line += `\n${event.detail}`;
+    try {
+      appendFileSync(path, `${new Date().toISOString()} ${line}\n`);
+    } catch {
+      // See above: the log is a courtesy.
+    }
+  };
+}

@@ -1,0 +1,131 @@
+// The plan of a run: one cell per seed and per set of weights (the original, retrain, each method), each with a key,
+// the sha256 of everything its weights depend on. A cell is done when its record carries that key and the weights
+// on disk are the ones recorded. Plain data; carrying it out is run.ts.
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { readFileBounded, sha256, sha256File } from '../files.ts';
+import type { MethodEntry, Recipe } from '../recipe.ts';
+import type { Cost } from '../types.ts';
+import type { DeviceInfo, Evaluation, Material } from './parts.ts';
+
+export interface Cell {
+  /** `seed-0-original`: names the cell's files. */
+  readonly id: string;
+  readonly seed: number;
+  /** `original`, or the label of the method. */
+  readonly label: string;
+  /** Null for the original. */
+  readonly method: MethodEntry | null;
+  /** Names the weights: sha256 of all they depend on. */
+  readonly key: string;
+  /** Names the evaluation of these weights. */
+  readonly evaluationKey: string;
+}
+
+/** What is known to be done for a cell. Kept as cells/ID.json, written after the weights: the commit of the work. */
+export interface CellRecord {
+  readonly version: 1;
+  readonly key: string;
+  /** sha256 of the weights file. */
+  readonly weights: string;
+  readonly cost: Cost;
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly evaluation?: Evaluation & { readonly key: string };
+}
+
+/**
+ * `done`: weights and evaluation are there; `evaluate`: weights only; `resume`: begun; `todo`: nothing there;
+ * `replace`: there is a finished result of other settings, which this run would overwrite.
+ */
+export type CellState = 'done' | 'evaluate' | 'resume' | 'todo' | 'replace';
+
+export interface PlannedCell extends Cell {
+  readonly state: CellState;
+  readonly record: CellRecord | null;
+  readonly estimate?: { readonly seconds: number; readonly bytes: number };
+}
+
+const MAX_RECORD = 64 * 2 ** 20;
+
+export const weightsFile = (out: string, cell: { id: string }) =>
+  join(out, 'checkpoints', `${cell.id}.safetensors`);
+export const recordFile = (out: string, cell: { id: string }) => join(out, 'cells', `${cell.id}.json`);
+export const progressFile = (out: string, cell: { id: string }) =>
+  join(out, 'unfinished', `${cell.id}.safetensors`);
+
+/** The cells of a recipe in the order they run: per seed the original, retrain, then the methods. */
+export function planCells(recipe: Recipe, material: Material, device: DeviceInfo, version: string): Cell[] {
+  const base = {
+    version,
+    data: material.dataset.hash,
+    model: recipe.model,
+    device: [device.backend, device.dtype],
+  };
+  const { manifest } = material;
+  const forget = { kind: manifest.kind, class: manifest.classIndex, ids: manifest.ids };
+  const evaluation = { ...recipe.evaluate, forget };
+  return recipe.seeds.flatMap((seed) => {
+    const cell = (label: string, method: MethodEntry | null, depends: object): Cell => {
+      const key = hashOf({ ...base, ...depends, seed });
+      return {
+        id: `seed-${seed}-${label}`,
+        seed,
+        label,
+        method,
+        key,
+        evaluationKey: hashOf({ key, evaluation }),
+      };
+    };
+    const original = cell('original', null, { train: recipe.train });
+    return [
+      original,
+      ...recipe.methods.map((method) => {
+        const { name, options, label } = method;
+        // Retrain starts from nothing; all others start from the original's weights.
+        const from = name === 'retrain' ? null : original.key;
+        return cell(label, method, { method: name, options, forget, from });
+      }),
+    ];
+  });
+}
+
+/** What is already there of each cell. Reads only. */
+export async function inspectCells(out: string, cells: readonly Cell[]): Promise<PlannedCell[]> {
+  const planned: PlannedCell[] = [];
+  for (const cell of cells) planned.push({ ...cell, ...(await inspect(out, cell)) });
+  return planned;
+}
+
+async function inspect(out: string, cell: Cell): Promise<{ state: CellState; record: CellRecord | null }> {
+  const record = await readRecord(recordFile(out, cell));
+  const weights = weightsFile(out, cell);
+  if (record?.key === cell.key && existsSync(weights) && (await sha256File(weights)) === record.weights) {
+    return { state: record.evaluation?.key === cell.evaluationKey ? 'done' : 'evaluate', record };
+  }
+  if (record && record.key !== cell.key && existsSync(weights)) return { state: 'replace', record: null };
+  return { state: existsSync(progressFile(out, cell)) ? 'resume' : 'todo', record: null };
+}
+
+/** A record, or null where there is none that can be read: then the cell is simply not done. */
+async function readRecord(path: string): Promise<CellRecord | null> {
+  if (!existsSync(path)) return null;
+  try {
+    const record = JSON.parse((await readFileBounded(path, MAX_RECORD)).toString('utf8'));
+    return record?.version === 1 && typeof record.key === 'string' ? record : null;
+  } catch {
+    return null;
+  }
+}
+
+/** sha256 of a value as JSON with sorted keys: the same for equal values, whatever order their keys were written in. */
+export function hashOf(value: unknown): string {
+  return sha256(
+    JSON.stringify(value, (_, x) => (isMap(x) ? Object.fromEntries(Object.entries(x).sort(byKey)) : x)),
+  );
+}
+
+const isMap = (x: unknown): x is Record<string, unknown> =>
+  typeof x === 'object' && x !== null && !Array.isArray(x) && !ArrayBuffer.isView(x);
+
+const byKey = ([a]: [string, unknown], [b]: [string, unknown]) => (a < b ? -1 : 1);

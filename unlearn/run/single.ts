@@ -1,0 +1,134 @@
+// Single steps on checkpoints, for `lethe train`, `unlearn` and `evaluate`: the same parts and the same stores as a
+// whole run, without its folder, records and report. Each writes one file, whole or not at all.
+
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { LetheError } from '../../engine/error.ts';
+import { againstRetrain } from '../audit/metrics.ts';
+import { printable, readFileBounded, reasonOf, sha256, writeFileAtomic } from '../files.ts';
+import { type MethodEntry, methodEntry, type Recipe } from '../recipe.ts';
+import type { Metrics } from '../types.ts';
+import { version } from './environment.ts';
+import type { RunEvent } from './log.ts';
+import type { Evaluation, Parts, Product, Task } from './parts.ts';
+import { hashOf, planCells } from './plan.ts';
+import { FileStore } from './store.ts';
+
+export interface SingleOptions {
+  readonly data?: string;
+  readonly device?: Recipe['device'];
+  readonly seed?: number;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: RunEvent) => void;
+  readonly parts?: Parts;
+}
+
+export interface Written {
+  readonly file: string;
+  readonly sha256: string;
+  readonly cost: Product['cost'];
+  readonly details: Product['details'];
+}
+
+const MAX_WEIGHTS = 16 * 2 ** 30;
+
+async function prepare(given: Recipe, options: SingleOptions) {
+  const recipe: Recipe = { ...given, device: options.device ?? given.device };
+  const parts = options.parts ?? (await import('./workshop.ts')).workshop();
+  const device = await parts.open(recipe.device);
+  const material = await parts.load(recipe, options.data);
+  const seed = options.seed ?? recipe.seeds[0];
+  return { recipe, parts, device, material, seed };
+}
+
+/** Carries out one step that makes weights, keeping its progress beside `out`. */
+async function make(
+  out: string,
+  key: string,
+  task: Omit<Task, 'checkpoint' | 'onProgress' | 'timed'>,
+  options: SingleOptions,
+  action: 'train' | 'unlearn',
+  work: (task: Task) => Promise<Product>,
+): Promise<Written> {
+  await mkdir(dirname(out), { recursive: true }).catch((cause) => {
+    throw new LetheError('io', `could not make ${printable(dirname(out))}: ${reasonOf(cause)}`, { cause });
+  });
+  const tell = options.onEvent ?? (() => {});
+  const store = new FileStore(`${out.replace(/\.safetensors$/, '')}.unfinished.safetensors`, {
+    key,
+    everySeconds: task.recipe.checkpointSeconds,
+    signal: options.signal,
+    onNote: (message) => tell({ type: 'note', level: 'warning', message }),
+  });
+  tell({ type: 'start', cell: out, action, index: 1, total: 1 });
+  store.start();
+  try {
+    const onProgress: Task['onProgress'] = (progress) =>
+      tell({ type: 'progress', cell: out, action, progress });
+    const product = await work({ ...task, checkpoint: store, timed: store.timed, onProgress });
+    const cost = { ...product.cost, seconds: store.seconds };
+    await writeFileAtomic(out, product.weights);
+    await store.clear();
+    tell({ type: 'end', cell: out, action, seconds: cost.seconds });
+    return { file: out, sha256: sha256(product.weights), cost, details: product.details };
+  } catch (cause) {
+    if (options.signal?.aborted) throw new LetheError('state', 'stopped; the same command goes on from here');
+    throw cause;
+  }
+}
+
+/** Trains the original of a recipe into a safetensors file. */
+export async function trainFile(given: Recipe, out: string, options: SingleOptions): Promise<Written> {
+  const { recipe, parts, device, material, seed } = await prepare(given, options);
+  const [cell] = planCells({ ...recipe, seeds: [seed] }, material, device, version);
+  const task = { recipe, material, seed, signal: options.signal };
+  return make(out, cell.key, task, options, 'train', (t) => parts.train({ ...t, options: recipe.train }));
+}
+
+/** Runs one method on given weights. `name` is a label of the recipe, or any method, then with its defaults. */
+export async function unlearnFile(
+  given: Recipe,
+  from: string,
+  name: string,
+  out: string,
+  options: SingleOptions,
+): Promise<Written> {
+  const method: MethodEntry =
+    given.methods.find((m) => m.label === name) ?? methodEntry(name, {}, given.train);
+  const weights = await readWeights(from);
+  const { recipe, parts, device, material, seed } = await prepare(given, options);
+  const [, cell] = planCells({ ...recipe, methods: [method], seeds: [seed] }, material, device, version);
+  const task = { recipe, material, seed, signal: options.signal };
+  const key = hashOf([cell.key, sha256(weights)]);
+  return make(out, key, task, options, 'unlearn', (t) => parts.unlearn({ ...t, method, weights }));
+}
+
+/** Evaluates weights; with retrained weights of the same seed also their distance from those. */
+export async function evaluateFile(
+  given: Recipe,
+  from: string,
+  retrained: string | undefined,
+  options: SingleOptions,
+): Promise<Evaluation> {
+  const weights = await readWeights(from);
+  const target = retrained === undefined ? null : await readWeights(retrained);
+  const { recipe, parts, material, seed } = await prepare(given, options);
+  const look = async (cell: string, bytes: Uint8Array) => {
+    options.onEvent?.({ type: 'start', cell, action: 'evaluate', index: 1, total: 1 });
+    const onProgress: Task['onProgress'] = (progress) =>
+      options.onEvent?.({ type: 'progress', cell, action: 'evaluate', progress });
+    return parts.evaluate({ recipe, material, seed, signal: options.signal, onProgress, weights: bytes });
+  };
+  const found = await look(from, weights);
+  if (target === null) return found;
+  const reference = await look(retrained as string, target);
+  return { ...found, metrics: againstRetrain(found.metrics, reference.metrics) as Metrics };
+}
+
+async function readWeights(path: string): Promise<Uint8Array> {
+  try {
+    return await readFileBounded(path, MAX_WEIGHTS);
+  } catch (cause) {
+    throw new LetheError('value', `weights ${printable(path)}: ${reasonOf(cause)}`, { cause });
+  }
+}

@@ -1,0 +1,17 @@
+// The tests import the sources; documentation and examples say `lethe`, as a user does, and mean the same sources.
+
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^lethe$/, replacement: at('index.ts') },
+      { find: /^lethe\/unlearn$/, replacement: at('unlearn/index.ts') },
+      { find: /^lethe\/webgpu$/, replacement: at('kernels/index.ts') },
+    ],
+  },
+  test: { include: ['test/**/*.test.ts'], testTimeout: 60_000 },
+});
