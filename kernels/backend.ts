@@ -9,7 +9,7 @@ import { check, LetheError } from '../engine/error.ts';
 import type { Program } from '../engine/program.ts';
 import { type ArenaPlan, bufferBytes, planArena } from './arena.ts';
 import { BufferPool, MAP_READ, USAGE } from './buffers.ts';
-import { describe, isSoftware, requestAdapter, requestDevice, traitsOf } from './device.ts';
+import { describe, requestAdapter, requestDevice, traitsOf } from './device.ts';
 import { lower } from './lower.ts';
 import type { Lowering, Traits } from './lowering.ts';
 import { OrderedQueue } from './queue.ts';
@@ -453,7 +453,7 @@ export async function createWebGpuBackend(options: WebGpuOptions = {}): Promise<
   }
   const facts =
     info ?? ({ vendor: 'unknown', architecture: '', device: '', description: '' } as GPUAdapterInfo);
-  const traits = { ...traitsOf(device, isSoftware(facts)), ...options.limits };
+  const traits = { ...traitsOf(device, facts), ...options.limits };
   const opened = device;
   return new WebGpu(device, traits, facts, () => {
     if (own) opened.destroy();

@@ -44,12 +44,15 @@ const LIMITS = [
   'maxComputeWorkgroupSizeX',
 ] as const;
 
+const FEATURES: readonly GPUFeatureName[] = ['subgroups'];
+
 /** A device with the adapter's own limits, where they are better than the portable ones. */
 export async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   const requiredLimits: Record<string, number> = {};
   for (const name of LIMITS) requiredLimits[name] = adapter.limits[name];
+  const requiredFeatures = FEATURES.filter((f) => adapter.features.has(f));
   try {
-    return await adapter.requestDevice({ label: 'lethe', requiredLimits });
+    return await adapter.requestDevice({ label: 'lethe', requiredLimits, requiredFeatures });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new LetheError('device', `the WebGPU adapter ${describe(adapter.info)} gives no device: ${why}`, {
@@ -58,10 +61,14 @@ export async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   }
 }
 
-export const traitsOf = (device: GPUDevice, software: boolean): Traits => ({
+export const traitsOf = (device: GPUDevice, info: GPUAdapterInfo): Traits => ({
   storageBuffers: device.limits.maxStorageBuffersPerShaderStage,
   bindingBytes: device.limits.maxStorageBufferBindingSize,
   workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
   invocations: device.limits.maxComputeInvocationsPerWorkgroup,
-  software,
+  subgroup:
+    device.features.has('subgroups') && info.subgroupMinSize === info.subgroupMaxSize
+      ? info.subgroupMinSize
+      : 0,
+  software: isSoftware(info),
 });

@@ -56,6 +56,7 @@ const direct = (ownRows: number, ownColumns: number, invocations: number): Tiles
 /** Tiles for sizes, until something better was measured. */
 export function tilesFor(rows: number, columns: number, batch: number, traits: Traits): Tiles {
   if (traits.software) {
+    if (traits.subgroup === 8) return { ...direct(8, columns > 32 ? 8 : 4, 8), shared: true };
     if (columns > 32) return direct(4, 8, 8);
     return direct(rows > 4 ? 8 : 4, 4, columns > 16 ? 8 : 4);
   }
@@ -77,6 +78,10 @@ function partsFor(p: Product, t: Tiles, traits: Traits): number {
 export function emitProduct(p: Product, to: Lowering): void {
   const size = p.batch * p.rows * p.columns;
   if (size === 0) return;
+  if (p.depth === 0) {
+    emitEmpty(p, size, to);
+    return;
+  }
   const t = tilesFor(p.rows, p.columns, p.batch, to.traits);
   const parts = partsFor(p, t, to.traits);
   const fuses = p.epilogue !== null && parts === 1 && fits(p, p.epilogue, to);
@@ -100,6 +105,14 @@ export function emitProduct(p: Product, to: Lowering): void {
     reductions: [{ op: 'sum', value: 0, axes: [0], slot: p.slot }],
   };
   emitBody(add, to, `${p.label} parts`);
+}
+
+/** Sums of nothing. */
+function emitEmpty(p: Product, size: number, to: Lowering): void {
+  const slot = p.slot >= 0 ? p.slot : to.scratch(size, 'float32');
+  const zero = { op: 'full' as const, args: [], dtype: 'float32' as const, value: 0 };
+  emitBody({ shape: [size], inputs: [], steps: [zero], stores: [{ value: 0, slot }], reductions: [] }, to);
+  if (p.epilogue) emitBody(withRootInMemory(p.epilogue, slot, 'float32'), to, `${p.label} epilogue`);
 }
 
 function fits(p: Product, epilogue: Body, to: Lowering): boolean {

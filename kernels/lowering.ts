@@ -15,6 +15,8 @@ export interface Traits {
   readonly bindingBytes: number;
   readonly workgroupBytes: number;
   readonly invocations: number;
+  /** Invocations in a subgroup, where that is known and WGSL may use it; else 0. */
+  readonly subgroup: number;
   /** A CPU in disguise: few threads, no use for many small workgroups. */
   readonly software: boolean;
 }

@@ -116,7 +116,7 @@ ${main}
 `;
     return {
       label: this.label,
-      source: withHelpers(code),
+      source: `${code.includes('subgroupBroadcast(') ? 'enable subgroups;\n' : ''}${withHelpers(code)}`,
       bindings: this.bound.map(({ slot, write }) => ({ slot, write })),
       groups,
     };

@@ -1,7 +1,8 @@
 // The loop of a tiled product, in two ways. Staged: the workgroup fetches a slab of each factor into workgroup memory and
 // every invocation multiplies out of it; for GPUs. Direct: invocations fetch into registers themselves; the workgroup is
-// one row of them, so that what they fetch of A is the same for all, which a CPU in disguise reads once, and no barrier
-// is needed. Both accumulate along k in the same order. Where results go is none of this file's business.
+// one row of them, and no barrier is needed; for CPUs in disguise, which pay for every element that an invocation reads
+// for itself. Where the row is a subgroup, its invocations fetch A together, each a part, and hand the parts around.
+// All accumulate along k in the same order. Where results go is none of this file's business.
 
 /** Tile of a workgroup (rows, columns, depth) and of an invocation (rows, columns); each invocation's a multiple of 4. */
 export interface Tiles {
@@ -11,6 +12,8 @@ export interface Tiles {
   readonly ownRows: number;
   readonly ownColumns: number;
   readonly direct: boolean;
+  /** The workgroup is one subgroup of 8, and its invocations hand A around; direct, with 8 rows. */
+  readonly shared?: boolean;
 }
 
 /**
@@ -83,7 +86,7 @@ function direct(t: Tiles, a: Factor, b: Factor): Loop {
   const threads = t.columns / t.ownColumns;
   const groups = t.ownColumns / 4;
   const outers = [
-    ...range(a.along === 'depth' ? t.ownRows : t.ownRows / 4).map((i) => {
+    ...range(t.shared ? 0 : a.along === 'depth' ? t.ownRows : t.ownRows / 4).map((i) => {
       const row = a.along === 'depth' ? i : i * 4;
       return `let outerA${i} = outerAOf(batch, tileRow + ${row}u);`;
     }),
@@ -92,10 +95,22 @@ function direct(t: Tiles, a: Factor, b: Factor): Loop {
       return `let outerB${j} = outerBOf(batch, tileColumn + (lane + ${group * threads}u) * 4u + ${rest}u);`;
     }),
   ];
+  // A's share of an invocation: a row, or four rows at one of four steps.
+  const together =
+    a.along === 'depth'
+      ? 'let fetchedA = fetchA(outerA, depthAOf(k));'
+      : 'let fetchedA = fetchA(outerA, depthAOf(k + lane / 2u));';
+  if (t.shared)
+    outers.push(
+      `let outerA = outerAOf(batch, tileRow + ${a.along === 'depth' ? 'lane' : 'lane % 2u * 4u'});`,
+    );
   const depths = (side: 'A' | 'B', f: Factor): string[] =>
     range(f.along === 'depth' ? 1 : 4).map((s) => `let depth${side}${s} = depth${side}Of(k + ${s}u);`);
   const access: Access = {
-    a: (i, s) => `fetchA(outerA${i}, depthA${s})`,
+    a: (i, s) =>
+      t.shared
+        ? `subgroupBroadcast(fetchedA, ${a.along === 'depth' ? i : s * 2 + i}u)`
+        : `fetchA(outerA${i}, depthA${s})`,
     b: (j, s) => `fetchB(outerB${j}, depthB${s})`,
   };
   return {
@@ -104,7 +119,7 @@ function direct(t: Tiles, a: Factor, b: Factor): Loop {
     code: `${start(t)}
 ${outers.join('\n')}
 for (var k = first; k < last; k += 4u) {
-${[...depths('A', a), ...depths('B', b)].join('\n')}
+${[...(t.shared ? [together] : depths('A', a)), ...depths('B', b)].join('\n')}
 ${multiply(t, a, b, access)}
 }
 ${finish(t)}`,

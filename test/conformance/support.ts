@@ -1,7 +1,7 @@
 // What the conformance suites share: the backends under test, reproducible data, the oracle (the reference backend in
 // float64), and tolerances that follow from the element type and from how many terms a program adds up.
 
-import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { afterAll, beforeAll, describe, expect, vi } from 'vitest';
 import type { Backend } from '../../engine/backend.ts';
 import { allocate, type DType, isFloat, type Shape, sizeOf, type TypedArray } from '../../engine/dtype.ts';
 import { type Equation, traceGraph } from '../../engine/graph/graph.ts';
@@ -69,6 +69,8 @@ async function findGpu(): Promise<(() => Promise<Backend>) | null> {
   }
 }
 export const gpu = await findGpu();
+// A software adapter compiles shaders on the CPU, and the suites have many.
+if (gpu) vi.setConfig({ testTimeout: 300_000 });
 
 export function describeBackends(body: (target: Target) => void): void {
   describeBackend('reference', createReferenceBackend, ['float64', 'float32'], body);

@@ -1,7 +1,7 @@
 // Opening WebGPU for tests. Where there is none, suites are skipped and say so; LETHE_REQUIRE_GPU=1 makes that a failure.
 // Not a test itself.
 
-import { describe } from 'vitest';
+import { describe, vi } from 'vitest';
 import type { WebGpuBackend } from '../../kernels/backend.ts';
 import { type NodeOptions, openWebGpu } from '../../kernels/node.ts';
 
@@ -21,6 +21,9 @@ async function find(): Promise<string | null> {
 
 const missing = await find();
 if (missing !== null) console.warn(`kernels: the WebGPU tests are left out (${missing})`);
+
+// A software adapter compiles shaders on the CPU, and the suites have many.
+vi.setConfig({ testTimeout: 300_000 });
 
 /** A suite that needs a GPU, be it a software one. */
 export const describeGpu: (name: string, suite: () => void) => unknown =
