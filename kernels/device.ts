@@ -61,14 +61,15 @@ export async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   }
 }
 
+/** The size of a subgroup if the adapter knows only one, else 0. */
+const oneSize = ({ subgroupMinSize = 0, subgroupMaxSize = 0 }: GPUAdapterInfo): number =>
+  subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0;
+
 export const traitsOf = (device: GPUDevice, info: GPUAdapterInfo): Traits => ({
   storageBuffers: device.limits.maxStorageBuffersPerShaderStage,
   bindingBytes: device.limits.maxStorageBufferBindingSize,
   workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
   invocations: device.limits.maxComputeInvocationsPerWorkgroup,
-  subgroup:
-    device.features.has('subgroups') && info.subgroupMinSize === info.subgroupMaxSize
-      ? info.subgroupMinSize
-      : 0,
+  subgroup: device.features.has('subgroups') ? oneSize(info) : 0,
   software: isSoftware(info),
 });

@@ -3,7 +3,7 @@
 // follow. Which buffer a slot becomes is decided afterwards, in arena.ts.
 
 import { type DType, sizeOf } from '../engine/dtype.ts';
-import { LetheError } from '../engine/error.ts';
+import { check } from '../engine/error.ts';
 import type { Body, Instruction, Program, Slot, View } from '../engine/program.ts';
 import { type Kernel, Shader } from './shader.ts';
 
@@ -39,12 +39,14 @@ export class Lowering {
       program.slots.findIndex((s) => s.kind === kind && s.index === index);
     for (const [output, input] of program.donations)
       this.shared.set(find('input', input), find('output', output));
-    for (const s of this.slots)
-      if (s.size * 4 > traits.bindingBytes)
-        throw new LetheError(
-          'device',
-          `${program.label}: an array of ${s.size} elements takes ${s.size * 4} bytes; this device binds at most ${traits.bindingBytes}`,
-        );
+    for (const s of this.slots) this.checkSize(s.size);
+  }
+
+  private checkSize(size: number): void {
+    check(size * 4 <= this.traits.bindingBytes, 'device', () => {
+      const { label } = this.program;
+      return `${label}: an array of ${size} elements takes ${size * 4} bytes; this device binds at most ${this.traits.bindingBytes}`;
+    });
   }
 
   /** A donated input lies where its output lies. */
@@ -54,6 +56,7 @@ export class Lowering {
     return new Shader(label, this.place);
   }
   scratch(size: number, dtype: DType): number {
+    this.checkSize(size);
     return this.slots.push({ kind: 'temporary', dtype, size, index: -1 }) - 1;
   }
   add(kernel: Kernel): void {

@@ -31,13 +31,16 @@ describeGpu('roots', () => {
   let gpu: Backend;
   /** The same device, taken for a real GPU: other tiles, more invocations. */
   let staged: Backend;
+  let plain: Backend;
   beforeAll(async () => {
     gpu = await open();
     staged = await open({ limits: { software: false } });
+    plain = await open({ limits: { subgroup: 0 } });
   });
   afterAll(async () => {
     await gpu.close();
     await staged.close();
+    await plain.close();
   });
 
   async function compare(p: Program, inputs: readonly Value[], bound: number, on = gpu): Promise<void> {
@@ -72,6 +75,11 @@ describeGpu('roots', () => {
       [1, 70, 68, 36, 0, 1],
       [1, 70, 68, 36, 1, 0],
       [1, 3, 4, 1500, 0, 0],
+    ]));
+  it('does so where invocations cannot hand values around', () =>
+    multiplies(plain, [
+      [1, 70, 68, 36, 0, 1],
+      [1, 13, 21, 17, 1, 0],
     ]));
   it('does so by the tiles for a GPU', async () => {
     await multiplies(staged, [
