@@ -252,9 +252,17 @@ class WebGpu implements WebGpuBackend {
     check(!own.disposed, 'state', () => `${own.program.label}: the program was disposed of`);
     const ins = inputs.map((b) => this.#own(b).gpu);
     const outs = outputs.map((b) => this.#own(b).gpu);
+    // Memory is taken now, not when the run's turn comes: by then the caller may have freed what this run uses, and the
+    // pool would hand it out as scratch.
+    own.arena ??= own.plan.buffers.map((bytes) => this.#storage.take(bytes));
+    // An input that happens to be the buffer of an output it was not given away to is read from a copy.
+    const donated = new Set(own.program.donations.map(([, input]) => input));
+    const copies = ins.map((b, i) =>
+      donated.has(i) || !outs.includes(b) ? null : this.#storage.take(b.size),
+    );
     const go = (): void => {
       try {
-        this.#encode(own, ins, outs);
+        this.#encode(own, ins, outs, copies);
       } catch (cause) {
         this.#fail(deviceError(`${own.program.label}: ${messageOf(cause)}`, cause));
       }
@@ -262,24 +270,23 @@ class WebGpu implements WebGpuBackend {
     this.#queue.add(go, own.pipelines ? null : own.ready);
   }
 
-  #encode(e: GpuExecutable, inputs: readonly GPUBuffer[], outputs: readonly GPUBuffer[]): void {
+  #encode(
+    e: GpuExecutable,
+    inputs: readonly GPUBuffer[],
+    outputs: readonly GPUBuffer[],
+    copies: readonly (GPUBuffer | null)[],
+  ): void {
     if (e.error) this.#fail(e.error);
     if (e.error || this.#lost) return;
     const { kernels, slots } = e.lowering;
     const { donations } = e.program;
-    e.arena ??= e.plan.buffers.map((bytes) => this.#storage.take(bytes));
     const encoder = this.#commands();
-    // A donated input lies in its output. Where the caller kept the input, the output starts as a copy of it; and an input
-    // that happens to be the buffer of an output it was not given away to is read from a copy.
-    const donated = new Set(donations.map(([, input]) => input));
-    const copies: GPUBuffer[] = [];
     const read = inputs.map((b, i) => {
-      if (donated.has(i) || !outputs.includes(b)) return b;
-      const copy = this.#storage.take(b.size);
-      copies.push(copy);
-      encoder.copyBufferToBuffer(b, 0, copy, 0, b.size);
-      return copy;
+      const copy = copies[i];
+      if (copy) encoder.copyBufferToBuffer(b, 0, copy, 0, b.size);
+      return copy ?? b;
     });
+    // A donated input lies in its output. Where the caller kept the input, the output starts as a copy of it.
     for (const [output, input] of donations)
       if (inputs[input] !== outputs[output]) {
         const bytes = Math.min(inputs[input].size, outputs[output].size);
@@ -299,7 +306,7 @@ class WebGpu implements WebGpuBackend {
       });
       pass.end();
     }
-    for (const c of copies) this.#discard(c);
+    for (const c of copies) if (c) this.#discard(c);
     this.#counters.dispatches += kernels.length;
     this.#pending += kernels.length;
     if (this.#pending >= ENOUGH_DISPATCHES) this.#flush();

@@ -88,6 +88,21 @@ describeGpu('the WebGPU backend', () => {
     await b.sync();
   });
 
+  it('hands out no memory that a waiting run still uses', async () => {
+    const b = await start();
+    // Sorting needs scratch; the caller frees all the rest before the run has its turn.
+    const x = randomFloats([16384], 3, 1);
+    const p = rootProgram('sort', {}, [x], [x, { shape: [16384], dtype: 'int32' }]);
+    const ins = upload(b, x);
+    const e = b.compile(p);
+    const outs = [b.allocate(131072), b.allocate(131072)];
+    b.run(e, [ins], outs);
+    const sorted = b.read(outs[0], 'float32', 16384);
+    for (const o of [ins, ...outs]) b.free(o);
+    expect([...(await sorted)]).toEqual([...x.data].sort((u, v) => u - v));
+    await b.sync();
+  });
+
   it('gives donated memory back in place, and copies where the caller kept it', async () => {
     const b = await start();
     const x = upload(b, float([4], [1, 2, 3, 4]));
