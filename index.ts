@@ -18,17 +18,27 @@ export interface InitOptions {
 
 const opened = new Map<string, Backend>();
 
-async function open(name: 'cpu' | 'reference', exact?: boolean): Promise<Backend> {
+type Named = 'cpu' | 'webgpu' | 'reference';
+
+async function open(name: Named, exact?: boolean): Promise<Backend> {
   const key = exact === undefined ? name : `${name} exact=${exact}`;
   const known = opened.get(key);
   if (known) return known;
-  const backend: Backend =
-    name === 'reference'
-      ? createReferenceBackend()
-      : await (await import('./native/backend.ts')).createCpuBackend({ exact });
+  const backend = await MAKE[name](exact);
   opened.set(key, backend);
   return backend;
 }
+
+const inNode = typeof process === 'object' && typeof process.versions?.node === 'string';
+
+const MAKE: Readonly<Record<Named, (exact?: boolean) => Backend | Promise<Backend>>> = {
+  reference: () => createReferenceBackend(),
+  cpu: async (exact) => (await import('./native/backend.ts')).createCpuBackend({ exact }),
+  webgpu: async () =>
+    inNode
+      ? (await import('./kernels/node.ts')).openWebGpu()
+      : (await import('./kernels/backend.ts')).createWebGpuBackend(),
+};
 
 /**
  * Chooses the device for tensors made from now on. `auto` takes the native CPU backend if it was built, else the
@@ -43,6 +53,7 @@ export async function init({
   switch (wanted) {
     case 'reference':
     case 'cpu':
+    case 'webgpu':
       backend = await open(wanted, wanted === 'cpu' ? exact : undefined);
       break;
     case 'auto':
@@ -57,11 +68,6 @@ export async function init({
           backend = await open('reference');
         }
       break;
-    case 'webgpu':
-      throw new LetheError(
-        'device',
-        "device 'webgpu' is not part of this version; use 'cpu', 'reference' or 'auto'",
-      );
     default:
       throw new LetheError(
         'value',

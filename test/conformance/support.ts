@@ -1,7 +1,7 @@
 // What the conformance suites share: the backends under test, reproducible data, the oracle (the reference backend in
 // float64), and tolerances that follow from the element type and from how many terms a program adds up.
 
-import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { afterAll, beforeAll, describe, expect, vi } from 'vitest';
 import type { Backend } from '../../engine/backend.ts';
 import { allocate, type DType, isFloat, type Shape, sizeOf, type TypedArray } from '../../engine/dtype.ts';
 import { type Equation, traceGraph } from '../../engine/graph/graph.ts';
@@ -55,9 +55,27 @@ async function findCpu(): Promise<(() => Promise<Backend>) | null> {
 }
 export const cpu = await findCpu();
 
+/** WebGPU, or null where there is no adapter; then LETHE_REQUIRE_GPU=1 makes the suites fail. */
+async function findGpu(): Promise<(() => Promise<Backend>) | null> {
+  try {
+    const { openWebGpu } = await import('../../kernels/node.ts');
+    const probe = await openWebGpu();
+    await probe.close();
+    return () => openWebGpu();
+  } catch (error) {
+    if (process.env.LETHE_REQUIRE_GPU === '1') throw error;
+    console.warn(`conformance: the WebGPU backend is left out (${(error as Error).message})`);
+    return null;
+  }
+}
+export const gpu = await findGpu();
+// A software adapter compiles shaders on the CPU, and the suites have many.
+if (gpu) vi.setConfig({ testTimeout: 300_000 });
+
 export function describeBackends(body: (target: Target) => void): void {
   describeBackend('reference', createReferenceBackend, ['float64', 'float32'], body);
   if (cpu) describeBackend('cpu', cpu, ['float32'], body);
+  if (gpu) describeBackend('webgpu', gpu, ['float32'], body);
 }
 
 /** Where expected values come from. */

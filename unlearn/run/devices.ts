@@ -21,20 +21,20 @@ type Facts = Pick<FoundDevice, 'available' | 'about' | 'advice' | 'info'>;
 /** Tries every device. Leaves none in use. */
 export async function findDevices(): Promise<FoundDevice[]> {
   const lt = await import('../../index.ts');
-  const attempt = (device: 'cpu' | 'reference', advice: string): Promise<Facts> =>
+  const attempt = (device: 'webgpu' | 'cpu' | 'reference', advice: string): Promise<Facts> =>
     lt.init({ device }).then(
       ({ info }) => ({ available: true, about: told(info), advice: null, info }),
       (cause) => ({
         available: false,
-        about: cause instanceof LetheError ? cause.message : 'the native addon is not built',
+        about: cause instanceof LetheError ? cause.message : String(cause),
         advice,
         info: null,
       }),
     );
+  const webgpu = await attempt('webgpu', 'needs a graphics driver and the npm package webgpu');
   const cpu = await attempt('cpu', 'install a C++17 compiler, then `npm run build:native`');
   const reference = await attempt('reference', 'reinstall Lethe');
   await lt.close();
-  const webgpu: Facts = { available: false, about: 'not part of this version yet', advice: null, info: null };
   const slow = { ...reference, about: `always there, slow; ${reference.about}` };
   return [
     { name: 'webgpu', chosen: false, ...webgpu },

@@ -88,11 +88,11 @@ describe('the workshop', () => {
     expect(cost.bytes).toBeGreaterThan(1e6);
   });
 
-  it('devices: the reference is always there, webgpu says it is to come', async () => {
+  it('devices: the reference is always there, webgpu says what it found or what is missing', async () => {
     const found = await findDevices();
     expect(found.map((d) => d.name)).toEqual(['webgpu', 'cpu', 'reference']);
     expect(found[2]).toMatchObject({ available: true });
-    expect(found[0].about).toContain('not part of this version');
+    expect(found[0].available || found[0].about.length > 20).toBe(true);
     expect(found.filter((d) => d.chosen)).toHaveLength(1);
     await lt.init({ device: 'reference' });
   });

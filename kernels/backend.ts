@@ -1,0 +1,469 @@
+// The WebGPU backend: programs become WGSL once and are replayed. Sources are made into pipelines asynchronously and in
+// parallel while JavaScript goes on; a run that comes before they are ready waits its turn in the queue, and so does
+// whatever follows it. A replay is one compute pass in one submission; small programs (single operations, in eager work)
+// that follow each other within one turn of JavaScript share a submission. Nothing of Node is loaded here.
+
+import type { Backend, DeviceBuffer, Executable } from '../engine/backend.ts';
+import { allocate, type DType, type TypedArray } from '../engine/dtype.ts';
+import { check, LetheError } from '../engine/error.ts';
+import type { Program } from '../engine/program.ts';
+import { type ArenaPlan, bufferBytes, planArena } from './arena.ts';
+import { BufferPool, MAP_READ, USAGE } from './buffers.ts';
+import { describe, requestAdapter, requestDevice, traitsOf } from './device.ts';
+import { lower } from './lower.ts';
+import type { Lowering, Traits } from './lowering.ts';
+import { OrderedQueue } from './queue.ts';
+import { type Kernel, MAX_GROUPS } from './shader.ts';
+
+/** What was done so far; differences of two readings are what a step costs. */
+export interface Counters {
+  readonly dispatches: number;
+  readonly submits: number;
+  readonly pipelines: number;
+  readonly bindGroups: number;
+}
+
+export interface WebGpuBackend extends Backend {
+  readonly name: 'webgpu';
+  readonly device: GPUDevice;
+  counters(): Counters;
+}
+
+export interface WebGpuOptions {
+  /** A device of the caller's, which stays the caller's: close() does not destroy it. */
+  readonly device?: GPUDevice;
+  readonly adapter?: GPUAdapter;
+  /** Default: navigator.gpu. */
+  readonly gpu?: GPU;
+  readonly powerPreference?: GPUPowerPreference;
+  /** Take a software adapter too. */
+  readonly allowSoftware?: boolean;
+  /** Use less than the device offers, as on a device that offers no more. */
+  readonly limits?: Partial<Traits>;
+  /** Called once everything is released. */
+  readonly onClose?: () => void;
+}
+
+class GpuBuffer implements DeviceBuffer {
+  released = false;
+  constructor(
+    readonly owner: WebGpu,
+    readonly gpu: GPUBuffer,
+    readonly bytes: number,
+  ) {}
+}
+
+class GpuExecutable implements Executable {
+  disposed = false;
+  pipelines: readonly GPUComputePipeline[] | null = null;
+  error: LetheError | null = null;
+  arena: readonly GPUBuffer[] | null = null;
+  /** Settles when the pipelines are there, or failed. */
+  ready: Promise<void> = Promise.resolve();
+  /** For each kernel the bind group of the last run and the buffers in it. */
+  readonly groups: { readonly group: GPUBindGroup; readonly buffers: readonly GPUBuffer[] }[] = [];
+  constructor(
+    readonly owner: WebGpu,
+    readonly program: Program,
+    readonly lowering: Lowering,
+    readonly plan: ArenaPlan,
+  ) {}
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.owner.release(this);
+  }
+}
+
+const KEPT_BYTES = 512 * 2 ** 20;
+const STAGING_BYTES = 64 * 2 ** 20;
+/** From so many dispatches on, work is handed to the GPU without waiting for more. */
+const ENOUGH_DISPATCHES = 16;
+
+class WebGpu implements WebGpuBackend {
+  readonly name = 'webgpu';
+  readonly info: Backend['info'];
+  readonly #queue = new OrderedQueue();
+  readonly #storage: BufferPool;
+  readonly #staging: BufferPool;
+  readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #layouts = new Map<string, { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
+  readonly #executables = new Set<GpuExecutable>();
+  readonly #live = new Set<GpuBuffer>();
+  #liveBytes = 0;
+  #encoder: GPUCommandEncoder | null = null;
+  #pending = 0;
+  #counters = { dispatches: 0, submits: 0, pipelines: 0, bindGroups: 0 };
+  #failure: LetheError | null = null;
+  #lost: LetheError | null = null;
+  #closed = false;
+
+  constructor(
+    readonly device: GPUDevice,
+    private readonly traits: Traits,
+    adapterInfo: GPUAdapterInfo,
+    private readonly onClose: () => void,
+  ) {
+    this.info = {
+      adapter: describe(adapterInfo),
+      software: traits.software,
+      storageBuffers: traits.storageBuffers,
+      bindingBytes: traits.bindingBytes,
+      bufferBytes: device.limits.maxBufferSize,
+    };
+    const { storage, copySource, copyTarget, mapRead } = USAGE;
+    this.#storage = new BufferPool(device, storage | copySource | copyTarget, 'lethe', KEPT_BYTES);
+    this.#staging = new BufferPool(device, mapRead | copyTarget, 'lethe read', STAGING_BYTES);
+    device.addEventListener('uncapturederror', this.#onError);
+    void device.lost.then(({ reason, message }) => {
+      if (this.#closed) return;
+      this.#lost = deviceError(`the device was lost (${reason}): ${message}`);
+      this.#failure ??= this.#lost;
+    });
+  }
+  readonly #onError = (event: Event): void => {
+    event.preventDefault();
+    const { error } = event as GPUUncapturedErrorEvent;
+    this.#fail(deviceError(error.message, error));
+  };
+
+  supports(dtype: DType): boolean {
+    return dtype !== 'float64';
+  }
+  counters(): Counters {
+    return { ...this.#counters };
+  }
+  memory(): { buffers: number; bytes: number } {
+    return { buffers: this.#live.size, bytes: this.#liveBytes };
+  }
+
+  // ---- memory --------------------------------------------------------------------------------------------------------
+
+  allocate(bytes: number): DeviceBuffer {
+    this.#open();
+    const limit = this.device.limits.maxBufferSize;
+    check(
+      bytes <= limit,
+      'device',
+      () => `WebGPU: ${bytes} bytes asked for; a buffer of this device holds at most ${limit}`,
+    );
+    const buffer = new GpuBuffer(this, this.#storage.take(bytes), bytes);
+    this.#live.add(buffer);
+    this.#liveBytes += bytes;
+    return buffer;
+  }
+  write(buffer: DeviceBuffer, data: TypedArray): void {
+    this.#open();
+    check(
+      data.BYTES_PER_ELEMENT === 4,
+      'dtype',
+      () => "WebGPU has no float64; the reference backend has (device 'reference')",
+    );
+    const { gpu } = this.#own(buffer);
+    if (data.length === 0) return;
+    // Copied only if it has to wait.
+    const source = (this.#queue.empty ? data : data.slice()) as Float32Array<ArrayBuffer>;
+    this.#queue.add(() => {
+      this.#flush();
+      this.device.queue.writeBuffer(gpu, 0, source);
+    });
+  }
+  async read(buffer: DeviceBuffer, dtype: DType, length: number): Promise<TypedArray> {
+    this.#open();
+    const { gpu } = this.#own(buffer);
+    const result = allocate(dtype, length);
+    check(result.BYTES_PER_ELEMENT === 4, 'dtype', () => 'WebGPU has no float64');
+    if (length === 0) {
+      await this.#queue.idle();
+      this.#throwFailure(false);
+      return result;
+    }
+    const bytes = length * 4;
+    const staging = this.#staging.take(bytes);
+    let mapped: Promise<unknown> = Promise.resolve();
+    this.#queue.add(() => {
+      this.#commands().copyBufferToBuffer(gpu, 0, staging, 0, bytes);
+      this.#flush();
+      mapped = staging.mapAsync(MAP_READ, 0, bytes);
+      mapped.catch(() => {});
+    });
+    await this.#queue.idle();
+    try {
+      await mapped;
+    } catch (cause) {
+      staging.destroy();
+      this.#throwFailure(false);
+      throw deviceError('a result could not be read', cause);
+    }
+    new Uint8Array(result.buffer).set(new Uint8Array(staging.getMappedRange(0, bytes)));
+    staging.unmap();
+    if (!this.#staging.give(staging)) staging.destroy();
+    this.#throwFailure(false);
+    return result;
+  }
+  free(buffer: DeviceBuffer): void {
+    // Closing gave everything back; tensors that are collected later have nothing left to free.
+    if (this.#closed) return;
+    const own = this.#own(buffer);
+    own.released = true;
+    this.#live.delete(own);
+    this.#liveBytes -= own.bytes;
+    this.#discard(own.gpu);
+  }
+  /** Work in the queue may still use the buffer; whoever gets it next comes after that work. */
+  #discard(buffer: GPUBuffer): void {
+    if (this.#storage.give(buffer)) return;
+    this.#queue.add(() => {
+      this.#flush();
+      buffer.destroy();
+    });
+  }
+
+  // ---- programs ------------------------------------------------------------------------------------------------------
+
+  compile(program: Program): Executable {
+    this.#open();
+    const lowering = lower(program, this.traits);
+    const executable = new GpuExecutable(this, program, lowering, planArena(lowering));
+    executable.ready = Promise.all(lowering.kernels.map((k) => this.#pipeline(k))).then(
+      (pipelines) => {
+        executable.pipelines = pipelines;
+      },
+      (cause) => {
+        executable.error = deviceError(`${program.label}: ${messageOf(cause)}`, cause);
+      },
+    );
+    this.#executables.add(executable);
+    return executable;
+  }
+  release(executable: GpuExecutable): void {
+    if (this.#closed) return;
+    this.#queue.add(() => {
+      this.#executables.delete(executable);
+      for (const b of executable.arena ?? []) this.#discard(b);
+      executable.arena = null;
+      executable.groups.length = 0;
+    });
+  }
+  run(executable: Executable, inputs: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]): void {
+    this.#open();
+    const own = executable as GpuExecutable;
+    check(own.owner === this, 'state', () => 'the program was compiled by another backend');
+    check(!own.disposed, 'state', () => `${own.program.label}: the program was disposed of`);
+    const ins = inputs.map((b) => this.#own(b).gpu);
+    const outs = outputs.map((b) => this.#own(b).gpu);
+    // Memory is taken now, not when the run's turn comes: by then the caller may have freed what this run uses, and the
+    // pool would hand it out as scratch.
+    own.arena ??= own.plan.buffers.map((bytes) => this.#storage.take(bytes));
+    // An input that happens to be the buffer of an output it was not given away to is read from a copy.
+    const donated = new Set(own.program.donations.map(([, input]) => input));
+    const copies = ins.map((b, i) =>
+      donated.has(i) || !outs.includes(b) ? null : this.#storage.take(b.size),
+    );
+    const go = (): void => {
+      try {
+        this.#encode(own, ins, outs, copies);
+      } catch (cause) {
+        this.#fail(deviceError(`${own.program.label}: ${messageOf(cause)}`, cause));
+      }
+    };
+    this.#queue.add(go, own.pipelines ? null : own.ready);
+  }
+
+  #encode(
+    e: GpuExecutable,
+    inputs: readonly GPUBuffer[],
+    outputs: readonly GPUBuffer[],
+    copies: readonly (GPUBuffer | null)[],
+  ): void {
+    if (e.error) this.#fail(e.error);
+    if (e.error || this.#lost) return;
+    const { kernels, slots } = e.lowering;
+    const { donations } = e.program;
+    const encoder = this.#commands();
+    const read = inputs.map((b, i) => {
+      const copy = copies[i];
+      if (copy) encoder.copyBufferToBuffer(b, 0, copy, 0, b.size);
+      return copy ?? b;
+    });
+    // A donated input lies in its output. Where the caller kept the input, the output starts as a copy of it.
+    for (const [output, input] of donations)
+      if (inputs[input] !== outputs[output]) {
+        const bytes = Math.min(inputs[input].size, outputs[output].size);
+        encoder.copyBufferToBuffer(inputs[input], 0, outputs[output], 0, bytes);
+      }
+    if (kernels.length > 0) {
+      const pass = encoder.beginComputePass({ label: e.program.label });
+      kernels.forEach((k, n) => {
+        const buffers = k.bindings.map(({ slot }) => {
+          const { kind, index } = slots[slot];
+          if (kind === 'input') return read[index];
+          return kind === 'output' ? outputs[index] : (e.arena as readonly GPUBuffer[])[e.plan.of[slot]];
+        });
+        pass.setPipeline((e.pipelines as readonly GPUComputePipeline[])[n]);
+        pass.setBindGroup(0, this.#bindGroup(e, k, n, buffers));
+        pass.dispatchWorkgroups(Math.min(k.groups, MAX_GROUPS), Math.ceil(k.groups / MAX_GROUPS));
+      });
+      pass.end();
+    }
+    for (const c of copies) if (c) this.#discard(c);
+    this.#counters.dispatches += kernels.length;
+    this.#pending += kernels.length;
+    if (this.#pending >= ENOUGH_DISPATCHES) this.#flush();
+  }
+  #bindGroup(e: GpuExecutable, k: Kernel, n: number, buffers: readonly GPUBuffer[]): GPUBindGroup {
+    const known = e.groups[n];
+    if (known?.buffers.every((b, i) => b === buffers[i])) return known.group;
+    const group = this.device.createBindGroup({
+      label: k.label,
+      layout: this.#layout(k).group,
+      entries: k.bindings.map(({ slot }, i) => ({
+        binding: i,
+        resource: { buffer: buffers[i], offset: 0, size: bufferBytes(e.lowering.slots[slot].size * 4) },
+      })),
+    });
+    this.#counters.bindGroups++;
+    e.groups[n] = { group, buffers };
+    return group;
+  }
+  #layout(k: Kernel): { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout } {
+    const key = k.bindings.map((b) => (b.write ? 'w' : 'r')).join('');
+    let layout = this.#layouts.get(key);
+    if (layout === undefined) {
+      const group = this.device.createBindGroupLayout({
+        entries: k.bindings.map(({ write }, binding) => ({
+          binding,
+          visibility: COMPUTE,
+          buffer: { type: write ? 'storage' : 'read-only-storage' },
+        })),
+      });
+      layout = { group, pipeline: this.device.createPipelineLayout({ bindGroupLayouts: [group] }) };
+      this.#layouts.set(key, layout);
+    }
+    return layout;
+  }
+  #pipeline(k: Kernel): Promise<GPUComputePipeline> {
+    let pipeline = this.#pipelines.get(k.source);
+    if (pipeline === undefined) {
+      pipeline = this.#compile(k);
+      this.#pipelines.set(k.source, pipeline);
+      this.#counters.pipelines++;
+    }
+    return pipeline;
+  }
+  /** Fails with what the shader compiler says, not with its consequences. */
+  async #compile(k: Kernel): Promise<GPUComputePipeline> {
+    this.device.pushErrorScope('validation');
+    const module = this.device.createShaderModule({ label: k.label, code: k.source });
+    const invalid = this.device.popErrorScope();
+    const pipeline = this.device.createComputePipelineAsync({
+      label: k.label,
+      layout: this.#layout(k).pipeline,
+      compute: { module, entryPoint: 'main' },
+    });
+    pipeline.catch(() => {});
+    const error = await invalid;
+    if (error) throw new Error(`${k.label}: ${error.message}`);
+    return pipeline;
+  }
+
+  // ---- submitting ----------------------------------------------------------------------------------------------------
+
+  #commands(): GPUCommandEncoder {
+    if (this.#encoder === null) {
+      this.#encoder = this.device.createCommandEncoder();
+      queueMicrotask(() => this.#flush());
+    }
+    return this.#encoder;
+  }
+  #flush(): void {
+    if (this.#encoder === null) return;
+    const commands = this.#encoder.finish();
+    this.#encoder = null;
+    this.#pending = 0;
+    if (this.#closed && this.#lost) return;
+    this.device.queue.submit([commands]);
+    this.#counters.submits++;
+  }
+  async sync(): Promise<void> {
+    this.#open();
+    await this.#finished();
+    this.#throwFailure(true);
+  }
+  async #finished(): Promise<void> {
+    await this.#queue.idle();
+    this.#flush();
+    await this.device.queue.onSubmittedWorkDone().catch(() => {});
+  }
+  /** Waits for what is enqueued, then releases memory and the device. Failures nobody asked for are not reported. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    await this.#finished();
+    this.#closed = true;
+    for (const b of this.#live) b.gpu.destroy();
+    for (const e of this.#executables) for (const b of e.arena ?? []) b.destroy();
+    this.#live.clear();
+    this.#liveBytes = 0;
+    this.#executables.clear();
+    this.#pipelines.clear();
+    this.#layouts.clear();
+    this.#storage.clear();
+    this.#staging.clear();
+    this.device.removeEventListener('uncapturederror', this.#onError);
+    this.onClose();
+  }
+
+  // ---- failures ------------------------------------------------------------------------------------------------------
+
+  #fail(error: LetheError): void {
+    this.#failure ??= error;
+  }
+  #throwFailure(clear: boolean): void {
+    const failure = this.#failure;
+    if (clear) this.#failure = this.#lost;
+    if (failure) throw failure;
+  }
+  #open(): void {
+    check(!this.#closed, 'state', () => 'the WebGPU backend is closed');
+    if (this.#lost) throw this.#lost;
+  }
+  #own(buffer: DeviceBuffer): GpuBuffer {
+    const own = buffer as GpuBuffer;
+    check(own.owner === this, 'state', () => 'the buffer belongs to another backend');
+    check(!own.released, 'state', () => 'the buffer was already freed');
+    return own;
+  }
+}
+
+/** GPUShaderStage.COMPUTE. */
+const COMPUTE = 4;
+
+const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
+const deviceError = (what: string, cause?: unknown): LetheError =>
+  new LetheError('device', `WebGPU: ${what}`, { cause });
+
+/** A backend on the given device, or on one of its own from the given adapter or from `navigator.gpu`. */
+export async function createWebGpuBackend(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
+  const { gpu = globalThis.navigator?.gpu, onClose = () => {} } = options;
+  const own = options.device === undefined;
+  let device = options.device;
+  let info: GPUAdapterInfo | undefined = device?.adapterInfo;
+  if (device === undefined) {
+    if (!options.adapter && !gpu)
+      throw new LetheError(
+        'device',
+        'there is no WebGPU here (no navigator.gpu); use a browser that has it, or Node with the package webgpu',
+      );
+    const adapter = options.adapter ?? (await requestAdapter(gpu, options));
+    info = adapter.info;
+    device = await requestDevice(adapter);
+  }
+  const facts =
+    info ?? ({ vendor: 'unknown', architecture: '', device: '', description: '' } as GPUAdapterInfo);
+  const traits = { ...traitsOf(device, facts), ...options.limits };
+  const opened = device;
+  return new WebGpu(device, traits, facts, () => {
+    if (own) opened.destroy();
+    onClose();
+  });
+}

@@ -1,0 +1,296 @@
+// Elementwise chains: a body without reductions as one kernel, an invocation for four consecutive elements where the
+// domain allows it, and the pieces that reductions and the epilogues of products share: merging axes, computing where
+// a view's element lies, and writing steps as WGSL. A body that touches more buffers than a kernel may bind is cut
+// into several here.
+
+import { type DType, sizeOf } from '../engine/dtype.ts';
+import type { Body, Step, View } from '../engine/program.ts';
+import { type Argument, expressionOf } from './elementwise.ts';
+import { denseView, type Lowering } from './lowering.ts';
+import { fromMemory, type Shader, toMemory } from './shader.ts';
+
+// ---- axes ------------------------------------------------------------------------------------------------------------
+
+/** The domain of a body with neighbouring axes merged where every view walks through both in one stride. */
+export interface Domain {
+  readonly sizes: readonly number[];
+  readonly reduced: readonly boolean[];
+  /** For each input of the body, its strides over `sizes`. */
+  readonly strides: readonly (readonly number[])[];
+}
+
+export function mergeAxes(body: Body, axes: readonly number[] = []): Domain {
+  const sizes: number[] = [];
+  const reduced: boolean[] = [];
+  const strides: number[][] = body.inputs.map(() => []);
+  body.shape.forEach((n, d) => {
+    if (n === 1) return;
+    const last = sizes.length - 1;
+    const flag = axes.includes(d);
+    const joins =
+      last >= 0 &&
+      reduced[last] === flag &&
+      body.inputs.every((v, k) => strides[k][last] === v.strides[d] * n);
+    if (joins) {
+      sizes[last] *= n;
+      body.inputs.forEach((v, k) => {
+        strides[k][last] = v.strides[d];
+      });
+    } else {
+      sizes.push(n);
+      reduced.push(flag);
+      body.inputs.forEach((v, k) => {
+        strides[k].push(v.strides[d]);
+      });
+    }
+  });
+  return { sizes, reduced, strides };
+}
+
+export const rowMajor = (sizes: readonly number[]): number[] =>
+  denseView(0, 'float32', sizes).strides as number[];
+
+/** `index` taken apart into coordinates of axes with these sizes, the last one fastest. */
+export function coordinates(index: string, sizes: readonly number[], names: readonly string[]): string {
+  const lines: string[] = [];
+  let rest = index;
+  for (let d = sizes.length - 1; d > 0; d--) {
+    lines.push(`let ${names[d]} = ${rest} % ${sizes[d]}u;`);
+    const next = `${names[d]}_rest`;
+    lines.push(`let ${next} = ${rest} / ${sizes[d]}u;`);
+    rest = next;
+  }
+  if (sizes.length > 0) lines.push(`let ${names[0]} = ${rest};`);
+  return lines.join('\n');
+}
+
+/** offset + sum of names[d] * strides[d]; u32 arithmetic wraps, so that negative strides come out right. */
+export function position(names: readonly string[], strides: readonly number[], offset = 0): string {
+  const terms: string[] = [];
+  const less: string[] = [];
+  names.forEach((name, d) => {
+    const s = Math.abs(strides[d]);
+    if (s !== 0) (strides[d] > 0 ? terms : less).push(s === 1 ? name : `${name} * ${s}u`);
+  });
+  if (offset !== 0 || terms.length === 0) terms.push(`${offset}u`);
+  return `(${[terms.join(' + '), ...less].join(' - ')})`;
+}
+
+// ---- writing a body --------------------------------------------------------------------------------------------------
+
+export const valueName = (value: number, lane: number): string => `v${value}_${lane}`;
+
+/** Types of a body's values in their numbering. */
+export const valueTypes = (body: Body, root: DType | null): DType[] => [
+  ...body.inputs.map((v) => v.dtype),
+  ...(root ? [root] : []),
+  ...body.steps.map((s) => s.dtype),
+];
+
+export interface Place {
+  /** A name for the coordinate along each merged axis, of the first lane. */
+  readonly names: readonly string[];
+  /** The element's number in the domain, of the first lane. */
+  readonly flat: string;
+  /** Consecutive elements along the last axis that are computed together. */
+  readonly lanes: 1 | 4;
+}
+
+/** Statements that compute all values of a body at a place and store what is to be stored. */
+export function writeBody(
+  shader: Shader,
+  body: Body,
+  domain: Domain,
+  at: Place,
+  root: { readonly dtype: DType; readonly names: readonly string[] } | null = null,
+): string {
+  const lines: string[] = [];
+  const lanes = Array.from({ length: at.lanes }, (_, l) => l);
+  body.inputs.forEach((v, k) => {
+    lines.push(...writeLoad(shader, v, domain.strides[k], domain, at, k));
+  });
+  const types = valueTypes(body, root?.dtype ?? null);
+  const first = body.inputs.length + (root ? 1 : 0);
+  const constants = new Map<number, number>();
+  body.steps.forEach((s: Step, k) => {
+    if (s.op === 'full') constants.set(first + k, s.value ?? 0);
+  });
+  const nameOf = (value: number, lane: number): string =>
+    root && value === body.inputs.length ? root.names[lane] : valueName(value, lane);
+  for (const lane of lanes)
+    body.steps.forEach((s, k) => {
+      const args = s.args.map(
+        (a): Argument => ({ name: nameOf(a, lane), dtype: types[a], constant: constants.get(a) }),
+      );
+      lines.push(`let ${valueName(first + k, lane)} = ${expressionOf(s, args)};`);
+    });
+  for (const s of body.stores) {
+    const dtype = types[s.value];
+    const values = lanes.map((lane) => toMemory(nameOf(s.value, lane), dtype));
+    const target = shader.write(s.slot, dtype, at.lanes);
+    if (at.lanes === 1) lines.push(`${target}[${at.flat}] = ${values[0]};`);
+    else lines.push(`${target}[(${at.flat}) / 4u] = vec4(${values.join(', ')});`);
+  }
+  return lines.join('\n');
+}
+
+function writeLoad(
+  shader: Shader,
+  v: View,
+  strides: readonly number[],
+  domain: Domain,
+  at: Place,
+  k: number,
+): string[] {
+  const dense = v.offset === 0 && rowMajor(domain.sizes).every((s, d) => s === strides[d]);
+  const index = dense ? at.flat : position(at.names, strides, v.offset);
+  const inner = strides.at(-1) ?? 0;
+  const name = (lane: number): string => valueName(k, lane);
+  const scalar = (e: string, lane: number): string => `let ${name(lane)} = ${fromMemory(e, v.dtype)};`;
+  if (at.lanes === 1) return [scalar(`${shader.read(v.slot, v.dtype)}[${index}]`, 0)];
+  if (inner === 0) {
+    const one = `${shader.read(v.slot, v.dtype)}[${index}]`;
+    return [scalar(one, 0), ...[1, 2, 3].map((l) => `let ${name(l)} = ${name(0)};`)];
+  }
+  const whole = inner === 1 && v.offset % 4 === 0 && strides.slice(0, -1).every((s) => s % 4 === 0);
+  if (whole)
+    return [
+      `let q${k} = ${shader.read(v.slot, v.dtype, 4)}[(${index}) / 4u];`,
+      ...['x', 'y', 'z', 'w'].map((c, lane) => scalar(`q${k}.${c}`, lane)),
+    ];
+  const array = shader.read(v.slot, v.dtype);
+  return [
+    `let p${k} = ${index};`,
+    ...[0, 1, 2, 3].map((l) => {
+      const step = Math.abs(inner) * l;
+      return scalar(`${array}[p${k}${l === 0 ? '' : ` ${inner > 0 ? '+' : '-'} ${step}u`}]`, l);
+    }),
+  ];
+}
+
+/** How many neighbours are computed together over a domain. */
+export const lanesFor = (domain: Domain): 1 | 4 => ((domain.sizes.at(-1) ?? 1) % 4 === 0 ? 4 : 1);
+
+/** A body without reductions. */
+export function emitMap(body: Body, to: Lowering, label = 'body'): void {
+  const total = sizeOf(body.shape);
+  if (total === 0 || body.stores.length === 0) return;
+  const domain = mergeAxes(body);
+  const lanes = lanesFor(domain);
+  const names = domain.sizes.map((_, d) => `c${d}`);
+  const shader = to.shader(label);
+  const threads = to.traits.software ? 64 : 256;
+  const count = total / lanes;
+  const main = `let item = group * ${threads}u + lane;
+if (item >= ${count}u) { return; }
+let at = item${lanes === 4 ? ' * 4u' : ''};
+${coordinates('at', domain.sizes, names)}
+${writeBody(shader, body, domain, { names, flat: 'at', lanes })}`;
+  to.add(shader.kernel({ threads, groups: Math.ceil(count / threads), main }));
+}
+
+// ---- bodies with too many buffers ------------------------------------------------------------------------------------
+
+/** The same work as one or more bodies, each within the device's limit of storage buffers, to be run in order. */
+export function fitBodies(body: Body, to: Lowering): Body[] {
+  const limit = to.traits.storageBuffers;
+  if (buffersIn(body, to) <= limit) return [body];
+  // What is written in place would be gone for the bodies after: it is written beside and copied at the end.
+  const read = new Set(body.inputs.map((v) => to.place(v.slot)));
+  const types = valueTypes(body, null);
+  const copies: Body[] = [];
+  const stores = body.stores.map((s) => {
+    if (!read.has(to.place(s.slot))) return s;
+    const beside = to.scratch(sizeOf(body.shape), types[s.value]);
+    const input = denseView(beside, types[s.value], body.shape);
+    copies.push({
+      ...body,
+      inputs: [input],
+      steps: [],
+      stores: [{ value: 0, slot: s.slot }],
+      reductions: [],
+    });
+    return { value: s.value, slot: beside };
+  });
+  let rest: Body = { ...body, stores };
+  const cut: Body[] = [];
+  for (;;) {
+    const cones = conesOf(rest, to);
+    const results = [...rest.stores, ...rest.reductions].map((r) => r.value);
+    if (results.every((v) => cones[v].size < limit)) break;
+    // The widest value that still fits gets memory of its own.
+    let widest = -1;
+    cones.forEach((c, v) => {
+      if (v >= rest.inputs.length && c.size < limit && c.size > (cones[widest]?.size ?? 1)) widest = v;
+    });
+    const dtype = valueTypes(rest, null)[widest];
+    const slot = to.scratch(sizeOf(body.shape), dtype);
+    cut.push(prune({ ...rest, stores: [{ value: widest, slot }], reductions: [] }));
+    rest = replaceValue(rest, widest, slot, dtype);
+  }
+  return [...cut, ...groupResults(rest, to), ...copies];
+}
+
+const buffersIn = (body: Body, to: Lowering): number =>
+  new Set([...body.inputs, ...body.stores, ...body.reductions].map((x) => to.place(x.slot))).size;
+
+/** The buffers each value is computed from. */
+function conesOf(body: Body, to: Lowering): ReadonlySet<number>[] {
+  const cones: Set<number>[] = body.inputs.map((v) => new Set([to.place(v.slot)]));
+  for (const s of body.steps) cones.push(new Set(s.args.flatMap((a) => [...cones[a]])));
+  return cones;
+}
+
+/** Deals stores and reductions out to as few bodies as they fit into, in order. */
+function groupResults(body: Body, to: Lowering): Body[] {
+  const cones = conesOf(body, to);
+  const groups: {
+    stores: Body['stores'][number][];
+    reductions: Body['reductions'][number][];
+    buffers: Set<number>;
+  }[] = [];
+  const join = (value: number, slot: number) => {
+    const needed = [...cones[value], to.place(slot)];
+    let group = groups.find((g) => new Set([...g.buffers, ...needed]).size <= to.traits.storageBuffers);
+    if (group === undefined) {
+      group = { stores: [], reductions: [], buffers: new Set() };
+      groups.push(group);
+    }
+    for (const b of needed) group.buffers.add(b);
+    return group;
+  };
+  for (const s of body.stores) join(s.value, s.slot).stores.push(s);
+  for (const r of body.reductions) join(r.value, r.slot).reductions.push(r);
+  return groups.map(({ stores, reductions }) => prune({ ...body, stores, reductions }));
+}
+
+/** Leaves out what no result needs. */
+function prune(body: Body): Body {
+  const n = body.inputs.length;
+  const needed = new Set<number>([...body.stores, ...body.reductions].map((r) => r.value));
+  for (let k = body.steps.length - 1; k >= 0; k--)
+    if (needed.has(n + k)) for (const a of body.steps[k].args) needed.add(a);
+  const renumbered = new Map<number, number>();
+  for (let v = 0; v < n + body.steps.length; v++) if (needed.has(v)) renumbered.set(v, renumbered.size);
+  const to = (v: number): number => renumbered.get(v) as number;
+  return {
+    ...body,
+    inputs: body.inputs.filter((_, k) => needed.has(k)),
+    steps: body.steps.filter((_, k) => needed.has(n + k)).map((s) => ({ ...s, args: s.args.map(to) })),
+    stores: body.stores.map((s) => ({ ...s, value: to(s.value) })),
+    reductions: body.reductions.map((r) => ({ ...r, value: to(r.value) })),
+  };
+}
+
+/** Reads `value` from `slot` from now on. */
+function replaceValue(body: Body, value: number, slot: number, dtype: DType): Body {
+  const n = body.inputs.length;
+  const to = (v: number): number => (v === value ? n : v < n ? v : v + 1);
+  return prune({
+    ...body,
+    inputs: [...body.inputs, denseView(slot, dtype, body.shape)],
+    steps: body.steps.map((s) => ({ ...s, args: s.args.map(to) })),
+    stores: body.stores.map((s) => ({ ...s, value: to(s.value) })),
+    reductions: body.reductions.map((r) => ({ ...r, value: to(r.value) })),
+  });
+}

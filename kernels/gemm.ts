@@ -1,0 +1,194 @@
+// The tiled product that matrix multiplication and all three convolutions are made of:
+//
+//   C[batch, m, n] = sum over k of A[batch, m, k] * B[batch, k, n]
+//
+// A and B are not arrays here but ways of fetching four neighbouring elements, which is how a convolution becomes a
+// product without its unfolded matrix ever existing. A workgroup computes a tile of C: it fetches a slab of A and one of
+// B into workgroup memory, each invocation multiplies its rows and columns out of them in registers, and so on along k.
+// Where C is small and k long, k is cut into parts whose sums are added by a second kernel, always in the same order.
+
+import type { Body } from '../engine/program.ts';
+import { coordinates, lanesFor, mergeAxes, writeBody } from './body.ts';
+import { denseView, type Lowering, type Traits, withRootInMemory } from './lowering.ts';
+import { emitBody } from './reduce.ts';
+import type { Shader } from './shader.ts';
+import { type Factor, loopOf, type Tiles } from './tiles.ts';
+
+export interface Product {
+  readonly label: string;
+  readonly batch: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  /** C's element (batch, m, n) lies at ((floor(batch / groups) * rows + m) * groups + batch % groups) * columns + n. */
+  readonly groups: number;
+  factors(shader: Shader): { a: Factor; b: Factor };
+  /** Where C goes, if anywhere. */
+  readonly slot: number;
+  readonly epilogue: Body | null;
+  /** Storage buffers that the factors take. */
+  readonly buffers: readonly number[];
+}
+
+const staged = (
+  rows: number,
+  columns: number,
+  depth: number,
+  ownRows: number,
+  ownColumns: number,
+): Tiles => ({
+  rows,
+  columns,
+  depth,
+  ownRows,
+  ownColumns,
+  direct: false,
+});
+const direct = (ownRows: number, ownColumns: number, invocations: number): Tiles => ({
+  rows: ownRows,
+  columns: ownColumns * invocations,
+  depth: 4,
+  ownRows,
+  ownColumns,
+  direct: true,
+});
+
+/** Tiles for sizes, until something better was measured. */
+export function tilesFor(rows: number, columns: number, batch: number, traits: Traits): Tiles {
+  if (traits.software) {
+    if (traits.subgroup === 8) return { ...direct(8, columns > 32 ? 8 : 4, 8), shared: true };
+    if (columns > 32) return direct(4, 8, 8);
+    return direct(rows > 4 ? 8 : 4, 4, columns > 16 ? 8 : 4);
+  }
+  const tiles = (edge: number): number => batch * Math.ceil(rows / edge) * Math.ceil(columns / edge);
+  if (columns >= 96 && rows >= 96 && tiles(128) >= 128) return staged(128, 128, 8, 8, 8);
+  if (columns > 32 && rows > 32) return staged(64, 64, 16, 4, 4);
+  return staged(64, columns > 16 ? 32 : 16, 16, 4, 4);
+}
+
+/** How many parts k is cut into so that the device has something to do. */
+function partsFor(p: Product, t: Tiles, traits: Traits): number {
+  const groups = p.batch * Math.ceil(p.rows / t.rows) * Math.ceil(p.columns / t.columns);
+  const enough = traits.software ? 4 : 256;
+  const least = traits.software ? 512 : 128;
+  if (groups >= enough || p.depth < 2 * least) return 1;
+  return Math.min(Math.ceil(enough / groups), Math.floor(p.depth / least));
+}
+
+export function emitProduct(p: Product, to: Lowering): void {
+  const size = p.batch * p.rows * p.columns;
+  if (size === 0) return;
+  if (p.depth === 0) {
+    emitEmpty(p, size, to);
+    return;
+  }
+  const t = tilesFor(p.rows, p.columns, p.batch, to.traits);
+  const parts = partsFor(p, t, to.traits);
+  const fuses = p.epilogue !== null && parts === 1 && fits(p, p.epilogue, to);
+  if (p.epilogue !== null && !fuses) {
+    const slot = p.slot >= 0 ? p.slot : to.scratch(size, 'float32');
+    emitProduct({ ...p, slot, epilogue: null }, to);
+    emitBody(withRootInMemory(p.epilogue, slot, 'float32'), to, `${p.label} epilogue`);
+    return;
+  }
+  if (parts === 1) {
+    emitTiles(p, t, 1, p.slot, to);
+    return;
+  }
+  const sums = to.scratch(size * parts, 'float32');
+  emitTiles(p, t, parts, sums, to);
+  const add: Body = {
+    shape: [parts, size],
+    inputs: [denseView(sums, 'float32', [parts, size])],
+    steps: [],
+    stores: [],
+    reductions: [{ op: 'sum', value: 0, axes: [0], slot: p.slot }],
+  };
+  emitBody(add, to, `${p.label} parts`);
+}
+
+/** Sums of nothing. */
+function emitEmpty(p: Product, size: number, to: Lowering): void {
+  const slot = p.slot >= 0 ? p.slot : to.scratch(size, 'float32');
+  const zero = { op: 'full' as const, args: [], dtype: 'float32' as const, value: 0 };
+  emitBody({ shape: [size], inputs: [], steps: [zero], stores: [{ value: 0, slot }], reductions: [] }, to);
+  if (p.epilogue) emitBody(withRootInMemory(p.epilogue, slot, 'float32'), to, `${p.label} epilogue`);
+}
+
+function fits(p: Product, epilogue: Body, to: Lowering): boolean {
+  const slots = [
+    ...p.buffers,
+    ...(p.slot >= 0 ? [p.slot] : []),
+    ...epilogue.inputs.map((v) => v.slot),
+    ...epilogue.stores.map((s) => s.slot),
+  ];
+  if (epilogue.reductions.length > 0) return false;
+  if (new Set(slots.map(to.place)).size > to.traits.storageBuffers) return false;
+  // What the factors read must not change while other workgroups still read it.
+  const written = new Set([p.slot, ...epilogue.stores.map((s) => s.slot)].map(to.place));
+  return !p.buffers.some((s) => written.has(to.place(s)));
+}
+
+function emitTiles(p: Product, t: Tiles, parts: number, slot: number, to: Lowering): void {
+  const shader = to.shader(p.label);
+  const { a, b } = p.factors(shader);
+  const loop = loopOf(t, a, b);
+  const tileRows = Math.ceil(p.rows / t.rows);
+  const tileColumns = Math.ceil(p.columns / t.columns);
+  const perPart = Math.ceil(Math.ceil(p.depth / parts) / t.depth) * t.depth;
+  const declarations = [
+    loop.declarations,
+    a.declarations,
+    b.declarations,
+    writeStore(shader, p, parts, slot),
+  ];
+  const main = `let tileColumn = (group % ${tileColumns}u) * ${t.columns}u;
+let tileRow = (group / ${tileColumns}u % ${tileRows}u) * ${t.rows}u;
+let part = group / ${tileColumns * tileRows}u % ${parts}u;
+let batch = group / ${tileColumns * tileRows * parts}u;
+let first = part * ${perPart}u;
+let last = min(first + ${perPart}u, ${p.depth}u);
+${loop.code}
+for (var i = 0u; i < ${loop.results}u; i++) {
+storeC(batch, part, tileRow + ${loop.row}, tileColumn + ${loop.column}, own[i]);
+}`;
+  const groups = tileColumns * tileRows * parts * p.batch;
+  to.add(shader.kernel({ threads: loop.threads, groups, declarations: declarations.join('\n'), main }));
+}
+
+/** `storeC`: four neighbouring results to memory, through the epilogue if there is one. */
+function writeStore(shader: Shader, p: Product, parts: number, slot: number): string {
+  const size = p.batch * p.rows * p.columns;
+  const domain = p.epilogue && mergeAxes(p.epilogue);
+  const lanes = p.columns % 4 === 0 && (domain === null || lanesFor(domain) === 4) ? 4 : 1;
+  const { groups } = p;
+  const row =
+    groups === 1
+      ? `(batch * ${p.rows}u + m)`
+      : `((batch / ${groups}u * ${p.rows}u + m) * ${groups}u + batch % ${groups}u)`;
+  const lines: string[] = [];
+  const values = lanes === 4 ? ['value.x', 'value.y', 'value.z', 'value.w'] : ['x'];
+  if (slot >= 0) {
+    const target = shader.write(slot, 'float32', lanes);
+    lines.push(lanes === 4 ? `${target}[at / 4u] = value;` : `${target}[at] = x;`);
+  }
+  if (p.epilogue && domain) {
+    const names = domain.sizes.map((_, d) => `c${d}`);
+    const root = { dtype: 'float32' as const, names: values };
+    lines.push(coordinates('at', domain.sizes, names));
+    lines.push(writeBody(shader, p.epilogue, domain, { names, flat: 'at', lanes }, root));
+  }
+  const one =
+    lanes === 4
+      ? `let at = base;\n${lines.join('\n')}`
+      : `for (var lane = 0u; lane < min(4u, ${p.columns}u - n); lane++) {
+let at = base + lane;
+let x = value[lane];
+${lines.join('\n')}
+}`;
+  return `fn storeC(batch: u32, part: u32, m: u32, n: u32, value: vec4<f32>) {
+if (m >= ${p.rows}u || n >= ${p.columns}u) { return; }
+let base = ${row} * ${p.columns}u + n${parts > 1 ? ` + part * ${size}u` : ''};
+${one}
+}`;
+}

@@ -1,0 +1,66 @@
+// From a planned program to dispatches: every instruction through the emitter of its root, bodies through the generator.
+// The table is total over the engine's roots: a primitive without kernels does not compile.
+
+import { sizeOf } from '../engine/dtype.ts';
+import type { RootName } from '../engine/primitives/index.ts';
+import type { Body, Instruction, Program } from '../engine/program.ts';
+import { valueTypes } from './body.ts';
+import { convEmitters } from './conv.ts';
+import { dotEmitters } from './dot.ts';
+import { gatherEmitters } from './gather.ts';
+import { type Emitter, Lowering, type Traits, withRootInMemory } from './lowering.ts';
+import { movementEmitters } from './movement.ts';
+import { poolEmitters } from './pool.ts';
+import { randomEmitters } from './random.ts';
+import { emitBody, reduceEmitters } from './reduce.ts';
+import { scanEmitters } from './scan.ts';
+import { sortEmitters } from './sort.ts';
+
+const ROOTS: Record<RootName, Emitter> = {
+  ...movementEmitters,
+  ...reduceEmitters,
+  ...scanEmitters,
+  ...sortEmitters,
+  ...gatherEmitters,
+  ...dotEmitters,
+  ...convEmitters,
+  ...poolEmitters,
+  ...randomEmitters,
+};
+
+/** Roots whose kernels take an epilogue; the others' bodies run after them. */
+const FUSES = new Set<RootName>(['dot', 'conv', 'convGradInput', 'convGradWeight']);
+
+export function lower(program: Program, traits: Traits): Lowering {
+  const to = new Lowering(program, traits);
+  for (const i of program.instructions) lowerInstruction(i, to);
+  return to;
+}
+
+function lowerInstruction(i: Instruction, to: Lowering): void {
+  if (i.root === null) {
+    if (i.body) emitBody(i.body, to);
+    return;
+  }
+  const inputs = i.inputs.map((operand, k) => {
+    const prologue = i.prologues?.[k];
+    return prologue ? { ...operand, slot: computed(prologue, to) } : operand;
+  });
+  const keepsOpen = i.body !== null && FUSES.has(i.root);
+  const outputs = i.outputs.map((o) =>
+    o.slot >= 0 || keepsOpen ? o : { ...o, slot: to.scratch(sizeOf(o.shape), o.dtype) },
+  );
+  const body = keepsOpen ? i.body : null;
+  ROOTS[i.root]({ ...i, inputs, outputs, prologues: [], body }, to);
+  if (i.body && !keepsOpen)
+    emitBody(withRootInMemory(i.body, outputs[0].slot, outputs[0].dtype), to, `${i.root} epilogue`);
+}
+
+/** The value of a prologue, in memory of its own. */
+function computed(prologue: Body, to: Lowering): number {
+  const types = valueTypes(prologue, null);
+  const value = types.length - 1;
+  const slot = to.scratch(sizeOf(prologue.shape), types[value]);
+  emitBody({ ...prologue, stores: [{ value, slot }] }, to, 'prologue');
+  return slot;
+}

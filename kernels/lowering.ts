@@ -1,0 +1,84 @@
+// What emitters write into: the kernels of a program so far, the slots they work on, and what the device can do. A
+// program's own slots keep their numbers; slots that lowering adds (partial sums, results on their way to an epilogue)
+// follow. Which buffer a slot becomes is decided afterwards, in arena.ts.
+
+import { type DType, sizeOf } from '../engine/dtype.ts';
+import { check } from '../engine/error.ts';
+import type { Body, Instruction, Program, Slot, View } from '../engine/program.ts';
+import { type Kernel, Shader } from './shader.ts';
+
+/** Limits of the device, and what emitters choose sizes by. */
+export interface Traits {
+  /** Storage buffers a kernel may bind. */
+  readonly storageBuffers: number;
+  /** Bytes one binding may span. */
+  readonly bindingBytes: number;
+  readonly workgroupBytes: number;
+  readonly invocations: number;
+  /** Invocations in a subgroup, where that is known and WGSL may use it; else 0. */
+  readonly subgroup: number;
+  /** A CPU in disguise: few threads, no use for many small workgroups. */
+  readonly software: boolean;
+}
+
+export type Emitter = (i: Instruction, to: Lowering) => void;
+
+type LoweredSlot = Omit<Slot, 'offset'>;
+
+export class Lowering {
+  readonly slots: LoweredSlot[];
+  readonly kernels: Kernel[] = [];
+  private readonly shared = new Map<number, number>();
+
+  constructor(
+    readonly program: Program,
+    readonly traits: Traits,
+  ) {
+    this.slots = program.slots.map(({ kind, dtype, size, index }) => ({ kind, dtype, size, index }));
+    const find = (kind: Slot['kind'], index: number): number =>
+      program.slots.findIndex((s) => s.kind === kind && s.index === index);
+    for (const [output, input] of program.donations)
+      this.shared.set(find('input', input), find('output', output));
+    for (const s of this.slots) this.checkSize(s.size);
+  }
+
+  private checkSize(size: number): void {
+    check(size * 4 <= this.traits.bindingBytes, 'device', () => {
+      const { label } = this.program;
+      return `${label}: an array of ${size} elements takes ${size * 4} bytes; this device binds at most ${this.traits.bindingBytes}`;
+    });
+  }
+
+  /** A donated input lies where its output lies. */
+  readonly place = (slot: number): number => this.shared.get(slot) ?? slot;
+
+  shader(label: string): Shader {
+    return new Shader(label, this.place);
+  }
+  scratch(size: number, dtype: DType): number {
+    this.checkSize(size);
+    return this.slots.push({ kind: 'temporary', dtype, size, index: -1 }) - 1;
+  }
+  add(kernel: Kernel): void {
+    if (kernel.groups > 0) this.kernels.push(kernel);
+  }
+}
+
+/** A slot read densely over a domain. */
+export const denseView = (slot: number, dtype: DType, shape: readonly number[]): View => {
+  const strides = new Array<number>(shape.length);
+  let run = 1;
+  for (let d = shape.length - 1; d >= 0; d--) {
+    strides[d] = run;
+    run *= shape[d];
+  }
+  return { slot, dtype, strides, offset: 0 };
+};
+
+/** A body with its root's result as one more input: the numbering of values stays as it is. */
+export const withRootInMemory = (body: Body, slot: number, dtype: DType): Body => ({
+  ...body,
+  inputs: [...body.inputs, denseView(slot, dtype, body.shape)],
+});
+
+export const elementsOf = (body: Body): number => sizeOf(body.shape);

@@ -1,0 +1,282 @@
+// Reductions of a body's values over some axes of its domain, and what is made of them: sum, max, min and moments as
+// roots, argmax and argmin. A workgroup is a grid of invocations, some along the axes that stay and some along those
+// that go; each invocation adds up its share in order, then a tree in workgroup memory adds the shares. Few results of
+// many elements are cut into chunks whose partial results a second kernel reduces. The order of additions depends on
+// sizes and device only, never on scheduling.
+
+import { sizeOf } from '../engine/dtype.ts';
+import type { Body, Instruction, Reduction } from '../engine/program.ts';
+import {
+  coordinates,
+  emitMap,
+  fitBodies,
+  lanesFor,
+  mergeAxes,
+  position,
+  rowMajor,
+  valueName,
+  valueTypes,
+  writeBody,
+} from './body.ts';
+import { denseView, type Emitter, type Lowering, type Traits } from './lowering.ts';
+import { literal, memoryType, valueType } from './shader.ts';
+
+/** Any body: split to fit the device, then with or without reductions. */
+export function emitBody(body: Body, to: Lowering, label = 'body'): void {
+  for (const part of fitBodies(body, to)) {
+    if (part.reductions.length === 0) emitMap(part, to, label);
+    else emitReductions(part, to, label);
+  }
+}
+
+interface Grid {
+  /** Invocations along results and along what is reduced; their product is the workgroup. */
+  readonly across: number;
+  readonly along: number;
+  /** Reduced elements (or groups of lanes) to a chunk, and chunks. */
+  readonly chunk: number;
+  readonly chunks: number;
+}
+
+const floorPower = (n: number): number => 2 ** Math.floor(Math.log2(Math.max(1, n)));
+const ceilPower = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, n)));
+
+function gridFor(results: number, count: number, rows: boolean, traits: Traits): Grid {
+  const threads = traits.software ? 64 : 256;
+  const room = rows ? threads : threads / Math.min(32, ceilPower(results));
+  const along = Math.min(room, floorPower(count / (rows ? 4 : 8)));
+  const across = threads / along;
+  const running = Math.ceil(results / across) * threads;
+  const enough = traits.software ? 512 : 65536;
+  const share = count / along;
+  const wanted = running >= enough || share <= 32 ? 1 : Math.ceil(Math.min(enough / running, share / 16));
+  const chunk = Math.max(1, Math.ceil(count / wanted));
+  return { across, along, chunk, chunks: Math.max(1, Math.ceil(count / chunk)) };
+}
+
+const START: Record<Reduction['op'], number> = { sum: 0, max: -Infinity, min: Infinity };
+
+/** `divisor` divides sums: a mean is a sum with the count. */
+export function emitReductions(body: Body, to: Lowering, label: string, divisor = 1): void {
+  const [{ axes }] = body.reductions;
+  const domain = mergeAxes(body, axes);
+  const kept = domain.sizes.flatMap((_, d) => (domain.reduced[d] ? [] : [d]));
+  const gone = domain.sizes.flatMap((_, d) => (domain.reduced[d] ? [d] : []));
+  const results = sizeOf(kept.map((d) => domain.sizes[d]));
+  const count = sizeOf(gone.map((d) => domain.sizes[d]));
+  const types = valueTypes(body, null);
+  if (results === 0) return;
+  if (sizeOf(body.shape) === 0) {
+    for (const r of body.reductions) {
+      const steps = [{ op: 'full' as const, args: [], dtype: types[r.value], value: START[r.op] }];
+      emitMap(
+        { shape: [results], inputs: [], steps, stores: [{ value: 0, slot: r.slot }], reductions: [] },
+        to,
+      );
+    }
+    return;
+  }
+  const rows = gone.length === 0 || domain.reduced[domain.sizes.length - 1];
+  const lanes = rows && gone.length > 0 ? lanesFor(domain) : 1;
+  const { across, along, chunk, chunks } = gridFor(results, count / lanes, rows, to.traits);
+  const threads = across * along;
+  const resultGroups = Math.ceil(results / across);
+  const names = domain.sizes.map((_, d) => `c${d}`);
+  const shader = to.shader(`${label} reduced`);
+  const outs = body.reductions.map((r) =>
+    chunks === 1 ? r.slot : to.scratch(results * chunks, types[r.value]),
+  );
+  const combine = (r: Reduction, a: string, b: string): string =>
+    r.op === 'sum' ? `${a} + ${b}` : `${r.op}${valueType(types[r.value]) === 'f32' ? 'Of' : ''}(${a}, ${b})`;
+  const startOf = (r: Reduction): string => {
+    const dtype = types[r.value];
+    if (valueType(dtype) === 'f32' || r.op === 'sum') return literal(START[r.op], dtype);
+    const [low, high] = dtype === 'int32' ? [-2147483648, 2147483647] : [0, 4294967295];
+    return literal(r.op === 'max' ? low : high, dtype);
+  };
+  const strides = rowMajor(domain.sizes);
+  const inner = writeBody(shader, body, domain, { names, flat: 'at', lanes });
+  const accumulate = body.reductions.map((r, j) => {
+    const own = Array.from({ length: lanes }, (_, l) => valueName(r.value, l));
+    const pairs = lanes === 4 ? [combine(r, own[0], own[1]), combine(r, own[2], own[3])] : own;
+    const one =
+      pairs.length === 2 ? combine(r, pairs[0], pairs[1].includes('+') ? `(${pairs[1]})` : pairs[1]) : own[0];
+    return `total${j} = ${combine(r, `total${j}`, `(${one})`)};`;
+  });
+  const tree: string[] = [];
+  if (along > 1) {
+    body.reductions.forEach((_, j) => {
+      tree.push(`shares${j}[along * ${across}u + across] = total${j};`);
+    });
+    for (let half = along / 2; half >= 1; half /= 2) {
+      tree.push('workgroupBarrier();', `if (along < ${half}u) {`);
+      body.reductions.forEach((r, j) => {
+        const other = `shares${j}[(along + ${half}u) * ${across}u + across]`;
+        tree.push(`total${j} = ${combine(r, `total${j}`, other)};`);
+        if (half > 1) tree.push(`shares${j}[along * ${across}u + across] = total${j};`);
+      });
+      tree.push('}');
+    }
+  }
+  const finish = body.reductions.map((r, j) => {
+    const target = shader.write(outs[j], types[r.value]);
+    const scale = chunks === 1 && divisor !== 1 && r.op === 'sum' ? ` / ${literal(divisor, 'float32')}` : '';
+    return `${target}[chunk * ${results}u + result] = total${j}${scale};`;
+  });
+  const main = `let chunk = group / ${resultGroups}u;
+let along = ${rows ? `lane % ${along}u` : `lane / ${across}u`};
+let across = ${rows ? `lane / ${along}u` : `lane % ${across}u`};
+let result = (group % ${resultGroups}u) * ${across}u + across;
+${coordinates(
+  'result',
+  kept.map((d) => domain.sizes[d]),
+  kept.map((d) => names[d]),
+)}
+${body.reductions.map((r, j) => `var total${j} = ${startOf(r)};`).join('\n')}
+let end = select(0u, min((chunk + 1u) * ${chunk}u, ${count / lanes}u), result < ${results}u);
+for (var r = chunk * ${chunk}u + along; r < end; r += ${along}u) {
+${lanes === 4 ? 'let element = r * 4u;' : 'let element = r;'}
+${coordinates(
+  'element',
+  gone.map((d) => domain.sizes[d]),
+  gone.map((d) => names[d]),
+)}
+let at = ${position(names, strides)};
+${inner}
+${accumulate.join('\n')}
+}
+${tree.join('\n')}
+if (along == 0u && result < ${results}u) {
+${finish.join('\n')}
+}`;
+  const declarations =
+    along > 1
+      ? body.reductions
+          .map((r, j) => `var<workgroup> shares${j}: array<${memoryType(types[r.value])}, ${threads}>;`)
+          .join('\n')
+      : '';
+  to.add(shader.kernel({ threads, groups: resultGroups * chunks, declarations, main }));
+  if (chunks === 1) return;
+  const second: Body = {
+    shape: [chunks, results],
+    inputs: outs.map((slot, j) => denseView(slot, types[body.reductions[j].value], [chunks, results])),
+    steps: [],
+    stores: [],
+    reductions: body.reductions.map((r, j) => ({ op: r.op, value: j, axes: [0], slot: r.slot })),
+  };
+  for (const part of fitBodies(second, to)) emitReductions(part, to, label, divisor);
+}
+
+// ---- roots -----------------------------------------------------------------------------------------------------------
+
+const axesOf = (i: Instruction): readonly number[] => i.params.axes as readonly number[];
+
+const reduction =
+  (op: Reduction['op']): Emitter =>
+  (i, to) => {
+    const [x] = i.inputs;
+    const body: Body = {
+      shape: x.shape,
+      inputs: [denseView(x.slot, x.dtype, x.shape)],
+      steps: [],
+      stores: [],
+      reductions: [{ op, value: 0, axes: axesOf(i), slot: i.outputs[0].slot }],
+    };
+    emitReductions(body, to, op);
+  };
+
+/** The mean first, then the mean of squared distances from it: two passes, as accurate as the data. */
+const moments: Emitter = (i, to) => {
+  const [x] = i.inputs;
+  const [mean, variance] = i.outputs;
+  const axes = axesOf(i);
+  const count = sizeOf(axes.map((a) => x.shape[a]));
+  const whole = denseView(x.slot, x.dtype, x.shape);
+  const one: Body = {
+    shape: x.shape,
+    inputs: [whole],
+    steps: [],
+    stores: [],
+    reductions: [{ op: 'sum', value: 0, axes, slot: mean.slot }],
+  };
+  emitReductions(one, to, 'mean', count);
+  const keptStrides = rowMajor(mean.shape);
+  let next = 0;
+  const strides = x.shape.map((_, d) => (axes.includes(d) ? 0 : keptStrides[next++]));
+  const two: Body = {
+    shape: x.shape,
+    inputs: [whole, { slot: mean.slot, dtype: x.dtype, strides, offset: 0 }],
+    steps: [
+      { op: 'sub', args: [0, 1], dtype: x.dtype },
+      { op: 'mul', args: [2, 2], dtype: x.dtype },
+    ],
+    stores: [],
+    reductions: [{ op: 'sum', value: 3, axes, slot: variance.slot }],
+  };
+  emitReductions(two, to, 'variance', count);
+};
+
+/** One workgroup for a result: positions strided over invocations, then the earliest of the best. */
+const argument =
+  (op: 'argmax' | 'argmin'): Emitter =>
+  (i, to) => {
+    const [x] = i.inputs;
+    const [out] = i.outputs;
+    const axis = i.params.axis as number;
+    const n = x.shape[axis];
+    const inner = sizeOf(x.shape.slice(axis + 1));
+    const results = sizeOf(out.shape);
+    if (results === 0) return;
+    const along = Math.min(64, floorPower(n / 8));
+    const across = 64 / along;
+    const shader = to.shader(op);
+    const from = shader.read(x.slot, x.dtype);
+    const target = shader.write(out.slot, 'int32');
+    const type = valueType(x.dtype);
+    const sign = op === 'argmax' ? '>' : '<';
+    // Whether (a, i) comes before (b, j): NaN first, then the better value, then the earlier position.
+    const nan = (v: string): string => (type === 'f32' ? `isNan(${v})` : 'false');
+    const declarations = `var<workgroup> values: array<${type}, 64>;
+var<workgroup> positions: array<u32, 64>;
+fn before(a: ${type}, i: u32, b: ${type}, j: u32) -> bool {
+  let x = ${nan('a')};
+  let y = ${nan('b')};
+  if (x != y) { return x; }
+  if (!x && a != b) { return a ${sign} b; }
+  return i < j;
+}`;
+    const tree: string[] = [];
+    for (let half = along / 2; half >= 1; half /= 2)
+      tree.push(`workgroupBarrier();
+if (along < ${half}u) {
+let other = lane + ${half}u;
+if (before(values[other], positions[other], best, found)) { best = values[other]; found = positions[other]; }
+values[lane] = best;
+positions[lane] = found;
+}`);
+    const main = `let along = lane % ${along}u;
+let result = group * ${across}u + lane / ${along}u;
+let base = (result / ${inner}u) * ${n * inner}u + result % ${inner}u;
+let inside = result < ${results}u;
+var found = min(along, ${n - 1}u);
+var best = ${from}[select(0u, base + found * ${inner}u, inside)];
+if (inside) {
+for (var k = along + ${along}u; k < ${n}u; k += ${along}u) {
+let v = ${from}[base + k * ${inner}u];
+if (before(v, k, best, found)) { best = v; found = k; }
+}
+}
+${along > 1 ? 'values[lane] = best;\npositions[lane] = found;' : ''}
+${tree.join('\n')}
+if (along == 0u && inside) { ${target}[result] = i32(found); }`;
+    to.add(shader.kernel({ threads: 64, groups: Math.ceil(results / across), declarations, main }));
+  };
+
+export const reduceEmitters = {
+  sum: reduction('sum'),
+  max: reduction('max'),
+  min: reduction('min'),
+  argmax: argument('argmax'),
+  argmin: argument('argmin'),
+  moments,
+} satisfies Record<string, Emitter>;

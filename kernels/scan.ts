@@ -1,0 +1,56 @@
+// Running sums along an axis. Many columns: an invocation each, in order. Few long ones: a workgroup each, whose
+// invocations add up their own stretch, learn what came before it, and walk it again.
+
+import { sizeOf } from '../engine/dtype.ts';
+import type { Emitter } from './lowering.ts';
+import { emitEach } from './pool.ts';
+import { literal, memoryType } from './shader.ts';
+
+const THREADS = 64;
+
+const cumsum: Emitter = (i, to) => {
+  const [x] = i.inputs;
+  const [out] = i.outputs;
+  const axis = i.params.axis as number;
+  const n = x.shape[axis];
+  const inner = sizeOf(x.shape.slice(axis + 1));
+  const columns = sizeOf(x.shape) / Math.max(1, n);
+  if (n === 0 || columns === 0) return;
+  const shader = to.shader('cumsum');
+  const from = shader.read(x.slot, x.dtype);
+  const target = shader.write(out.slot, out.dtype);
+  const zero = literal(0, x.dtype);
+  const walk = (column: string): string =>
+    `let base = ${column} / ${inner}u * ${n * inner}u + ${column} % ${inner}u;`;
+  const at = `base + ${i.params.reverse ? `(${n - 1}u - k)` : 'k'} * ${inner}u`;
+  if (columns >= 1024 || n <= 64)
+    return emitEach(
+      shader,
+      columns,
+      to,
+      `${walk('at')}
+var total = ${zero};
+for (var k = 0u; k < ${n}u; k++) {
+total += ${from}[${at}];
+${target}[${at}] = total;
+}`,
+    );
+  const stretch = Math.ceil(n / THREADS);
+  const main = `${walk('group')}
+let begin = lane * ${stretch}u;
+let end = min(begin + ${stretch}u, ${n}u);
+var total = ${zero};
+for (var k = begin; k < end; k++) { total += ${from}[${at}]; }
+sums[lane] = total;
+workgroupBarrier();
+total = ${zero};
+for (var k = 0u; k < lane; k++) { total += sums[k]; }
+for (var k = begin; k < end; k++) {
+total += ${from}[${at}];
+${target}[${at}] = total;
+}`;
+  const declarations = `var<workgroup> sums: array<${memoryType(x.dtype)}, ${THREADS}>;`;
+  to.add(shader.kernel({ threads: THREADS, groups: columns, declarations, main }));
+};
+
+export const scanEmitters = { cumsum } satisfies Record<string, Emitter>;

@@ -1,0 +1,128 @@
+// What the emitters build: one compute shader with its storage buffers, ready to become a pipeline and a dispatch.
+// Sizes are written into the source as constants: there are no uniforms, and equal work gives equal source, which is
+// what pipelines are cached by. This file knows WGSL's surface and nothing about any primitive.
+
+import type { DType } from '../engine/dtype.ts';
+import { withHelpers } from './math.ts';
+
+/** A storage buffer of a kernel: which slot, and whether the kernel writes it. */
+export interface Binding {
+  readonly slot: number;
+  readonly write: boolean;
+}
+
+/** One dispatch. */
+export interface Kernel {
+  readonly label: string;
+  readonly source: string;
+  readonly bindings: readonly Binding[];
+  /** Workgroups; spread over two dimensions where one does not hold them. */
+  readonly groups: number;
+}
+
+/** The portable limit of workgroups in a dimension. */
+export const MAX_GROUPS = 65535;
+
+/** The type of an element in memory: a bool is a 32-bit 0 or 1. */
+export const memoryType = (dtype: DType): 'f32' | 'i32' | 'u32' =>
+  dtype === 'int32' ? 'i32' : dtype === 'uint32' || dtype === 'bool' ? 'u32' : 'f32';
+/** The type of a value in registers. */
+export const valueType = (dtype: DType): 'f32' | 'i32' | 'u32' | 'bool' =>
+  dtype === 'bool' ? 'bool' : memoryType(dtype);
+
+/** A number as a WGSL expression. NaN and the infinities, which WGSL cannot write, come from their bits at run time. */
+export function literal(value: number, dtype: DType): string {
+  switch (valueType(dtype)) {
+    case 'bool':
+      return value ? 'true' : 'false';
+    case 'i32':
+      return `i32(${value | 0})`;
+    case 'u32':
+      return `${value >>> 0}u`;
+    default: {
+      const x = Math.fround(value);
+      if (Number.isNaN(x)) return 'floatOf(0x7fc00000u)';
+      if (!Number.isFinite(x)) return `floatOf(${x > 0 ? '0x7f800000u' : '0xff800000u'})`;
+      return Object.is(x, -0) ? 'floatOf(0x80000000u)' : `${x}f`;
+    }
+  }
+}
+
+/** An element of memory as a value, and a value as an element of memory. */
+export const fromMemory = (element: string, dtype: DType): string =>
+  dtype === 'bool' ? `(${element} != 0u)` : element;
+export const toMemory = (value: string, dtype: DType): string =>
+  dtype === 'bool' ? `select(0u, 1u, ${value})` : value;
+
+interface Bound {
+  readonly slot: number;
+  readonly name: string;
+  readonly type: string;
+  write: boolean;
+}
+
+export interface Source {
+  /** Invocations in a workgroup. */
+  readonly threads: number;
+  readonly groups: number;
+  /** Declarations at module scope: functions, workgroup memory. */
+  readonly declarations?: string;
+  /** The body of main; sees `group` (number of the workgroup) and `lane` (number within it), both u32. */
+  readonly main: string;
+}
+
+export class Shader {
+  private readonly bound: Bound[] = [];
+  /** `place` maps slots that share memory (a donated input and its output) to one of them. */
+  constructor(
+    readonly label: string,
+    private readonly place: (slot: number) => number,
+  ) {}
+
+  /** The array a slot is read through; `width` 4 sees it as vectors. */
+  read(slot: number, dtype: DType, width: 1 | 4 = 1): string {
+    return this.bind(slot, dtype, width, false);
+  }
+  write(slot: number, dtype: DType, width: 1 | 4 = 1): string {
+    return this.bind(slot, dtype, width, true);
+  }
+  private bind(slot: number, dtype: DType, width: 1 | 4, write: boolean): string {
+    const at = this.place(slot);
+    const scalar = memoryType(dtype);
+    const type = width === 4 ? `vec4<${scalar}>` : scalar;
+    let known = this.bound.find((b) => b.slot === at && b.type === type);
+    if (known === undefined) {
+      known = { slot: at, name: `m${this.bound.length}`, type, write };
+      this.bound.push(known);
+    }
+    known.write ||= write;
+    return known.name;
+  }
+
+  kernel({ threads, groups, declarations = '', main }: Source): Kernel {
+    const buffers = this.bound.map(
+      (b, i) =>
+        `@group(0) @binding(${i}) var<storage, ${b.write ? 'read_write' : 'read'}> ${b.name}: array<${b.type}>;`,
+    );
+    const guard = groups > MAX_GROUPS ? `if (group >= ${groups}u) { return; }` : '';
+    const code = `${buffers.join('\n')}
+${declarations}
+@compute @workgroup_size(${threads})
+fn main(@builtin(workgroup_id) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+let group = groups.y * ${MAX_GROUPS}u + groups.x;
+${guard}
+${main}
+}
+`;
+    return {
+      label: this.label,
+      source: `${code.includes('subgroupBroadcast(') ? 'enable subgroups;\n' : ''}${withHelpers(code)}`,
+      bindings: this.bound.map(({ slot, write }) => ({ slot, write })),
+      groups,
+    };
+  }
+}
+
+/** Storage buffers that reading and writing these slots takes. */
+export const buffersOf = (slots: Iterable<number>, place: (slot: number) => number): number =>
+  new Set([...slots].map(place)).size;
