@@ -17,7 +17,7 @@ it('docs/recipes.md is up to date (UPDATE_DOCS=1 rewrites it)', () => {
 it.each(readdirSync(new URL('recipes/', root)))('recipes/%s is a good recipe', (name) => {
   const recipe = parseRecipe(readFileSync(new URL(`recipes/${name}`, root), 'utf8'), name);
   expect(`${recipe.name}.yaml`).toBe(name);
-  expect(recipe.methods.map((m) => m.name).sort()).toEqual(
+  expect([...new Set(recipe.methods.map((m) => m.name))].sort()).toEqual(
     ['retrain', 'finetune', 'randomLabels', 'gradientAscent', 'boundaryShrink', 'boundaryExpanding'].sort(),
   );
 });
