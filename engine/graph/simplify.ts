@@ -1,6 +1,6 @@
 // Makes a traced graph smaller without changing what it computes: dead code, common subexpressions, constants, neutral
-// elements, chains of views, work on broadcast operands done before broadcasting, factors moved out of sums. Only the last
-// changes the order of floating-point operations.
+// elements, chains of views, work on broadcast operands done before broadcasting, work on the gradient of a max-pool done
+// before it is scattered, sums in their simplest form. Only the last changes the order of floating-point operations.
 
 import { type Aval, allocate, type DType, isFloat, type Shape, sizeOf } from '../dtype.ts';
 import { primitives } from '../primitives/index.ts';
@@ -90,7 +90,7 @@ function rewrite(
     }
     case 'select':
       if (inputs[1] === inputs[2]) return [inputs[1]];
-      break;
+      return maskBeforeScatter(b, inputs);
     case 'sum':
       return rewriteSum(b, primitive, x, (params as { axes: number[] }).axes);
   }
@@ -136,6 +136,8 @@ function rewriteSum(
   if (axes.every((a) => x.shape[a] === 1)) return b.call('reshape', [x], { shape: out.shape });
   const negated = b.is(x, 'neg');
   if (negated) return b.call('neg', b.call('sum', negated.inputs, { axes }));
+  const scattered = sumBeforeScatter(b, x, axes, out.shape);
+  if (scattered) return scattered;
   const product = b.is(x, 'mul');
   if (!product || !isFloat(x.dtype)) return null;
   for (const [factor, rest] of [product.inputs, [...product.inputs].reverse()]) {
@@ -154,6 +156,58 @@ function rewriteSum(
     return b.call('mul', [total(), b.call('broadcast', [squeezed], { shape: out.shape, dims: to })[0]]);
   }
   return null;
+}
+
+const behindReshape = (b: Builder, v: Var): Var => b.is(v, 'reshape')?.inputs[0] ?? v;
+
+/** Where v is the gradient of a max-pool, in whatever shape: the scatter to the maxima, and the pool. */
+function pooledScatter(b: Builder, v: Var): { scatter: Equation; pool: Equation } | null {
+  const scatter = b.is(behindReshape(b, v), 'scatterAlong');
+  const pool = scatter && b.is(behindReshape(b, scatter.inputs[1]), 'maxPool');
+  if (!pool) return null;
+  const { axis, size } = scatter.params as { axis: number; size: number };
+  const [, height, width, channels] = pool.inputs[0].shape;
+  // It sees the pixels of one image after the other, channels last: every position is inside.
+  const fits = size === height * width && sizeOf(scatter.inputs[0].shape.slice(axis + 1)) === channels;
+  return fits ? { scatter, pool } : null;
+}
+
+/**
+ * The gradient of maxPool(y) with y = relu(x) is select(0 < y, spread, 0), where `spread` scatters each update to the
+ * maximum of its window. The value there is what the pool returned, so the small updates can be masked in place of the
+ * large result, and y need not be kept for the backward pass.
+ */
+function maskBeforeScatter(b: Builder, [mask, spread, zero]: readonly Var[]): readonly Var[] | null {
+  const less = b.is(mask, 'less');
+  const found = pooledScatter(b, spread);
+  if (!less || !found || b.constant(zero) !== 0 || b.constant(less.inputs[0]) !== 0) return null;
+  const { scatter, pool } = found;
+  if (behindReshape(b, pool.inputs[0]) !== behindReshape(b, less.inputs[1])) return null;
+  const [updates, positions] = scatter.inputs;
+  const { shape, dtype } = updates;
+  const pooled = b.call('reshape', [pool.outputs[0]], { shape })[0];
+  const positive = b.call('less', [b.full(shape, 0, dtype)[0], pooled])[0];
+  const masked = b.call('select', [positive, updates, b.full(shape, 0, dtype)[0]])[0];
+  const result = b.emit(scatter.primitive, [masked, positions], scatter.params)[0];
+  return b.call('reshape', [result], { shape: spread.shape });
+}
+
+/** The sum over all pixels of a max-pool's gradient (that of a bias) is the sum of what was scattered. */
+function sumBeforeScatter(b: Builder, x: Var, axes: readonly number[], out: Shape): readonly Var[] | null {
+  const found = pooledScatter(b, x);
+  if (!found) return null;
+  const [updates] = found.scatter.inputs;
+  const { axis, size } = found.scatter.params as { axis: number; size: number };
+  const kept = x.shape.length - 1 - axes.length;
+  // Leading axes and the channels stay; what is between goes, whole images of it.
+  const channels = x.shape[x.shape.length - 1];
+  const samples = sizeOf(x.shape.slice(0, kept));
+  const images = sizeOf(updates.shape.slice(0, axis)) / samples;
+  const between = axes.every((a, i) => a === kept + i) && channels === sizeOf(updates.shape.slice(axis + 1));
+  if (!between || !Number.isInteger(images) || sizeOf(axes.map((a) => x.shape[a])) !== images * size)
+    return null;
+  const lines = b.call('reshape', [updates], { shape: [samples, images * updates.shape[axis], channels] });
+  return b.call('reshape', b.call('sum', lines, { axes: [1] }), { shape: out });
 }
 
 /** op(broadcast(a), broadcast(b), constant) is broadcast(op(a, b, constant)) when both come from the same smaller shape. */

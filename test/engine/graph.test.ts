@@ -83,3 +83,44 @@ test('programs of thousands of operations compile', async () => {
   verifyPlan(program);
   expect(performance.now() - started).toBeLessThan(20_000);
 }, 30_000);
+
+test('the mask of relu in the gradient of max-pooling is applied to what the pool returned', async () => {
+  // Overlapping windows, ties, a NaN and a window without a positive element.
+  const size = [1, 5, 6, 2];
+  const x = lt.random.randint(lt.random.key(3), size, -3, 3).sub(0.5);
+  const values = (await x.data()).slice();
+  values.fill(-1, 0, 30);
+  values[41] = Number.NaN;
+  const input = lt.tensor(values, { shape: size });
+  const f = (v: lt.Tensor) =>
+    lt
+      .maxPool2d(v.relu(), { size: [3, 2], stride: [2, 1] })
+      .mul(1.5)
+      .sum();
+  const compiled = lt.jit(lt.grad(f));
+  const { instructions } = compiled.program(input);
+  const selects = instructions.filter((i) => i.body?.steps.some((s) => s.op === 'select'));
+  expect(selects.map((i) => i.body?.shape.reduce((n, d) => n * d, 1))).toEqual([2 * 5 * 2]);
+  expect(await compiled(input).array()).toEqual(await lt.grad(f)(input).array());
+});
+
+test('the sum of the gradient of max-pooling is taken before it is scattered', async () => {
+  const x = lt.random.normal(lt.random.key(4), [2, 3, 4, 4, 2]);
+  const one = (v: lt.Tensor, bias: lt.Tensor) =>
+    lt.maxPool2d(v.add(bias).relu(), { size: 2, stride: 2 }).mul(1.5).sum();
+  const perSample = lt.vmap(lt.grad(one, 1), { inAxes: [0, null] });
+  for (const [f, sums] of [
+    [(b: lt.Tensor) => lt.grad((v: lt.Tensor) => one(x.reshape([6, 4, 4, 2]), v))(b), [6 * 4, 2]],
+    [(b: lt.Tensor) => perSample(x, b), [2, 3 * 4, 2]],
+  ] as const) {
+    const compiled = lt.jit(f);
+    const bias = lt.tensor([0.5, -0.5]);
+    const { instructions } = compiled.program(bias);
+    const size = (shape: readonly number[]) => shape.reduce((n, d) => n * d, 1);
+    // Forward and pooling see the images; nothing of the backward pass does.
+    expect(Math.max(...instructions.slice(2).map((i) => size(i.body?.shape ?? [])))).toBe(size(sums));
+    expect(instructions.some((i) => i.root === 'scatterAlong')).toBe(false);
+    const expected = (await f(bias).data()) as Float32Array;
+    for (const [i, v] of (await compiled(bias).data()).entries()) expect(v).toBeCloseTo(expected[i], 5);
+  }
+});
