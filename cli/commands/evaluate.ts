@@ -3,8 +3,7 @@
 import type { Command } from 'commander';
 import { type Computing, computing, define, type World } from '../context.ts';
 import { table } from '../format.ts';
-import { Display } from '../progress.ts';
-import { deviceOf } from './run.ts';
+import { onRecipe } from '../recipe.ts';
 
 interface Flags extends Computing {
   readonly weights: string;
@@ -29,23 +28,11 @@ export function register(program: Command, world: World): void {
         .requiredOption('--weights <file>', 'weights to measure, safetensors')
         .option('--retrained <file>', 'weights retrained without the forgotten data, to compare with'),
     async (context, [path], flags) => {
-      const { readRecipe } = await import('../../unlearn/run.ts');
       const { evaluateFile } = await import('../../unlearn/run/single.ts');
-      const recipe = await readRecipe(path, flags.set);
-      const display = new Display(context);
-      const { data, seed, weights, retrained } = flags;
-      const found = await context
-        .compute((signal) =>
-          evaluateFile(recipe, weights, retrained, {
-            parts: context.world.parts,
-            data,
-            seed,
-            device: deviceOf(flags.device),
-            signal,
-            onEvent: display.show,
-          }),
-        )
-        .finally(() => display.end());
+      const { weights, retrained } = flags;
+      const found = await onRecipe(context, path, flags, (recipe, options) =>
+        evaluateFile(recipe, weights, retrained, options),
+      );
       const rows = Object.entries(found.metrics)
         .filter(([name, value]) => name !== 'rte_seconds' && value !== null && Number.isFinite(value))
         .map(([name, value]) => [name, Number(value).toFixed(3)]);

@@ -2,13 +2,10 @@
 
 import type { Command } from 'commander';
 import { LetheError } from '../../engine/error.ts';
-import { devices } from '../../unlearn/recipe/names.ts';
-import { hint } from '../../unlearn/recipe/suggest.ts';
-import type { Recipe } from '../../unlearn/recipe.ts';
 import type { RunOutcome } from '../../unlearn/run.ts';
 import { type Computing, type Context, computing, define, type World } from '../context.ts';
 import { bytes, duration, table } from '../format.ts';
-import { Display } from '../progress.ts';
+import { onRecipe } from '../recipe.ts';
 
 export interface RunFlags extends Computing {
   readonly out?: string;
@@ -44,29 +41,12 @@ export function register(program: Command, world: World): void {
 
 /** Reads a recipe and runs it; also what `lethe demo` does. */
 export async function runRecipe(context: Context, path: string, flags: RunFlags): Promise<void> {
-  const { readRecipe, run } = await import('../../unlearn/run.ts');
-  const recipe = await readRecipe(path, flags.set);
-  const out = flags.out ?? `lethe-out/${recipe.name}`;
-  const display = new Display(context);
-  const outcome = await context.compute(async (signal) => {
-    try {
-      const { data, seed, resume, dryRun, failFast } = flags;
-      const device = deviceOf(flags.device);
-      return await run(recipe, {
-        parts: context.world.parts,
-        out,
-        data,
-        device,
-        seed,
-        resume,
-        dryRun,
-        failFast,
-        signal,
-        onEvent: display.show,
-      });
-    } finally {
-      display.end();
-    }
+  const { run } = await import('../../unlearn/run.ts');
+  const { resume, dryRun, failFast } = flags;
+  let out = flags.out ?? '';
+  const outcome = await onRecipe(context, path, flags, (recipe, options) => {
+    out ||= `lethe-out/${recipe.name}`;
+    return run(recipe, { ...options, out, resume, dryRun, failFast });
   });
   if (flags.dryRun) return showPlan(context, outcome, out);
   const { renderTable } = await import('../../unlearn/report/index.ts');
@@ -83,13 +63,6 @@ export async function runRecipe(context: Context, path: string, flags: RunFlags)
       `${outcome.failures.length} of ${outcome.plan.length} cells failed: ${what}`,
     );
   }
-}
-
-/** Checks --device before anything is loaded. */
-export function deviceOf(name: string | undefined): Recipe['device'] | undefined {
-  if (name === undefined || (devices as readonly string[]).includes(name))
-    return name as Recipe['device'] | undefined;
-  throw new LetheError('value', `--device: no device "${name}"${hint(name, devices)}`);
 }
 
 const states = {

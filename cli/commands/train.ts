@@ -3,8 +3,7 @@
 import type { Command } from 'commander';
 import { type Computing, computing, define, type World } from '../context.ts';
 import { duration } from '../format.ts';
-import { Display } from '../progress.ts';
-import { deviceOf } from './run.ts';
+import { onRecipe } from '../recipe.ts';
 
 interface Flags extends Computing {
   readonly out?: string;
@@ -24,23 +23,9 @@ export function register(program: Command, world: World): void {
     },
     (command) => computing(command).option('--out <file>', 'weights to write', 'original.safetensors'),
     async (context, [path], flags) => {
-      const { readRecipe } = await import('../../unlearn/run.ts');
       const { trainFile } = await import('../../unlearn/run/single.ts');
-      const recipe = await readRecipe(path, flags.set);
-      const display = new Display(context);
-      const { data, seed, out = 'original.safetensors' } = flags;
-      const done = await context
-        .compute((signal) =>
-          trainFile(recipe, out, {
-            parts: context.world.parts,
-            data,
-            seed,
-            device: deviceOf(flags.device),
-            signal,
-            onEvent: display.show,
-          }),
-        )
-        .finally(() => display.end());
+      const { out = 'original.safetensors' } = flags;
+      const done = await onRecipe(context, path, flags, (recipe, options) => trainFile(recipe, out, options));
       context.put(done, `${done.file} (${duration(done.cost.seconds)}, ${done.cost.gradientSteps} steps)`);
     },
   );

@@ -3,8 +3,7 @@
 import type { Command } from 'commander';
 import { type Computing, computing, define, type World } from '../context.ts';
 import { duration } from '../format.ts';
-import { Display } from '../progress.ts';
-import { deviceOf } from './run.ts';
+import { onRecipe } from '../recipe.ts';
 
 interface Flags extends Computing {
   readonly from: string;
@@ -30,23 +29,11 @@ export function register(program: Command, world: World): void {
         .requiredOption('--method <name>', 'a method listed in the recipe, or any other with its defaults')
         .requiredOption('--out <file>', 'weights to write'),
     async (context, [path], flags) => {
-      const { readRecipe } = await import('../../unlearn/run.ts');
       const { unlearnFile } = await import('../../unlearn/run/single.ts');
-      const recipe = await readRecipe(path, flags.set);
-      const display = new Display(context);
-      const { data, seed, from, method, out } = flags;
-      const done = await context
-        .compute((signal) =>
-          unlearnFile(recipe, from, method, out, {
-            parts: context.world.parts,
-            data,
-            seed,
-            device: deviceOf(flags.device),
-            signal,
-            onEvent: display.show,
-          }),
-        )
-        .finally(() => display.end());
+      const { from, method, out } = flags;
+      const done = await onRecipe(context, path, flags, (recipe, options) =>
+        unlearnFile(recipe, from, method, out, options),
+      );
       context.put(done, `${done.file} (${duration(done.cost.seconds)}, ${done.cost.gradientSteps} steps)`);
     },
   );
