@@ -61,20 +61,11 @@ class MaxPool : public Pooling {
 
  private:
   void pixel(const float* image, int64_t oh, int64_t ow, float* best, int32_t* at) const {
-    bool first = true;
-    for (int64_t h = h_.begin(oh); h < h_.end(oh); ++h)
-      for (int64_t w = w_.begin(ow); w < w_.end(ow); ++w) {
-        const int64_t position = h * w_.in + w;
-        const float* x = image + position * c_;
-        if (first) {
-          std::copy(x, x + c_, best);
-          std::fill(at, at + c_, static_cast<int32_t>(position));
-        } else {
-          vector_.poolMax(c_, x, static_cast<int32_t>(position), best, at);
-        }
-        first = false;
-      }
-    if (!first) return;
+    const int64_t top = h_.begin(oh), left = w_.begin(ow), rows = h_.end(oh) - top, columns = w_.end(ow) - left;
+    if (rows > 0 && columns > 0) {
+      vector_.poolMax(c_, rows, columns, w_.in, static_cast<int32_t>(top * w_.in + left), image, best, at);
+      return;
+    }
     std::fill(best, best + c_, -std::numeric_limits<float>::infinity());  // a window of padding only
     std::fill(at, at + c_, -1);
   }

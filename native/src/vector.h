@@ -35,8 +35,9 @@ struct VectorTable {
   // Mean and sum of squared distances (m2) after `seen` values, merged with n more; for columns likewise.
   void (*momentsRun)(int64_t n, const float* x, double seen, double* mean, double* m2);
   void (*momentsRows)(int64_t rows, int64_t n, int64_t stride, const float* x, double seen, double* mean, double* m2);
-  // Pooling over channels; `position` is what is remembered where x wins.
-  void (*poolMax)(int64_t n, const float* x, int32_t position, float* best, int32_t* at);
+  // The greatest pixel of a window in each of n channels, and which it was: the window's top left is pixel `first` of the
+  // image, which is `width` pixels wide.
+  void (*poolMax)(int64_t n, int64_t rows, int64_t columns, int64_t width, int32_t first, const float* image, float* best, int32_t* at);
   void (*add)(int64_t n, float* d, const float* x);
   // `blocks` Philox blocks (4 elements each) starting at counter `first`: words, uniforms or normals.
   void (*random)(int distribution, uint32_t key0, uint32_t key1, uint32_t first, int64_t blocks, void* d);
