@@ -13,5 +13,5 @@ export default defineConfig({
       { find: /^lethe\/webgpu$/, replacement: at('kernels/index.ts') },
     ],
   },
-  test: { include: ['test/**/*.test.ts'], testTimeout: 60_000 },
+  test: { include: ['test/**/*.test.ts'], globalSetup: at('test/devices.ts'), testTimeout: 60_000 },
 });

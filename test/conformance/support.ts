@@ -1,7 +1,7 @@
 // What the conformance suites share: the backends under test, reproducible data, the oracle (the reference backend in
 // float64), and tolerances that follow from the element type and from how many terms a program adds up.
 
-import { afterAll, beforeAll, describe, expect, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, vi } from 'vitest';
 import type { Backend } from '../../engine/backend.ts';
 import { allocate, type DType, isFloat, type Shape, sizeOf, type TypedArray } from '../../engine/dtype.ts';
 import { type Equation, traceGraph } from '../../engine/graph/graph.ts';
@@ -9,6 +9,8 @@ import type { NDArray, Sample, SampleOperand } from '../../engine/primitives/typ
 import { createReferenceBackend } from '../../engine/reference.ts';
 import { upload, useBackend } from '../../engine/runtime.ts';
 import type { Tensor } from '../../engine/tensor.ts';
+import { openWebGpu } from '../../kernels/node.ts';
+import { createCpuBackend } from '../../native/backend.ts';
 
 export type Float = 'float32' | 'float64';
 
@@ -40,42 +42,15 @@ export function describeBackend(
     });
 }
 
-/** The native backend, or null where it is not built; then LETHE_REQUIRE_CPU=1 makes the suites fail. */
-async function findCpu(): Promise<(() => Promise<Backend>) | null> {
-  try {
-    const { createCpuBackend } = await import('../../native/backend.ts');
-    const probe = await createCpuBackend();
-    await probe.close();
-    return async () => createCpuBackend();
-  } catch (error) {
-    if (process.env.LETHE_REQUIRE_CPU === '1') throw error;
-    console.warn(`conformance: the CPU backend is left out (${(error as Error).message})`);
-    return null;
-  }
-}
-export const cpu = await findCpu();
-
-/** WebGPU, or null where there is no adapter; then LETHE_REQUIRE_GPU=1 makes the suites fail. */
-async function findGpu(): Promise<(() => Promise<Backend>) | null> {
-  try {
-    const { openWebGpu } = await import('../../kernels/node.ts');
-    const probe = await openWebGpu();
-    await probe.close();
-    return () => openWebGpu();
-  } catch (error) {
-    if (process.env.LETHE_REQUIRE_GPU === '1') throw error;
-    console.warn(`conformance: the WebGPU backend is left out (${(error as Error).message})`);
-    return null;
-  }
-}
-export const gpu = await findGpu();
 // A software adapter compiles shaders on the CPU, and the suites have many.
-if (gpu) vi.setConfig({ testTimeout: 300_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
+/** Runs `body` for every backend that is here (see test/devices.ts). */
 export function describeBackends(body: (target: Target) => void): void {
+  const absent = inject('absent');
   describeBackend('reference', createReferenceBackend, ['float64', 'float32'], body);
-  if (cpu) describeBackend('cpu', cpu, ['float32'], body);
-  if (gpu) describeBackend('webgpu', gpu, ['float32'], body);
+  if (absent.cpu === null) describeBackend('cpu', () => createCpuBackend(), ['float32'], body);
+  if (absent.webgpu === null) describeBackend('webgpu', () => openWebGpu(), ['float32'], body);
 }
 
 /** Where expected values come from. */

@@ -2,7 +2,7 @@
 // differences of gradients in float64 and against a loop over the samples. The ResNet is thin on the reference backend
 // and has its full width on the CPU.
 
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import * as lt from '../../index.ts';
 
 type Tree = lt.Tensor | readonly Tree[] | { readonly [k: string]: Tree };
@@ -154,14 +154,7 @@ describe('in float64 on the reference backend', () => {
   });
 });
 
-let hasCpu = true;
-try {
-  await lt.init({ device: 'cpu' });
-} catch (error) {
-  if (process.env.LETHE_REQUIRE_CPU === '1') throw error;
-  hasCpu = false;
-}
-describe.runIf(hasCpu)('in float32 on the CPU', () => {
+describe.runIf(inject('absent').cpu === null)('in float32 on the CPU', () => {
   beforeEach(() => lt.init({ device: 'cpu' }));
   afterAll(() => lt.close());
 
