@@ -32,10 +32,14 @@ async function loadDawn(): Promise<Dawn> {
   }
 }
 
-export async function openWebGpu(options: NodeOptions = {}): Promise<WebGpuBackend> {
+/** Dawn's `navigator.gpu`. Dawn lives as long as this object; the process can end once it is gone. */
+export async function dawn(options: readonly string[] = []): Promise<GPU> {
   const { create } = await loadDawn();
-  // Dawn lives as long as this object; the process can end once it is gone.
-  let gpu: GPU | null = create([...(options.dawn ?? [])]);
+  return create([...options]);
+}
+
+export async function openWebGpu(options: NodeOptions = {}): Promise<WebGpuBackend> {
+  let gpu: GPU | null = await dawn(options.dawn);
   return createWebGpuBackend({
     allowSoftware: process.env.LETHE_ALLOW_SOFTWARE_GPU === '1',
     ...options,
@@ -48,9 +52,11 @@ export async function openWebGpu(options: NodeOptions = {}): Promise<WebGpuBacke
 }
 
 /** Whether the WebGPU backend can be used here, and if not, why and what to do. Never throws. */
-export async function describeWebGpu(): Promise<{ available: boolean; reason: string }> {
+export async function describeWebGpu(
+  options: NodeOptions = {},
+): Promise<{ available: boolean; reason: string }> {
   try {
-    const backend = await openWebGpu();
+    const backend = await openWebGpu(options);
     const reason = String(backend.info.adapter);
     await backend.close();
     return { available: true, reason };

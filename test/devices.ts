@@ -11,6 +11,8 @@ import { describeCpuBackend } from '../native/backend.ts';
 export interface Absent {
   readonly cpu: string | null;
   readonly webgpu: string | null;
+  /** WebGPU without an adapter: the npm package, whose null backend checks programs and computes nothing. */
+  readonly dawn: string | null;
   readonly browser: string | null;
 }
 
@@ -24,17 +26,19 @@ export const chromium = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 export default async function setup(project: TestProject): Promise<void> {
   const [cpu, webgpu] = [describeCpuBackend(), await describeWebGpu()];
+  const dawn = await describeWebGpu({ dawn: ['backend=null'] });
   const absent: Absent = {
     cpu: cpu.available ? null : cpu.reason,
     webgpu: webgpu.available ? null : webgpu.reason,
+    dawn: dawn.available ? null : dawn.reason,
     browser: browser(),
   };
   const { LETHE_REQUIRE_CPU, LETHE_REQUIRE_GPU } = process.env;
-  const required = { cpu: LETHE_REQUIRE_CPU, webgpu: LETHE_REQUIRE_GPU, browser: LETHE_REQUIRE_GPU };
   const left: string[] = [];
-  for (const name of ['cpu', 'webgpu', 'browser'] as const) {
+  for (const name of ['cpu', 'webgpu', 'dawn', 'browser'] as const) {
     if (absent[name] === null) continue;
-    if (required[name] === '1') throw new Error(`${name} is required: ${absent[name]}`);
+    if ((name === 'cpu' ? LETHE_REQUIRE_CPU : LETHE_REQUIRE_GPU) === '1')
+      throw new Error(`${name} is required: ${absent[name]}`);
     left.push(`${name} (${absent[name]})`);
   }
   if (left.length > 0) console.warn(`Tests left out for want of: ${left.join('; ')}`);

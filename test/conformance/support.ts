@@ -1,16 +1,18 @@
 // What the conformance suites share: the backends under test, reproducible data, the oracle (the reference backend in
 // float64), and tolerances that follow from the element type and from how many terms a program adds up.
 
-import { afterAll, beforeAll, describe, expect, inject, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import type { Backend } from '../../engine/backend.ts';
 import { allocate, type DType, isFloat, type Shape, sizeOf, type TypedArray } from '../../engine/dtype.ts';
 import { type Equation, traceGraph } from '../../engine/graph/graph.ts';
 import type { NDArray, Sample, SampleOperand } from '../../engine/primitives/types.ts';
+import type { Program } from '../../engine/program.ts';
 import { createReferenceBackend } from '../../engine/reference.ts';
 import { upload, useBackend } from '../../engine/runtime.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 import { openWebGpu } from '../../kernels/node.ts';
 import { createCpuBackend } from '../../native/backend.ts';
+import { problemsOf } from '../kernels/valid.ts';
 
 export type Float = 'float32' | 'float64';
 
@@ -45,12 +47,35 @@ export function describeBackend(
 // A software adapter compiles shaders on the CPU, and the suites have many.
 vi.setConfig({ testTimeout: 300_000 });
 
-/** Runs `body` for every backend that is here (see test/devices.ts). */
+/** Runs `body` for every backend that is here (see test/devices.ts), and checks the shaders that its programs give. */
 export function describeBackends(body: (target: Target) => void): void {
   const absent = inject('absent');
-  describeBackend('reference', createReferenceBackend, ['float64', 'float32'], body);
+  describeBackend('reference', createReferenceBackend, ['float64'], body);
+  const programs: Program[] = [];
+  describeBackend(
+    'reference',
+    () => recording(createReferenceBackend(), programs),
+    ['float32'],
+    (target) => {
+      body(target);
+      test.skipIf(absent.dawn !== null)('its programs are valid on every kind of WebGPU device', async () => {
+        expect(programs.length).toBeGreaterThan(0);
+        expect(await problemsOf(programs)).toEqual([]);
+      });
+    },
+  );
   if (absent.cpu === null) describeBackend('cpu', () => createCpuBackend(), ['float32'], body);
   if (absent.webgpu === null) describeBackend('webgpu', () => openWebGpu(), ['float32'], body);
+}
+
+/** The backend, writing down every program it compiles. */
+function recording(backend: Backend, programs: Program[]): Backend {
+  const compile = backend.compile.bind(backend);
+  backend.compile = (program) => {
+    programs.push(program);
+    return compile(program);
+  };
+  return backend;
 }
 
 /** Where expected values come from. */

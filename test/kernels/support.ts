@@ -12,3 +12,6 @@ vi.setConfig({ testTimeout: 300_000 });
 /** A suite that needs a GPU, be it a software one. */
 export const describeGpu: (name: string, suite: () => void) => unknown =
   inject('absent').webgpu === null ? describe : describe.skip;
+
+/** A suite that needs Dawn alone, not a GPU. */
+export const describeDawn: typeof describeGpu = inject('absent').dawn === null ? describe : describe.skip;
