@@ -3,6 +3,7 @@
 
 import type { Program } from '../engine/program.ts';
 import * as lt from '../index.ts';
+import { productFlops } from './work.ts';
 
 export interface Prepared {
   /** Enqueues one run; what it returns is disposed by the caller once the device has finished. */
@@ -19,23 +20,9 @@ export interface Case {
   prepare(): Prepared;
 }
 
-const product = (xs: readonly number[]): number => xs.reduce((n, x) => n * x, 1);
-
-/** Multiply-adds of all products and convolutions of a program, times two. */
-export function flopsOf(program: Program): number {
-  let total = 0;
-  for (const i of program.instructions) {
-    const [a, b] = i.inputs;
-    const [y] = i.outputs;
-    if (i.root === 'dot')
-      total += 2 * product(y.shape) * (i.params.transposeA ? a.shape.at(-2)! : a.shape.at(-1)!);
-    // [kh, kw, C / groups] products for each element of the convolution's result.
-    else if (i.root === 'conv') total += 2 * product(y.shape) * product(b.shape.slice(1, 4));
-    else if (i.root === 'convGradInput') total += 2 * product(a.shape) * product(b.shape.slice(1, 4));
-    else if (i.root === 'convGradWeight') total += 2 * product(b.shape) * product(y.shape.slice(1, 4));
-  }
-  return total;
-}
+/** Arithmetic of all products and convolutions of a program. */
+export const flopsOf = (program: Program): number =>
+  program.instructions.reduce((sum, i) => sum + productFlops(i), 0);
 
 const [seed] = [7];
 const normal = (n: number, shape: readonly number[]): lt.Tensor =>

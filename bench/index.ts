@@ -7,6 +7,7 @@ import { device } from '../engine/runtime.ts';
 import * as lt from '../index.ts';
 import { type Case, cases, disposeAll } from './cases.ts';
 import { type Peer, startPyTorch } from './peer.ts';
+import { type Profile, profile, profileLines, startProfile } from './profile.ts';
 
 export interface BenchOptions {
   /** Measure PyTorch beside each case. */
@@ -15,7 +16,9 @@ export interface BenchOptions {
   filter?: string;
   /** Seconds for each side of a case. Default 1. */
   seconds?: number;
-  device?: 'cpu' | 'reference';
+  device?: 'cpu' | 'webgpu' | 'reference';
+  /** Time the kernels of each case too. */
+  profile?: boolean;
   /** Called after each case with its finished line. */
   onLine?: (line: string) => void;
 }
@@ -36,10 +39,13 @@ export interface Measurement {
 }
 export interface BenchResult {
   machine: Record<string, string | number>;
-  ceilings: { gflops: number; triadGBs: number; pingPongNs: number } | null;
+  /** `pingPongNs`: from one core to another and back, halved; on a CPU. */
+  ceilings: { gflops: number; triadGBs: number; pingPongNs?: number } | null;
   peer: string | null;
   date: string;
   measurements: Measurement[];
+  /** Where the time of each case goes, if asked for. */
+  profiles?: Profile[];
 }
 
 const round = (x: number, digits = 3): number => Number(x.toPrecision(digits + 1));
@@ -135,11 +141,13 @@ export async function runBench({
   peers = false,
   filter = '',
   seconds = 1,
+  profile: profiling = false,
   device: name = 'cpu',
   onLine = () => undefined,
 }: BenchOptions = {}): Promise<BenchResult> {
   await lt.init({ device: name });
   const { backend } = device();
+  if (profiling) await startProfile(backend)();
   const wanted = cases.filter((c) => `${c.suite} ${c.name}`.toLowerCase().includes(filter.toLowerCase()));
   if (wanted.length === 0)
     throw new lt.LetheError(
@@ -147,10 +155,7 @@ export async function runBench({
       `bench: no case contains '${filter}'; suites are ${[...new Set(cases.map((c) => c.suite))].join(', ')}`,
     );
   const peer = peers ? await startPyTorch() : null;
-  const readCeilings = async () =>
-    'ceilings' in backend
-      ? await (backend as unknown as { ceilings(): Promise<NonNullable<BenchResult['ceilings']>> }).ceilings()
-      : null;
+  const readCeilings = async (): Promise<BenchResult['ceilings']> => (await backend.ceilings?.()) ?? null;
   const ceilings = await readCeilings();
   onLine(
     `${backend.name}: ${Object.entries(backend.info)
@@ -159,16 +164,27 @@ export async function runBench({
   );
   if (ceilings)
     onLine(
-      `ceilings: ${round(ceilings.gflops)} GFLOP/s FMA, ${round(ceilings.triadGBs)} GB/s triad, ${round(ceilings.pingPongNs)} ns core to core`,
+      `ceilings: ${round(ceilings.gflops)} GFLOP/s FMA, ${round(ceilings.triadGBs)} GB/s triad${ceilings.pingPongNs === undefined ? '' : `, ${round(ceilings.pingPongNs)} ns core to core`}`,
     );
   if (peer) onLine(`peer: ${peer.name}, ${peer.threads} threads, its better memory layout`);
   onLine(row(HEAD));
   const measurements: Measurement[] = [];
+  const profiles: Profile[] = [];
   try {
     for (const c of wanted) {
       const m = await measure(c, peer, ceilings?.gflops ?? null, seconds);
       measurements.push(m);
       onLine(show(m));
+      if (!profiling) continue;
+      const prepared = c.prepare();
+      const run = (): (() => void) => {
+        const result = prepared.run();
+        return () => disposeAll(result);
+      };
+      const p = await profile(backend, c.name, run, seconds, ceilings);
+      prepared.dispose();
+      profiles.push(p);
+      for (const line of [...profileLines(p), '']) onLine(line);
     }
   } finally {
     peer?.close();
@@ -199,5 +215,6 @@ export async function runBench({
     peer: peer?.name ?? null,
     date: new Date().toISOString(),
     measurements,
+    ...(profiling && { profiles }),
   };
 }

@@ -18,6 +18,26 @@ export interface Executable {
   dispose(): void;
 }
 
+/** What a device can do at most, measured by programs of our own: the yardstick for every speed claim. */
+export interface Ceilings {
+  /** Multiply-adds, two operations each, out of registers: 1e9 operations a second. */
+  readonly gflops: number;
+  /** a = b + s * c over arrays far larger than any cache: 1e9 bytes a second. */
+  readonly triadGBs: number;
+}
+
+/** One kernel as the device's own clock saw it. Some backends run an instruction as several kernels. */
+export interface KernelTime {
+  readonly program: Program;
+  /** Number of the instruction in the program. */
+  readonly instruction: number;
+  /** The backend's name for the kernel; empty where the instruction says it all. */
+  readonly kernel: string;
+  /** Seconds from the start of the profile. */
+  readonly start: number;
+  readonly seconds: number;
+}
+
 export interface Backend {
   readonly name: 'reference' | 'cpu' | 'webgpu';
   /** Facts for people: processor, instruction set, threads, adapter. */
@@ -35,6 +55,14 @@ export interface Backend {
   run(executable: Executable, inputs: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]): void;
   /** Resolves when everything enqueued so far has run; rejects with the first failure since the last sync. */
   sync(): Promise<void>;
+  /**
+   * Times every kernel of the runs enqueued from now on until the returned function is called; that one resolves, after
+   * those runs, to their times in the order they ran. One profile at a time. Costs nothing while none is taken. Throws
+   * where the device lacks a clock. A backend without the method cannot profile.
+   */
+  profile?(): () => Promise<readonly KernelTime[]>;
+  /** Takes some tenths of a second; nothing else should run meanwhile. */
+  ceilings?(): Promise<Ceilings>;
   /** Live buffers and their bytes, without pools and arenas. */
   memory(): { buffers: number; bytes: number };
   close(): Promise<void>;

@@ -3,12 +3,14 @@
 // whatever follows it. A replay is one compute pass in one submission; small programs (single operations, in eager work)
 // that follow each other within one turn of JavaScript share a submission. Nothing of Node is loaded here.
 
-import type { Backend, DeviceBuffer, Executable } from '../engine/backend.ts';
+import type { Backend, Ceilings, DeviceBuffer, Executable, KernelTime } from '../engine/backend.ts';
 import { allocate, type DType, type TypedArray } from '../engine/dtype.ts';
 import { check, LetheError } from '../engine/error.ts';
 import type { Program } from '../engine/program.ts';
 import { type ArenaPlan, bufferBytes, planArena } from './arena.ts';
 import { BufferPool, MAP_READ, USAGE } from './buffers.ts';
+import { measureCeilings } from './ceilings.ts';
+import { Clock } from './clock.ts';
 import { describe, requestAdapter, requestDevice, traitsOf } from './device.ts';
 import { lower } from './lower.ts';
 import type { Lowering, Traits } from './lowering.ts';
@@ -26,7 +28,12 @@ export interface Counters {
 export interface WebGpuBackend extends Backend {
   readonly name: 'webgpu';
   readonly device: GPUDevice;
+  readonly traits: Traits;
   counters(): Counters;
+  profile(): () => Promise<readonly KernelTime[]>;
+  ceilings(): Promise<Ceilings>;
+  /** As `compile`, of a program that was lowered already: with other tiles, or to kernels of the caller's own. */
+  load(lowering: Lowering): Executable;
 }
 
 export interface WebGpuOptions {
@@ -93,6 +100,7 @@ class WebGpu implements WebGpuBackend {
   #liveBytes = 0;
   #encoder: GPUCommandEncoder | null = null;
   #pending = 0;
+  #clock: Clock | null = null;
   #counters = { dispatches: 0, submits: 0, pipelines: 0, bindGroups: 0 };
   #failure: LetheError | null = null;
   #lost: LetheError | null = null;
@@ -100,7 +108,7 @@ class WebGpu implements WebGpuBackend {
 
   constructor(
     readonly device: GPUDevice,
-    private readonly traits: Traits,
+    readonly traits: Traits,
     adapterInfo: GPUAdapterInfo,
     private readonly onClose: () => void,
   ) {
@@ -222,8 +230,11 @@ class WebGpu implements WebGpuBackend {
   // ---- programs ------------------------------------------------------------------------------------------------------
 
   compile(program: Program): Executable {
+    return this.load(lower(program, this.traits));
+  }
+  load(lowering: Lowering): Executable {
     this.#open();
-    const lowering = lower(program, this.traits);
+    const { program } = lowering;
     const executable = new GpuExecutable(this, program, lowering, planArena(lowering));
     executable.ready = Promise.all(lowering.kernels.map((k) => this.#pipeline(k))).then(
       (pipelines) => {
@@ -260,9 +271,10 @@ class WebGpu implements WebGpuBackend {
     const copies = ins.map((b, i) =>
       donated.has(i) || !outs.includes(b) ? null : this.#storage.take(b.size),
     );
+    const clock = this.#clock;
     const go = (): void => {
       try {
-        this.#encode(own, ins, outs, copies);
+        this.#encode(own, ins, outs, copies, clock);
       } catch (cause) {
         this.#fail(deviceError(`${own.program.label}: ${messageOf(cause)}`, cause));
       }
@@ -275,10 +287,11 @@ class WebGpu implements WebGpuBackend {
     inputs: readonly GPUBuffer[],
     outputs: readonly GPUBuffer[],
     copies: readonly (GPUBuffer | null)[],
+    clock: Clock | null,
   ): void {
     if (e.error) this.#fail(e.error);
     if (e.error || this.#lost) return;
-    const { kernels, slots } = e.lowering;
+    const { kernels, owners, slots } = e.lowering;
     const { donations } = e.program;
     const encoder = this.#commands();
     const read = inputs.map((b, i) => {
@@ -292,20 +305,24 @@ class WebGpu implements WebGpuBackend {
         const bytes = Math.min(inputs[input].size, outputs[output].size);
         encoder.copyBufferToBuffer(inputs[input], 0, outputs[output], 0, bytes);
       }
-    if (kernels.length > 0) {
-      const pass = encoder.beginComputePass({ label: e.program.label });
-      kernels.forEach((k, n) => {
-        const buffers = k.bindings.map(({ slot }) => {
-          const { kind, index } = slots[slot];
-          if (kind === 'input') return read[index];
-          return kind === 'output' ? outputs[index] : (e.arena as readonly GPUBuffer[])[e.plan.of[slot]];
-        });
-        pass.setPipeline((e.pipelines as readonly GPUComputePipeline[])[n]);
-        pass.setBindGroup(0, this.#bindGroup(e, k, n, buffers));
-        pass.dispatchWorkgroups(Math.min(k.groups, MAX_GROUPS), Math.ceil(k.groups / MAX_GROUPS));
+    const { label } = e.program;
+    const pass = clock || kernels.length === 0 ? null : encoder.beginComputePass({ label });
+    kernels.forEach((k, n) => {
+      const buffers = k.bindings.map(({ slot }) => {
+        const { kind, index } = slots[slot];
+        if (kind === 'input') return read[index];
+        return kind === 'output' ? outputs[index] : (e.arena as readonly GPUBuffer[])[e.plan.of[slot]];
       });
-      pass.end();
-    }
+      const own = clock?.next({ program: e.program, instruction: owners[n], kernel: k.label });
+      const at = (
+        own ? encoder.beginComputePass({ label, timestampWrites: own }) : pass
+      ) as GPUComputePassEncoder;
+      at.setPipeline((e.pipelines as readonly GPUComputePipeline[])[n]);
+      at.setBindGroup(0, this.#bindGroup(e, k, n, buffers));
+      at.dispatchWorkgroups(Math.min(k.groups, MAX_GROUPS), Math.ceil(k.groups / MAX_GROUPS));
+      if (own) at.end();
+    });
+    pass?.end();
     for (const c of copies) if (c) this.#discard(c);
     this.#counters.dispatches += kernels.length;
     this.#pending += kernels.length;
@@ -365,6 +382,26 @@ class WebGpu implements WebGpuBackend {
     const error = await invalid;
     if (error) throw new Error(`${k.label}: ${error.message}`);
     return pipeline;
+  }
+
+  // ---- profiling -----------------------------------------------------------------------------------------------------
+
+  profile(): () => Promise<readonly KernelTime[]> {
+    this.#open();
+    check(this.#clock === null, 'state', () => 'a profile is being taken already');
+    const clock = new Clock(this.device);
+    this.#clock = clock;
+    return async () => {
+      check(this.#clock === clock, 'state', () => 'this profile has ended already');
+      this.#clock = null;
+      await this.#finished();
+      this.#throwFailure(false);
+      return clock.read();
+    };
+  }
+
+  ceilings(): Promise<Ceilings> {
+    return measureCeilings(this);
   }
 
   // ---- submitting ----------------------------------------------------------------------------------------------------

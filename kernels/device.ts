@@ -44,7 +44,7 @@ const LIMITS = [
   'maxComputeWorkgroupSizeX',
 ] as const;
 
-const FEATURES: readonly GPUFeatureName[] = ['subgroups'];
+const FEATURES: readonly GPUFeatureName[] = ['subgroups', 'timestamp-query'];
 
 /** A device with the adapter's own limits, where they are better than the portable ones. */
 export async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {

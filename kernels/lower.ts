@@ -33,7 +33,10 @@ const FUSES = new Set<RootName>(['dot', 'conv', 'convGradInput', 'convGradWeight
 
 export function lower(program: Program, traits: Traits): Lowering {
   const to = new Lowering(program, traits);
-  for (const i of program.instructions) lowerInstruction(i, to);
+  program.instructions.forEach((i, n) => {
+    to.instruction = n;
+    lowerInstruction(i, to);
+  });
   return to;
 }
 

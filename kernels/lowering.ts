@@ -28,6 +28,10 @@ type LoweredSlot = Omit<Slot, 'offset'>;
 export class Lowering {
   readonly slots: LoweredSlot[];
   readonly kernels: Kernel[] = [];
+  /** For each kernel the number of the instruction it is part of. */
+  readonly owners: number[] = [];
+  /** The instruction being lowered. */
+  instruction = 0;
   private readonly shared = new Map<number, number>();
 
   constructor(
@@ -60,7 +64,9 @@ export class Lowering {
     return this.slots.push({ kind: 'temporary', dtype, size, index: -1 }) - 1;
   }
   add(kernel: Kernel): void {
-    if (kernel.groups > 0) this.kernels.push(kernel);
+    if (kernel.groups <= 0) return;
+    this.kernels.push(kernel);
+    this.owners.push(this.instruction);
   }
 }
 

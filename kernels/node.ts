@@ -39,7 +39,8 @@ export async function dawn(options: readonly string[] = []): Promise<GPU> {
 }
 
 export async function openWebGpu(options: NodeOptions = {}): Promise<WebGpuBackend> {
-  let gpu: GPU | null = await dawn(options.dawn);
+  // Timestamps are rounded for pages that should not have a fine clock; whoever runs code here has one.
+  let gpu: GPU | null = await dawn(['disable-dawn-features=timestamp_quantization', ...(options.dawn ?? [])]);
   return createWebGpuBackend({
     allowSoftware: process.env.LETHE_ALLOW_SOFTWARE_GPU === '1',
     ...options,

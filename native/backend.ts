@@ -7,22 +7,21 @@ import { createRequire } from 'node:module';
 import { availableParallelism, cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Backend, DeviceBuffer, Executable } from '../engine/backend.ts';
+import type { Backend, Ceilings, DeviceBuffer, Executable, KernelTime } from '../engine/backend.ts';
 import { allocate, type DType, type TypedArray } from '../engine/dtype.ts';
 import { check, LetheError } from '../engine/error.ts';
 import type { Program } from '../engine/program.ts';
 import { dtypeCode, lower } from './lower.ts';
 
-/** What this machine can do at most, measured: the yardstick for every speed claim. */
-export interface Ceilings {
-  readonly gflops: number;
-  readonly triadGBs: number;
+export interface CpuCeilings extends Ceilings {
+  /** One way between two cores; 0 with one thread. */
   readonly pingPongNs: number;
 }
 
 export interface CpuBackend extends Backend {
   readonly name: 'cpu';
-  ceilings(): Promise<Ceilings>;
+  profile(): () => Promise<readonly KernelTime[]>;
+  ceilings(): Promise<CpuCeilings>;
 }
 
 /** The addon's own surface (native/src/addon.cc). */
@@ -36,7 +35,9 @@ interface NativeRuntime {
   run(program: number, buffers: Uint32Array, count: number): void;
   sync(): Promise<void>;
   memory(): { buffers: number; bytes: number; pooled: number };
-  ceilings(): Promise<Ceilings>;
+  ceilings(): Promise<CpuCeilings>;
+  startProfile(): void;
+  stopProfile(): Promise<Float64Array>;
   close(): void;
 }
 interface Addon {
@@ -74,6 +75,8 @@ class Cpu implements CpuBackend {
   #runtime: NativeRuntime;
   #closed = false;
   #ids = new Uint32Array(64);
+  /** Programs that were enqueued since the profile began, while one is taken. */
+  #profiled: Program[] | null = null;
 
   constructor(
     addon: Addon,
@@ -143,6 +146,24 @@ class Cpu implements CpuBackend {
     for (const b of inputs) this.#ids[at++] = this.#own(b).id;
     for (const b of outputs) this.#ids[at++] = this.#own(b).id;
     this.#call(() => this.#runtime.run(own.id, this.#ids, count), own.program.label);
+    this.#profiled?.push(own.program);
+  }
+
+  profile(): () => Promise<readonly KernelTime[]> {
+    this.#call(() => this.#runtime.startProfile());
+    const programs: Program[] = [];
+    this.#profiled = programs;
+    return async () => {
+      this.#profiled = null;
+      const times = await this.#wait(this.#call(() => this.#runtime.stopProfile()));
+      let at = 0;
+      return programs.flatMap((program) =>
+        program.instructions.map((_, instruction) => {
+          const [start, end] = [times[at++], times[at++]];
+          return { program, instruction, kernel: '', start, seconds: end - start };
+        }),
+      );
+    };
   }
 
   sync(): Promise<void> {
@@ -155,7 +176,7 @@ class Cpu implements CpuBackend {
     return { buffers, bytes };
   }
 
-  ceilings(): Promise<Ceilings> {
+  ceilings(): Promise<CpuCeilings> {
     return this.#wait(this.#call(() => this.#runtime.ceilings()));
   }
 

@@ -1,13 +1,15 @@
 // `lethe bench`: measures the engine on this machine. The cases and the measuring are bench/.
 
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { LetheError } from '../../engine/error.ts';
 import { define, type World } from '../context.ts';
 
 interface Flags {
   readonly peers?: boolean;
   readonly seconds: number;
-  readonly device: 'cpu' | 'reference';
+  readonly device: 'cpu' | 'webgpu' | 'reference';
+  readonly profile?: boolean;
+  readonly trace?: string;
   /** True, or the file to write. */
   readonly json?: boolean | string;
 }
@@ -19,26 +21,49 @@ export function register(program: Command, world: World): void {
     'bench [filter]',
     {
       summary: 'Measure the engine on this machine: its ceilings first, then operations and training steps.',
-      examples: ['lethe bench', 'lethe bench conv --peers', 'lethe bench --json bench.json'],
+      examples: [
+        'lethe bench',
+        'lethe bench conv --peers',
+        'lethe bench --json bench.json',
+        'lethe bench "resnet18 step" --device webgpu --profile --trace trace.json',
+      ],
     },
     (command) =>
       command
         .option('--peers', 'measure PyTorch beside each case (LETHE_PEER_PYTHON, else python3)')
         .option('--seconds <n>', 'seconds for each side of a case', positive, 1)
-        .option('--device <name>', 'cpu or reference', 'cpu')
+        .addOption(
+          new Option('--device <name>', 'where').choices(['cpu', 'webgpu', 'reference']).default('cpu'),
+        )
+        .option('--profile', 'time every kernel, and compare each with the ceilings')
+        .option('--trace <file>', 'the profiled kernels as a trace for chrome://tracing; profiles')
         .option('--json [file]', 'the measurements as JSON, into a file or on stdout'),
     async (context, [filter], flags) => {
       const { runBench } = await load();
-      const { peers, seconds, device, json } = flags;
+      const { peers, seconds, device, json, trace } = flags;
+      const profile = flags.profile || trace !== undefined;
       // Lines are the data, as they come, unless JSON is.
       const onLine = (line: string) =>
         json === true ? context.say(line) : void context.world.stdout.write(`${line}\n`);
       try {
-        const result = await runBench({ peers, seconds, device, filter, onLine });
-        if (json === true) context.put(result, '');
-        if (typeof json !== 'string') return;
+        const { profiles = [], ...result } = await runBench({
+          peers,
+          seconds,
+          device,
+          filter,
+          profile,
+          onLine,
+        });
+        // Kernels go to the trace; the summary of each case goes with its measurements.
+        const summaries = profiles.map(({ kernels: _, ...summary }) => summary);
+        const data = profile ? { ...result, profiles: summaries } : result;
+        if (json === true) context.put(data, '');
         const { writeFileAtomic } = await import('../../unlearn/files.ts');
-        await writeFileAtomic(json, `${JSON.stringify(result, null, 1)}\n`);
+        if (typeof json === 'string') await writeFileAtomic(json, `${JSON.stringify(data, null, 1)}\n`);
+        if (trace === undefined) return;
+        const { traceOf } = await import('../../bench/profile.ts');
+        await writeFileAtomic(trace, `${JSON.stringify(traceOf(profiles, device))}\n`);
+        context.say(`trace written to ${trace}: open it in chrome://tracing or ui.perfetto.dev`);
       } finally {
         await (await import('../../index.ts')).close();
       }

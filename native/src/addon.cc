@@ -3,6 +3,8 @@
 #define NAPI_VERSION 8
 #include <napi.h>
 
+#include <algorithm>
+
 #include "isa.h"
 #include "peak.h"
 #include "runtime.h"
@@ -16,6 +18,7 @@ struct Pending {
   Napi::ObjectReference keep;  // what the promise resolves to, or empty
   Failure failure;
   std::optional<Ceilings> ceilings;
+  std::shared_ptr<Profile> profile;
 };
 
 class Addon : public Napi::ObjectWrap<Addon> {
@@ -27,6 +30,7 @@ class Addon : public Napi::ObjectWrap<Addon> {
         InstanceMethod("compile", &Addon::compile), InstanceMethod("dispose", &Addon::dispose),
         InstanceMethod("run", &Addon::run), InstanceMethod("sync", &Addon::sync),
         InstanceMethod("memory", &Addon::memory), InstanceMethod("ceilings", &Addon::ceilings),
+        InstanceMethod("startProfile", &Addon::startProfile), InstanceMethod("stopProfile", &Addon::stopProfile),
         InstanceMethod("close", &Addon::close),
     });
   }
@@ -68,7 +72,7 @@ class Addon : public Napi::ObjectWrap<Addon> {
 
   // A pending result is made and deleted on JavaScript's thread only: it holds references into its heap.
   Pending* await(Napi::Env env, Napi::Object keep = {}) {
-    auto* p = new Pending{Napi::Promise::Deferred::New(env), {}, {}, {}};
+    auto* p = new Pending{Napi::Promise::Deferred::New(env), {}, {}, {}, {}};
     if (!keep.IsEmpty()) p->keep = Napi::Persistent(keep);
     if (pending_++ == 0) back_.Ref(env);
     return p;
@@ -94,6 +98,12 @@ class Addon : public Napi::ObjectWrap<Addon> {
       o.Set("triadGBs", p.ceilings->triadGBs);
       o.Set("pingPongNs", p.ceilings->pingPongNs);
       return p.deferred.Resolve(o);
+    }
+    if (p.profile) {
+      const std::vector<double>& times = p.profile->times;
+      Napi::Float64Array a = Napi::Float64Array::New(env, times.size());
+      std::copy(times.begin(), times.end(), a.Data());
+      return p.deferred.Resolve(a);
     }
     p.deferred.Resolve(p.keep.IsEmpty() ? env.Undefined() : p.keep.Value());
   }
@@ -164,6 +174,20 @@ class Addon : public Napi::ObjectWrap<Addon> {
         pool.wake();
         p->ceilings = measureCeilings(pool);
       });
+      runtime_->queue().notify([this, p](const Failure& f) { deliver(p, f); }, false);
+      return promise;
+    });
+  }
+  void startProfile(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { runtime_->startProfile(); });
+  }
+  // Resolves to a Float64Array: when each kernel began and ended, in seconds.
+  Napi::Value stopProfile(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      std::shared_ptr<Profile> profile = runtime_->stopProfile();
+      Pending* p = await(info.Env());
+      p->profile = std::move(profile);
+      const Napi::Value promise = p->deferred.Promise();
       runtime_->queue().notify([this, p](const Failure& f) { deliver(p, f); }, false);
       return promise;
     });

@@ -33,7 +33,8 @@ Program::Program(Description description, int threads) : description_(std::move(
   }
 }
 
-void Program::run(Pool& pool, char* const* bound, char* scratch, std::vector<char*>& memory) const {
+void Program::run(Pool& pool, char* const* bound, char* scratch, std::vector<char*>& memory,
+                  Profile* profile) const {
   memory.clear();
   for (const Slot& s : description_.slots) {
     if (s.kind == Slot::Temporary) memory.push_back(scratch + s.offset);
@@ -42,7 +43,15 @@ void Program::run(Pool& pool, char* const* bound, char* scratch, std::vector<cha
   const Workspace workspace{scratch + arena_, scratch + arena_ + shared_, private_};
   const Frame frame{pool, memory.data(), workspace};
   if (cost_ > kGrain) pool.wake();
-  for (const KernelPtr& k : kernels_) k->run(frame);
+  if (!profile) {
+    for (const KernelPtr& k : kernels_) k->run(frame);
+    return;
+  }
+  for (const KernelPtr& k : kernels_) {
+    profile->mark();
+    k->run(frame);
+    profile->mark();
+  }
 }
 
 }  // namespace lethe

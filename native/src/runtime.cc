@@ -75,7 +75,7 @@ void Runtime::run(uint32_t program, const uint32_t* buffers, size_t count) {
     const size_t have = bound[static_cast<size_t>(s.kind == Slot::Input ? s.index : d.inputs + s.index)]->bytes;
     require(have >= static_cast<size_t>(s.bytes()), "a buffer is smaller than the program's slot");
   }
-  queue_.push([this, p, bound = std::move(bound), scratch = scratch_](Pool& pool) {
+  queue_.push([this, p, bound = std::move(bound), scratch = scratch_, profile = profile_](Pool& pool) {
     const size_t needed = p->scratchBytes();
     if (needed && (!scratch->block || scratch->block->bytes < needed)) {
       scratch->block = nullptr;
@@ -84,8 +84,17 @@ void Runtime::run(uint32_t program, const uint32_t* buffers, size_t count) {
     std::vector<char*> addresses;
     addresses.reserve(bound.size());
     for (const BlockPtr& b : bound) addresses.push_back(b->data);
-    p->run(pool, addresses.data(), scratch->block ? scratch->block->data : nullptr, scratch->memory);
+    p->run(pool, addresses.data(), scratch->block ? scratch->block->data : nullptr, scratch->memory, profile.get());
   });
+}
+
+void Runtime::startProfile() {
+  require(!profile_, "a profile is being taken already");
+  profile_ = std::make_shared<Profile>();
+}
+std::shared_ptr<Profile> Runtime::stopProfile() {
+  require(profile_ != nullptr, "no profile is being taken");
+  return std::move(profile_);
 }
 
 }  // namespace lethe

@@ -55,6 +55,9 @@ class Runtime {
   uint32_t compile(const std::string& label, const double* words, size_t count);
   void dispose(uint32_t program);
   void run(uint32_t program, const uint32_t* buffers, size_t count);
+  // Times the kernels of the runs enqueued between the two calls; the second gives what it has once they are through.
+  void startProfile();
+  std::shared_ptr<Profile> stopProfile();
 
   Queue& queue() { return queue_; }
   size_t buffers() const { return buffers_.live(); }
@@ -68,6 +71,7 @@ class Runtime {
   Handles<BlockPtr> buffers_;
   size_t bytes_ = 0;
   Handles<std::shared_ptr<Program>> programs_;
+  std::shared_ptr<Profile> profile_;
   // Only the queue's thread touches these: all programs share one scratch block, because one runs at a time.
   struct Scratch {
     BlockPtr block;

@@ -1,0 +1,86 @@
+// What an instruction has to do at least: its arithmetic, and the bytes that must come from memory and go back to it
+// once. Counted from the planned program, whatever the backend makes of it; with the machine's ceilings that gives the
+// shortest time there can be, which measured times are compared with (the roofline model: Williams, Waterman and
+// Patterson, 2009).
+
+import type { Ceilings } from '../engine/backend.ts';
+import { bytesOf, sizeOf } from '../engine/dtype.ts';
+import type { Body, Instruction, Program } from '../engine/program.ts';
+
+export interface Work {
+  /** Two for each multiply-add of a product, one for each elementwise step or reduced element. */
+  readonly flops: number;
+  /** Every element that is read or written, once. */
+  readonly bytes: number;
+}
+
+/** Multiply-adds of a product or convolution, times two, as if done directly; 0 for all else. */
+export function productFlops({ root, inputs, outputs, params }: Instruction): number {
+  const [a, b] = inputs;
+  const [y] = outputs;
+  switch (root) {
+    case 'dot':
+      return 2 * sizeOf(y.shape) * (a.shape.at(params.transposeA ? -2 : -1) as number);
+    // [kh, kw, C / groups] products for each element of the convolution's result.
+    case 'conv':
+      return 2 * sizeOf(y.shape) * sizeOf(b.shape.slice(1, 4));
+    case 'convGradInput':
+      return 2 * sizeOf(a.shape) * sizeOf(b.shape.slice(1, 4));
+    case 'convGradWeight':
+      return 2 * sizeOf(b.shape) * sizeOf(y.shape.slice(1, 4));
+    default:
+      return 0;
+  }
+}
+
+/** Steps that compute nothing: constants, and changes of type. */
+const FREE: ReadonlySet<string> = new Set(['full', 'convert']);
+const REDUCTIONS: ReadonlySet<string | null> = new Set(['sum', 'max', 'min', 'argmax', 'argmin', 'moments']);
+
+export function workOf(program: Program, i: Instruction): Work {
+  let flops = productFlops(i);
+  let bytes = 0;
+  const { slots } = program;
+  // A slot that is read through several views comes from memory once.
+  const read = new Map<number, number>();
+  const reads = (slot: number, elements: number): void => {
+    if (slot >= 0) read.set(slot, Math.min(slots[slot].size, Math.max(read.get(slot) ?? 0, elements)));
+  };
+  const writes = (slot: number, elements: number): void => {
+    if (slot >= 0) bytes += elements * bytesOf(slots[slot].dtype);
+  };
+  const ofBody = (body: Body): void => {
+    const elements = sizeOf(body.shape);
+    for (const v of body.inputs) reads(v.slot, sizeOf(body.shape.filter((_, d) => v.strides[d] !== 0)));
+    flops += elements * (body.steps.filter((s) => !FREE.has(s.op)).length + body.reductions.length);
+    for (const s of body.stores) writes(s.slot, elements);
+    for (const r of body.reductions) writes(r.slot, sizeOf(body.shape.filter((_, d) => !r.axes.includes(d))));
+  };
+  if (REDUCTIONS.has(i.root)) flops += sizeOf(i.inputs[0].shape);
+  for (const o of i.inputs) reads(o.slot, sizeOf(o.shape));
+  for (const o of i.outputs) writes(o.slot, sizeOf(o.shape));
+  for (const p of i.prologues ?? []) if (p) ofBody(p);
+  if (i.body) ofBody(i.body);
+  for (const [slot, elements] of read) bytes += elements * bytesOf(slots[slot].dtype);
+  return { flops, bytes };
+}
+
+/** The shortest time in seconds: arithmetic at its ceiling or traffic at its own, whichever takes longer. */
+export const shortest = ({ flops, bytes }: Work, { gflops, triadGBs }: Ceilings): number =>
+  Math.max(flops / gflops, bytes / triadGBs) / 1e9;
+
+/** An instruction in a line: its root, the shape of its result, what is fused to it. */
+export function nameOf({ root, inputs, outputs, body }: Instruction): string {
+  const parts: string[] = [];
+  if (root)
+    parts.push(
+      `${root} ${inputs.map((o) => o.shape.join('x') || '1').join(' ')} -> ${outputs[0].shape.join('x') || '1'}`,
+    );
+  if (body) {
+    const steps = body.steps.filter((s) => !FREE.has(s.op)).map((s) => s.op as string);
+    const ops = [...steps, ...new Set(body.reductions.map((r) => `reduce ${r.op}`))];
+    const shown = ops.length > 4 ? [...ops.slice(0, 3), `${ops.length - 3} more`] : ops;
+    parts.push(`${root ? '+ ' : `${body.shape.join('x') || '1'}: `}${shown.join(', ') || 'copy'}`);
+  }
+  return parts.join(' ');
+}
