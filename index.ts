@@ -23,11 +23,20 @@ type Named = 'cpu' | 'webgpu' | 'reference';
 async function open(name: Named, exact?: boolean): Promise<Backend> {
   const key = exact === undefined ? name : `${name} exact=${exact}`;
   const known = opened.get(key);
-  if (known) return known;
+  if (known && (await works(known))) return known;
+  await known?.close();
   const backend = await MAKE[name](exact);
   opened.set(key, backend);
   return backend;
 }
+
+/** A failure is told once, by the next sync; that a device is lost, by each. */
+const works = (backend: Backend): Promise<boolean> => {
+  const synced = (): Promise<boolean> => backend.sync().then(() => true);
+  return synced()
+    .catch(synced)
+    .catch(() => false);
+};
 
 const inNode = typeof process === 'object' && typeof process.versions?.node === 'string';
 

@@ -23,6 +23,9 @@ export interface Counters {
   readonly submits: number;
   readonly pipelines: number;
   readonly bindGroups: number;
+  /** Buffers that exist on the device now, and their bytes: of tensors, of programs, and kept to be used again. */
+  readonly buffers: number;
+  readonly bytes: number;
 }
 
 export interface WebGpuBackend extends Backend {
@@ -120,12 +123,15 @@ class WebGpu implements WebGpuBackend {
       bufferBytes: device.limits.maxBufferSize,
     };
     const { storage, copySource, copyTarget, mapRead } = USAGE;
-    this.#storage = new BufferPool(device, storage | copySource | copyTarget, 'lethe', KEPT_BYTES);
-    this.#staging = new BufferPool(device, mapRead | copyTarget, 'lethe read', STAGING_BYTES);
+    const full = (bytes: number): void => this.#full(bytes);
+    this.#storage = new BufferPool(device, storage | copySource | copyTarget, 'lethe', KEPT_BYTES, full);
+    this.#staging = new BufferPool(device, mapRead | copyTarget, 'lethe read', STAGING_BYTES, full);
     device.addEventListener('uncapturederror', this.#onError);
     void device.lost.then(({ reason, message }) => {
       if (this.#closed) return;
-      this.#lost = deviceError(`the device was lost (${reason}): ${message}`);
+      this.#lost = deviceError(
+        `the device was lost (${reason}: ${message}) and all that was on it; begin again, a run goes on from its last checkpoint; if this comes back, try smaller batches or device 'cpu'`,
+      );
       this.#failure ??= this.#lost;
     });
   }
@@ -139,7 +145,8 @@ class WebGpu implements WebGpuBackend {
     return dtype !== 'float64';
   }
   counters(): Counters {
-    return { ...this.#counters };
+    const [a, b] = [this.#storage.held, this.#staging.held];
+    return { ...this.#counters, buffers: a.buffers + b.buffers, bytes: a.bytes + b.bytes };
   }
   memory(): { buffers: number; bytes: number } {
     return { buffers: this.#live.size, bytes: this.#liveBytes };
@@ -199,13 +206,13 @@ class WebGpu implements WebGpuBackend {
     try {
       await mapped;
     } catch (cause) {
-      staging.destroy();
+      this.#staging.destroy(staging);
       this.#throwFailure(false);
       throw deviceError('a result could not be read', cause);
     }
     new Uint8Array(result.buffer).set(new Uint8Array(staging.getMappedRange(0, bytes)));
     staging.unmap();
-    if (!this.#staging.give(staging)) staging.destroy();
+    if (!this.#staging.give(staging)) this.#staging.destroy(staging);
     this.#throwFailure(false);
     return result;
   }
@@ -223,7 +230,7 @@ class WebGpu implements WebGpuBackend {
     if (this.#storage.give(buffer)) return;
     this.#queue.add(() => {
       this.#flush();
-      buffer.destroy();
+      this.#storage.destroy(buffer);
     });
   }
 
@@ -380,7 +387,10 @@ class WebGpu implements WebGpuBackend {
     });
     pipeline.catch(() => {});
     const error = await invalid;
-    if (error) throw new Error(`${k.label}: ${error.message}`);
+    if (error)
+      throw new Error(
+        `${k.label}: the driver refuses a kernel, a fault in Lethe or in the driver; device 'cpu' does without both: ${error.message}`,
+      );
     return pipeline;
   }
 
@@ -437,8 +447,8 @@ class WebGpu implements WebGpuBackend {
     if (this.#closed) return;
     await this.#finished();
     this.#closed = true;
-    for (const b of this.#live) b.gpu.destroy();
-    for (const e of this.#executables) for (const b of e.arena ?? []) b.destroy();
+    for (const b of this.#live) this.#storage.destroy(b.gpu);
+    for (const e of this.#executables) for (const b of e.arena ?? []) this.#storage.destroy(b);
     this.#live.clear();
     this.#liveBytes = 0;
     this.#executables.clear();
@@ -454,6 +464,19 @@ class WebGpu implements WebGpuBackend {
 
   #fail(error: LetheError): void {
     this.#failure ??= error;
+  }
+  /** The device had no memory for a buffer. What went wrong with that buffer since then is a consequence. */
+  #full(bytes: number): void {
+    const { buffers, bytes: all } = this.#storage.held;
+    const mebibytes = (n: number): string => `${Math.ceil(n / 2 ** 20)} MiB`;
+    const others = `${buffers - 1} buffers of ${mebibytes(all - bytes)} in all`;
+    this.#failure = deviceError(
+      `out of memory: no room for ${mebibytes(bytes)} beside ${others}; use smaller batches, dispose what is not needed, or use device 'cpu'`,
+    );
+    this.#queue.add(() => {
+      this.#flush();
+      this.#storage.clear();
+    });
   }
   #throwFailure(clear: boolean): void {
     const failure = this.#failure;
