@@ -52,6 +52,7 @@ export class Carrier {
         const needed = cell.method === null || cell.label === 'retrain';
         const own = cause instanceof LetheError && cause.kind === 'io';
         if (needed || own || this.options.failFast || this.options.signal?.aborted) throw cause;
+        if (cause instanceof LetheError && cause.kind === 'device') await this.#reopen(cause);
         const reason = reasonOf(cause);
         this.#failures.push({ cell: cell.id, reason });
         this.tell({
@@ -68,6 +69,12 @@ export class Carrier {
     });
     if (this.#failures.length === 0) await rm(join(out, 'unfinished'), { recursive: true, force: true });
     return { recipe: this.recipe, plan: this.plan, results, step: null, failures: this.#failures };
+  }
+
+  /** A lost device takes the other methods with it, unless the same one opens again. */
+  async #reopen(cause: LetheError): Promise<void> {
+    const again = await this.parts.open(this.recipe.device);
+    if (JSON.stringify(again) !== JSON.stringify(this.device)) throw cause;
   }
 
   async #make(cell: PlannedCell, place: Place): Promise<CellRecord> {

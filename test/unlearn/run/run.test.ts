@@ -224,6 +224,32 @@ describe('stopping and going on', () => {
     rmSync(out, { recursive: true });
     await expect(go(toyRecipe(), { parts: retrain })).rejects.toThrow('the loss is not a number');
   });
+
+  it('after a device failed the same one is opened again; the run ends where that cannot be', async () => {
+    const lost = new LetheError('device', 'the device was lost');
+    const parts = toyParts({ fail: { method: 'finetune', error: lost } });
+    let opened = 0;
+    const open: typeof parts.open = (name) => {
+      opened++;
+      return parts.open(name);
+    };
+    const { outcome } = await go(toyRecipe(), { parts: { ...parts, open } });
+    expect(opened).toBe(2);
+    expect(outcome.results?.runs.map((r) => r.method)).toEqual(['original', 'retrain', 'boundaryShrink']);
+    rmSync(out, { recursive: true });
+    let first = true;
+    const another: typeof parts.open = async (name) => {
+      const device = await parts.open(name);
+      if (first) {
+        first = false;
+        return device;
+      }
+      return { ...device, backend: 'another' };
+    };
+    await expect(go(toyRecipe(), { parts: { ...parts, open: another } })).rejects.toThrow(
+      'the device was lost',
+    );
+  });
 });
 
 describe('the folder', { timeout: 30_000 }, () => {
