@@ -45,8 +45,11 @@ export interface Backend {
   supports(dtype: DType): boolean;
   /** Uninitialised memory of at least `bytes` bytes (0 is allowed). */
   allocate(bytes: number): DeviceBuffer;
-  /** Fills a fresh buffer; the data is copied before the call returns. */
-  write(buffer: DeviceBuffer, data: TypedArray): void;
+  /**
+   * Fills a fresh buffer; the data is copied before the call returns. `dtype` says what the elements are to be where
+   * their array does not: float16.
+   */
+  write(buffer: DeviceBuffer, data: TypedArray, dtype?: DType): void;
   /** The first `length` elements, after all work enqueued so far. Rejects if any of that work failed. */
   read(buffer: DeviceBuffer, dtype: DType, length: number): Promise<TypedArray>;
   free(buffer: DeviceBuffer): void;

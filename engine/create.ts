@@ -1,6 +1,6 @@
 // Making tensors: from data, and constants.
 
-import { allocate, type DType, type Shape, showShape, sizeOf, type TypedArray } from './dtype.ts';
+import { allocate, type DType, roundTo, type Shape, showShape, sizeOf, type TypedArray } from './dtype.ts';
 import { check, LetheError } from './error.ts';
 import { convert, equal, full as fullPrimitive } from './primitives/elementwise.ts';
 import { iota } from './primitives/movement.ts';
@@ -103,7 +103,7 @@ function cast(source: ArrayLike<number>, dtype: DType): TypedArray {
   const out = allocate(dtype, source.length);
   if (dtype === 'bool') for (let i = 0; i < source.length; i++) out[i] = source[i] !== 0 ? 1 : 0;
   else out.set(source);
-  return out;
+  return roundTo(out, dtype);
 }
 
 /** `value` everywhere. */
@@ -130,7 +130,7 @@ export function arange(a: number, b?: number, step = 1, dtype?: DType): Tensor {
   if (start === 0 && step === 1) return iota([n], 0, type);
   const out = allocate(type, n);
   for (let i = 0; i < n; i++) out[i] = start + i * step;
-  return upload(out, [n], type);
+  return upload(roundTo(out, type), [n], type);
 }
 /** The unit matrix, n x (columns or n). */
 export function eye(n: number, columns = n, dtype: DType = floatType()): Tensor {

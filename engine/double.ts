@@ -60,7 +60,9 @@ export class DoubleWorld {
         'state',
         `checkGradients: met ${showAval(x)} of another device that tracing did not find`,
       );
-    return x.dtype === 'float32' ? (unstaged(() => convert(x, 'float64')) as Concrete) : x;
+    return isFloat(x.dtype) && x.dtype !== 'float64'
+      ? (unstaged(() => convert(x, 'float64')) as Concrete)
+      : x;
   }
   /** Runs f here. The results are concrete; `calls` are in the order in which they were computed. */
   run<R>(f: () => R): { result: R; calls: Call[] } {

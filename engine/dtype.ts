@@ -1,7 +1,10 @@
-// Element types, and what each is stored as. Every type but float64 takes four bytes an element on every device
-// (a bool is a 0 or 1 in 32 bits), so that kernels need one lane width only; float64 exists on the reference backend.
+// Element types, and what each is stored as. Every type but float64 and float16 takes four bytes an element on every
+// device (a bool is a 0 or 1 in 32 bits), so that kernels need few lane widths. float64 exists on the reference backend;
+// float16 is a format of memory, computed with in float32, and exists there and on WebGPU with shader-f16.
 
-export type DType = 'float32' | 'float64' | 'int32' | 'uint32' | 'bool';
+import { roundHalf } from './half.ts';
+
+export type DType = 'float16' | 'float32' | 'float64' | 'int32' | 'uint32' | 'bool';
 export type TypedArray = Float32Array | Float64Array | Int32Array | Uint32Array;
 export type Shape = readonly number[];
 
@@ -11,8 +14,10 @@ export interface Aval {
   readonly dtype: DType;
 }
 
-export const bytesOf = (dtype: DType): number => (dtype === 'float64' ? 8 : 4);
-export const isFloat = (dtype: DType): boolean => dtype === 'float32' || dtype === 'float64';
+/** Bytes of an element on a device. */
+export const bytesOf = (dtype: DType): number => (dtype === 'float64' ? 8 : dtype === 'float16' ? 2 : 4);
+export const isFloat = (dtype: DType): boolean =>
+  dtype === 'float16' || dtype === 'float32' || dtype === 'float64';
 
 export const sizeOf = (shape: Shape): number => {
   let n = 1;
@@ -20,9 +25,13 @@ export const sizeOf = (shape: Shape): number => {
   return n;
 };
 
-/** A zero-filled array that can hold `length` elements of `dtype`. Bools are stored as Int32Array of 0 and 1. */
+/**
+ * A zero-filled array that can hold `length` elements of `dtype`. Bools are stored as Int32Array of 0 and 1, float16 as
+ * Float32Array of numbers that half precision can hold.
+ */
 export function allocate(dtype: DType, length: number): TypedArray {
   switch (dtype) {
+    case 'float16':
     case 'float32':
       return new Float32Array(length);
     case 'float64':
@@ -32,6 +41,12 @@ export function allocate(dtype: DType, length: number): TypedArray {
     default:
       return new Int32Array(length);
   }
+}
+
+/** Rounds elements, in place, to what `dtype` can hold where their array can hold more. */
+export function roundTo(data: TypedArray, dtype: DType): TypedArray {
+  if (dtype === 'float16') for (let i = 0; i < data.length; i++) data[i] = roundHalf(data[i]);
+  return data;
 }
 
 export const showShape = (shape: Shape): string => `[${shape.join(', ')}]`;

@@ -58,7 +58,7 @@ const floatOf = (dtype: DType | undefined): DType => {
 export const normal = (k: Tensor, shape: Shape, dtype?: DType): Tensor =>
   random(k, { shape, distribution: 'normal', dtype: floatOf(dtype) });
 
-/** Uniform in [low, high), in steps of 2^-24 of the range. */
+/** Uniform in [low, high), in steps of 2^-24 (float16: 2^-11) of the range. */
 export function uniform(k: Tensor, shape: Shape, low = 0, high = 1, dtype?: DType): Tensor {
   const u = random(k, { shape, distribution: 'uniform', dtype: floatOf(dtype) });
   return low === 0 && high === 1 ? u : ops.add(ops.mul(u, high - low), low);

@@ -2,12 +2,21 @@
 // float64. It is the oracle for all other backends and the place to read what a program means; it is not fast.
 
 import type { Backend, DeviceBuffer, Executable } from './backend.ts';
-import { allocate, type DType, type TypedArray } from './dtype.ts';
+import { type Aval, allocate, type DType, roundTo, type TypedArray } from './dtype.ts';
 import { LetheError } from './error.ts';
 import { primitives } from './primitives/index.ts';
 import { stridedCopy } from './primitives/rules.ts';
-import type { NDArray } from './primitives/types.ts';
+import type { NDArray, Primitive } from './primitives/types.ts';
 import type { Body, Instruction, Program, View } from './program.ts';
+
+/** What a primitive's record computes, rounded to the types of its results. */
+export const compute = (
+  primitive: Primitive,
+  inputs: readonly NDArray[],
+  params: object,
+  outputs: readonly Aval[],
+): TypedArray[] =>
+  primitive.reference(inputs, params, outputs).map((data, k) => roundTo(data, outputs[k].dtype));
 
 class ReferenceBuffer implements DeviceBuffer {
   data: TypedArray | null = null;
@@ -54,11 +63,8 @@ function evaluateBody(memory: Memory, body: Body, root: NDArray | null): NDArray
     const primitive = primitives[s.op];
     const params =
       s.op === 'full' ? { shape: body.shape, value: s.value, dtype: s.dtype } : { dtype: s.dtype };
-    const [data] = primitive.reference(
-      s.args.map((a) => values[a]),
-      params,
-      [{ shape: body.shape, dtype: s.dtype }],
-    );
+    const args = s.args.map((a) => values[a]);
+    const [data] = compute(primitive, args, params, [{ shape: body.shape, dtype: s.dtype }]);
     values.push({ shape: body.shape, dtype: s.dtype, data });
   }
   return values;
@@ -72,7 +78,7 @@ function execute(i: Instruction, memory: Memory): void {
       if (prologue) return { ...(evaluateBody(memory, prologue, null).at(-1) as NDArray), shape: o.shape };
       return { shape: o.shape, dtype: o.dtype, data: memory.read(o.slot) };
     });
-    const outs = primitives[i.root].reference(operands, i.params, i.outputs);
+    const outs = compute(primitives[i.root], operands, i.params, i.outputs);
     i.outputs.forEach((o, k) => {
       memory.write(o.slot, outs[k]);
     });
@@ -84,7 +90,7 @@ function execute(i: Instruction, memory: Memory): void {
   for (const r of i.body.reductions) {
     const x = values[r.value];
     const shape = x.shape.filter((_, d) => !r.axes.includes(d));
-    memory.write(r.slot, primitives[r.op].reference([x], { axes: r.axes }, [{ shape, dtype: x.dtype }])[0]);
+    memory.write(r.slot, compute(primitives[r.op], [x], { axes: r.axes }, [{ shape, dtype: x.dtype }])[0]);
   }
 }
 

@@ -25,17 +25,26 @@ export function device(): Device {
 }
 export const floatType = (): 'float32' | 'float64' => device().dtype;
 
+const OTHERS: Partial<Record<DType, string>> = {
+  float16: "device 'webgpu' has on adapters with shader-f16, and 'reference'",
+  float64: "device 'reference' has",
+};
+/** @throws 'dtype' with the devices that have it, where this one does not. */
+export function checkSupport(backend: Backend, dtype: DType): void {
+  check(
+    backend.supports(dtype),
+    'dtype',
+    () => `device '${backend.name}' has no ${dtype} here; ${OTHERS[dtype]}`,
+  );
+}
+
 /** Makes a backend current and returns the one before. Tensors stay with the backend that made them. */
 export function useBackend(backend: Backend | null, dtype: 'float32' | 'float64' = 'float32'): void {
   if (backend === null) {
     current = null;
     return;
   }
-  check(
-    backend.supports(dtype),
-    'dtype',
-    () => `${backend.name} cannot compute in ${dtype}; the reference backend can`,
-  );
+  checkSupport(backend, dtype);
   current = { backend, dtype };
 }
 /** Runs f with another backend current; f must not be suspended while another user of the engine runs. */
@@ -56,9 +65,9 @@ export async function withBackend<R>(
 /** A tensor on the current device holding a copy of `data`, whose class fixes how many bytes an element takes. */
 export function upload(data: TypedArray, shape: Shape, dtype: DType): Concrete {
   const { backend } = device();
-  check(backend.supports(dtype), 'dtype', () => `${backend.name} has no ${dtype}; the reference backend has`);
+  checkSupport(backend, dtype);
   const buffer = backend.allocate(data.length * bytesOf(dtype));
-  backend.write(buffer, data);
+  backend.write(buffer, data, dtype);
   return new Concrete(shape, dtype, new Storage(backend, buffer));
 }
 
@@ -76,6 +85,7 @@ export class Compiled {
     label: string,
     donated: readonly number[] = [],
   ) {
+    for (const { outputs } of graph.equations) for (const v of outputs) checkSupport(backend, v.dtype);
     const { program, results } = lower(graph, label, donated);
     this.results = results;
     this.executable = backend.compile(program);

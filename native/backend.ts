@@ -93,7 +93,7 @@ class Cpu implements CpuBackend {
   }
 
   supports(dtype: DType): boolean {
-    return dtype !== 'float64';
+    return dtype !== 'float64' && dtype !== 'float16';
   }
 
   allocate(bytes: number): DeviceBuffer {

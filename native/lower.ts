@@ -111,15 +111,14 @@ const ROOTS: Record<RootName, Encoder> = {
 const SLOT_KINDS: Record<Slot['kind'], number> = { input: 0, output: 1, temporary: 2 };
 const REDUCTIONS: Record<'sum' | 'max' | 'min', number> = { sum: 0, max: 1, min: 2 };
 
-const DTYPES: Record<Exclude<DType, 'float64'>, number> = { float32: 0, int32: 1, uint32: 2, bool: 3 };
+const DTYPES: Partial<Record<DType, number>> = { float32: 0, int32: 1, uint32: 2, bool: 3 };
 export const dtypeCode = (dtype: DType): number => {
-  if (dtype === 'float64') {
-    throw new LetheError(
-      'dtype',
-      "the CPU backend computes in float32; for float64 use the reference backend (init({ device: 'reference', dtype: 'float64' }))",
-    );
-  }
-  return DTYPES[dtype];
+  const code = DTYPES[dtype];
+  if (code !== undefined) return code;
+  throw new LetheError(
+    'dtype',
+    `the CPU backend computes in float32; ${dtype} has the reference backend (init({ device: 'reference' }))`,
+  );
 };
 
 class Writer {

@@ -2,10 +2,11 @@
 // elements, chains of views, work on broadcast operands done before broadcasting, work on the gradient of a max-pool done
 // before it is scattered, sums in their simplest form. Only the last changes the order of floating-point operations.
 
-import { type Aval, allocate, type DType, isFloat, type Shape, sizeOf } from '../dtype.ts';
+import { type Aval, allocate, type DType, isFloat, roundTo, type Shape, sizeOf } from '../dtype.ts';
 import { primitives } from '../primitives/index.ts';
 import { sameShape } from '../primitives/rules.ts';
 import type { Primitive } from '../primitives/types.ts';
+import { compute } from '../reference.ts';
 import { type Equation, type Graph, Var } from './graph.ts';
 
 /** What building an equation needs to know of its operands. */
@@ -80,9 +81,14 @@ function rewrite(
     case 'identity':
     case 'stopGradient':
       return [x];
-    case 'convert':
-      if (x.dtype === (params as { dtype: DType }).dtype) return [x];
+    case 'convert': {
+      const { dtype } = params as { dtype: DType };
+      if (x.dtype === dtype) return [x];
+      // Halves that were widened are halves still.
+      const inner = dtype === 'float16' ? b.is(x, 'convert') : undefined;
+      if (inner?.inputs[0].dtype === dtype && isFloat(x.dtype)) return [inner.inputs[0]];
       break;
+    }
     case 'neg': {
       const inner = b.is(x, 'neg');
       if (inner) return [inner.inputs[0]];
@@ -104,10 +110,10 @@ function rewrite(
       shape: [],
       dtype: v.dtype,
       // As it lies in memory: rounded to its type.
-      data: allocate(v.dtype, 1).fill(constants[i] as number),
+      data: roundTo(allocate(v.dtype, 1).fill(constants[i] as number), v.dtype),
     }));
     const dtype = primitive.shape(inputs, params)[0].dtype;
-    const [value] = primitive.reference(one, params, [{ shape: [], dtype }])[0];
+    const [value] = compute(primitive, one, params, [{ shape: [], dtype }])[0];
     return b.full(x.shape, value, dtype);
   }
   // -0 + 0 is 0, so only x + (-0) and x - 0 are neutral for the sign of zero; we accept x + 0 = x.
@@ -139,7 +145,8 @@ function rewriteSum(
   const scattered = sumBeforeScatter(b, x, axes, out.shape);
   if (scattered) return scattered;
   const product = b.is(x, 'mul');
-  if (!product || !isFloat(x.dtype)) return null;
+  // The sum alone might be beyond float16 where the sum of products is not.
+  if (!product || !isFloat(x.dtype) || x.dtype === 'float16') return null;
   for (const [factor, rest] of [product.inputs, [...product.inputs].reverse()]) {
     const c = b.constant(factor);
     const total = () => b.call('sum', [rest], { axes })[0];

@@ -3,12 +3,13 @@
 
 import type { DType, TypedArray } from '../dtype.ts';
 import { LetheError } from '../error.ts';
+import { fromHalves, toHalves } from '../half.ts';
 
 /** What each type of the format takes in the file and becomes in the engine. */
 export const STORED = {
   F64: { bytes: 8, dtype: 'float64' },
   F32: { bytes: 4, dtype: 'float32' },
-  F16: { bytes: 2, dtype: 'float32' },
+  F16: { bytes: 2, dtype: 'float16' },
   BF16: { bytes: 2, dtype: 'float32' },
   I64: { bytes: 8, dtype: 'int32' },
   I32: { bytes: 4, dtype: 'int32' },
@@ -17,16 +18,6 @@ export const STORED = {
   BOOL: { bytes: 1, dtype: 'bool' },
 } as const satisfies Record<string, { bytes: number; dtype: DType }>;
 export type Stored = keyof typeof STORED;
-
-/** IEEE 754 half precision to a number: exact. */
-export function halfToNumber(h: number): number {
-  const sign = h & 0x8000 ? -1 : 1;
-  const exponent = (h >> 10) & 31;
-  const fraction = h & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Infinity;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
 
 /** Elements of `bytes`, which must be a whole buffer of their own. @throws 'data' for an I64 beyond int32 and a BOOL other than 0 or 1. */
 export function decode(bytes: Uint8Array<ArrayBuffer>, stored: Stored, name: () => string): TypedArray {
@@ -41,7 +32,7 @@ export function decode(bytes: Uint8Array<ArrayBuffer>, stored: Stored, name: () 
     case 'U32':
       return new Uint32Array(buffer);
     case 'F16':
-      return Float32Array.from(new Uint16Array(buffer), halfToNumber);
+      return fromHalves(new Uint16Array(buffer));
     case 'BF16': {
       const words = Uint32Array.from(new Uint16Array(buffer), (w) => w << 16);
       return new Float32Array(words.buffer);
@@ -73,17 +64,26 @@ export function decode(bytes: Uint8Array<ArrayBuffer>, stored: Stored, name: () 
 /** The type to write: the one it came from if that loses nothing, else the dtype's own. */
 export function storedFor(dtype: DType, wanted?: Stored): Stored {
   if (wanted === 'I64' || wanted === 'U8') if (dtype === 'int32') return wanted;
-  const own = { float32: 'F32', float64: 'F64', int32: 'I32', uint32: 'U32', bool: 'BOOL' } as const;
+  const own = {
+    float16: 'F16',
+    float32: 'F32',
+    float64: 'F64',
+    int32: 'I32',
+    uint32: 'U32',
+    bool: 'BOOL',
+  } as const;
   return own[dtype];
 }
 
 /** @throws 'value' for a number that U8 cannot hold. */
 export function encode(data: TypedArray, stored: Stored, name: () => string): Uint8Array {
-  const raw = (a: TypedArray | BigInt64Array): Uint8Array =>
+  const raw = (a: TypedArray | BigInt64Array | Uint16Array): Uint8Array =>
     new Uint8Array(a.buffer as ArrayBuffer, a.byteOffset, a.byteLength);
   switch (stored) {
     case 'F64':
       return raw(data instanceof Float64Array ? data : new Float64Array(data));
+    case 'F16':
+      return raw(toHalves(data));
     case 'I32':
       return raw(data instanceof Int32Array ? data : new Int32Array(data));
     case 'U32':

@@ -14,7 +14,7 @@ export interface StoredTensor {
   readonly data: TypedArray;
   readonly shape: Shape;
   readonly dtype: DType;
-  /** The type in the file, where it says more than `dtype`: F16, BF16, I64, U8. */
+  /** The type in the file, where it says more than `dtype`: BF16, I64, U8. */
   readonly stored?: Stored;
 }
 export interface Safetensors {
@@ -71,8 +71,8 @@ function placeOf(name: string, info: Json): Place {
 }
 
 /**
- * All tensors of a safetensors file. F16 and BF16 become float32, I64 and U8 int32 (an I64 that does not fit is an
- * error), BOOL bool; F64 stays float64.
+ * All tensors of a safetensors file. F16 becomes float16, BF16 float32, I64 and U8 int32 (an I64 that does not
+ * fit is an error), BOOL bool; F64 stays float64.
  *
  * @throws 'data' for anything the format does not allow: a header longer than the file or 100 MB, repeated or unknown
  * keys, unknown types, sizes that do not match, overlapping tensors, holes between them or bytes after them.
@@ -126,8 +126,8 @@ export function loadSafetensors(source: Uint8Array | ArrayBuffer): Safetensors {
 
 /**
  * A safetensors file of tensors by name and of string metadata. Deterministic: the same values give the same bytes.
- * float32 is written as F32, float64 F64, int32 I32, uint32 U32, bool BOOL; a stored tensor that came from I64 or U8 is
- * written so again.
+ * float16 is written as F16, float32 F32, float64 F64, int32 I32, uint32 U32, bool BOOL; a stored tensor that came from
+ * I64 or U8 is written so again.
  *
  * @throws 'value' for the reserved name __metadata__; 'shape' if data does not fill its shape.
  */

@@ -43,13 +43,19 @@ export const expand = (x: Tensor, shape: Shape): Tensor =>
 
 export const asFull = (x: number | boolean, dtype: DType): Tensor => e.full([], Number(x), dtype);
 
-/** Operands of one type and shape. Mixed floats and integers become floats; bools become integers in arithmetic. */
+/** The type that values of these types share: the widest float, else the widest integer. */
+const WIDER: readonly DType[] = ['bool', 'uint32', 'int32', 'float16', 'float32', 'float64'];
+export const widest = (types: readonly DType[]): DType =>
+  WIDER.reduce<DType>((best, d) => (types.includes(d) ? d : best), 'bool');
+
+/**
+ * Operands of one type and shape. Of several float types the widest wins; mixed floats and integers become floats; bools
+ * become integers in arithmetic.
+ */
 export function promote(op: string, operands: readonly TensorLike[], arithmetic: boolean): Tensor[] {
   const tensors = operands.filter((x): x is Tensor => x instanceof Tensor);
   check(tensors.length > 0, 'value', () => `${op}: at least one operand must be a tensor`);
-  const types = new Set<DType>(tensors.map((x) => x.dtype));
-  const rank: DType[] = ['bool', 'uint32', 'int32', 'float32', 'float64'];
-  let dtype = rank.reduce<DType>((best, d) => (types.has(d) ? d : best), 'bool');
+  let dtype = widest(tensors.map((x) => x.dtype));
   if (operands.some((x) => typeof x === 'number' && !Number.isInteger(x)) && !isFloat(dtype))
     dtype = floatType();
   if (dtype === 'bool' && (arithmetic || operands.some((x) => typeof x === 'number'))) dtype = 'int32';
@@ -59,6 +65,14 @@ export function promote(op: string, operands: readonly TensorLike[], arithmetic:
 
 /** Floats as they are; anything else in the device's float type. */
 export const toFloat = (x: Tensor): Tensor => (isFloat(x.dtype) ? x : e.convert(x, floatType()));
+
+/** f of floats; for float16 computed in float32 throughout and rounded once, at the end. */
+export const inFloat32 =
+  (f: (x: Tensor) => Tensor) =>
+  (of: Tensor): Tensor => {
+    const x = toFloat(of);
+    return x.dtype === 'float16' ? e.convert(f(e.convert(x, 'float32')), 'float16') : f(x);
+  };
 
 export const unary =
   (f: (x: Tensor) => Tensor, floatOnly = false) =>

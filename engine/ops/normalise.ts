@@ -9,20 +9,20 @@ import * as r from '../primitives/reduce.ts';
 import { sameShape } from '../primitives/rules.ts';
 import type { Tensor } from '../tensor.ts';
 import { stopGradient } from '../transforms/autodiff.ts';
-import { normaliseAxis, type TensorLike, toFloat } from './common.ts';
+import { inFloat32, normaliseAxis, type TensorLike } from './common.ts';
 import { add, mul, square, sub, where } from './elementwise.ts';
 import { matmul } from './products.ts';
 import { keep, mean, sum } from './reduce.ts';
 
-export function softmax(of: Tensor, axis = -1): Tensor {
-  const x = toFloat(of);
+export const softmax = (of: Tensor, axis = -1): Tensor => inFloat32((x) => softmaxOf(x, axis))(of);
+function softmaxOf(x: Tensor, axis: number): Tensor {
   const axes = [normaliseAxis('softmax', axis, x.ndim)];
   const top = stopGradient(r.max(x, axes)) as Tensor;
   const ex = e.exp(e.sub(x, r.spread(top, x.shape, axes)));
   return e.div(ex, r.spread(r.sum(ex, axes), x.shape, axes));
 }
-export function logSoftmax(of: Tensor, axis = -1): Tensor {
-  const x = toFloat(of);
+export const logSoftmax = (of: Tensor, axis = -1): Tensor => inFloat32((x) => logSoftmaxOf(x, axis))(of);
+function logSoftmaxOf(x: Tensor, axis: number): Tensor {
   const axes = [normaliseAxis('logSoftmax', axis, x.ndim)];
   const centred = e.sub(x, r.spread(stopGradient(r.max(x, axes)) as Tensor, x.shape, axes));
   return e.sub(centred, r.spread(e.log(r.sum(e.exp(centred), axes)), x.shape, axes));
@@ -35,7 +35,10 @@ export interface NormOptions {
   /** Added to the variance. Default 1e-5. */
   epsilon?: number;
 }
-/** (x - mean) / sqrt(variance + epsilon) * scale + shift, folded into one factor and one shift a channel. */
+/**
+ * (x - mean) / sqrt(variance + epsilon) * scale + shift, folded into one factor and one shift a channel. The statistics of
+ * float16 are float32, and so is all arithmetic with them; the result is rounded once.
+ */
 function normaliseWith(
   x: Tensor,
   mean: Tensor,
@@ -45,7 +48,8 @@ function normaliseWith(
   const inverse = e.rsqrt(add(varianceT, epsilon));
   const factor = scale ? mul(inverse, scale) : inverse;
   const y = mul(sub(x, mean), factor);
-  return shift ? add(y, shift) : y;
+  const shifted = shift ? add(y, shift) : y;
+  return x.dtype === 'float16' ? e.convert(shifted, 'float16') : shifted;
 }
 /** Normalises over the last axis (or the last `axes` axes); scale and shift have the normalised shape. */
 export function layerNorm(x: Tensor, { axes = 1, ...options }: NormOptions & { axes?: number } = {}): Tensor {

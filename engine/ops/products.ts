@@ -1,13 +1,13 @@
 // Matrix products and Einstein summation, all in terms of one batched product.
 
-import { type DType, type Shape, showAval, sizeOf } from '../dtype.ts';
+import { isFloat, type Shape, showAval, sizeOf } from '../dtype.ts';
 import { check } from '../error.ts';
 import { dot as dotPrimitive } from '../primitives/dot.ts';
 import * as e from '../primitives/elementwise.ts';
 import * as m from '../primitives/movement.ts';
 import * as r from '../primitives/reduce.ts';
 import type { Tensor } from '../tensor.ts';
-import { broadcastShapes, expand, fresh } from './common.ts';
+import { broadcastShapes, expand, fresh, widest } from './common.ts';
 import { mul } from './elementwise.ts';
 
 /** Matrix product as NumPy's matmul: vectors act as a row or column, leading axes broadcast. */
@@ -46,7 +46,8 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   return out;
 }
 function promoteTypes(a: Tensor, b: Tensor): [Tensor, Tensor] {
-  const dtype: DType = a.dtype === 'float64' || b.dtype === 'float64' ? 'float64' : 'float32';
+  const wide = widest([a.dtype, b.dtype]);
+  const dtype = isFloat(wide) ? wide : 'float32';
   return [e.convert(a, dtype), e.convert(b, dtype)];
 }
 /** Inner product over the last axis of a and the last but one (or only) axis of b; for vectors and matrices, matmul. */

@@ -9,7 +9,7 @@ import { cumsum as cumsumPrimitive } from '../primitives/scan.ts';
 import { sort as sortPrimitive } from '../primitives/sort.ts';
 import type { Tensor } from '../tensor.ts';
 import { stopGradient } from '../transforms/autodiff.ts';
-import { type Axis, axesOf, normaliseAxis, toFloat } from './common.ts';
+import { type Axis, axesOf, inFloat32, normaliseAxis, toFloat } from './common.ts';
 import { abs, less, where } from './elementwise.ts';
 import { slice } from './shape.ts';
 
@@ -32,21 +32,23 @@ export const sum = reduction('sum', r.sum);
 /** Largest element; NaN if there is one. Tied elements share the derivative. */
 export const max = reduction('max', r.max);
 export const min = reduction('min', r.min);
-export const mean = reduction('mean', (x, axes) => {
-  const f = toFloat(x);
-  const y = r.sum(f, axes);
-  return e.mul(y, e.fillLike(y, 1 / r.countOf(f.shape, axes)));
-});
+export const mean = reduction('mean', (x, axes) =>
+  inFloat32((f) => {
+    const y = r.sum(f, axes);
+    return e.mul(y, e.fillLike(y, 1 / r.countOf(f.shape, axes)));
+  })(x),
+);
 /** Biased variance: the mean squared distance from the mean. */
 export const variance = reduction('variance', (x, axes) =>
-  axes.length === 0 ? e.fillLike(toFloat(x), 0) : r.moments(toFloat(x), axes)[1],
+  axes.length === 0 ? e.fillLike(toFloat(x), 0) : inFloat32((f) => r.moments(f, axes)[1])(x),
 );
 /** Position of the largest element along `axis` (default the last), int32; the first of equals. */
 export const argmax = (x: Tensor, axis = -1): Tensor => r.argmax(x, normaliseAxis('argmax', axis, x.ndim));
 export const argmin = (x: Tensor, axis = -1): Tensor => r.argmin(x, normaliseAxis('argmin', axis, x.ndim));
 /** log(sum(exp(x))) without overflow. */
-export function logsumexp(of: Tensor, axis?: Axis, keepDims = false): Tensor {
-  const x = toFloat(of);
+export const logsumexp = (of: Tensor, axis?: Axis, keepDims = false): Tensor =>
+  inFloat32((x) => logsumexpOf(x, axis, keepDims))(of);
+function logsumexpOf(x: Tensor, axis: Axis | undefined, keepDims: boolean): Tensor {
   const axes = axesOf('logsumexp', x, axis);
   const top = stopGradient(r.max(x, axes)) as Tensor;
   // An infinite maximum must not meet itself in a subtraction.

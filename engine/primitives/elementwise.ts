@@ -343,6 +343,7 @@ const table = {
 const toInteger = (x: number, low: number, high: number): number =>
   Number.isNaN(x) ? 0 : Math.min(high, Math.max(low, Math.trunc(x)));
 const convertOne: Record<DType, (x: number) => number> = {
+  float16: (x) => x,
   float32: (x) => x,
   float64: (x) => x,
   int32: (x) => toInteger(x, -2147483648, 2147483647),

@@ -3,7 +3,7 @@
 // as 1, 2, 3", SC 2011).
 
 import type { DType } from '../dtype.ts';
-import { allocate, type Shape, showAval, sizeOf } from '../dtype.ts';
+import { allocate, isFloat, type Shape, showAval, sizeOf } from '../dtype.ts';
 import { check } from '../error.ts';
 import type { Tensor } from '../tensor.ts';
 import { bind } from '../trace.ts';
@@ -19,6 +19,8 @@ export interface RandomParams {
 }
 
 const unit = (word: number): number => (word >>> 8) * 2 ** -24;
+/** As many bits as are exact: rounding could reach 1. */
+const unitHalf = (word: number): number => (word >>> 21) * 2 ** -11;
 
 /** sqrt(-2 ln u1) times cos and sin of 2 pi u2. */
 function boxMuller(w1: number, w2: number): [number, number] {
@@ -38,7 +40,7 @@ const randomPrimitive: Primitive<RandomParams> = {
         `random: the key must be uint32[..., 2] as made by random.key or random.split, got ${showAval(key)}`,
     );
     check(
-      distribution === 'bits' ? dtype === 'uint32' : dtype === 'float32' || dtype === 'float64',
+      distribution === 'bits' ? dtype === 'uint32' : isFloat(dtype),
       'dtype',
       () => `random: ${distribution} cannot be ${dtype}`,
     );
@@ -57,7 +59,7 @@ const randomPrimitive: Primitive<RandomParams> = {
           distribution === 'bits'
             ? words
             : distribution === 'uniform'
-              ? Array.from(words, unit)
+              ? Array.from(words, out.dtype === 'float16' ? unitHalf : unit)
               : [...boxMuller(words[0], words[1]), ...boxMuller(words[2], words[3])];
         for (let i = 0; i < 4 && block * 4 + i < n; i++) result[k * n + block * 4 + i] = values[i];
       }

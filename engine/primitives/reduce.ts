@@ -1,7 +1,16 @@
 // Reductions: sum, max, min over sorted axes (removed from the result), argmax and argmin along one axis, and moments
 // (mean and biased variance together, which batch, layer and group normalisation stand on).
 
-import { type Aval, allocate, type Shape, showAval, sizeOf, stridesOf, type TypedArray } from '../dtype.ts';
+import {
+  type Aval,
+  allocate,
+  isFloat,
+  type Shape,
+  showAval,
+  sizeOf,
+  stridesOf,
+  type TypedArray,
+} from '../dtype.ts';
 import { check } from '../error.ts';
 import type { Tensor } from '../tensor.ts';
 import { bind } from '../trace.ts';
@@ -177,12 +186,10 @@ const momentsPrimitive: Primitive<Axes> = {
   kind: 'root',
   shape: (inputs, params) => {
     const [x] = inputs;
-    check(
-      x.dtype === 'float32' || x.dtype === 'float64',
-      'dtype',
-      () => `moments: needs floats, got ${showAval(x)}`,
-    );
-    const y = aval(reducedShape('moments')(inputs, params), x.dtype);
+    check(isFloat(x.dtype), 'dtype', () => `moments: needs floats, got ${showAval(x)}`);
+    // Statistics of float16 stay in the float32 they are computed in.
+    const dtype = x.dtype === 'float16' ? 'float32' : x.dtype;
+    const y = aval(reducedShape('moments')(inputs, params), dtype);
     check(
       countOf(x.shape, params.axes) > 0,
       'shape',
@@ -195,9 +202,10 @@ const momentsPrimitive: Primitive<Axes> = {
     const [mean, variance] = bind(momentsPrimitive, [x], params);
     if (t === null) return { outs: [mean, variance], tangents: [null, null] };
     const scale = 1 / countOf(x.shape, params.axes);
-    const centred = sub(x, spread(mean, x.shape, params.axes));
-    const dMean = sum(t, params.axes);
-    const dVariance = sum(mul(t, centred), params.axes);
+    const tangent = convert(t, mean.dtype);
+    const centred = sub(convert(x, mean.dtype), spread(mean, x.shape, params.axes));
+    const dMean = sum(tangent, params.axes);
+    const dVariance = sum(mul(tangent, centred), params.axes);
     return {
       outs: [mean, variance],
       tangents: [mul(dMean, fillLike(dMean, scale)), mul(dVariance, fillLike(dVariance, 2 * scale))],

@@ -13,6 +13,7 @@ import {
   describeBackends,
   elements,
   epsilonOf,
+  type Float,
   generator,
   make,
   on,
@@ -301,7 +302,7 @@ const open = (name: string, xs: readonly number[]): boolean =>
   (name === 'pow' && (xs[0] < 0 || xs.some((x) => !Number.isFinite(x) || x === 0))) ||
   ((name === 'sin' || name === 'cos') && Math.abs(xs[0]) > 2 ** 16);
 
-const formula = (name: string, dtype: 'float32' | 'float64', xs: readonly Float64Array[]): number[] =>
+const formula = (name: string, dtype: Float, xs: readonly Float64Array[]): number[] =>
   Array.from(
     primitives[name as 'neg'].reference(
       xs.map((data) => ({ shape: [data.length], dtype: 'float64', data })),

@@ -8,7 +8,7 @@ import { useBackend } from '../../engine/runtime.ts';
 import { openWebGpu } from '../../kernels/node.ts';
 import { createCpuBackend } from '../../native/backend.ts';
 import { problemsOf } from '../kernels/valid.ts';
-import { type Float, mismatch, type Values } from './values.ts';
+import { baseOf, type Float, mismatch, type Values } from './values.ts';
 
 export * from './values.ts';
 
@@ -30,7 +30,7 @@ export function describeBackend(
       let backend: Backend;
       beforeAll(async () => {
         backend = await make();
-        useBackend(backend, float);
+        useBackend(backend, baseOf(float));
       });
       afterAll(async () => {
         useBackend(null);
@@ -43,15 +43,19 @@ export function describeBackend(
 // A software adapter compiles shaders on the CPU, and the suites have many.
 vi.setConfig({ testTimeout: 300_000 });
 
-/** Runs `body` for every backend that is here (see test/devices.ts), and checks the shaders that its programs give. */
-export function describeBackends(body: (target: Target) => void): void {
+/**
+ * Runs `body` for every backend that is here (see test/devices.ts), and checks the shaders that its programs give.
+ * `half`: in float16 too; a test then has to skip where its backend has none.
+ */
+export function describeBackends(body: (target: Target) => void, { half = false } = {}): void {
   const absent = inject('absent');
   describeBackend('reference', createReferenceBackend, ['float64'], body);
   const programs: Program[] = [];
+  const floats: readonly Float[] = half ? ['float32', 'float16'] : ['float32'];
   describeBackend(
     'reference',
     () => recording(createReferenceBackend(), programs),
-    ['float32'],
+    floats,
     (target) => {
       body(target);
       test.skipIf(absent.dawn !== null)('its programs are valid on every kind of WebGPU device', async () => {
@@ -61,7 +65,7 @@ export function describeBackends(body: (target: Target) => void): void {
     },
   );
   if (absent.cpu === null) describeBackend('cpu', () => createCpuBackend(), ['float32'], body);
-  if (absent.webgpu === null) describeBackend('webgpu', () => openWebGpu(), ['float32'], body);
+  if (absent.webgpu === null) describeBackend('webgpu', () => openWebGpu(), floats, body);
 }
 
 /** The backend, writing down every program it compiles. */

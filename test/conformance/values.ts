@@ -4,19 +4,23 @@
 import type { Backend } from '../../engine/backend.ts';
 import { allocate, type DType, isFloat, type Shape, sizeOf, type TypedArray } from '../../engine/dtype.ts';
 import { type Equation, traceGraph } from '../../engine/graph/graph.ts';
+import { roundHalf } from '../../engine/half.ts';
 import type { NDArray, Sample, SampleOperand } from '../../engine/primitives/types.ts';
 import { createReferenceBackend } from '../../engine/reference.ts';
 import { upload, useBackend } from '../../engine/runtime.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 
-export type Float = 'float32' | 'float64';
+export type Float = 'float16' | 'float32' | 'float64';
+
+/** The float type of new tensors that name none: float16 is always asked for by name. */
+export const baseOf = (float: Float) => (float === 'float64' ? 'float64' : 'float32');
 
 /** Where expected values come from. */
 export const oracle = createReferenceBackend();
 
 /** Runs f with a backend current. Reading results may wait; nothing else of the suite runs meanwhile. */
 export async function on<R>(backend: Backend, float: Float, f: () => Promise<R> | R): Promise<R> {
-  useBackend(backend, float);
+  useBackend(backend, baseOf(float));
   return f();
 }
 
@@ -32,16 +36,16 @@ export function generator(seed: number): () => number {
   };
 }
 
-/** Elements as a sample asks for them; floats are exact in float32, so that all backends start from the same numbers. */
+/** Elements as a sample asks for them; floats are exact in float16, so that all backends start from the same numbers. */
 export function elements({ shape, fill = 'normal', below = 4 }: SampleOperand, seed: number): Float64Array {
   const next = generator(seed);
   const n = sizeOf(shape);
   const one = (): number => {
     switch (fill) {
       case 'positive':
-        return Math.fround(0.5 + 2 * next());
+        return roundHalf(0.5 + 2 * next());
       case 'away-from-zero':
-        return Math.fround((next() < 0.5 ? -1 : 1) * (0.5 + next()));
+        return roundHalf((next() < 0.5 ? -1 : 1) * (0.5 + next()));
       case 'bool':
         return next() < 0.5 ? 1 : 0;
       case 'index':
@@ -49,7 +53,7 @@ export function elements({ shape, fill = 'normal', below = 4 }: SampleOperand, s
       case 'key':
         return Math.floor(next() * 4294967296);
       default:
-        return Math.fround((next() + next() + next() + next() - 2) * 1.5);
+        return roundHalf((next() + next() + next() + next() - 2) * 1.5);
     }
   };
   const out = Float64Array.from({ length: n }, one);
@@ -81,7 +85,8 @@ export const operandsOf = (sample: Sample<object>, float: Float, seed = 1): Tens
 
 // ---- comparison ------------------------------------------------------------------------------------------------------
 
-export const epsilonOf = (float: Float): number => (float === 'float32' ? 2 ** -23 : 2 ** -52);
+const EPSILON: Record<Float, number> = { float16: 2 ** -10, float32: 2 ** -23, float64: 2 ** -52 };
+export const epsilonOf = (float: Float): number => EPSILON[float];
 
 type P = Record<string, never> & { readonly [k: string]: number[] };
 /** How many terms one element of an equation's result adds up. */

@@ -155,12 +155,12 @@ describe('failures', () => {
     cpu.free(x);
   });
 
-  it('float64 is refused with advice', () => {
-    const x = { shape: [2], dtype: 'float64' as DType };
+  it.each<DType>(['float64', 'float16'])('%s is refused with advice', (dtype) => {
+    const x = { shape: [2], dtype };
     expect(() => cpu.compile(rootProgram('sum', { axes: [0] }, [x], [{ ...x, shape: [] }]))).toThrow(
       /reference backend/,
     );
-    expect(cpu.supports('float64')).toBe(false);
+    expect(cpu.supports(dtype)).toBe(false);
   });
 
   it('of use after closing say so', async () => {

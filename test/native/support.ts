@@ -77,7 +77,7 @@ export async function execute(backend: Backend, p: Program, inputs: readonly Val
   const executable = backend.compile(p);
   const ins = inputs.map((v) => {
     const b = backend.allocate(v.data.byteLength);
-    backend.write(b, v.data);
+    backend.write(b, v.data, v.dtype);
     return b;
   });
   const outSlots = p.slots.filter((s) => s.kind === 'output').sort((a, b) => a.index - b.index);
