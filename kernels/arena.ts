@@ -3,6 +3,7 @@
 // overlap may lie in one, and each kernel sees every buffer in one role. Inputs stay declared read-only, no single
 // buffer has to hold everything (devices cap the size of one), and what lowering added is placed along with the rest.
 
+import { bytesOf } from '../engine/dtype.ts';
 import type { Lowering } from './lowering.ts';
 
 export interface ArenaPlan {
@@ -26,7 +27,8 @@ export function planArena({ slots, kernels, place }: Lowering): ArenaPlan {
   });
   const buffers: { bytes: number; lives: [number, number][] }[] = [];
   const of = slots.map(() => -1);
-  const order = [...first.keys()].sort((a, b) => slots[b].size - slots[a].size || a - b);
+  const bytes = (slot: number): number => slots[slot].size * bytesOf(slots[slot].dtype);
+  const order = [...first.keys()].sort((a, b) => bytes(b) - bytes(a) || a - b);
   for (const slot of order) {
     const [from, to] = [first.get(slot) as number, last.get(slot) as number];
     let home = -1;
@@ -34,7 +36,7 @@ export function planArena({ slots, kernels, place }: Lowering): ArenaPlan {
       const free = b.lives.every(([f, t]) => t < from || to < f);
       if (free && (home < 0 || b.bytes < buffers[home].bytes)) home = i;
     });
-    if (home < 0) home = buffers.push({ bytes: bufferBytes(slots[slot].size * 4), lives: [] }) - 1;
+    if (home < 0) home = buffers.push({ bytes: bufferBytes(bytes(slot)), lives: [] }) - 1;
     buffers[home].lives.push([from, to]);
     of[slot] = home;
   }

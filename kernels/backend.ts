@@ -4,8 +4,9 @@
 // that follow each other within one turn of JavaScript share a submission. Nothing of Node is loaded here.
 
 import type { Backend, Ceilings, DeviceBuffer, Executable, KernelTime } from '../engine/backend.ts';
-import { allocate, type DType, type TypedArray } from '../engine/dtype.ts';
+import { allocate, bytesOf, type DType, type TypedArray } from '../engine/dtype.ts';
 import { check, LetheError } from '../engine/error.ts';
+import { fromHalves, toHalves } from '../engine/half.ts';
 import type { Program } from '../engine/program.ts';
 import { type ArenaPlan, bufferBytes, planArena } from './arena.ts';
 import { BufferPool, MAP_READ, USAGE } from './buffers.ts';
@@ -118,6 +119,7 @@ class WebGpu implements WebGpuBackend {
     this.info = {
       adapter: describe(adapterInfo),
       software: traits.software,
+      float16: traits.half,
       storageBuffers: traits.storageBuffers,
       bindingBytes: traits.bindingBytes,
       bufferBytes: device.limits.maxBufferSize,
@@ -142,7 +144,7 @@ class WebGpu implements WebGpuBackend {
   };
 
   supports(dtype: DType): boolean {
-    return dtype !== 'float64';
+    return dtype !== 'float64' && (dtype !== 'float16' || this.traits.half);
   }
   counters(): Counters {
     const [a, b] = [this.#storage.held, this.#staging.held];
@@ -167,7 +169,7 @@ class WebGpu implements WebGpuBackend {
     this.#liveBytes += bytes;
     return buffer;
   }
-  write(buffer: DeviceBuffer, data: TypedArray): void {
+  write(buffer: DeviceBuffer, data: TypedArray, dtype?: DType): void {
     this.#open();
     check(
       data.BYTES_PER_ELEMENT === 4,
@@ -176,8 +178,10 @@ class WebGpu implements WebGpuBackend {
     );
     const { gpu } = this.#own(buffer);
     if (data.length === 0) return;
-    // Copied only if it has to wait.
-    const source = (this.#queue.empty ? data : data.slice()) as Float32Array<ArrayBuffer>;
+    // Copied only if it has to wait, or is to be packed.
+    const source = (
+      dtype === 'float16' ? packed(data) : this.#queue.empty ? data : data.slice()
+    ) as Float32Array<ArrayBuffer>;
     this.#queue.add(() => {
       this.#flush();
       this.device.queue.writeBuffer(gpu, 0, source);
@@ -186,14 +190,14 @@ class WebGpu implements WebGpuBackend {
   async read(buffer: DeviceBuffer, dtype: DType, length: number): Promise<TypedArray> {
     this.#open();
     const { gpu } = this.#own(buffer);
-    const result = allocate(dtype, length);
-    check(result.BYTES_PER_ELEMENT === 4, 'dtype', () => 'WebGPU has no float64');
+    check(this.supports(dtype), 'dtype', () => `WebGPU: this device has no ${dtype}`);
     if (length === 0) {
       await this.#queue.idle();
       this.#throwFailure(false);
-      return result;
+      return allocate(dtype, 0);
     }
-    const bytes = length * 4;
+    // Copies are of whole words.
+    const bytes = Math.ceil((length * bytesOf(dtype)) / 4) * 4;
     const staging = this.#staging.take(bytes);
     let mapped: Promise<unknown> = Promise.resolve();
     this.#queue.add(() => {
@@ -210,11 +214,11 @@ class WebGpu implements WebGpuBackend {
       this.#throwFailure(false);
       throw deviceError('a result could not be read', cause);
     }
-    new Uint8Array(result.buffer).set(new Uint8Array(staging.getMappedRange(0, bytes)));
+    const words = staging.getMappedRange(0, bytes).slice(0);
     staging.unmap();
     if (!this.#staging.give(staging)) this.#staging.destroy(staging);
     this.#throwFailure(false);
-    return result;
+    return dtype === 'float16' ? fromHalves(new Uint16Array(words, 0, length)) : viewAs(words, dtype);
   }
   free(buffer: DeviceBuffer): void {
     // Closing gave everything back; tensors that are collected later have nothing left to free.
@@ -343,7 +347,7 @@ class WebGpu implements WebGpuBackend {
       layout: this.#layout(k).group,
       entries: k.bindings.map(({ slot }, i) => ({
         binding: i,
-        resource: { buffer: buffers[i], offset: 0, size: bufferBytes(e.lowering.slots[slot].size * 4) },
+        resource: { buffer: buffers[i], offset: 0, size: bytesBound(e, slot) },
       })),
     });
     this.#counters.bindGroups++;
@@ -494,6 +498,23 @@ class WebGpu implements WebGpuBackend {
     return own;
   }
 }
+
+const bytesBound = ({ lowering }: GpuExecutable, slot: number): number => {
+  const { size, dtype } = lowering.slots[slot];
+  return bufferBytes(size * bytesOf(dtype));
+};
+const viewAs = (words: ArrayBuffer, dtype: DType): TypedArray =>
+  dtype === 'float32'
+    ? new Float32Array(words)
+    : dtype === 'uint32'
+      ? new Uint32Array(words)
+      : new Int32Array(words);
+/** Halves in whole words. */
+const packed = (data: TypedArray): Uint16Array => {
+  const halves = new Uint16Array(Math.ceil(data.length / 2) * 2);
+  halves.set(toHalves(data));
+  return halves;
+};
 
 /** GPUShaderStage.COMPUTE. */
 const COMPUTE = 4;

@@ -56,17 +56,19 @@ function geometry(
   };
 }
 
+/** How an element (or vector) is read at an index. */
+type Load = (index: string) => string;
 /** The element (or vector) at `at` if `inside`, without a branch: what is read otherwise is dropped. */
-const guarded = (array: string, whole: boolean, at: string, inside: string): string =>
+const guarded = (load: Load, whole: boolean, at: string, inside: string): string =>
   whole
-    ? `select(vec4<f32>(), ${array}[select(0u, (${at}) / 4u, ${inside})], ${inside})`
-    : `select(0f, ${array}[select(0u, ${at}, ${inside})], ${inside})`;
+    ? `select(vec4<f32>(), ${load(`select(0u, (${at}) / 4u, ${inside})`)}, ${inside})`
+    : `select(0f, ${load(`select(0u, ${at}, ${inside})`)}, ${inside})`;
 /** Four neighbours at `at`, of which those with `index + l < limit` exist. */
-const four = (array: string, whole: boolean, index: string, limit: number): string =>
+const four = (load: Load, whole: boolean, index: string, limit: number): string =>
   whole
-    ? `return ${guarded(array, true, 'at', 'inside')};`
+    ? `return ${guarded(load, true, 'at', 'inside')};`
     : `return vec4(${[0, 1, 2, 3]
-        .map((l) => guarded(array, false, `at + ${l}u`, `inside & (${index} + ${l}u < ${limit}u)`))
+        .map((l) => guarded(load, false, `at + ${l}u`, `inside & (${index} + ${l}u < ${limit}u)`))
         .join(', ')});`;
 
 const groupOf = (g: Geometry): string => (g.groups === 1 ? '0u' : `batch % ${g.groups}u`);
@@ -91,7 +93,7 @@ function perElement(side: string, fetchOne: string): string {
 /** Windows of the image: rows are output pixels, depth is (i, j, c). */
 function windows(shader: Shader, x: Operand, g: Geometry): Factor {
   const whole = g.channels % 4 === 0;
-  const array = shader.read(x.slot, 'float32', whole ? 4 : 1);
+  const load = shader.floats(x.slot, x.dtype, whole ? 4 : 1);
   const [H, W] = g.input;
   const total = g.channels * g.groups;
   const depth = g.kernel[0] * g.kernel[1] * g.channels;
@@ -113,7 +115,7 @@ fn oneA(o: OuterA, d: DepthA) -> ${whole ? 'vec4<f32>' : 'f32'} {
   let x = o.x + d.x;
   let inside = o.inside & (d.k < ${depth}u) & (y >= 0) & (y < ${H}) & (x >= 0) & (x < ${W});
   let at = o.base + (u32(y) * ${W}u + u32(x)) * ${total}u + d.channel;
-  return ${guarded(array, whole, 'at', 'inside')};
+  return ${guarded(load, whole, 'at', 'inside')};
 }
 ${
   whole
@@ -128,7 +130,7 @@ ${perElement('A', 'oneA')}`
 /** Weights as [i, j, c][o]. */
 function weights(shader: Shader, w: Operand, g: Geometry): Factor {
   const whole = g.filters % 4 === 0;
-  const array = shader.read(w.slot, 'float32', whole ? 4 : 1);
+  const load = shader.floats(w.slot, w.dtype, whole ? 4 : 1);
   const depth = g.kernel[0] * g.kernel[1] * g.channels;
   const total = g.filters * g.groups;
   return {
@@ -142,7 +144,7 @@ fn depthBOf(k: u32) -> DepthB { return DepthB(k, k * ${total}u); }
 fn fetchB(o: OuterB, d: DepthB) -> vec4<f32> {
   let inside = (o.n < ${g.filters}u) & (d.k < ${depth}u);
   let at = o.base + d.base;
-  ${four(array, whole, 'o.n', g.filters)}
+  ${four(load, whole, 'o.n', g.filters)}
 }`,
   };
 }
@@ -150,7 +152,7 @@ fn fetchB(o: OuterB, d: DepthB) -> vec4<f32> {
 /** Pixels of dy that a pixel of the image reached: rows are image pixels, depth is (i, j, o). */
 function reached(shader: Shader, dy: Operand, g: Geometry): Factor {
   const whole = g.filters % 4 === 0;
-  const array = shader.read(dy.slot, 'float32', whole ? 4 : 1);
+  const load = shader.floats(dy.slot, dy.dtype, whole ? 4 : 1);
   const [OH, OW] = g.output;
   const total = g.filters * g.groups;
   const depth = g.kernel[0] * g.kernel[1] * g.filters;
@@ -175,7 +177,7 @@ fn oneA(o: OuterA, d: DepthA) -> ${whole ? 'vec4<f32>' : 'f32'} {
   let x = o.x - d.x;
   let inside = o.inside & (d.k < ${depth}u) & ${along('y', sh, OH)} & ${along('x', sw, OW)};
   let at = o.base + (u32(y) / ${sh}u * ${OW}u + u32(x) / ${sw}u) * ${total}u + d.channel;
-  return ${guarded(array, whole, 'at', 'inside')};
+  return ${guarded(load, whole, 'at', 'inside')};
 }
 ${
   whole
@@ -190,7 +192,7 @@ ${perElement('A', 'oneA')}`
 /** Weights as [i, j, o][c]: columns are channels of the image, neighbours along depth are filters. */
 function transposedWeights(shader: Shader, w: Operand, g: Geometry): Factor {
   const whole = g.filters % 4 === 0;
-  const array = shader.read(w.slot, 'float32', whole ? 4 : 1);
+  const load = shader.floats(w.slot, w.dtype, whole ? 4 : 1);
   const depth = g.kernel[0] * g.kernel[1] * g.filters;
   const total = g.filters * g.groups;
   const kernel = g.kernel[0] * g.kernel[1] * g.channels * total;
@@ -206,7 +208,7 @@ fn depthBt(k: u32) -> DepthB {
 }
 fn oneB(o: OuterB, d: DepthB) -> ${whole ? 'vec4<f32>' : 'f32'} {
   let inside = o.inside & (d.k < ${depth}u);
-  return ${guarded(array, whole, 'o.base + d.base', 'inside')};
+  return ${guarded(load, whole, 'o.base + d.base', 'inside')};
 }
 ${
   whole
@@ -221,7 +223,7 @@ ${perElement('B', 'oneB')}`
 /** Windows again, the other way round: rows are (i, j, c), depth is output pixels. */
 function windowsTransposed(shader: Shader, x: Operand, g: Geometry): Factor {
   const whole = g.channels % 4 === 0;
-  const array = shader.read(x.slot, 'float32', whole ? 4 : 1);
+  const load = shader.floats(x.slot, x.dtype, whole ? 4 : 1);
   const [H, W] = g.input;
   const total = g.channels * g.groups;
   const rows = g.kernel[0] * g.kernel[1] * g.channels;
@@ -247,7 +249,7 @@ fn oneA(o: OuterA, d: DepthA) -> ${whole ? 'vec4<f32>' : 'f32'} {
   let x = o.x + d.x;
   let inside = d.inside & (o.m < ${rows}u) & (y >= 0) & (y < ${H}) & (x >= 0) & (x < ${W});
   let at = o.base + d.base + (u32(y) * ${W}u + u32(x)) * ${total}u + o.channel;
-  return ${guarded(array, whole, 'at', 'inside')};
+  return ${guarded(load, whole, 'at', 'inside')};
 }
 fn fetchA(o: OuterA, d: DepthA) -> vec4<f32> {
   return ${whole ? 'oneA(o, d)' : `vec4(${[0, 1, 2, 3].map((l) => `oneA(outerAt(o.base, o.m + ${l}u), d)`).join(', ')})`};
@@ -258,7 +260,7 @@ fn fetchA(o: OuterA, d: DepthA) -> vec4<f32> {
 /** dy as [pixels][o]. */
 function pixels(shader: Shader, dy: Operand, g: Geometry): Factor {
   const whole = g.filters % 4 === 0;
-  const array = shader.read(dy.slot, 'float32', whole ? 4 : 1);
+  const load = shader.floats(dy.slot, dy.dtype, whole ? 4 : 1);
   const count = g.images * g.output[0] * g.output[1];
   const total = g.filters * g.groups;
   return {
@@ -272,7 +274,7 @@ fn depthBOf(k: u32) -> DepthB { return DepthB(k, k * ${total}u); }
 fn fetchB(o: OuterB, d: DepthB) -> vec4<f32> {
   let inside = (o.n < ${g.filters}u) & (d.k < ${count}u);
   let at = o.base + d.base;
-  ${four(array, whole, 'o.n', g.filters)}
+  ${four(load, whole, 'o.n', g.filters)}
 }`,
   };
 }
@@ -290,6 +292,7 @@ const conv: Emitter = (i, to) => {
       depth: g.kernel[0] * g.kernel[1] * g.channels,
       groups: g.groups,
       factors: (shader) => ({ a: windows(shader, x, g), b: weights(shader, w, g) }),
+      dtype: y.dtype,
       slot: y.slot,
       epilogue: i.body,
       buffers: [x.slot, w.slot],
@@ -311,6 +314,7 @@ const convGradInput: Emitter = (i, to) => {
       depth: g.kernel[0] * g.kernel[1] * g.filters,
       groups: g.groups,
       factors: (shader) => ({ a: reached(shader, dy, g), b: transposedWeights(shader, w, g) }),
+      dtype: x.dtype,
       slot: x.slot,
       epilogue: i.body,
       buffers: [dy.slot, w.slot],
@@ -332,6 +336,7 @@ const convGradWeight: Emitter = (i, to) => {
       depth: g.images * g.output[0] * g.output[1],
       groups: g.groups,
       factors: (shader) => ({ a: windowsTransposed(shader, x, g), b: pixels(shader, dy, g) }),
+      dtype: w.dtype,
       slot: w.slot,
       epilogue: i.body,
       buffers: [x.slot, dy.slot],

@@ -44,7 +44,7 @@ const LIMITS = [
   'maxComputeWorkgroupSizeX',
 ] as const;
 
-const FEATURES: readonly GPUFeatureName[] = ['subgroups', 'timestamp-query'];
+const FEATURES: readonly GPUFeatureName[] = ['subgroups', 'shader-f16', 'timestamp-query'];
 
 /** A device with the adapter's own limits, where they are better than the portable ones. */
 export async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
@@ -71,5 +71,6 @@ export const traitsOf = (device: GPUDevice, info: GPUAdapterInfo): Traits => ({
   workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
   invocations: device.limits.maxComputeInvocationsPerWorkgroup,
   subgroup: device.features.has('subgroups') ? oneSize(info) : 0,
+  half: device.features.has('shader-f16'),
   software: isSoftware(info),
 });

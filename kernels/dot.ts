@@ -1,7 +1,7 @@
 // Matrix products as tiled products. Either operand may be stored transposed; which way its elements lie decides along
 // which axis they are fetched. Rows that are not a multiple of four elements are fetched one by one.
 
-import { sizeOf } from '../engine/dtype.ts';
+import { type DType, sizeOf } from '../engine/dtype.ts';
 import { emitProduct } from './gemm.ts';
 import type { Emitter } from './lowering.ts';
 import type { Shader } from './shader.ts';
@@ -9,6 +9,7 @@ import type { Factor } from './tiles.ts';
 
 interface Matrix {
   readonly slot: number;
+  readonly dtype: DType;
   readonly outer: number;
   readonly depth: number;
   /** Stored [depth, outer] rather than [outer, depth]. */
@@ -19,14 +20,14 @@ function factor(shader: Shader, side: 'A' | 'B', x: Matrix): Factor {
   const along = x.depthFirst ? 'outer' : 'depth';
   const inner = x.depthFirst ? x.outer : x.depth;
   const whole = inner % 4 === 0;
-  const array = shader.read(x.slot, 'float32', whole ? 4 : 1);
+  const load = shader.floats(x.slot, x.dtype, whole ? 4 : 1);
   const [limit, stride] = [x.outer, x.depthFirst ? 1 : x.depth];
   const depthStride = x.depthFirst ? x.outer : 1;
   const at = whole ? '(o.base + d.base)' : 'o.base + d.base';
   const neighbour = (l: number): string =>
     `element${side}(${at} + ${l}u, inside & (${x.depthFirst ? 'o.at' : 'd.k'} + ${l}u < ${inner}u))`;
   const fetch = whole
-    ? `return select(vec4<f32>(), ${array}[select(0u, ${at} / 4u, inside)], inside);`
+    ? `return select(vec4<f32>(), ${load(`select(0u, ${at} / 4u, inside)`)}, inside);`
     : `return vec4(${[0, 1, 2, 3].map(neighbour).join(', ')});`;
   return {
     along,
@@ -40,7 +41,7 @@ fn fetch${side}(o: Outer${side}, d: Depth${side}) -> vec4<f32> {
   let inside = o.inside & (d.k < ${x.depth}u);
   ${fetch}
 }
-${whole ? '' : `fn element${side}(at: u32, inside: bool) -> f32 { return select(0f, ${array}[select(0u, at, inside)], inside); }`}`,
+${whole ? '' : `fn element${side}(at: u32, inside: bool) -> f32 { return select(0f, ${load('select(0u, at, inside)')}, inside); }`}`,
   };
 }
 
@@ -60,9 +61,16 @@ const dot: Emitter = (i, to) => {
       depth,
       groups: 1,
       factors: (shader) => ({
-        a: factor(shader, 'A', { slot: a.slot, outer: rows, depth, depthFirst: transposeA }),
-        b: factor(shader, 'B', { slot: b.slot, outer: columns, depth, depthFirst: !transposeB }),
+        a: factor(shader, 'A', { slot: a.slot, dtype: a.dtype, outer: rows, depth, depthFirst: transposeA }),
+        b: factor(shader, 'B', {
+          slot: b.slot,
+          dtype: b.dtype,
+          outer: columns,
+          depth,
+          depthFirst: !transposeB,
+        }),
       }),
+      dtype: out.dtype,
       slot: out.slot,
       epilogue: i.body,
       buffers: [a.slot, b.slot],

@@ -4,7 +4,7 @@
 import type { DType } from '../engine/dtype.ts';
 import type { ElementwiseName } from '../engine/primitives/index.ts';
 import type { Step } from '../engine/program.ts';
-import { literal, valueType } from './shader.ts';
+import { literal, rounded, valueType } from './shader.ts';
 
 export interface Argument {
   readonly name: string;
@@ -102,4 +102,13 @@ const TABLE: Record<ElementwiseName, Emit> = {
   full: (_, { value, dtype }) => literal(value ?? 0, dtype),
 };
 
-export const expressionOf = (step: Step, args: readonly Argument[]): string => TABLE[step.op](args, step);
+/** Operations whose results are halves where their operands are. */
+const EXACT = new Set<ElementwiseName>(
+  'neg abs sign floor relu identity maximum minimum select full'.split(' ') as ElementwiseName[],
+);
+
+/** Values of type float16 are always halves: fused or not, an operation yields the same. */
+export const expressionOf = (step: Step, args: readonly Argument[]): string => {
+  const value = TABLE[step.op](args, step);
+  return EXACT.has(step.op) ? value : rounded(value, step.dtype);
+};

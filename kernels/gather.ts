@@ -2,11 +2,12 @@
 // (WGSL has none for floats, and their order would differ from run to run): an invocation owns a column of the result,
 // or a stretch of one, clears it and walks all updates of the column in order, adding those that fall into its stretch.
 
-import { sizeOf } from '../engine/dtype.ts';
+import { isFloat, sizeOf } from '../engine/dtype.ts';
 import type { Instruction } from '../engine/program.ts';
-import type { Emitter, Lowering } from './lowering.ts';
+import { denseView, type Emitter, type Lowering } from './lowering.ts';
 import { emitEach } from './pool.ts';
-import { literal } from './shader.ts';
+import { emitBody } from './reduce.ts';
+import { literal, toMemory } from './shader.ts';
 
 const axisOf = (i: Instruction): number => i.params.axis as number;
 /** Whole slices (gather, scatter) or single elements (the two `Along`). */
@@ -22,7 +23,7 @@ const gather =
     const inner = sizeOf(x.shape.slice(axis + 1));
     const count = kind === 'slices' ? sizeOf(indices.shape) : out.shape[axis];
     const shader = to.shader(kind === 'slices' ? 'gather' : 'gatherAlong');
-    const missing = literal(x.dtype === 'float32' ? Number.NaN : 0, x.dtype === 'bool' ? 'uint32' : x.dtype);
+    const missing = toMemory(literal(isFloat(x.dtype) ? Number.NaN : 0, x.dtype), x.dtype);
     const index = shader.read(indices.slot, 'int32');
     emitEach(
       shader,
@@ -47,17 +48,35 @@ const scatter =
     const count = kind === 'slices' ? sizeOf(indices.shape) : updates.shape[axis];
     const columns = sizeOf(out.shape) / Math.max(1, size);
     if (size === 0 || columns === 0) return;
+    if (out.dtype === 'float16') {
+      // Added up in float32 and rounded once.
+      const sums = to.scratch(sizeOf(out.shape), 'float32');
+      scatter(kind)({ ...i, outputs: [{ ...out, slot: sums, dtype: 'float32' }] }, to);
+      emitBody(
+        {
+          shape: out.shape,
+          inputs: [denseView(sums, 'float32', out.shape)],
+          steps: [{ op: 'convert', args: [0], dtype: 'float16' }],
+          stores: [{ value: 1, slot: out.slot }],
+          reductions: [],
+        },
+        to,
+      );
+      return;
+    }
     const stretches = stretchesFor(columns, size, to);
     const length = Math.ceil(size / stretches);
     const shader = to.shader(kind === 'slices' ? 'scatter' : 'scatterAlong');
     const target = shader.write(out.slot, out.dtype);
     const position = `(outer * ${count}u + k) * ${inner}u + column % ${inner}u`;
+    // Bools are added up as the words they are.
+    const toRegister = (e: string): string => (updates.dtype === 'float16' ? `f32(${e})` : e);
     const add =
       count === 0
         ? ''
         : `for (var k = 0u; k < ${count}u; k++) {
 let found = ${shader.read(indices.slot, 'int32')}[${kind === 'slices' ? 'k' : position}];
-if (found >= begin && found < end) { ${target}[base + u32(found) * ${inner}u] += ${shader.read(updates.slot, updates.dtype)}[${position}]; }
+if (found >= begin && found < end) { ${target}[base + u32(found) * ${inner}u] += ${toRegister(`${shader.read(updates.slot, updates.dtype)}[${position}]`)}; }
 }`;
     emitEach(
       shader,

@@ -7,11 +7,12 @@
 // B into workgroup memory, each invocation multiplies its rows and columns out of them in registers, and so on along k.
 // Where C is small and k long, k is cut into parts whose sums are added by a second kernel, always in the same order.
 
+import type { DType } from '../engine/dtype.ts';
 import type { Body } from '../engine/program.ts';
 import { coordinates, lanesFor, mergeAxes, writeBody } from './body.ts';
 import { denseView, type Lowering, type Traits, withRootInMemory } from './lowering.ts';
 import { emitBody } from './reduce.ts';
-import type { Shader } from './shader.ts';
+import { rounded, type Shader, toMemory } from './shader.ts';
 import { type Factor, loopOf, type Tiles } from './tiles.ts';
 
 export interface Product {
@@ -23,6 +24,8 @@ export interface Product {
   /** C's element (batch, m, n) lies at ((floor(batch / groups) * rows + m) * groups + batch % groups) * columns + n. */
   readonly groups: number;
   factors(shader: Shader): { a: Factor; b: Factor };
+  /** Of C. Sums are float32 whatever it is. */
+  readonly dtype: DType;
   /** Where C goes, if anywhere. */
   readonly slot: number;
   readonly epilogue: Body | null;
@@ -86,9 +89,9 @@ export function emitProduct(p: Product, to: Lowering): void {
   const parts = partsFor(p, t, to.traits);
   const fuses = p.epilogue !== null && parts === 1 && fits(p, p.epilogue, to);
   if (p.epilogue !== null && !fuses) {
-    const slot = p.slot >= 0 ? p.slot : to.scratch(size, 'float32');
+    const slot = p.slot >= 0 ? p.slot : to.scratch(size, p.dtype);
     emitProduct({ ...p, slot, epilogue: null }, to);
-    emitBody(withRootInMemory(p.epilogue, slot, 'float32'), to, `${p.label} epilogue`);
+    emitBody(withRootInMemory(p.epilogue, slot, p.dtype), to, `${p.label} epilogue`);
     return;
   }
   if (parts === 1) {
@@ -109,10 +112,10 @@ export function emitProduct(p: Product, to: Lowering): void {
 
 /** Sums of nothing. */
 function emitEmpty(p: Product, size: number, to: Lowering): void {
-  const slot = p.slot >= 0 ? p.slot : to.scratch(size, 'float32');
-  const zero = { op: 'full' as const, args: [], dtype: 'float32' as const, value: 0 };
+  const slot = p.slot >= 0 ? p.slot : to.scratch(size, p.dtype);
+  const zero = { op: 'full' as const, args: [], dtype: p.dtype, value: 0 };
   emitBody({ shape: [size], inputs: [], steps: [zero], stores: [{ value: 0, slot }], reductions: [] }, to);
-  if (p.epilogue) emitBody(withRootInMemory(p.epilogue, slot, 'float32'), to, `${p.label} epilogue`);
+  if (p.epilogue) emitBody(withRootInMemory(p.epilogue, slot, p.dtype), to, `${p.label} epilogue`);
 }
 
 function fits(p: Product, epilogue: Body, to: Lowering): boolean {
@@ -158,6 +161,7 @@ storeC(batch, part, tileRow + ${loop.row}, tileColumn + ${loop.column}, own[i]);
 
 /** `storeC`: four neighbouring results to memory, through the epilogue if there is one. */
 function writeStore(shader: Shader, p: Product, parts: number, slot: number): string {
+  const dtype = parts > 1 ? 'float32' : p.dtype;
   const size = p.batch * p.rows * p.columns;
   const domain = p.epilogue && mergeAxes(p.epilogue);
   const lanes = p.columns % 4 === 0 && (domain === null || lanesFor(domain) === 4) ? 4 : 1;
@@ -169,12 +173,13 @@ function writeStore(shader: Shader, p: Product, parts: number, slot: number): st
   const lines: string[] = [];
   const values = lanes === 4 ? ['value.x', 'value.y', 'value.z', 'value.w'] : ['x'];
   if (slot >= 0) {
-    const target = shader.write(slot, 'float32', lanes);
-    lines.push(lanes === 4 ? `${target}[at / 4u] = value;` : `${target}[at] = x;`);
+    const target = shader.write(slot, dtype, lanes);
+    const vector = dtype === 'float16' ? 'vec4<f16>(value)' : 'value';
+    lines.push(lanes === 4 ? `${target}[at / 4u] = ${vector};` : `${target}[at] = ${toMemory('x', dtype)};`);
   }
   if (p.epilogue && domain) {
     const names = domain.sizes.map((_, d) => `c${d}`);
-    const root = { dtype: 'float32' as const, names: values };
+    const root = { dtype: p.dtype, names: values.map((v) => rounded(v, p.dtype)) };
     lines.push(coordinates('at', domain.sizes, names));
     lines.push(writeBody(shader, p.epilogue, domain, { names, flat: 'at', lanes }, root));
   }

@@ -2,7 +2,7 @@
 // program's own slots keep their numbers; slots that lowering adds (partial sums, results on their way to an epilogue)
 // follow. Which buffer a slot becomes is decided afterwards, in arena.ts.
 
-import { type DType, sizeOf } from '../engine/dtype.ts';
+import { bytesOf, type DType, sizeOf } from '../engine/dtype.ts';
 import { check } from '../engine/error.ts';
 import type { Body, Instruction, Program, Slot, View } from '../engine/program.ts';
 import { type Kernel, Shader } from './shader.ts';
@@ -17,6 +17,8 @@ export interface Traits {
   readonly invocations: number;
   /** Invocations in a subgroup, where that is known and WGSL may use it; else 0. */
   readonly subgroup: number;
+  /** Storage of 16-bit floats. */
+  readonly half: boolean;
   /** A CPU in disguise: few threads, no use for many small workgroups. */
   readonly software: boolean;
 }
@@ -43,13 +45,21 @@ export class Lowering {
       program.slots.findIndex((s) => s.kind === kind && s.index === index);
     for (const [output, input] of program.donations)
       this.shared.set(find('input', input), find('output', output));
-    for (const s of this.slots) this.checkSize(s.size);
+    for (const s of this.slots) {
+      check(
+        s.dtype !== 'float64' && (s.dtype !== 'float16' || traits.half),
+        'dtype',
+        () => `${program.label}: this WebGPU device has no ${s.dtype}`,
+      );
+      this.checkSize(s.size, s.dtype);
+    }
   }
 
-  private checkSize(size: number): void {
-    check(size * 4 <= this.traits.bindingBytes, 'device', () => {
+  private checkSize(size: number, dtype: DType): void {
+    const bytes = size * bytesOf(dtype);
+    check(bytes <= this.traits.bindingBytes, 'device', () => {
       const { label } = this.program;
-      return `${label}: an array of ${size} elements takes ${size * 4} bytes; this device binds at most ${this.traits.bindingBytes}`;
+      return `${label}: an array of ${size} elements takes ${bytes} bytes; this device binds at most ${this.traits.bindingBytes}`;
     });
   }
 
@@ -60,7 +70,7 @@ export class Lowering {
     return new Shader(label, this.place);
   }
   scratch(size: number, dtype: DType): number {
-    this.checkSize(size);
+    this.checkSize(size, dtype);
     return this.slots.push({ kind: 'temporary', dtype, size, index: -1 }) - 1;
   }
   add(kernel: Kernel): void {

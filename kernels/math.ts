@@ -6,6 +6,19 @@
 
 const LIBRARY: Readonly<Record<string, string>> = {
   floatOf: 'fn floatOf(bits: u32) -> f32 { return bitcast<f32>(bits); }',
+  // The nearest half. Not a conversion there and back: compilers take that out.
+  halfOf: `fn halfOf(x: f32) -> f32 {
+  let bits = bitcast<u32>(x);
+  let size = bits & 0x7fffffffu;
+  let normal = (size + 0xfffu + ((size >> 13u) & 1u)) & 0xffffe000u;
+  // Below 2^-14 halves are multiples of 2^-24, the step of numbers from 0.5 to 1.
+  let steps = bitcast<u32>(bitcast<f32>(size) + 0.5f) - 0x3f000000u;
+  let small = bitcast<u32>(f32(steps) * 5.9604644775390625e-8f);
+  var nearest = select(normal, small, size < 0x38800000u);
+  nearest = select(nearest, 0x7f800000u, nearest >= 0x47800000u);
+  nearest = select(nearest, size, size > 0x7f800000u);
+  return bitcast<f32>(nearest | (bits & 0x80000000u));
+}`,
   isNan: 'fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }',
   maxOf: 'fn maxOf(a: f32, b: f32) -> f32 { return select(b, a, a > b || isNan(a)); }',
   minOf: 'fn minOf(a: f32, b: f32) -> f32 { return select(b, a, a < b || isNan(a)); }',

@@ -5,7 +5,7 @@ import { sizeOf } from '../engine/dtype.ts';
 import { coordinates, position, rowMajor } from './body.ts';
 import type { Emitter } from './lowering.ts';
 import { emitEach } from './pool.ts';
-import { memoryType } from './shader.ts';
+import { memoryType, toMemory, valueType } from './shader.ts';
 
 const pad: Emitter = (i, to) => {
   const [x] = i.inputs;
@@ -67,7 +67,8 @@ const iota: Emitter = (i, to) => {
   const inner = sizeOf(out.shape.slice(axis + 1));
   const shader = to.shader('iota');
   const value = `at / ${inner}u % ${out.shape[axis]}u`;
-  const stored = out.dtype === 'bool' ? `min(${value}, 1u)` : `${memoryType(out.dtype)}(${value})`;
+  const stored =
+    out.dtype === 'bool' ? `min(${value}, 1u)` : toMemory(`${valueType(out.dtype)}(${value})`, out.dtype);
   emitEach(shader, sizeOf(out.shape), to, `${shader.write(out.slot, out.dtype)}[at] = ${stored};`);
 };
 

@@ -4,7 +4,7 @@
 import { sizeOf } from '../engine/dtype.ts';
 import type { Instruction } from '../engine/program.ts';
 import type { Emitter, Lowering } from './lowering.ts';
-import type { Shader } from './shader.ts';
+import { fromMemory, type Shader, toMemory } from './shader.ts';
 
 type Pair = readonly [number, number];
 interface Window {
@@ -55,7 +55,7 @@ const maxPool: Emitter = (i, to) => {
   const [values, positions] = i.outputs;
   const shader = to.shader('maxPool');
   const array = shader.read(x.slot, x.dtype);
-  const each = `let value = ${array}[source];
+  const each = `let value = ${fromMemory(`${array}[source]`, x.dtype)};
 if (found < 0 || (!isNan(best) && (value > best || isNan(value)))) { best = value; found = i32(spot); }`;
   emitEach(
     shader,
@@ -65,7 +65,7 @@ if (found < 0 || (!isNan(best) && (value > best || isNan(value)))) { best = valu
 var best = floatOf(0xff800000u);
 var found = -1;
 ${eachOfWindow(windowOf(i), x.shape, each)}
-${shader.write(values.slot, values.dtype)}[at] = best;
+${shader.write(values.slot, values.dtype)}[at] = ${toMemory('best', values.dtype)};
 ${shader.write(positions.slot, 'int32')}[at] = found;`,
   );
 };
@@ -81,8 +81,8 @@ const sumPool: Emitter = (i, to) => {
     to,
     `${image(y.shape)}
 var total = 0f;
-${eachOfWindow(windowOf(i), x.shape, `total += ${array}[source];`)}
-${shader.write(y.slot, y.dtype)}[at] = total;`,
+${eachOfWindow(windowOf(i), x.shape, `total += ${fromMemory(`${array}[source]`, x.dtype)};`)}
+${shader.write(y.slot, y.dtype)}[at] = ${toMemory('total', y.dtype)};`,
   );
 };
 
@@ -111,10 +111,10 @@ ${range('x', 1, OW)}
 var total = 0f;
 for (var h = yFirst; h <= yLast; h++) {
 for (var v = xFirst; v <= xLast; v++) {
-total += ${array}[((n * ${OH}u + u32(h)) * ${OW}u + u32(v)) * ${C}u + c];
+total += ${fromMemory(`${array}[((n * ${OH}u + u32(h)) * ${OW}u + u32(v)) * ${C}u + c]`, dy.dtype)};
 }
 }
-${shader.write(x.slot, x.dtype)}[at] = total;`,
+${shader.write(x.slot, x.dtype)}[at] = ${toMemory('total', x.dtype)};`,
   );
 };
 

@@ -5,7 +5,7 @@
 import { sizeOf } from '../engine/dtype.ts';
 import type { Emitter } from './lowering.ts';
 import { emitEach } from './pool.ts';
-import { memoryType } from './shader.ts';
+import { toMemory } from './shader.ts';
 
 const PHILOX = `fn multiplyHigh(a: u32, b: u32) -> u32 {
   let al = a & 0xffffu;
@@ -61,6 +61,7 @@ fn boxMuller(a: u32, b: u32) -> vec2<f32> {
 const VALUES: Readonly<Record<string, { code: string; declarations: string }>> = {
   bits: { code: 'let values = words;', declarations: '' },
   uniform: { code: 'let values = vec4<f32>(words >> vec4(8u)) * 5.9604644775390625e-8f;', declarations: '' },
+  uniformHalf: { code: 'let values = vec4<f32>(words >> vec4(21u)) * 4.8828125e-4f;', declarations: '' },
   normal: {
     code: 'let values = vec4(boxMuller(words.x, words.y), boxMuller(words.z, words.w));',
     declarations: NORMAL,
@@ -73,10 +74,12 @@ const random: Emitter = (i, to) => {
   const n = sizeOf(i.params.shape as readonly number[]);
   const keys = sizeOf(key.shape) / 2;
   const blocks = Math.ceil(n / 4);
-  const { code, declarations } = VALUES[i.params.distribution as string];
   const shader = to.shader('random');
   const words = shader.read(key.slot, 'uint32');
-  const target = shader.write(out.slot, memoryType(out.dtype) === 'u32' ? 'uint32' : 'float32');
+  const target = shader.write(out.slot, out.dtype);
+  const half = out.dtype === 'float16';
+  const { code, declarations } =
+    VALUES[half && i.params.distribution === 'uniform' ? 'uniformHalf' : (i.params.distribution as string)];
   emitEach(
     shader,
     keys * blocks,
@@ -85,7 +88,7 @@ const random: Emitter = (i, to) => {
 let block = at % ${Math.max(1, blocks)}u;
 let words = philox(block, ${words}[key * 2u], ${words}[key * 2u + 1u]);
 ${code}
-for (var l = 0u; l < min(4u, ${n}u - block * 4u); l++) { ${target}[key * ${n}u + block * 4u + l] = values[l]; }`,
+for (var l = 0u; l < min(4u, ${n}u - block * 4u); l++) { ${target}[key * ${n}u + block * 4u + l] = ${toMemory('values[l]', out.dtype)}; }`,
     `${PHILOX}\n${declarations}`,
   );
 };

@@ -4,7 +4,7 @@
 // many elements are cut into chunks whose partial results a second kernel reduces. The order of additions depends on
 // sizes and device only, never on scheduling.
 
-import { sizeOf } from '../engine/dtype.ts';
+import { type DType, sizeOf } from '../engine/dtype.ts';
 import type { Body, Instruction, Reduction } from '../engine/program.ts';
 import {
   coordinates,
@@ -19,7 +19,7 @@ import {
   writeBody,
 } from './body.ts';
 import { denseView, type Emitter, type Lowering, type Traits } from './lowering.ts';
-import { literal, memoryType, valueType } from './shader.ts';
+import { fromMemory, literal, toMemory, valueType } from './shader.ts';
 
 /** Any body: split to fit the device, then with or without reductions. */
 export function emitBody(body: Body, to: Lowering, label = 'body'): void {
@@ -54,6 +54,9 @@ function gridFor(results: number, count: number, rows: boolean, traits: Traits):
   return { across, along, chunk, chunks: Math.max(1, Math.ceil(count / chunk)) };
 }
 
+/** What sums and extremes of a type are kept in until they are whole. */
+const accumulated = (dtype: DType): DType => (dtype === 'float16' ? 'float32' : dtype);
+
 const START: Record<Reduction['op'], number> = { sum: 0, max: -Infinity, min: Infinity };
 
 /** `divisor` divides sums: a mean is a sum with the count. */
@@ -68,7 +71,8 @@ export function emitReductions(body: Body, to: Lowering, label: string, divisor 
   if (results === 0) return;
   if (sizeOf(body.shape) === 0) {
     for (const r of body.reductions) {
-      const steps = [{ op: 'full' as const, args: [], dtype: types[r.value], value: START[r.op] }];
+      const { dtype } = to.slots[r.slot];
+      const steps = [{ op: 'full' as const, args: [], dtype, value: START[r.op] }];
       emitMap(
         { shape: [results], inputs: [], steps, stores: [{ value: 0, slot: r.slot }], reductions: [] },
         to,
@@ -84,7 +88,7 @@ export function emitReductions(body: Body, to: Lowering, label: string, divisor 
   const names = domain.sizes.map((_, d) => `c${d}`);
   const shader = to.shader(`${label} reduced`);
   const outs = body.reductions.map((r) =>
-    chunks === 1 ? r.slot : to.scratch(results * chunks, types[r.value]),
+    chunks === 1 ? r.slot : to.scratch(results * chunks, accumulated(types[r.value])),
   );
   const combine = (r: Reduction, a: string, b: string): string =>
     r.op === 'sum' ? `${a} + ${b}` : `${r.op}${valueType(types[r.value]) === 'f32' ? 'Of' : ''}(${a}, ${b})`;
@@ -119,9 +123,10 @@ export function emitReductions(body: Body, to: Lowering, label: string, divisor 
     }
   }
   const finish = body.reductions.map((r, j) => {
-    const target = shader.write(outs[j], types[r.value]);
+    const { dtype } = to.slots[outs[j]];
+    const target = shader.write(outs[j], dtype);
     const scale = chunks === 1 && divisor !== 1 && r.op === 'sum' ? ` / ${literal(divisor, 'float32')}` : '';
-    return `${target}[chunk * ${results}u + result] = total${j}${scale};`;
+    return `${target}[chunk * ${results}u + result] = ${toMemory(`total${j}${scale}`, dtype)};`;
   });
   const main = `let chunk = group / ${resultGroups}u;
 let along = ${rows ? `lane % ${along}u` : `lane / ${across}u`};
@@ -152,14 +157,14 @@ ${finish.join('\n')}
   const declarations =
     along > 1
       ? body.reductions
-          .map((r, j) => `var<workgroup> shares${j}: array<${memoryType(types[r.value])}, ${threads}>;`)
+          .map((r, j) => `var<workgroup> shares${j}: array<${valueType(types[r.value])}, ${threads}>;`)
           .join('\n')
       : '';
   to.add(shader.kernel({ threads, groups: resultGroups * chunks, declarations, main }));
   if (chunks === 1) return;
   const second: Body = {
     shape: [chunks, results],
-    inputs: outs.map((slot, j) => denseView(slot, types[body.reductions[j].value], [chunks, results])),
+    inputs: outs.map((slot) => denseView(slot, to.slots[slot].dtype, [chunks, results])),
     steps: [],
     stores: [],
     reductions: body.reductions.map((r, j) => ({ op: r.op, value: j, axes: [0], slot: r.slot })),
@@ -205,10 +210,10 @@ const moments: Emitter = (i, to) => {
   const strides = x.shape.map((_, d) => (axes.includes(d) ? 0 : keptStrides[next++]));
   const two: Body = {
     shape: x.shape,
-    inputs: [whole, { slot: mean.slot, dtype: x.dtype, strides, offset: 0 }],
+    inputs: [whole, { slot: mean.slot, dtype: mean.dtype, strides, offset: 0 }],
     steps: [
-      { op: 'sub', args: [0, 1], dtype: x.dtype },
-      { op: 'mul', args: [2, 2], dtype: x.dtype },
+      { op: 'sub', args: [0, 1], dtype: mean.dtype },
+      { op: 'mul', args: [2, 2], dtype: mean.dtype },
     ],
     stores: [],
     reductions: [{ op: 'sum', value: 3, axes, slot: variance.slot }],
@@ -231,6 +236,7 @@ const argument =
     const across = 64 / along;
     const shader = to.shader(op);
     const from = shader.read(x.slot, x.dtype);
+    const element = (at: string): string => fromMemory(`${from}[${at}]`, x.dtype);
     const target = shader.write(out.slot, 'int32');
     const type = valueType(x.dtype);
     const sign = op === 'argmax' ? '>' : '<';
@@ -259,10 +265,10 @@ let result = group * ${across}u + lane / ${along}u;
 let base = (result / ${inner}u) * ${n * inner}u + result % ${inner}u;
 let inside = result < ${results}u;
 var found = min(along, ${n - 1}u);
-var best = ${from}[select(0u, base + found * ${inner}u, inside)];
+var best = ${element(`select(0u, base + found * ${inner}u, inside)`)};
 if (inside) {
 for (var k = along + ${along}u; k < ${n}u; k += ${along}u) {
-let v = ${from}[base + k * ${inner}u];
+let v = ${element(`base + k * ${inner}u`)};
 if (before(v, k, best, found)) { best = v; found = k; }
 }
 }

@@ -4,7 +4,7 @@
 import { sizeOf } from '../engine/dtype.ts';
 import type { Emitter } from './lowering.ts';
 import { emitEach } from './pool.ts';
-import { literal, memoryType } from './shader.ts';
+import { fromMemory, literal, toMemory, valueType } from './shader.ts';
 
 const THREADS = 64;
 
@@ -23,6 +23,7 @@ const cumsum: Emitter = (i, to) => {
   const walk = (column: string): string =>
     `let base = ${column} / ${inner}u * ${n * inner}u + ${column} % ${inner}u;`;
   const at = `base + ${i.params.reverse ? `(${n - 1}u - k)` : 'k'} * ${inner}u`;
+  const element = fromMemory(`${from}[${at}]`, x.dtype);
   if (columns >= 1024 || n <= 64)
     return emitEach(
       shader,
@@ -31,8 +32,8 @@ const cumsum: Emitter = (i, to) => {
       `${walk('at')}
 var total = ${zero};
 for (var k = 0u; k < ${n}u; k++) {
-total += ${from}[${at}];
-${target}[${at}] = total;
+total += ${element};
+${target}[${at}] = ${toMemory('total', out.dtype)};
 }`,
     );
   const stretch = Math.ceil(n / THREADS);
@@ -40,16 +41,16 @@ ${target}[${at}] = total;
 let begin = lane * ${stretch}u;
 let end = min(begin + ${stretch}u, ${n}u);
 var total = ${zero};
-for (var k = begin; k < end; k++) { total += ${from}[${at}]; }
+for (var k = begin; k < end; k++) { total += ${element}; }
 sums[lane] = total;
 workgroupBarrier();
 total = ${zero};
 for (var k = 0u; k < lane; k++) { total += sums[k]; }
 for (var k = begin; k < end; k++) {
-total += ${from}[${at}];
-${target}[${at}] = total;
+total += ${element};
+${target}[${at}] = ${toMemory('total', out.dtype)};
 }`;
-  const declarations = `var<workgroup> sums: array<${memoryType(x.dtype)}, ${THREADS}>;`;
+  const declarations = `var<workgroup> sums: array<${valueType(x.dtype)}, ${THREADS}>;`;
   to.add(shader.kernel({ threads: THREADS, groups: columns, declarations, main }));
 };
 

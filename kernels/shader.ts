@@ -3,6 +3,7 @@
 // what pipelines are cached by. This file knows WGSL's surface and nothing about any primitive.
 
 import type { DType } from '../engine/dtype.ts';
+import { roundHalf } from '../engine/half.ts';
 import { withHelpers } from './math.ts';
 
 /** A storage buffer of a kernel: which slot, and whether the kernel writes it. */
@@ -24,11 +25,17 @@ export interface Kernel {
 export const MAX_GROUPS = 65535;
 
 /** The type of an element in memory: a bool is a 32-bit 0 or 1. */
-export const memoryType = (dtype: DType): 'f32' | 'i32' | 'u32' =>
-  dtype === 'int32' ? 'i32' : dtype === 'uint32' || dtype === 'bool' ? 'u32' : 'f32';
-/** The type of a value in registers. */
+export const memoryType = (dtype: DType): 'f16' | 'f32' | 'i32' | 'u32' =>
+  dtype === 'float16'
+    ? 'f16'
+    : dtype === 'int32'
+      ? 'i32'
+      : dtype === 'uint32' || dtype === 'bool'
+        ? 'u32'
+        : 'f32';
+/** The type of a value in registers; float16 is computed with in f32. */
 export const valueType = (dtype: DType): 'f32' | 'i32' | 'u32' | 'bool' =>
-  dtype === 'bool' ? 'bool' : memoryType(dtype);
+  dtype === 'bool' ? 'bool' : dtype === 'int32' ? 'i32' : dtype === 'uint32' ? 'u32' : 'f32';
 
 /** A number as a WGSL expression. NaN and the infinities, which WGSL cannot write, come from their bits at run time. */
 export function literal(value: number, dtype: DType): string {
@@ -40,7 +47,7 @@ export function literal(value: number, dtype: DType): string {
     case 'u32':
       return `${value >>> 0}u`;
     default: {
-      const x = Math.fround(value);
+      const x = dtype === 'float16' ? roundHalf(value) : Math.fround(value);
       if (Number.isNaN(x)) return 'floatOf(0x7fc00000u)';
       if (!Number.isFinite(x)) return `floatOf(${x > 0 ? '0x7f800000u' : '0xff800000u'})`;
       return Object.is(x, -0) ? 'floatOf(0x80000000u)' : `${x}f`;
@@ -50,9 +57,12 @@ export function literal(value: number, dtype: DType): string {
 
 /** An element of memory as a value, and a value as an element of memory. */
 export const fromMemory = (element: string, dtype: DType): string =>
-  dtype === 'bool' ? `(${element} != 0u)` : element;
+  dtype === 'bool' ? `(${element} != 0u)` : dtype === 'float16' ? `f32(${element})` : element;
 export const toMemory = (value: string, dtype: DType): string =>
-  dtype === 'bool' ? `select(0u, 1u, ${value})` : value;
+  dtype === 'bool' ? `select(0u, 1u, ${value})` : dtype === 'float16' ? `f16(${value})` : value;
+/** A value in registers, rounded to what memory of its type holds. */
+export const rounded = (value: string, dtype: DType): string =>
+  dtype === 'float16' ? `halfOf(${value})` : value;
 
 interface Bound {
   readonly slot: number;
@@ -71,6 +81,12 @@ export interface Source {
   readonly main: string;
 }
 
+/** What a module has to ask for, by what it uses. */
+const ENABLE: readonly (readonly [RegExp, string])[] = [
+  [/\bf16\b/, 'f16'],
+  [/\bsubgroupBroadcast\(/, 'subgroups'],
+];
+
 export class Shader {
   private readonly bound: Bound[] = [];
   /** `place` maps slots that share memory (a donated input and its output) to one of them. */
@@ -85,6 +101,12 @@ export class Shader {
   }
   write(slot: number, dtype: DType, width: 1 | 4 = 1): string {
     return this.bind(slot, dtype, width, true);
+  }
+  /** Reading floats of either format as f32: the expression for an index. */
+  floats(slot: number, dtype: DType, width: 1 | 4): (index: string) => string {
+    const array = this.read(slot, dtype, width);
+    const type = width === 4 ? 'vec4<f32>' : 'f32';
+    return (index) => (dtype === 'float16' ? `${type}(${array}[${index}])` : `${array}[${index}]`);
   }
   private bind(slot: number, dtype: DType, width: 1 | 4, write: boolean): string {
     const at = this.place(slot);
@@ -114,9 +136,10 @@ ${guard}
 ${main}
 }
 `;
+    const enabled = ENABLE.filter(([used]) => used.test(code)).map(([, name]) => `enable ${name};\n`);
     return {
       label: this.label,
-      source: `${code.includes('subgroupBroadcast(') ? 'enable subgroups;\n' : ''}${withHelpers(code)}`,
+      source: `${enabled.join('')}${withHelpers(code)}`,
       bindings: this.bound.map(({ slot, write }) => ({ slot, write })),
       groups,
     };

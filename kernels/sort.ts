@@ -6,7 +6,7 @@
 import { sizeOf } from '../engine/dtype.ts';
 import type { Emitter } from './lowering.ts';
 import { emitEach } from './pool.ts';
-import { memoryType } from './shader.ts';
+import { fromMemory, valueType } from './shader.ts';
 
 const BLOCK = 512;
 
@@ -54,7 +54,7 @@ let e = base + ${k};
 let row = e / ${padded}u;
 let column = e % ${padded}u;
 var key = 0xffffffffu;
-if (column < ${n}u) { key = keyOf(${from}[row * ${n}u + column]); }
+if (column < ${n}u) { key = keyOf(${fromMemory(`${from}[row * ${n}u + column]`, x.dtype)}); }
 pairs[${k}] = vec2(key, column);
 }`;
   const store = (array: string, k: string): string =>
@@ -65,7 +65,7 @@ pairs[${k}] = vec2(key, column);
     first.kernel({
       threads,
       groups: blocks,
-      declarations: `${memory}\n${KEY[memoryType(x.dtype)]}\n${AFTER}`,
+      declarations: `${memory}\n${KEY[valueType(x.dtype) as keyof typeof KEY]}\n${AFTER}`,
       main: `let base = group * ${block}u;
 ${load('lane')}
 ${load(`(lane + ${threads}u)`)}
