@@ -1,8 +1,8 @@
 // Reductions of a body's values over some axes of its domain, and what is made of them: sum, max, min and moments as
 // roots, argmax and argmin. A workgroup is a grid of invocations, some along the axes that stay and some along those
-// that go; each invocation adds up its share in order, then a tree in workgroup memory adds the shares. Few results of
-// many elements are cut into chunks whose partial results a second kernel reduces. The order of additions depends on
-// sizes and device only, never on scheduling.
+// that go; each invocation adds up its share in order, then a tree adds the shares: within subgroups, where their size is
+// known, by exchange, beyond that in workgroup memory. Few results of many elements are cut into chunks whose partial
+// results a second kernel reduces. The order of additions depends on sizes and device only, never on scheduling.
 
 import { type DType, sizeOf } from '../engine/dtype.ts';
 import type { Body, Instruction, Reduction } from '../engine/program.ts';
@@ -107,17 +107,25 @@ export function emitReductions(body: Body, to: Lowering, label: string, divisor 
       pairs.length === 2 ? combine(r, pairs[0], pairs[1].includes('+') ? `(${pairs[1]})` : pairs[1]) : own[0];
     return `total${j} = ${combine(r, `total${j}`, `(${one})`)};`;
   });
+  const { subgroup } = to.traits;
+  const step = rows ? 1 : across;
+  const inside = threads % subgroup === 0 ? Math.max(1, Math.min(along, subgroup / step)) : 1;
+  const outside = along / inside;
   const tree: string[] = [];
-  if (along > 1) {
-    body.reductions.forEach((_, j) => {
-      tree.push(`shares${j}[along * ${across}u + across] = total${j};`);
+  for (let apart = step; apart < step * inside; apart *= 2)
+    body.reductions.forEach((r, j) => {
+      const other = `subgroupShuffleXor(total${j}, ${apart}u)`;
+      tree.push(`total${j} = ${combine(r, `total${j}`, other)};`);
     });
-    for (let half = along / 2; half >= 1; half /= 2) {
-      tree.push('workgroupBarrier();', `if (along < ${half}u) {`);
+  if (outside > 1) {
+    const store = body.reductions.map((_, j) => `shares${j}[share * ${across}u + across] = total${j};`);
+    tree.push(`let share = along / ${inside}u;`, `if (along % ${inside}u == 0u) {`, ...store, '}');
+    for (let half = outside / 2; half >= 1; half /= 2) {
+      tree.push('workgroupBarrier();', `if (along % ${inside}u == 0u && share < ${half}u) {`);
       body.reductions.forEach((r, j) => {
-        const other = `shares${j}[(along + ${half}u) * ${across}u + across]`;
+        const other = `shares${j}[(share + ${half}u) * ${across}u + across]`;
         tree.push(`total${j} = ${combine(r, `total${j}`, other)};`);
-        if (half > 1) tree.push(`shares${j}[along * ${across}u + across] = total${j};`);
+        if (half > 1) tree.push(store[j]);
       });
       tree.push('}');
     }
@@ -155,9 +163,11 @@ if (along == 0u && result < ${results}u) {
 ${finish.join('\n')}
 }`;
   const declarations =
-    along > 1
+    outside > 1
       ? body.reductions
-          .map((r, j) => `var<workgroup> shares${j}: array<${valueType(types[r.value])}, ${threads}>;`)
+          .map(
+            (r, j) => `var<workgroup> shares${j}: array<${valueType(types[r.value])}, ${threads / inside}>;`,
+          )
           .join('\n')
       : '';
   to.add(shader.kernel({ threads, groups: resultGroups * chunks, declarations, main }));

@@ -84,7 +84,7 @@ export interface Source {
 /** What a module has to ask for, by what it uses. */
 const ENABLE: readonly (readonly [RegExp, string])[] = [
   [/\bf16\b/, 'f16'],
-  [/\bsubgroupBroadcast\(/, 'subgroups'],
+  [/\bsubgroup(Broadcast|ShuffleXor)\(/, 'subgroups'],
 ];
 
 export class Shader {

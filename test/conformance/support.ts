@@ -50,20 +50,25 @@ vi.setConfig({ testTimeout: 300_000 });
 export function describeBackends(body: (target: Target) => void, { half = false } = {}): void {
   const absent = inject('absent');
   describeBackend('reference', createReferenceBackend, ['float64'], body);
-  const programs: Program[] = [];
   const floats: readonly Float[] = half ? ['float32', 'float16'] : ['float32'];
-  describeBackend(
-    'reference',
-    () => recording(createReferenceBackend(), programs),
-    floats,
-    (target) => {
-      body(target);
-      test.skipIf(absent.dawn !== null)('its programs are valid on every kind of WebGPU device', async () => {
-        expect(programs.length).toBeGreaterThan(0);
-        expect(await problemsOf(programs)).toEqual([]);
-      });
-    },
-  );
+  for (const float of floats) {
+    const programs: Program[] = [];
+    describeBackend(
+      'reference',
+      () => recording(createReferenceBackend(), programs),
+      [float],
+      (target) => {
+        body(target);
+        test.skipIf(absent.dawn !== null)(
+          'its programs are valid on every kind of WebGPU device',
+          async () => {
+            expect(programs.length).toBeGreaterThan(0);
+            expect(await problemsOf(programs)).toEqual([]);
+          },
+        );
+      },
+    );
+  }
   if (absent.cpu === null) describeBackend('cpu', () => createCpuBackend(), ['float32'], body);
   if (absent.webgpu === null) describeBackend('webgpu', () => openWebGpu(), floats, body);
 }

@@ -201,6 +201,17 @@ describeGpu('roots', () => {
     for (const op of ['sum', 'max', 'min'] as const) await root(op, { axes: [1] }, [holes], [f32(4)], 1e-5);
   });
 
+  it('reduces without subgroups, and with the workgroups of a GPU, to the same within rounding', async () => {
+    for (const on of [plain, staged])
+      // biome-ignore format: one line
+      for (const [shape, axes] of [[[3, 5000], [1]], [[3, 300], [1]], [[5000, 3], [0]], [[700, 40], [0]], [[9, 24], [1]]]) {
+        const kept = shape.filter((_, d) => !axes.includes(d));
+        const x = randomFloats(shape, 4, 1);
+        await compare(rootProgram('sum', { axes }, [x], [f32(...kept)]), [x], 2e-4, on);
+        await compare(rootProgram('min', { axes }, [x], [f32(...kept)]), [x], 0, on);
+      }
+  });
+
   it('finds the first extreme, NaN counting as one', async () => {
     const x = randomInts([4, 300, 3], 3, -9, 9);
     const y = float(x.shape, x.data);
