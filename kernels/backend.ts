@@ -64,6 +64,12 @@ class GpuBuffer implements DeviceBuffer {
   ) {}
 }
 
+/** A bind group and the buffers in it. */
+interface Bound {
+  readonly group: GPUBindGroup;
+  readonly buffers: readonly GPUBuffer[];
+}
+
 class GpuExecutable implements Executable {
   disposed = false;
   pipelines: readonly GPUComputePipeline[] | null = null;
@@ -71,8 +77,8 @@ class GpuExecutable implements Executable {
   arena: readonly GPUBuffer[] | null = null;
   /** Settles when the pipelines are there, or failed. */
   ready: Promise<void> = Promise.resolve();
-  /** For each kernel the bind group of the last run and the buffers in it. */
-  readonly groups: { readonly group: GPUBindGroup; readonly buffers: readonly GPUBuffer[] }[] = [];
+  /** For each kernel the bind groups of the last runs, newest first. */
+  readonly groups: Bound[][] = [];
   constructor(
     readonly owner: WebGpu,
     readonly program: Program,
@@ -88,6 +94,8 @@ class GpuExecutable implements Executable {
 
 const KEPT_BYTES = 512 * 2 ** 20;
 const STAGING_BYTES = 64 * 2 ** 20;
+/** Batches, losses and other small memory take turns in a few buffers: replays come back to the same ones. */
+const KEPT_GROUPS = 4;
 /** From so many dispatches on, work is handed to the GPU without waiting for more. */
 const ENOUGH_DISPATCHES = 16;
 
@@ -340,8 +348,9 @@ class WebGpu implements WebGpuBackend {
     if (this.#pending >= ENOUGH_DISPATCHES) this.#flush();
   }
   #bindGroup(e: GpuExecutable, k: Kernel, n: number, buffers: readonly GPUBuffer[]): GPUBindGroup {
-    const known = e.groups[n];
-    if (known?.buffers.every((b, i) => b === buffers[i])) return known.group;
+    const before = (e.groups[n] ??= []);
+    const known = before.find((g) => g.buffers.every((b, i) => b === buffers[i]));
+    if (known) return known.group;
     const group = this.device.createBindGroup({
       label: k.label,
       layout: this.#layout(k).group,
@@ -351,7 +360,7 @@ class WebGpu implements WebGpuBackend {
       })),
     });
     this.#counters.bindGroups++;
-    e.groups[n] = { group, buffers };
+    if (before.unshift({ group, buffers }) > KEPT_GROUPS) before.pop();
     return group;
   }
   #layout(k: Kernel): { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout } {
