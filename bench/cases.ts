@@ -10,6 +10,8 @@ export interface Prepared {
   run(): unknown;
   /** Floating-point operations of one run: 2 for each multiply-add of a product or convolution. */
   flops: number;
+  /** What is run. */
+  program: Program;
   dispose(): void;
 }
 export interface Case {
@@ -34,8 +36,10 @@ function compiled(
   keep: readonly unknown[] = args,
 ): Prepared {
   const g = lt.jit(f as never);
+  const program = g.program(...args);
   return {
-    flops: flopsOf(g.program(...args)),
+    program,
+    flops: flopsOf(program),
     run: () => g(...args),
     dispose() {
       g.dispose();
@@ -157,8 +161,10 @@ function trainingStep(name: ModelName): Case {
         { donate: [0, 1, 2], name: `${name} step` },
       );
       let now: unknown[] = [variables.params, variables.state, optimizer.init(variables.params)];
+      const program = step.program(...now, x, y);
       return {
-        flops: flopsOf(step.program(...now, x, y)),
+        program,
+        flops: flopsOf(program),
         run() {
           const [params, state, opt, loss] = step(...now, x, y);
           now = [params, state, opt];
@@ -226,3 +232,11 @@ export const cases: readonly Case[] = [
   derivative('persample', 'per-sample gradients'),
   derivative('hvp', 'Hessian-vector product'),
 ];
+
+/** The cases whose suite or name contains a text; at least one. */
+export function casesLike(filter: string): Case[] {
+  const wanted = cases.filter((c) => `${c.suite} ${c.name}`.toLowerCase().includes(filter.toLowerCase()));
+  if (wanted.length > 0) return wanted;
+  const suites = [...new Set(cases.map((c) => c.suite))].join(', ');
+  throw new lt.LetheError('value', `bench: no case contains '${filter}'; suites are ${suites}`);
+}

@@ -5,7 +5,7 @@ import { arch, cpus, totalmem } from 'node:os';
 import Benchmark from 'benchmark';
 import { device } from '../engine/runtime.ts';
 import * as lt from '../index.ts';
-import { type Case, cases, disposeAll } from './cases.ts';
+import { type Case, casesLike, disposeAll } from './cases.ts';
 import { type Peer, startPyTorch } from './peer.ts';
 import { type Profile, profile, profileLines, startProfile } from './profile.ts';
 
@@ -145,15 +145,10 @@ export async function runBench({
   device: name = 'cpu',
   onLine = () => undefined,
 }: BenchOptions = {}): Promise<BenchResult> {
+  const wanted = casesLike(filter);
   await lt.init({ device: name });
   const { backend } = device();
   if (profiling) await startProfile(backend)();
-  const wanted = cases.filter((c) => `${c.suite} ${c.name}`.toLowerCase().includes(filter.toLowerCase()));
-  if (wanted.length === 0)
-    throw new lt.LetheError(
-      'value',
-      `bench: no case contains '${filter}'; suites are ${[...new Set(cases.map((c) => c.suite))].join(', ')}`,
-    );
   const peer = peers ? await startPyTorch() : null;
   const readCeilings = async (): Promise<BenchResult['ceilings']> => (await backend.ceilings?.()) ?? null;
   const ceilings = await readCeilings();

@@ -109,10 +109,22 @@ export function define<Options extends object>(
     .option('--no-color', 'no colours (NO_COLOR does the same)')
     .action(async (...all: unknown[]) => {
       const self = all.at(-1) as Command;
-      const options = self.optsWithGlobals() as Options & Globals;
+      const options = optionsOf(self) as Options & Globals;
       await action(new Context(world, options), self.processedArgs.flat() as string[], options);
     });
   return command;
+}
+
+/** A command's options with those of the commands above it; what was given wins over defaults, the nearer over the farther. */
+function optionsOf(command: Command): object {
+  const chain: Command[] = [];
+  for (let at: Command | null = command; at; at = at.parent) chain.unshift(at);
+  const all: Record<string, unknown> = {};
+  for (const given of [false, true])
+    for (const at of chain)
+      for (const [name, value] of Object.entries(at.opts()))
+        if ((at.getOptionValueSource(name) !== 'default') === given) all[name] = value;
+  return all;
 }
 
 /** An option's value as a whole number, 0 or more. */

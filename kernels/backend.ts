@@ -11,12 +11,14 @@ import type { Program } from '../engine/program.ts';
 import { type ArenaPlan, bufferBytes, planArena } from './arena.ts';
 import { BufferPool, MAP_READ, USAGE } from './buffers.ts';
 import { measureCeilings } from './ceilings.ts';
+import type { Tuning } from './choice.ts';
 import { Clock } from './clock.ts';
 import { describe, requestAdapter, requestDevice, traitsOf } from './device.ts';
 import { lower } from './lower.ts';
 import type { Lowering, Traits } from './lowering.ts';
 import { OrderedQueue } from './queue.ts';
 import { type Kernel, MAX_GROUPS } from './shader.ts';
+import { type TuningOption, tuningFor } from './tuning.ts';
 
 /** What was done so far; differences of two readings are what a step costs. */
 export interface Counters {
@@ -51,6 +53,8 @@ export interface WebGpuOptions {
   readonly allowSoftware?: boolean;
   /** Use less than the device offers, as on a device that offers no more. */
   readonly limits?: Partial<Traits>;
+  /** Tables of measured tiles for the adapters they name, beside those that come with the package; or 'off'. */
+  readonly tuning?: TuningOption;
   /** Called once everything is released. */
   readonly onClose?: () => void;
 }
@@ -121,11 +125,12 @@ class WebGpu implements WebGpuBackend {
   constructor(
     readonly device: GPUDevice,
     readonly traits: Traits,
-    adapterInfo: GPUAdapterInfo,
+    private readonly tuning: Tuning,
+    facts: Backend['info'],
     private readonly onClose: () => void,
   ) {
     this.info = {
-      adapter: describe(adapterInfo),
+      ...facts,
       software: traits.software,
       float16: traits.half,
       storageBuffers: traits.storageBuffers,
@@ -249,7 +254,7 @@ class WebGpu implements WebGpuBackend {
   // ---- programs ------------------------------------------------------------------------------------------------------
 
   compile(program: Program): Executable {
-    return this.load(lower(program, this.traits));
+    return this.load(lower(program, this.traits, this.tuning));
   }
   load(lowering: Lowering): Executable {
     this.#open();
@@ -552,7 +557,9 @@ export async function createWebGpuBackend(options: WebGpuOptions = {}): Promise<
     info ?? ({ vendor: 'unknown', architecture: '', device: '', description: '' } as GPUAdapterInfo);
   const traits = { ...traitsOf(device, facts), ...options.limits };
   const opened = device;
-  return new WebGpu(device, traits, facts, () => {
+  const adapter = describe(facts);
+  const { tuning, about } = tuningFor(adapter, traits, options.tuning);
+  return new WebGpu(device, traits, tuning, { adapter, tuning: about }, () => {
     if (own) opened.destroy();
     onClose();
   });

@@ -4,6 +4,7 @@
 import type { Ceilings, DeviceBuffer } from '../engine/backend.ts';
 import type { Program, Slot } from '../engine/program.ts';
 import type { WebGpuBackend } from './backend.ts';
+import { secondsOf } from './clock.ts';
 import { Lowering, type Traits } from './lowering.ts';
 
 const slot = (kind: Slot['kind'], size: number, index: number): Slot => ({
@@ -24,31 +25,21 @@ const bare = (label: string, inputs: readonly number[], output: number): Program
   donations: [],
 });
 
-/** Enqueues `runs` of it and gives the seconds of the fastest: of all its kernels, or with submission and waiting. */
-export async function fastest(
+/** Seconds of the fastest of several runs. */
+async function fastest(
   backend: WebGpuBackend,
   lowering: Lowering,
   inputs: readonly DeviceBuffer[],
   output: DeviceBuffer,
-  runs: number,
 ): Promise<number> {
   const executable = backend.load(lowering);
-  const once = async (): Promise<number> => {
-    if (!backend.device.features.has('timestamp-query')) {
-      const start = performance.now();
-      backend.run(executable, inputs, [output]);
-      await backend.sync();
-      return (performance.now() - start) / 1000;
-    }
-    const stop = backend.profile();
-    backend.run(executable, inputs, [output]);
-    const times = await stop();
-    return times.reduce((sum, t) => sum + t.seconds, 0);
-  };
   try {
-    await once();
     let best = Number.POSITIVE_INFINITY;
-    for (let n = 0; n < runs; n++) best = Math.min(best, await once());
+    for (let n = 0; n <= RUNS; n++) {
+      const seconds = await secondsOf(backend, () => backend.run(executable, inputs, [output]));
+      // The first waits for the shader to be compiled.
+      if (n > 0) best = Math.min(best, seconds);
+    }
     return best;
   } finally {
     executable.dispose();
@@ -104,7 +95,7 @@ export async function measureCeilings(backend: WebGpuBackend): Promise<Ceilings>
       // Enough workgroups that starting and ending do not count.
       for (let groups = traits.software ? 64 : 1024; groups <= 65535; groups *= 4) {
         const lowering = multiplyAdds(chains, threads, groups, traits);
-        const seconds = await fastest(backend, lowering, [given], out, RUNS);
+        const seconds = await fastest(backend, lowering, [given], out);
         gflops = Math.max(gflops, (2 * chains * STEPS * threads * groups) / seconds / 1e9);
         if (seconds > 0.01) break;
       }
@@ -114,7 +105,7 @@ export async function measureCeilings(backend: WebGpuBackend): Promise<Ceilings>
     const length = 2 ** Math.floor(Math.log2(bytes / 4));
     const [b, c, a] = [allocate(length), allocate(length), allocate(length)];
     for (const x of [b, c]) backend.write(x, new Float32Array(length).fill(1));
-    const seconds = await fastest(backend, triad(length, threads, traits), [b, c], a, RUNS);
+    const seconds = await fastest(backend, triad(length, threads, traits), [b, c], a);
     return { gflops, triadGBs: (3 * length * 4) / seconds / 1e9 };
   } finally {
     for (const b of buffers) backend.free(b);

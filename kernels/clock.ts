@@ -4,6 +4,7 @@
 
 import type { KernelTime } from '../engine/backend.ts';
 import { LetheError } from '../engine/error.ts';
+import type { WebGpuBackend } from './backend.ts';
 import { MAP_READ, USAGE } from './buffers.ts';
 
 const QUERY_RESOLVE = 512;
@@ -62,4 +63,18 @@ export class Clock {
       seconds: seconds(2 * k + 1, 2 * k),
     }));
   }
+}
+
+/** Seconds that what `run` enqueues takes: by the device's clock, or from here until it is done where it has none. */
+export async function secondsOf(backend: WebGpuBackend, run: () => void): Promise<number> {
+  if (!backend.device.features.has('timestamp-query')) {
+    await backend.sync();
+    const start = performance.now();
+    run();
+    await backend.sync();
+    return (performance.now() - start) / 1000;
+  }
+  const stop = backend.profile();
+  run();
+  return (await stop()).reduce((sum, t) => sum + t.seconds, 0);
 }

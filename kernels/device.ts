@@ -65,7 +65,8 @@ export async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
 const oneSize = ({ subgroupMinSize = 0, subgroupMaxSize = 0 }: GPUAdapterInfo): number =>
   subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0;
 
-export const traitsOf = (device: GPUDevice, info: GPUAdapterInfo): Traits => ({
+/** Of a device, or of what an adapter could give. */
+export const traitsOf = (device: GPUDevice | GPUAdapter, info: GPUAdapterInfo): Traits => ({
   storageBuffers: device.limits.maxStorageBuffersPerShaderStage,
   bindingBytes: device.limits.maxStorageBufferBindingSize,
   workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,

@@ -10,17 +10,13 @@
 import type { DType } from '../engine/dtype.ts';
 import type { Body } from '../engine/program.ts';
 import { coordinates, lanesFor, mergeAxes, writeBody } from './body.ts';
-import { denseView, type Lowering, type Traits, withRootInMemory } from './lowering.ts';
+import { type Choice, heuristic, type ProductShape } from './choice.ts';
+import { denseView, type Lowering, withRootInMemory } from './lowering.ts';
 import { emitBody } from './reduce.ts';
 import { rounded, type Shader, toMemory } from './shader.ts';
 import { type Factor, loopOf, type Tiles } from './tiles.ts';
 
-export interface Product {
-  readonly label: string;
-  readonly batch: number;
-  readonly rows: number;
-  readonly columns: number;
-  readonly depth: number;
+export interface Product extends ProductShape {
   /** C's element (batch, m, n) lies at ((floor(batch / groups) * rows + m) * groups + batch % groups) * columns + n. */
   readonly groups: number;
   factors(shader: Shader): { a: Factor; b: Factor };
@@ -33,49 +29,12 @@ export interface Product {
   readonly buffers: readonly number[];
 }
 
-const staged = (
-  rows: number,
-  columns: number,
-  depth: number,
-  ownRows: number,
-  ownColumns: number,
-): Tiles => ({
-  rows,
-  columns,
-  depth,
-  ownRows,
-  ownColumns,
-  direct: false,
-});
-const direct = (ownRows: number, ownColumns: number, invocations: number): Tiles => ({
-  rows: ownRows,
-  columns: ownColumns * invocations,
-  depth: 4,
-  ownRows,
-  ownColumns,
-  direct: true,
-});
-
-/** Tiles for sizes, until something better was measured. */
-export function tilesFor(rows: number, columns: number, batch: number, traits: Traits): Tiles {
-  if (traits.software) {
-    if (traits.subgroup === 8) return { ...direct(8, columns > 32 ? 8 : 4, 8), shared: true };
-    if (columns > 32) return direct(4, 8, 8);
-    return direct(rows > 4 ? 8 : 4, 4, columns > 16 ? 8 : 4);
-  }
-  const tiles = (edge: number): number => batch * Math.ceil(rows / edge) * Math.ceil(columns / edge);
-  if (columns >= 96 && rows >= 96 && tiles(128) >= 128) return staged(128, 128, 8, 8, 8);
-  if (columns > 32 && rows > 32) return staged(64, 64, 16, 4, 4);
-  return staged(64, columns > 16 ? 32 : 16, 16, 4, 4);
-}
-
-/** How many parts k is cut into so that the device has something to do. */
-function partsFor(p: Product, t: Tiles, traits: Traits): number {
-  const groups = p.batch * Math.ceil(p.rows / t.rows) * Math.ceil(p.columns / t.columns);
-  const enough = traits.software ? 4 : 256;
-  const least = traits.software ? 512 : 128;
-  if (groups >= enough || p.depth < 2 * least) return 1;
-  return Math.min(Math.ceil(enough / groups), Math.floor(p.depth / least));
+/** What was measured for products of this class, else the heuristic; parts only where there is depth and memory for them. */
+function choiceFor(p: Product, to: Lowering): Choice {
+  const { tiles, parts } = to.tuning(p) ?? heuristic(p, to.traits);
+  const deep = Math.ceil(p.depth / tiles.depth);
+  const room = Math.floor(to.traits.bindingBytes / (4 * p.batch * p.rows * p.columns));
+  return { tiles, parts: Math.max(1, Math.min(parts, deep, room)) };
 }
 
 export function emitProduct(p: Product, to: Lowering): void {
@@ -85,8 +44,7 @@ export function emitProduct(p: Product, to: Lowering): void {
     emitEmpty(p, size, to);
     return;
   }
-  const t = tilesFor(p.rows, p.columns, p.batch, to.traits);
-  const parts = partsFor(p, t, to.traits);
+  const { tiles: t, parts } = choiceFor(p, to);
   const fuses = p.epilogue !== null && parts === 1 && fits(p, p.epilogue, to);
   if (p.epilogue !== null && !fuses) {
     const slot = p.slot >= 0 ? p.slot : to.scratch(size, p.dtype);

@@ -4,3 +4,4 @@
 
 export { type Counters, createWebGpuBackend, type WebGpuBackend, type WebGpuOptions } from './backend.ts';
 export { isSoftware } from './device.ts';
+export type { TuningOption, TuningTable } from './tuning.ts';

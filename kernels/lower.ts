@@ -5,6 +5,7 @@ import { sizeOf } from '../engine/dtype.ts';
 import type { RootName } from '../engine/primitives/index.ts';
 import type { Body, Instruction, Program } from '../engine/program.ts';
 import { valueTypes } from './body.ts';
+import type { Tuning } from './choice.ts';
 import { convEmitters } from './conv.ts';
 import { dotEmitters } from './dot.ts';
 import { gatherEmitters } from './gather.ts';
@@ -31,8 +32,8 @@ const ROOTS: Record<RootName, Emitter> = {
 /** Roots whose kernels take an epilogue; the others' bodies run after them. */
 const FUSES = new Set<RootName>(['dot', 'conv', 'convGradInput', 'convGradWeight']);
 
-export function lower(program: Program, traits: Traits): Lowering {
-  const to = new Lowering(program, traits);
+export function lower(program: Program, traits: Traits, tuning?: Tuning): Lowering {
+  const to = new Lowering(program, traits, tuning);
   program.instructions.forEach((i, n) => {
     to.instruction = n;
     lowerInstruction(i, to);

@@ -5,6 +5,7 @@
 import { bytesOf, type DType, sizeOf } from '../engine/dtype.ts';
 import { check } from '../engine/error.ts';
 import type { Body, Instruction, Program, Slot, View } from '../engine/program.ts';
+import type { Tuning } from './choice.ts';
 import { type Kernel, Shader } from './shader.ts';
 
 /** Limits of the device, and what emitters choose sizes by. */
@@ -39,6 +40,8 @@ export class Lowering {
   constructor(
     readonly program: Program,
     readonly traits: Traits,
+    /** Measured choices of tiles. */
+    readonly tuning: Tuning = () => undefined,
   ) {
     this.slots = program.slots.map(({ kind, dtype, size, index }) => ({ kind, dtype, size, index }));
     const find = (kind: Slot['kind'], index: number): number =>

@@ -1,8 +1,15 @@
 // Opens WebGPU in Node: Dawn, through the npm package `webgpu`, which is optional and loaded only here. A browser never
 // loads this file.
 
-import { LetheError } from '../engine/error.ts';
+import { existsSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { check, LetheError } from '../engine/error.ts';
 import { createWebGpuBackend, type WebGpuBackend, type WebGpuOptions } from './backend.ts';
+import { describe, requestAdapter, traitsOf } from './device.ts';
+import type { Traits } from './lowering.ts';
+import { KERNELS, parseTable, type TuningOption, type TuningTable, tuningFor } from './tuning.ts';
 
 interface Dawn {
   create(options: string[]): GPU;
@@ -41,15 +48,71 @@ export async function dawn(options: readonly string[] = []): Promise<GPU> {
 export async function openWebGpu(options: NodeOptions = {}): Promise<WebGpuBackend> {
   // Timestamps are rounded for pages that should not have a fine clock; whoever runs code here has one.
   let gpu: GPU | null = await dawn(['disable-dawn-features=timestamp_quantization', ...(options.dawn ?? [])]);
+  const allowSoftware = options.allowSoftware ?? process.env.LETHE_ALLOW_SOFTWARE_GPU === '1';
+  let { adapter } = options;
+  if (!adapter && !options.device) adapter = await requestAdapter(gpu, { ...options, allowSoftware });
   return createWebGpuBackend({
-    allowSoftware: process.env.LETHE_ALLOW_SOFTWARE_GPU === '1',
     ...options,
-    gpu,
+    adapter,
+    tuning: options.tuning ?? (await tuningHere(adapter, options.limits)),
     onClose: () => {
       gpu = null;
       options.onClose?.();
     },
   });
+}
+
+// ---- the tuning table of this machine --------------------------------------------------------------------------------
+
+/** Where the table of an adapter lies: $XDG_CACHE_HOME/lethe/tuning or ~/.cache/lethe/tuning, beside downloaded data. */
+export function tuningFile(adapter: string): string {
+  const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
+  const name = adapter
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .slice(0, 120);
+  return join(cache, 'lethe', 'tuning', `${name}-${KERNELS}.json`);
+}
+
+/** The table in a file. Errors are 'io' for a file that cannot be read (none there included), else 'data'. */
+export async function readTuning(path: string): Promise<TuningTable> {
+  const most = 2 ** 20;
+  let text: string;
+  try {
+    const { size } = await stat(path);
+    check(size <= most, 'data', () => `${path}: expected at most ${most} bytes, found ${size}`);
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    if (cause instanceof LetheError) throw cause;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new LetheError('io', `${path}: cannot be read (${why})`, { cause });
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new LetheError('data', `${path}: expected JSON`, { cause });
+  }
+  return parseTable(json, path);
+}
+
+/** What LETHE_TUNING and this machine's table ask for. A table that is no good is passed over with a line on stderr. */
+async function tuningHere(adapter: GPUAdapter | undefined, limits?: Partial<Traits>): Promise<TuningOption> {
+  const wanted = process.env.LETHE_TUNING;
+  if (wanted === 'off') return 'off';
+  check(!wanted, 'value', () => `LETHE_TUNING: expected off or nothing, found "${wanted}"`);
+  if (!adapter) return [];
+  const path = tuningFile(describe(adapter.info));
+  if (!existsSync(path)) return [];
+  try {
+    const table = await readTuning(path);
+    tuningFor(describe(adapter.info), { ...traitsOf(adapter, adapter.info), ...limits }, [table]);
+    return [table];
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    console.warn(`lethe: ${why}; the table is passed over: delete it or run: lethe bench tune`);
+    return [];
+  }
 }
 
 /** Whether the WebGPU backend can be used here, and if not, why and what to do. Never throws. */

@@ -14,8 +14,13 @@ interface Flags {
   readonly json?: boolean | string;
 }
 
+interface TuneFlags {
+  readonly seconds: number;
+  readonly out?: string;
+}
+
 export function register(program: Command, world: World): void {
-  define<Flags>(
+  const bench = define<Flags>(
     program,
     world,
     'bench [filter]',
@@ -67,6 +72,38 @@ export function register(program: Command, world: World): void {
       } finally {
         await (await import('../../index.ts')).close();
       }
+    },
+  );
+
+  define<TuneFlags>(
+    bench,
+    world,
+    'tune [filter]',
+    {
+      summary:
+        'Measure which tiles are fastest on this WebGPU adapter for the products of the cases, and keep the choice for it.',
+      examples: [
+        'lethe bench tune',
+        'lethe bench tune matmul --seconds 30',
+        'lethe bench tune conv --out table.json',
+      ],
+    },
+    (command) =>
+      command
+        .option('--seconds <n>', 'seconds for each class of products', positive, 10)
+        .option(
+          '--out <file>',
+          'the table to write, or to add to; default: the one of this adapter in the cache',
+        ),
+    async (context, [filter], { seconds, out }) => {
+      const { runTuning } = await import('../../bench/tune.ts');
+      const onLine = (line: string) =>
+        context.json ? context.say(line) : void context.world.stdout.write(`${line}\n`);
+      const { file, ...found } = await context.compute((signal) =>
+        runTuning({ filter, seconds, out, signal, onLine }),
+      );
+      context.say(`written to ${file}`);
+      if (context.json) context.put(found, '');
     },
   );
 }

@@ -1,0 +1,77 @@
+// `lethe bench tune`: the products of the bench's cases, tuned one class after the other, into the table of this adapter.
+// What was found is written after every class: a run that is stopped loses nothing.
+
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { LetheError } from '../engine/error.ts';
+import { device } from '../engine/runtime.ts';
+import * as lt from '../index.ts';
+import type { WebGpuBackend } from '../kernels/backend.ts';
+import { readTuning, tuningFile } from '../kernels/node.ts';
+import { KERNELS, type TuningTable } from '../kernels/tuning.ts';
+import { writeFileAtomic } from '../unlearn/files.ts';
+import { casesLike } from './cases.ts';
+import { subjectsOf, type Tuned, tuneProduct } from './search.ts';
+
+export interface TuningRun {
+  /** Only cases whose suite or name contains this text. */
+  readonly filter?: string;
+  /** Seconds for each class of products. */
+  readonly seconds: number;
+  /** The table; default: this adapter's in the cache. */
+  readonly out?: string;
+  readonly signal?: AbortSignal;
+  readonly onLine?: (line: string) => void;
+}
+
+/** Tunes on WebGPU and writes the table. Errors as those of `init`, of the table that is added to, and 'io'. */
+export async function runTuning({
+  filter = '',
+  seconds,
+  out,
+  signal,
+  onLine = () => {},
+}: TuningRun): Promise<{ file: string; adapter: string; tuned: Tuned[] }> {
+  const cases = casesLike(filter);
+  await lt.init({ device: 'webgpu' });
+  const backend = device().backend as WebGpuBackend;
+  const adapter = String(backend.info.adapter);
+  const file = out ?? tuningFile(adapter);
+  const before = existsSync(file) ? await readTuning(file) : null;
+  if (before && out !== undefined && before.adapter !== adapter)
+    throw new LetheError(
+      'data',
+      `${file}: a table of another adapter ("${before.adapter}"); this is "${adapter}"`,
+    );
+  onLine(`${adapter}; tuning ${backend.info.tuning}`);
+  const programs = cases.map((c) => {
+    const prepared = c.prepare();
+    prepared.dispose();
+    return prepared.program;
+  });
+  await backend.sync();
+  const choices: Record<string, string> = before?.kernels === KERNELS ? { ...before.choices } : {};
+  const tuned: Tuned[] = [];
+  await mkdir(dirname(file), { recursive: true });
+  const subjects = subjectsOf(programs, backend);
+  for (const [n, subject] of subjects.entries()) {
+    if (signal?.aborted) break;
+    const found = await tuneProduct(backend, subject, seconds);
+    tuned.push(found);
+    choices[found.key] = found.choice;
+    const table: TuningTable = { format: 1, kernels: KERNELS, adapter, choices };
+    await writeFileAtomic(file, `${JSON.stringify(table, null, 2)}\n`);
+    onLine(`${n + 1}/${subjects.length} ${lineOf(found)}`);
+    for (const reason of found.refused) onLine(`  refused: ${reason}`);
+  }
+  return { file, adapter, tuned };
+}
+
+function lineOf({ key, choice, gflop, ms, heuristic, heuristicMs, tried }: Tuned): string {
+  const rate = (gflop / ms) * 1000;
+  const gain = heuristicMs / ms;
+  const against =
+    choice === heuristic ? 'as the heuristic has it' : `${gain.toFixed(2)}x as fast as ${heuristic}`;
+  return `${key}: ${choice}, ${ms.toFixed(3)} ms, ${rate.toFixed(1)} GFLOP/s, ${against}; ${tried} tried`;
+}

@@ -1,0 +1,105 @@
+// The tuner: which products it finds in programs, that it takes nothing with a wrong result, and the table it writes.
+
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { type Subject, subjectsOf, tuneProduct } from '../../bench/search.ts';
+import { runTuning } from '../../bench/tune.ts';
+import * as lt from '../../index.ts';
+import type { WebGpuBackend } from '../../kernels/backend.ts';
+import { heuristic, readChoice, refusal, writeChoice } from '../../kernels/choice.ts';
+import { KERNELS } from '../../kernels/tuning.ts';
+import { describeGpu, open } from '../kernels/support.ts';
+import { rootProgram, type Value } from '../native/support.ts';
+
+const of = (...shape: number[]): Value => ({ shape, dtype: 'float32', data: new Float32Array(0) });
+const padding = [[1, 1], [1, 1]]; // biome-ignore format: one line
+const same = { stride: [1, 1], padding, dilation: [1, 1], groups: 1 };
+const dot = (m: number, k: number, n: number) =>
+  rootProgram('dot', { transposeA: false, transposeB: false }, [of(m, k), of(k, n)], [of(m, n)]);
+
+describeGpu('the tuner', () => {
+  let gpu: WebGpuBackend;
+  beforeAll(async () => {
+    gpu = await open({ tuning: 'off' });
+  });
+  afterAll(() => gpu.close());
+
+  it('finds each class of products once, with no more images than the class needs', () => {
+    const conv = rootProgram(
+      'conv',
+      same,
+      [of(1, 256, 16, 16, 8), of(1, 3, 3, 8, 4)],
+      [of(1, 256, 16, 16, 4)],
+    );
+    const found = subjectsOf(
+      [dot(40, 50, 60), dot(64, 64, 64), conv, rootProgram('sum', { axes: [0] }, [of(4)], [of()])],
+      gpu,
+    );
+    expect(found.map((s) => s.key)).toEqual(['dot 64x64x64x1', 'conv 8192x4x128x1']);
+    // 8192 pixels are rounded up from 4097, and so from 17 images of 256; halves of 256 images end at 32.
+    expect(found[1].program.slots.map((s) => s.size)).toEqual([32 * 256 * 8, 3 * 3 * 8 * 4, 32 * 256 * 4]);
+  });
+
+  const subject = (): Subject => subjectsOf([dot(48, 64, 40)], gpu)[0];
+  it('measures candidates and chooses one that the device can run', async () => {
+    const { key, shape } = subject();
+    const found = await tuneProduct(gpu, subject(), 2);
+    expect(found.key).toBe(key);
+    expect(found.tried).toBeGreaterThan(1);
+    expect(found.refused).toEqual([]);
+    expect(found.heuristic).toBe(writeChoice(heuristic(shape, gpu.traits)));
+    const choice = readChoice(found.choice);
+    expect(choice && refusal(choice.tiles, gpu.traits)).toBeNull();
+    expect(found.ms).toBeGreaterThan(0);
+    expect(found.ms).toBeLessThanOrEqual(found.heuristicMs);
+    expect(gpu.memory()).toEqual({ buffers: 0, bytes: 0 });
+  });
+  it('takes nothing whose result is wrong, however fast', async () => {
+    let reads = 0;
+    // Every result after the first, which is the heuristic's, has a wrong element.
+    const wrong = new Proxy(gpu, {
+      get: (target, name) => {
+        if (name === 'read')
+          return async (...args: Parameters<WebGpuBackend['read']>) => {
+            const got = await target.read(...args);
+            if (reads++ > 0) got[7] += 1e-3;
+            return got;
+          };
+        const value = Reflect.get(target, name, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const found = await tuneProduct(wrong, subject(), 1);
+    expect(found.choice).toBe(found.heuristic);
+    expect(found.refused.length).toBe(found.tried - 1);
+    expect(found.refused[0]).toMatch(/^direct \d+x\d+ of \d+x\d+: element 7 is -?[\d.]+, not -?[\d.]+$/);
+  });
+});
+
+describeGpu('lethe bench tune', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lethe-tune-'));
+  const out = join(folder, 'table.json');
+  beforeAll(() => vi.stubEnv('LETHE_ALLOW_SOFTWARE_GPU', '1'));
+  afterAll(async () => {
+    vi.unstubAllEnvs();
+    await lt.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  it('writes the table of the adapter, and adds to it', async () => {
+    const lines: string[] = [];
+    const run = () => runTuning({ filter: 'dense', seconds: 0.01, out, onLine: (l) => lines.push(l) });
+    const { adapter, tuned } = await run();
+    const key = 'dot 128x128x4096x1';
+    expect(tuned.map((t) => t.key)).toEqual([key]);
+    const written = JSON.parse(readFileSync(out, 'utf8'));
+    expect(written).toEqual({ format: 1, kernels: KERNELS, adapter, choices: { [key]: tuned[0].choice } });
+    expect(lines.at(-1)).toMatch(
+      /^1\/1 dot 128x128x4096x1: \w+ [\dx]+ of \dx\d.*, [\d.]+ ms, [\d.]+ GFLOP\/s, /,
+    );
+    await expect(runTuning({ filter: 'nothing like it', seconds: 1, out })).rejects.toThrow(
+      'no case contains',
+    );
+  });
+});

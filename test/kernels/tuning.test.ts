@@ -1,0 +1,299 @@
+// Choices and tables of choices: what passes the rule computes right results on awkward shapes, what is written down is
+// read back, later tables win over earlier ones, and a file from anywhere is understood or refused in one line.
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createReferenceBackend } from '../../engine/reference.ts';
+import type { WebGpuBackend } from '../../kernels/backend.ts';
+import {
+  type Choice,
+  candidates,
+  classOf,
+  heuristic,
+  readChoice,
+  refusal,
+  steps,
+  tileSpace,
+  writeChoice,
+} from '../../kernels/choice.ts';
+import { lower } from '../../kernels/lower.ts';
+import type { Traits } from '../../kernels/lowering.ts';
+import { readTuning, tuningFile } from '../../kernels/node.ts';
+import { shipped } from '../../kernels/shipped.ts';
+import type { Tiles } from '../../kernels/tiles.ts';
+import { KERNELS, parseTable, type TuningTable, tuningFor } from '../../kernels/tuning.ts';
+import { distance, execute, randomFloats, rootProgram } from '../native/support.ts';
+import { describeGpu, open } from './support.ts';
+
+const traits: Traits = {
+  storageBuffers: 8,
+  bindingBytes: 2 ** 27,
+  workgroupBytes: 16384,
+  invocations: 256,
+  subgroup: 0,
+  software: false,
+};
+const shapes = fc.record({
+  label: fc.constantFrom('dot', 'conv', 'convGradInput', 'convGradWeight'),
+  batch: fc.integer({ min: 1, max: 70 }),
+  rows: fc.integer({ min: 1, max: 300_000 }),
+  columns: fc.integer({ min: 1, max: 5000 }),
+  depth: fc.integer({ min: 1, max: 300_000 }),
+});
+const size = fc.oneof(fc.integer({ min: -8, max: 300 }), fc.constantFrom(0.5, Number.NaN, 4, 8, 16, 64));
+const anyTiles: fc.Arbitrary<Tiles> = fc.record(
+  {
+    rows: size,
+    columns: size,
+    depth: size,
+    ownRows: size,
+    ownColumns: size,
+    direct: fc.boolean(),
+    shared: fc.boolean(),
+  },
+  { requiredKeys: ['rows', 'columns', 'depth', 'ownRows', 'ownColumns', 'direct'] },
+);
+
+describe('the rule', () => {
+  it('lets through only what fits the device', () => {
+    fc.assert(
+      fc.property(fc.oneof(anyTiles, fc.constantFrom(...tileSpace())), (t) => {
+        if (refusal(t, traits) !== null) return;
+        const threads = (t.rows / t.ownRows) * (t.columns / t.ownColumns);
+        expect(Number.isInteger(threads) && threads >= 1 && threads <= traits.invocations).toBe(true);
+        for (const n of [t.rows, t.columns, t.depth, t.ownRows, t.ownColumns]) expect(n % 4).toBe(0);
+        if (!t.direct) expect((t.rows + t.columns) * t.depth * 4).toBeLessThanOrEqual(traits.workgroupBytes);
+        // Hands values around in subgroups of 8, which this device has not.
+        expect(t.shared ?? false).toBe(false);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+  it('has a heuristic that keeps it, for any product', () => {
+    fc.assert(
+      fc.property(shapes, fc.boolean(), fc.constantFrom(0, 8, 32), (shape, software, subgroup) => {
+        const own = { ...traits, software, subgroup };
+        const { tiles, parts } = heuristic(shape, own);
+        expect(refusal(tiles, own)).toBeNull();
+        expect(parts).toBeGreaterThanOrEqual(1);
+      }),
+    );
+  });
+  it('leaves candidates for any product, none of them twice', () => {
+    fc.assert(
+      fc.property(shapes, (shape) => {
+        const found = candidates(shape, traits);
+        expect(found.length).toBeGreaterThan(0);
+        expect(new Set(found.map(writeChoice)).size).toBe(found.length);
+        for (const c of found) expect(refusal(c.tiles, traits)).toBeNull();
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe('a choice as text', () => {
+  it('is read back as it was written', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...tileSpace()), fc.integer({ min: 1, max: 128 }), (tiles, parts) => {
+        const choice = { tiles, parts };
+        expect(readChoice(writeChoice(choice))).toEqual(choice);
+        expect(steps(choice, choice)).toBe(0);
+      }),
+    );
+  });
+  it.each([
+    '',
+    'staged',
+    'staged 64x64 of 4x4',
+    'direct 8x64x4 of 8x8',
+    'staged 64x64x16 of 4x4 in 0 parts',
+    'staged 99999x4x4 of 4x4',
+    ' direct 4x4 of 4x4',
+    'direct 4x4 of 4x4\n',
+  ])('is not %j', (text) => expect(readChoice(text)).toBeNull());
+  it('is one for all products of a class, and classes are few', () => {
+    expect(classOf({ label: 'conv', batch: 1, rows: 131072, columns: 64, depth: 576 })).toBe(
+      'conv 8192x64x1024x1',
+    );
+    expect(classOf({ label: 'dot', batch: 3, rows: 1, columns: 10, depth: 65 })).toBe('dot 4x16x128x4');
+  });
+});
+
+const table = (choices: Record<string, string>, adapter = 'acme, x1'): TuningTable => ({
+  format: 1,
+  kernels: KERNELS,
+  adapter,
+  choices,
+});
+const product = { label: 'dot', batch: 1, rows: 1000, columns: 1000, depth: 1000 };
+const key = 'dot 1024x1024x1024x1';
+
+describe('tables', () => {
+  it('that are shipped are well formed, and hold for this version of the kernels', () => {
+    for (const t of shipped) {
+      expect(parseTable(t, t.adapter)).toEqual(t);
+      expect(t.kernels).toBe(KERNELS);
+    }
+  });
+  it('win over each other in order: heuristic, earlier, later', () => {
+    const [first, second] = ['staged 32x32x16 of 4x4', 'direct 8x64 of 8x8 in 2 parts'];
+    const none = tuningFor('Acme, X1, 5 GHz', traits);
+    expect(none).toEqual({ tuning: expect.any(Function), about: 'heuristic' });
+    expect(none.tuning(product)).toBeUndefined();
+    const one = tuningFor('Acme, X1, 5 GHz', traits, [table({ [key]: first })]);
+    expect(writeChoice(one.tuning(product) as Choice)).toBe(first);
+    expect(one.about).toBe('1 given');
+    expect(one.tuning({ ...product, rows: 3 })).toBeUndefined();
+    const two = tuningFor('Acme, X1, 5 GHz', traits, [table({ [key]: first }), table({ [key]: second })]);
+    expect(writeChoice(two.tuning(product) as Choice)).toBe(second);
+    expect(tuningFor('Acme, X1', traits, 'off')).toEqual({ tuning: expect.any(Function), about: 'off' });
+  });
+  it('of another adapter or other kernels are passed over', () => {
+    const choices = { [key]: 'staged 32x32x16 of 4x4' };
+    for (const t of [table(choices, 'other'), { ...table(choices), kernels: KERNELS + 1 }])
+      expect(tuningFor('Acme, X1', traits, [t]).about).toBe('heuristic');
+  });
+  it('with what the device cannot run are refused', () => {
+    const choices = { [key]: 'staged 128x128x32 of 4x4' };
+    expect(() => tuningFor('Acme, X1', traits, [table(choices)])).toThrow(
+      'tuning table of "acme, x1": dot 1024x1024x1024x1: "staged 128x128x32 of 4x4": 1024 invocations in a workgroup; this device has 256',
+    );
+  });
+  it.each<[unknown, string]>([
+    [null, 'expected a tuning table, found null'],
+    [[], 'expected a tuning table, found []'],
+    [{ format: 2 }, 'format: expected 1, found 2'],
+    [{ ...table({}), kernels: '1' }, 'kernels: expected a whole number, found "1"'],
+    [{ ...table({}), adapter: '' }, 'adapter: expected a name, found ""'],
+    [{ ...table({}), choices: [] }, 'choices: expected an object, found []'],
+    [table({ 'dot 1x1': 'x' }), 'choices: expected a name such as "dot 1024x1024x1024x1", found "dot 1x1"'],
+    [JSON.parse(`{"format":1,"kernels":1,"adapter":"a","choices":{"__proto__":"x"}}`), 'found "__proto__"'],
+    [
+      table({ [key]: 'fastest' }),
+      `choices: ${key}: expected a text such as "staged 64x64x16 of 4x4", found "fastest"`,
+    ],
+    [
+      table(Object.fromEntries(Array.from({ length: 10_001 }, (_, n) => [`dot ${n}x1x1x1`, 'x']))),
+      'at most 10000',
+    ],
+  ])('%#: what is none is refused', (json, message) => {
+    expect(() => parseTable(json, 'file')).toThrow(message);
+  });
+  it('of any JSON are parsed or refused, never anything else', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.jsonValue(), (json, choices) => {
+        for (const x of [json, { ...table({}), choices }])
+          try {
+            expect(parseTable(x, 'file').format).toBe(1);
+          } catch (error) {
+            expect(error).toMatchObject({ kind: 'data', message: expect.stringMatching(/^file: /) });
+          }
+      }),
+    );
+  });
+});
+
+describe('the file of this machine', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lethe-tuning-'));
+  const file = join(folder, 'table.json');
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  it('is read, or refused with its name', async () => {
+    writeFileSync(file, JSON.stringify(table({ [key]: 'staged 32x32x16 of 4x4' })));
+    expect((await readTuning(file)).choices[key]).toBe('staged 32x32x16 of 4x4');
+    writeFileSync(file, '{ "format": 1,');
+    await expect(readTuning(file)).rejects.toThrow(`${file}: expected JSON`);
+    writeFileSync(file, 'x'.repeat(2 ** 20 + 1));
+    await expect(readTuning(file)).rejects.toThrow('expected at most 1048576 bytes');
+    await expect(readTuning(join(folder, 'none'))).rejects.toMatchObject({ kind: 'io' });
+  });
+});
+
+describeGpu('on a device', () => {
+  const reference = createReferenceBackend();
+  let gpu: WebGpuBackend;
+  beforeAll(async () => {
+    gpu = await open({ tuning: 'off' });
+  });
+  afterAll(async () => {
+    await gpu.close();
+  });
+
+  // A few of each kind: each is a shader to compile.
+  it.each([
+    'staged 16x32x8 of 4x4 in 3 parts',
+    'staged 16x16x8 of 4x4',
+    'direct 4x32 of 4x8 in 3 parts',
+    'direct 8x16 of 8x4',
+    'shared 8x32 of 8x4 in 3 parts',
+    'shared 8x64 of 8x8',
+  ])('%s computes products of awkward sizes', async (text) => {
+    const choice = readChoice(text) as Choice;
+    expect(writeChoice(choice)).toBe(text);
+    const reason = refusal(choice.tiles, gpu.traits);
+    if (text.startsWith('shared') && gpu.traits.subgroup !== 8) return expect(reason).not.toBeNull();
+    expect(reason).toBeNull();
+    for (const [a, b, shape, transpose] of [
+      [[1, 37, 23], [1, 23, 29], [1, 37, 29], false],
+      [[2, 24, 36], [2, 68, 24], [2, 36, 68], true],
+    ] as const) {
+      const inputs = [randomFloats(a, 1, 1), randomFloats(b, 2, 1)];
+      const params = { transposeA: transpose, transposeB: transpose };
+      const p = rootProgram('dot', params, inputs, [{ shape, dtype: 'float32' }]);
+      const [want] = await execute(reference, p, inputs);
+      const run = gpu.load(lower(p, gpu.traits, () => choice));
+      const buffers = inputs.map((x) => {
+        const buffer = gpu.allocate(x.data.byteLength);
+        gpu.write(buffer, x.data);
+        return buffer;
+      });
+      const out = gpu.allocate(want.byteLength);
+      gpu.run(run, buffers, [out]);
+      const got = await gpu.read(out, 'float32', want.length);
+      expect(distance(got, want)).toBeLessThanOrEqual(2e-8 * 600);
+      run.dispose();
+      for (const buffer of [...buffers, out]) gpu.free(buffer);
+    }
+  });
+});
+
+describeGpu('opening a device', () => {
+  const cache = mkdtempSync(join(tmpdir(), 'lethe-cache-'));
+  const opened: WebGpuBackend[] = [];
+  const start = async (): Promise<string> => {
+    const backend = await open();
+    opened.push(backend);
+    return String(backend.info.tuning);
+  };
+  beforeAll(() => vi.stubEnv('XDG_CACHE_HOME', cache));
+  afterEach(async () => {
+    for (const b of opened.splice(0)) await b.close();
+    vi.stubEnv('LETHE_TUNING', '');
+  });
+  afterAll(() => {
+    vi.unstubAllEnvs();
+    rmSync(cache, { recursive: true, force: true });
+  });
+  it("takes this machine's table, passes over a broken one with a line, and none when told so", async () => {
+    const plain = await start();
+    const adapter = String(opened[0].info.adapter);
+    const file = tuningFile(adapter);
+    expect(file.startsWith(join(cache, 'lethe', 'tuning'))).toBe(true);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, JSON.stringify(table({ [key]: 'direct 4x32 of 4x4' }, adapter)));
+    expect(await start()).toMatch(/^1 given/);
+    vi.stubEnv('LETHE_TUNING', 'off');
+    expect(await start()).toBe('off');
+    vi.stubEnv('LETHE_TUNING', 'on');
+    await expect(start()).rejects.toThrow('LETHE_TUNING: expected off or nothing, found "on"');
+    vi.stubEnv('LETHE_TUNING', '');
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    writeFileSync(file, JSON.stringify(table({ [key]: 'direct 4x8192 of 4x4' }, adapter)));
+    expect(await start()).toBe(plain);
+    expect(warn).toHaveBeenCalledWith(expect.stringMatching(/2048 invocations in a workgroup.*passed over/));
+    warn.mockRestore();
+  });
+});
