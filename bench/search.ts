@@ -5,7 +5,7 @@
 // heuristic's kernel gives.
 
 import type { DeviceBuffer, Executable } from '../engine/backend.ts';
-import { sizeOf } from '../engine/dtype.ts';
+import { bytesOf, sizeOf } from '../engine/dtype.ts';
 import type { Instruction, Operand, Program } from '../engine/program.ts';
 import type { WebGpuBackend } from '../kernels/backend.ts';
 import {
@@ -156,12 +156,12 @@ export async function tuneProduct(
   const { traits } = backend;
   const inputs = program.slots.filter((s) => s.kind === 'input');
   const [output] = program.slots.filter((s) => s.kind === 'output');
-  const buffers: DeviceBuffer[] = inputs.map(({ size }, n) => {
-    const buffer = backend.allocate(size * 4);
-    backend.write(buffer, numbers(size, n + 1));
+  const buffers: DeviceBuffer[] = inputs.map(({ size, dtype }, n) => {
+    const buffer = backend.allocate(size * bytesOf(dtype));
+    backend.write(buffer, numbers(size, n + 1), dtype);
     return buffer;
   });
-  const result = backend.allocate(output.size * 4);
+  const result = backend.allocate(output.size * bytesOf(output.dtype));
   const live = new Set<Executable>();
   const refused: string[] = [];
   let want: Float32Array | null = null;
@@ -175,12 +175,14 @@ export async function tuneProduct(
     tried++;
     try {
       backend.run(executable, buffers, [result]);
-      const got = (await backend.read(result, 'float32', output.size)) as Float32Array;
+      const got = (await backend.read(result, output.dtype, output.size)) as Float32Array;
       await backend.sync();
       want ??= got;
-      const bound = sumTolerance(shape.depth);
+      const sums = sumTolerance(shape.depth);
+      // A result in half precision may fall to either neighbour.
+      const unit = shape.dtype === 'float16' ? 2 ** -10 : 0;
       const reference = want;
-      const wrong = got.findIndex((x, i) => !(Math.abs(x - reference[i]) <= bound));
+      const wrong = got.findIndex((x, i) => !(Math.abs(x - reference[i]) <= sums + unit * Math.abs(x)));
       if (wrong < 0) return { choice, text, executable, seconds: [] };
       refused.push(`${text}: element ${wrong} is ${got[wrong]}, not ${reference[wrong]}`);
     } catch (cause) {

@@ -2,6 +2,7 @@
 // says what can be chosen, which choices a device can run, how one is written down, and what is taken where nothing was
 // measured. Tables of measured choices are tuning.ts; what tiles mean is tiles.ts.
 
+import type { DType } from '../engine/dtype.ts';
 import type { Traits } from './lowering.ts';
 import type { Tiles } from './tiles.ts';
 
@@ -19,6 +20,8 @@ export interface ProductShape {
   readonly rows: number;
   readonly columns: number;
   readonly depth: number;
+  /** Of the result. Sums are float32 whatever it is. */
+  readonly dtype: DType;
 }
 
 /** The choice for a product, or nothing where none was measured. */
@@ -30,10 +33,12 @@ const rounded = (n: number): number => Math.min(LARGEST, 2 ** Math.ceil(Math.log
 
 /**
  * The products that share a choice: the primitive, then rows x columns x depth x batch, each rounded up to a power of two
- * (at least 4, at most 8192; the batch at least 1).
+ * (at least 4, at most 8192; a batch of 1 stays), then the type of the result if it is not float32.
  */
-export const classOf = ({ label, batch, rows, columns, depth }: ProductShape): string =>
-  `${label} ${rounded(rows)}x${rounded(columns)}x${rounded(depth)}x${batch === 1 ? 1 : rounded(batch)}`;
+export const classOf = ({ label, batch, rows, columns, depth, dtype }: ProductShape): string => {
+  const sizes = [rounded(rows), rounded(columns), rounded(depth), batch === 1 ? 1 : rounded(batch)];
+  return `${label} ${sizes.join('x')}${dtype === 'float32' ? '' : ` ${dtype}`}`;
+};
 
 // ---- what there is to choose -----------------------------------------------------------------------------------------
 

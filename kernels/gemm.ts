@@ -20,8 +20,6 @@ export interface Product extends ProductShape {
   /** C's element (batch, m, n) lies at ((floor(batch / groups) * rows + m) * groups + batch % groups) * columns + n. */
   readonly groups: number;
   factors(shader: Shader): { a: Factor; b: Factor };
-  /** Of C. Sums are float32 whatever it is. */
-  readonly dtype: DType;
   /** Where C goes, if anywhere. */
   readonly slot: number;
   readonly epilogue: Body | null;

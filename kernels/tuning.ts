@@ -20,7 +20,7 @@ export interface TuningTable {
   readonly choices: Readonly<Record<string, string>>;
 }
 
-const CLASS = /^(dot|conv|convGradInput|convGradWeight) \d{1,5}x\d{1,5}x\d{1,5}x\d{1,5}$/;
+const CLASS = /^(dot|conv|convGradInput|convGradWeight) \d{1,5}x\d{1,5}x\d{1,5}x\d{1,5}(?: float16)?$/;
 const MOST_CHOICES = 10_000;
 
 /** A table out of JSON from anywhere. Errors are 'data' and begin with `where`. */

@@ -34,6 +34,7 @@ const traits: Traits = {
   workgroupBytes: 16384,
   invocations: 256,
   subgroup: 0,
+  half: false,
   software: false,
 };
 const shapes = fc.record({
@@ -42,6 +43,7 @@ const shapes = fc.record({
   rows: fc.integer({ min: 1, max: 300_000 }),
   columns: fc.integer({ min: 1, max: 5000 }),
   depth: fc.integer({ min: 1, max: 300_000 }),
+  dtype: fc.constantFrom('float32' as const, 'float16' as const),
 });
 const size = fc.oneof(fc.integer({ min: -8, max: 300 }), fc.constantFrom(0.5, Number.NaN, 4, 8, 16, 64));
 const anyTiles: fc.Arbitrary<Tiles> = fc.record(
@@ -116,10 +118,13 @@ describe('a choice as text', () => {
     'direct 4x4 of 4x4\n',
   ])('is not %j', (text) => expect(readChoice(text)).toBeNull());
   it('is one for all products of a class, and classes are few', () => {
-    expect(classOf({ label: 'conv', batch: 1, rows: 131072, columns: 64, depth: 576 })).toBe(
+    const dtype = 'float32';
+    expect(classOf({ label: 'conv', batch: 1, rows: 131072, columns: 64, depth: 576, dtype })).toBe(
       'conv 8192x64x1024x1',
     );
-    expect(classOf({ label: 'dot', batch: 3, rows: 1, columns: 10, depth: 65 })).toBe('dot 4x16x128x4');
+    const small = { label: 'dot', batch: 3, rows: 1, columns: 10, depth: 65 };
+    expect(classOf({ ...small, dtype })).toBe('dot 4x16x128x4');
+    expect(classOf({ ...small, dtype: 'float16' })).toBe('dot 4x16x128x4 float16');
   });
 });
 
@@ -129,7 +134,7 @@ const table = (choices: Record<string, string>, adapter = 'acme, x1'): TuningTab
   adapter,
   choices,
 });
-const product = { label: 'dot', batch: 1, rows: 1000, columns: 1000, depth: 1000 };
+const product = { label: 'dot', batch: 1, rows: 1000, columns: 1000, depth: 1000, dtype: 'float32' } as const;
 const key = 'dot 1024x1024x1024x1';
 
 describe('tables', () => {
