@@ -98,9 +98,9 @@ async function measure(
     ours.push(...(await sample(prepared.run, seconds / ROUNDS)));
     if (!peer || !c.peer) continue;
     const rounds = Math.max(3, Math.min(50, Math.round((seconds * 1000) / ROUNDS / median(ours) / 3)));
-    const got = await peer.measure(c.peer, rounds);
+    const got = await peer.measure(c.peer, { rounds });
     if (typeof got === 'string') throw new lt.LetheError('device', `${c.name}: ${peer.name} failed: ${got}`);
-    theirs.push(...got);
+    theirs.push(...got.ms);
   }
   prepared.dispose();
   const ms = Math.min(...ours);
