@@ -2,7 +2,7 @@
 // its planned program, as if every convolution were done directly), how a peer is asked for the same work, and how right
 // its result has to be. `cases` is the list for a CPU; bench/gpu/ draws up others from the same kinds.
 
-import type { DType } from '../engine/dtype.ts';
+import { type DType, sizeOf } from '../engine/dtype.ts';
 import type { Program } from '../engine/program.ts';
 import * as lt from '../index.ts';
 import { inputs, labels, uniform, weightScale } from './inputs.ts';
@@ -42,7 +42,7 @@ export type Float = 'float32' | 'float16';
 
 /** Input n on the device. */
 const input = (n: number, shape: readonly number[], scale = 1, dtype: Float = 'float32'): lt.Tensor =>
-  lt.tensor(inputs(n, product(shape), scale), { shape, dtype: dtype as DType });
+  lt.tensor(inputs(n, sizeOf(shape), scale), { shape, dtype: dtype as DType });
 
 /** A sum of n products of random signs, each rounded to `bits`: the error of one in order, four times over. */
 const sumTolerance = (terms: number, bits = 24): number => 4 * 2 ** -bits * Math.sqrt(terms);
@@ -272,7 +272,7 @@ function setting(name: ModelName, n = N): Setting {
     if (p.shape.length < 2 && name !== 'smallCnn') return p;
     p.dispose();
     if (p.shape.length < 2) return lt.zeros(p.shape);
-    return input(number++, p.shape, weightScale(product(p.shape.slice(0, -1))));
+    return input(number++, p.shape, weightScale(sizeOf(p.shape.slice(0, -1))));
   }, params);
   return {
     model,
