@@ -5,6 +5,7 @@
 
 import { type DType, sizeOf } from '../engine/dtype.ts';
 import type { Body, Step, View } from '../engine/program.ts';
+import { emitEach } from './each.ts';
 import { type Argument, expressionOf } from './elementwise.ts';
 import { denseView, type Lowering } from './lowering.ts';
 import { fromMemory, type Shader, toMemory } from './shader.ts';
@@ -179,14 +180,10 @@ export function emitMap(body: Body, to: Lowering, label = 'body'): void {
   const lanes = lanesFor(domain);
   const names = domain.sizes.map((_, d) => `c${d}`);
   const shader = to.shader(label);
-  const threads = to.traits.software ? 64 : 256;
-  const count = total / lanes;
-  const main = `let item = group * ${threads}u + lane;
-if (item >= ${count}u) { return; }
-let at = item${lanes === 4 ? ' * 4u' : ''};
-${coordinates('at', domain.sizes, names)}
-${writeBody(shader, body, domain, { names, flat: 'at', lanes })}`;
-  to.add(shader.kernel({ threads, groups: Math.ceil(count / threads), main }));
+  const main = `let first = at${lanes === 4 ? ' * 4u' : ''};
+${coordinates('first', domain.sizes, names)}
+${writeBody(shader, body, domain, { names, flat: 'first', lanes })}`;
+  emitEach(shader, total / lanes, to, main);
 }
 
 // ---- bodies with too many buffers ------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import type { Ceilings, DeviceBuffer } from '../engine/backend.ts';
 import type { Program, Slot } from '../engine/program.ts';
 import type { WebGpuBackend } from './backend.ts';
 import { secondsOf } from './clock.ts';
+import { emitEach } from './each.ts';
 import { Lowering, type Traits } from './lowering.ts';
 
 const slot = (kind: Slot['kind'], size: number, index: number): Slot => ({
@@ -67,14 +68,12 @@ if (${sums.join(' + ')} == ${given}[3]) { ${out}[0] = x0; }`;
   return to;
 }
 
-function triad(length: number, threads: number, traits: Traits): Lowering {
+function triad(length: number, traits: Traits): Lowering {
   const to = new Lowering(bare('ceiling', [length, length], length), traits);
   const shader = to.shader('ceiling');
   const [b, c] = [shader.read(0, 'float32', 4), shader.read(1, 'float32', 4)];
   const a = shader.write(2, 'float32', 4);
-  const main = `let at = group * ${threads}u + lane;
-${a}[at] = ${b}[at] + 3f * ${c}[at];`;
-  to.add(shader.kernel({ threads, groups: length / (4 * threads), main }));
+  emitEach(shader, length / 4, to, `${a}[at] = ${b}[at] + 3f * ${c}[at];`);
   return to;
 }
 
@@ -105,7 +104,7 @@ export async function measureCeilings(backend: WebGpuBackend): Promise<Ceilings>
     const length = 2 ** Math.floor(Math.log2(bytes / 4));
     const [b, c, a] = [allocate(length), allocate(length), allocate(length)];
     for (const x of [b, c]) backend.write(x, new Float32Array(length).fill(1));
-    const seconds = await fastest(backend, triad(length, threads, traits), [b, c], a);
+    const seconds = await fastest(backend, triad(length, traits), [b, c], a);
     return { gflops, triadGBs: (3 * length * 4) / seconds / 1e9 };
   } finally {
     for (const b of buffers) backend.free(b);

@@ -4,8 +4,8 @@
 
 import { isFloat, sizeOf } from '../engine/dtype.ts';
 import type { Instruction } from '../engine/program.ts';
+import { emitEach } from './each.ts';
 import { denseView, type Emitter, type Lowering } from './lowering.ts';
-import { emitEach } from './pool.ts';
 import { emitBody } from './reduce.ts';
 import { literal, toMemory } from './shader.ts';
 

@@ -3,8 +3,8 @@
 
 import { sizeOf } from '../engine/dtype.ts';
 import { coordinates, position, rowMajor } from './body.ts';
+import { emitEach } from './each.ts';
 import type { Emitter } from './lowering.ts';
-import { emitEach } from './pool.ts';
 import { memoryType, toMemory, valueType } from './shader.ts';
 
 const pad: Emitter = (i, to) => {

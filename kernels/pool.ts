@@ -3,8 +3,9 @@
 
 import { sizeOf } from '../engine/dtype.ts';
 import type { Instruction } from '../engine/program.ts';
-import type { Emitter, Lowering } from './lowering.ts';
-import { fromMemory, type Shader, toMemory } from './shader.ts';
+import { emitEach } from './each.ts';
+import type { Emitter } from './lowering.ts';
+import { fromMemory, toMemory } from './shader.ts';
 
 type Pair = readonly [number, number];
 interface Window {
@@ -13,22 +14,6 @@ interface Window {
   readonly padding: readonly [Pair, Pair];
 }
 const windowOf = (i: Instruction): Window => i.params as unknown as Window;
-
-/** An invocation for each element of a shape; `main` sees its number as `at`. */
-export function emitEach(shader: Shader, count: number, to: Lowering, main: string, declarations = ''): void {
-  if (count === 0) return;
-  const threads = to.traits.software ? 64 : 256;
-  to.add(
-    shader.kernel({
-      threads,
-      groups: Math.ceil(count / threads),
-      declarations,
-      main: `let at = group * ${threads}u + lane;
-if (at >= ${count}u) { return; }
-${main}`,
-    }),
-  );
-}
 
 /** `at` as (n, y, x, c) of an image. */
 const image = (shape: readonly number[]): string => `let c = at % ${shape[3]}u;

@@ -3,8 +3,8 @@
 // within a few units in the last place of the largest value, as tests state.
 
 import { sizeOf } from '../engine/dtype.ts';
+import { emitEach } from './each.ts';
 import type { Emitter } from './lowering.ts';
-import { emitEach } from './pool.ts';
 import { toMemory } from './shader.ts';
 
 const PHILOX = `fn multiplyHigh(a: u32, b: u32) -> u32 {

@@ -18,6 +18,7 @@ import {
   valueTypes,
   writeBody,
 } from './body.ts';
+import { CPU_THREADS, GPU_THREADS } from './each.ts';
 import { denseView, type Emitter, type Lowering, type Traits } from './lowering.ts';
 import { fromMemory, literal, toMemory, valueType } from './shader.ts';
 
@@ -41,16 +42,21 @@ interface Grid {
 const floorPower = (n: number): number => 2 ** Math.floor(Math.log2(Math.max(1, n)));
 const ceilPower = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, n)));
 
+/** Elements, or groups of lanes, of which a CPU keeps as many near. */
+const CACHED = 2 ** 16;
+
 function gridFor(results: number, count: number, rows: boolean, traits: Traits): Grid {
-  const threads = traits.software ? 64 : 256;
-  const room = rows ? threads : threads / Math.min(32, ceilPower(results));
+  const threads = traits.software ? CPU_THREADS : GPU_THREADS;
+  const room = rows ? threads : threads / Math.min(32, threads, ceilPower(results));
   const along = Math.min(room, floorPower(count / (rows ? 4 : 8)));
   const across = threads / along;
   const running = Math.ceil(results / across) * threads;
-  const enough = traits.software ? 512 : 65536;
+  const enough = traits.software ? 24 * CPU_THREADS : 65536;
   const share = count / along;
   const wanted = running >= enough || share <= 32 ? 1 : Math.ceil(Math.min(enough / running, share / 16));
-  const chunk = Math.max(1, Math.ceil(count / wanted));
+  // A stretch of columns is left for the next one: rows that are still cached by then come from there.
+  const most = traits.software && !rows ? Math.max(64, Math.floor(CACHED / results)) : count;
+  const chunk = Math.max(1, Math.min(most, Math.ceil(count / wanted)));
   return { across, along, chunk, chunks: Math.max(1, Math.ceil(count / chunk)) };
 }
 
@@ -82,9 +88,14 @@ export function emitReductions(body: Body, to: Lowering, label: string, divisor 
   }
   const rows = gone.length === 0 || domain.reduced[domain.sizes.length - 1];
   const lanes = rows && gone.length > 0 ? lanesFor(domain) : 1;
-  const { across, along, chunk, chunks } = gridFor(results, count / lanes, rows, to.traits);
+  // Neighbouring results that an invocation works out together.
+  const width = !rows && to.traits.software ? lanesFor(domain) : 1;
+  const totals = body.reductions.flatMap((r, j) =>
+    Array.from({ length: width }, (_, lane) => ({ ...r, output: j, lane })),
+  );
+  const { across, along, chunk, chunks } = gridFor(results / width, count / lanes, rows, to.traits);
   const threads = across * along;
-  const resultGroups = Math.ceil(results / across);
+  const resultGroups = Math.ceil(results / width / across);
   const names = domain.sizes.map((_, d) => `c${d}`);
   const shader = to.shader(`${label} reduced`);
   const outs = body.reductions.map((r) =>
@@ -99,8 +110,9 @@ export function emitReductions(body: Body, to: Lowering, label: string, divisor 
     return literal(r.op === 'max' ? low : high, dtype);
   };
   const strides = rowMajor(domain.sizes);
-  const inner = writeBody(shader, body, domain, { names, flat: 'at', lanes });
-  const accumulate = body.reductions.map((r, j) => {
+  const inner = writeBody(shader, body, domain, { names, flat: 'at', lanes: width === 4 ? 4 : lanes });
+  const accumulate = totals.map((r, j) => {
+    if (width > 1) return `total${j} = ${combine(r, `total${j}`, valueName(r.value, r.lane))};`;
     const own = Array.from({ length: lanes }, (_, l) => valueName(r.value, l));
     const pairs = lanes === 4 ? [combine(r, own[0], own[1]), combine(r, own[2], own[3])] : own;
     const one =
@@ -113,16 +125,16 @@ export function emitReductions(body: Body, to: Lowering, label: string, divisor 
   const outside = along / inside;
   const tree: string[] = [];
   for (let apart = step; apart < step * inside; apart *= 2)
-    body.reductions.forEach((r, j) => {
+    totals.forEach((r, j) => {
       const other = `subgroupShuffleXor(total${j}, ${apart}u)`;
       tree.push(`total${j} = ${combine(r, `total${j}`, other)};`);
     });
   if (outside > 1) {
-    const store = body.reductions.map((_, j) => `shares${j}[share * ${across}u + across] = total${j};`);
+    const store = totals.map((_, j) => `shares${j}[share * ${across}u + across] = total${j};`);
     tree.push(`let share = along / ${inside}u;`, `if (along % ${inside}u == 0u) {`, ...store, '}');
     for (let half = outside / 2; half >= 1; half /= 2) {
       tree.push('workgroupBarrier();', `if (along % ${inside}u == 0u && share < ${half}u) {`);
-      body.reductions.forEach((r, j) => {
+      totals.forEach((r, j) => {
         const other = `shares${j}[(share + ${half}u) * ${across}u + across]`;
         tree.push(`total${j} = ${combine(r, `total${j}`, other)};`);
         if (half > 1) tree.push(store[j]);
@@ -130,23 +142,23 @@ export function emitReductions(body: Body, to: Lowering, label: string, divisor 
       tree.push('}');
     }
   }
-  const finish = body.reductions.map((r, j) => {
-    const { dtype } = to.slots[outs[j]];
-    const target = shader.write(outs[j], dtype);
+  const finish = totals.map((r, j) => {
+    const { dtype } = to.slots[outs[r.output]];
+    const target = shader.write(outs[r.output], dtype);
     const scale = chunks === 1 && divisor !== 1 && r.op === 'sum' ? ` / ${literal(divisor, 'float32')}` : '';
-    return `${target}[chunk * ${results}u + result] = ${toMemory(`total${j}${scale}`, dtype)};`;
+    return `${target}[chunk * ${results}u + first + ${r.lane}u] = ${toMemory(`total${j}${scale}`, dtype)};`;
   });
   const main = `let chunk = group / ${resultGroups}u;
 let along = ${rows ? `lane % ${along}u` : `lane / ${across}u`};
 let across = ${rows ? `lane / ${along}u` : `lane % ${across}u`};
-let result = (group % ${resultGroups}u) * ${across}u + across;
+let first = ((group % ${resultGroups}u) * ${across}u + across) * ${width}u;
 ${coordinates(
-  'result',
+  'first',
   kept.map((d) => domain.sizes[d]),
   kept.map((d) => names[d]),
 )}
-${body.reductions.map((r, j) => `var total${j} = ${startOf(r)};`).join('\n')}
-let end = select(0u, min((chunk + 1u) * ${chunk}u, ${count / lanes}u), result < ${results}u);
+${totals.map((r, j) => `var total${j} = ${startOf(r)};`).join('\n')}
+let end = select(0u, min((chunk + 1u) * ${chunk}u, ${count / lanes}u), first < ${results}u);
 for (var r = chunk * ${chunk}u + along; r < end; r += ${along}u) {
 ${lanes === 4 ? 'let element = r * 4u;' : 'let element = r;'}
 ${coordinates(
@@ -159,12 +171,12 @@ ${inner}
 ${accumulate.join('\n')}
 }
 ${tree.join('\n')}
-if (along == 0u && result < ${results}u) {
+if (along == 0u && first < ${results}u) {
 ${finish.join('\n')}
 }`;
   const declarations =
     outside > 1
-      ? body.reductions
+      ? totals
           .map(
             (r, j) => `var<workgroup> shares${j}: array<${valueType(types[r.value])}, ${threads / inside}>;`,
           )

@@ -2,8 +2,8 @@
 // invocations add up their own stretch, learn what came before it, and walk it again.
 
 import { sizeOf } from '../engine/dtype.ts';
+import { emitEach } from './each.ts';
 import type { Emitter } from './lowering.ts';
-import { emitEach } from './pool.ts';
 import { fromMemory, literal, toMemory, valueType } from './shader.ts';
 
 const THREADS = 64;

@@ -4,8 +4,8 @@
 // wider than a block.
 
 import { sizeOf } from '../engine/dtype.ts';
+import { emitEach } from './each.ts';
 import type { Emitter } from './lowering.ts';
-import { emitEach } from './pool.ts';
 import { fromMemory, valueType } from './shader.ts';
 
 const BLOCK = 512;
