@@ -7,7 +7,6 @@
 // B into workgroup memory, each invocation multiplies its rows and columns out of them in registers, and so on along k.
 // Where C is small and k long, k is cut into parts whose sums are added by a second kernel, always in the same order.
 
-import type { DType } from '../engine/dtype.ts';
 import type { Body } from '../engine/program.ts';
 import { coordinates, lanesFor, mergeAxes, writeBody } from './body.ts';
 import { type Choice, heuristic, type ProductShape } from './choice.ts';

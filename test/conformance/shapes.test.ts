@@ -314,8 +314,8 @@ const formula = (name: string, dtype: Float, xs: readonly Float64Array[]): numbe
 
 describeBackends((target) => {
   test('products around the edges of tiles', () => same(target, products()));
-  test('convolutions of every kind', () => same(target, convolutions()), 30_000);
-  test('reductions over every set of axes, and every length', () => same(target, reductions()), 30_000);
+  test('convolutions of every kind', () => same(target, convolutions()));
+  test('reductions over every set of axes, and every length', () => same(target, reductions()));
   test('pooling', () => same(target, pools()));
 
   test('elementwise: special values', () =>
