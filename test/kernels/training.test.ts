@@ -114,8 +114,8 @@ describeGpu('a training step', () => {
       pipelines: first.pipelines - before.pipelines,
     }).toMatchInlineSnapshot(`
       {
-        "dispatches": 22,
-        "pipelines": 22,
+        "dispatches": 23,
+        "pipelines": 23,
       }
     `);
     expect(state.value.shape).toEqual([]);
