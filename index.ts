@@ -40,18 +40,58 @@ const works = (backend: Backend): Promise<boolean> => {
 
 const inNode = typeof process === 'object' && typeof process.versions?.node === 'string';
 
-const MAKE: Readonly<Record<Named, (exact?: boolean) => Backend | Promise<Backend>>> = {
-  reference: () => createReferenceBackend(),
-  cpu: async (exact) => (await import('./native/backend.ts')).createCpuBackend({ exact }),
-  webgpu: async () =>
+const MAKE = {
+  reference: async (): Promise<Backend> => createReferenceBackend(),
+  cpu: async (exact?: boolean): Promise<Backend> => {
+    if (!inNode)
+      throw new LetheError(
+        'device',
+        "device 'cpu' needs Node; in a browser there are 'webgpu' and 'reference'",
+      );
+    return (await import('./native/backend.ts')).createCpuBackend({ exact });
+  },
+  webgpu: async (): Promise<Backend> =>
     inNode
       ? (await import('./kernels/node.ts')).openWebGpu()
       : (await import('./kernels/backend.ts')).createWebGpuBackend(),
 };
 
+/** Was a real GPU looked for in vain? */
+let noHardware = false;
+
+/** A real GPU, never a software adapter; null if there is none. */
+async function hardware(): Promise<Backend | null> {
+  const known = opened.get('webgpu');
+  if (noHardware || known?.info.software === true) return null;
+  if (known && (await works(known))) return known;
+  opened.delete('webgpu');
+  await known?.close();
+  const found = inNode
+    ? await (await import('./kernels/node.ts')).openHardware()
+    : await MAKE.webgpu().catch(() => null);
+  if (found) opened.set('webgpu', found);
+  else noHardware = true;
+  return found;
+}
+
+/** What `auto` takes. Only the last choice is worth a line. */
+async function best(exact?: boolean): Promise<Backend> {
+  const gpu = await hardware();
+  if (gpu) return gpu;
+  try {
+    return await open('cpu', exact);
+  } catch (error) {
+    console.warn(`lethe: ${(error as Error).message}; using the TypeScript reference, which is slow`);
+    return open('reference');
+  }
+}
+
 /**
- * Chooses the device for tensors made from now on. `auto` takes the native CPU backend if it was built, else the
- * TypeScript reference with a line on stderr. Returns what was chosen. May be called again.
+ * Chooses the device for tensors made from now on. `auto` takes a real GPU if WebGPU offers one, else the native CPU
+ * backend if it was built, else the TypeScript reference with a line on stderr; float64 is the reference's alone. Returns
+ * what was chosen. May be called again: a device that was lost meanwhile is opened anew, failures nobody asked about are
+ * forgotten.
+ * @throws LetheError 'device' where the device named is not here, with what is missing.
  */
 export async function init({
   device: wanted = 'auto',
@@ -66,16 +106,7 @@ export async function init({
       backend = await open(wanted, wanted === 'cpu' ? exact : undefined);
       break;
     case 'auto':
-      if (dtype === 'float64') backend = await open('reference');
-      else
-        try {
-          backend = await open('cpu', exact);
-        } catch (error) {
-          console.warn(
-            `lethe: the native CPU backend is not available (${(error as Error).message}); using the TypeScript reference, which is slow`,
-          );
-          backend = await open('reference');
-        }
+      backend = dtype === 'float64' ? await open('reference') : await best(exact);
       break;
     default:
       throw new LetheError(
@@ -97,5 +128,6 @@ export async function close(): Promise<void> {
   useBackend(null);
   const all = [...opened.values()];
   opened.clear();
+  noHardware = false;
   for (const b of all) await b.close();
 }

@@ -1,7 +1,7 @@
 // Opens WebGPU in Node: Dawn, through the npm package `webgpu`, which is optional and loaded only here. A browser never
 // loads this file.
 
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -113,6 +113,26 @@ async function tuningHere(adapter: GPUAdapter | undefined, limits?: Partial<Trai
     console.warn(`lethe: ${why}; the table is passed over: delete it or run: lethe bench tune`);
     return [];
   }
+}
+
+// ---- what there is ---------------------------------------------------------------------------------------------------
+
+/**
+ * Can there be a GPU at all? Linux shows every one that a process may use as a file. Where there is none, asking the
+ * drivers would cost time and make them complain on stderr. True elsewhere.
+ */
+export function mayHaveGpu(): boolean {
+  if (process.platform !== 'linux') return true;
+  const cards = existsSync('/dev/dri') ? readdirSync('/dev/dri') : [];
+  return (
+    cards.some((f) => f.startsWith('render')) || ['/dev/nvidiactl', '/dev/dxg'].some((f) => existsSync(f))
+  );
+}
+
+/** What device 'auto' takes before all others: a backend on a real GPU, never a software adapter; null if there is none. */
+export async function openHardware(): Promise<WebGpuBackend | null> {
+  if (!mayHaveGpu()) return null;
+  return openWebGpu({ allowSoftware: false }).catch(() => null);
 }
 
 /** Whether the WebGPU backend can be used here, and if not, why and what to do. Never throws. */

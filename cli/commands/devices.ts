@@ -2,7 +2,6 @@
 
 import type { Command } from 'commander';
 import { define, type World } from '../context.ts';
-import { table } from '../format.ts';
 
 export function register(program: Command, world: World): void {
   define(
@@ -17,14 +16,12 @@ export function register(program: Command, world: World): void {
     async (context) => {
       const { findDevices } = await import('../../unlearn/run/devices.ts');
       const found = await findDevices();
-      const rows = found.map((d) => [
-        d.chosen ? `${d.name} *` : d.name,
-        d.available ? 'yes' : 'no',
-        d.about,
-        d.advice ?? '',
+      const lines = found.flatMap((d) => [
+        `${d.name.padEnd(10)} ${d.available ? 'yes' : 'no '}${d.chosen ? '  taken by --device auto' : ''}`,
+        ...d.about.split('; ').map((line) => `    ${line}`),
+        ...(d.advice ? [`    -> ${d.advice}`] : []),
       ]);
-      const text = [table(['device', 'found', 'what', 'what to do'], rows), '', '* taken by --device auto'];
-      context.put(found, text.join('\n'));
+      context.put(found, lines.join('\n'));
     },
   );
 }

@@ -73,6 +73,12 @@ describe.skipIf(inject('absent').browser !== null)('in Chromium', () => {
   const call = <R>(name: string): Promise<R> =>
     page.evaluate<R>(`import('/dist/test/browser/page.js').then((m) => m.${name}())`);
 
+  test('auto takes no software adapter, and nothing of Node', async () => {
+    expect(await call('choice')).toEqual({
+      auto: 'reference',
+      cpu: "device 'cpu' needs Node; in a browser there are 'webgpu' and 'reference'",
+    });
+  });
   test('opens the software adapter where that is allowed', async () => {
     expect(await call('open')).toMatchObject({ software: true });
   });

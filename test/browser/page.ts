@@ -32,6 +32,17 @@ export async function close(): Promise<void> {
   await gpu.close();
 }
 
+/** What `auto` takes where the only adapter is software, and what is said of the device that needs Node. */
+export async function choice(): Promise<{ auto: string; cpu: string }> {
+  const { device } = await lt.init({ device: 'auto' });
+  const cpu = await lt.init({ device: 'cpu' }).then(
+    () => 'opened',
+    (error: Error) => error.message,
+  );
+  await lt.close();
+  return { auto: device, cpu };
+}
+
 export interface Outcome {
   readonly cases: number;
   readonly problems: readonly string[];

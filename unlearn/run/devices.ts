@@ -1,8 +1,6 @@
 // What this machine can compute on: each device is tried, and where it is missing, what to do is said. The engine is
 // loaded only when asked.
 
-import { LetheError } from '../../engine/error.ts';
-
 export interface FoundDevice {
   readonly name: 'webgpu' | 'cpu' | 'reference';
   readonly available: boolean;
@@ -16,31 +14,70 @@ export interface FoundDevice {
   readonly info: Readonly<Record<string, string | number | boolean>> | null;
 }
 
-type Facts = Pick<FoundDevice, 'available' | 'about' | 'advice' | 'info'>;
+type Facts = Omit<FoundDevice, 'name' | 'chosen'>;
 
 /** Tries every device. Leaves none in use. */
 export async function findDevices(): Promise<FoundDevice[]> {
   const lt = await import('../../index.ts');
-  const attempt = (device: 'webgpu' | 'cpu' | 'reference', advice: string): Promise<Facts> =>
-    lt.init({ device }).then(
-      ({ info }) => ({ available: true, about: told(info), advice: null, info }),
-      (cause) => ({
-        available: false,
-        about: cause instanceof LetheError ? cause.message : String(cause),
-        advice,
-        info: null,
-      }),
-    );
-  const webgpu = await attempt('webgpu', 'needs a graphics driver and the npm package webgpu');
-  const cpu = await attempt('cpu', 'install a C++17 compiler, then `npm run build:native`');
-  const reference = await attempt('reference', 'reinstall Lethe');
+  const attempt = (device: FoundDevice['name']): Promise<Facts> =>
+    lt
+      .init({ device })
+      .then(({ info }) => ({ available: true, about: told(info), advice: null, info }), missing);
+  const webgpu = await findWebGpu(() => attempt('webgpu'));
+  const cpu = await attempt('cpu');
+  const reference = await attempt('reference');
   await lt.close();
-  const slow = { ...reference, about: `always there, slow; ${reference.about}` };
+  const real = webgpu.available && webgpu.info?.software === false;
   return [
-    { name: 'webgpu', chosen: false, ...webgpu },
-    { name: 'cpu', chosen: cpu.available, ...cpu },
-    { name: 'reference', chosen: !cpu.available, ...slow },
+    { name: 'webgpu', chosen: real, ...webgpu },
+    { name: 'cpu', chosen: !real && cpu.available, ...cpu },
+    { name: 'reference', chosen: !real && !cpu.available, ...reference, about: 'always there, slow' },
   ];
+}
+
+/** Optional features of WebGPU that Lethe has a use for, and what that is. */
+const FEATURES: Readonly<Record<string, string>> = {
+  subgroups: 'faster products and sums',
+  'shader-f16': 'float16',
+  'timestamp-query': 'profiles of kernels',
+  'chromium-experimental-subgroup-matrix': 'matrix units',
+};
+
+/** Looks at the adapter before it is opened, so as to say what it lacks also where it is not taken. */
+async function findWebGpu(open: () => Promise<Facts>): Promise<Facts> {
+  const { dawn, mayHaveGpu } = await import('../../kernels/node.ts');
+  const { describe, isSoftware } = await import('../../kernels/device.ts');
+  const driver =
+    process.platform !== 'linux'
+      ? 'install the driver of your graphics card'
+      : mayHaveGpu()
+        ? 'install a Vulkan driver: mesa-vulkan-drivers for AMD and Intel, NVIDIA its own (libvulkan1 is needed too)'
+        : 'this process sees no graphics card (/dev/dri, /dev/nvidia*); where there is one, give the container access to it';
+  try {
+    const adapter = await (await dawn()).requestAdapter({ powerPreference: 'high-performance' });
+    if (!adapter) return { available: false, about: 'no adapter', advice: driver, info: null };
+    const has = Object.keys(FEATURES).filter((f) => adapter.features.has(f as GPUFeatureName));
+    const lacks = Object.entries(FEATURES).filter(([f]) => !has.includes(f));
+    const about = [
+      describe(adapter.info),
+      `has ${has.join(', ') || 'no optional features'}`,
+      ...(lacks.length ? [`lacks ${lacks.map(([f, use]) => `${f} (${use})`).join(', ')}`] : []),
+    ].join('; ');
+    if (!isSoftware(adapter.info)) return { ...(await open()), about };
+    const facts = process.env.LETHE_ALLOW_SOFTWARE_GPU === '1' ? await open() : NOT_TAKEN;
+    const advice = `a software adapter is slower than the CPU and taken only by --device webgpu with LETHE_ALLOW_SOFTWARE_GPU=1; for a GPU: ${driver}`;
+    return { ...facts, about, advice };
+  } catch (cause) {
+    return missing(cause);
+  }
+}
+
+const NOT_TAKEN = { available: false, info: null } as const;
+
+/** Errors say what is wrong and, after a semicolon, what to do. */
+function missing(cause: unknown): Facts {
+  const [about, ...advice] = (cause instanceof Error ? cause.message : String(cause)).split('; ');
+  return { available: false, about, advice: advice.join('; ') || null, info: null };
 }
 
 function told(info: Readonly<Record<string, string | number | boolean>>): string {

@@ -1,6 +1,6 @@
 // The real parts, on the reference backend with a linear model: data, weights as bytes, evaluation, measured steps.
 
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
 import type { Model, Variables } from '../../../engine/nn/types.ts';
 import * as lt from '../../../index.ts';
 import { checkRecipe } from '../../../unlearn/recipe.ts';
@@ -88,11 +88,17 @@ describe('the workshop', () => {
     expect(cost.bytes).toBeGreaterThan(1e6);
   });
 
-  it('devices: the reference is always there, webgpu says what it found or what is missing', async () => {
+  it('devices: what each is or lacks, and what to do; auto takes one, no software adapter', async () => {
     const found = await findDevices();
     expect(found.map((d) => d.name)).toEqual(['webgpu', 'cpu', 'reference']);
-    expect(found[2]).toMatchObject({ available: true });
-    expect(found[0].available || found[0].about.length > 20).toBe(true);
+    const [webgpu, cpu, reference] = found;
+    expect(reference).toMatchObject({ available: true, advice: null });
+    expect(cpu.available === (cpu.advice === null)).toBe(true);
+    if (webgpu.info?.software !== false)
+      expect(webgpu).toMatchObject({ chosen: false, advice: expect.any(String) });
+    // With an adapter, taken or not, what it has; else what is missing.
+    expect(webgpu.about).toMatch(/; has |^no adapter$|npm package webgpu/);
+    if (inject('absent').webgpu === null) expect(webgpu).toMatchObject({ available: true });
     expect(found.filter((d) => d.chosen)).toHaveLength(1);
     await lt.init({ device: 'reference' });
   });
