@@ -8,6 +8,7 @@ import * as lt from '../index.ts';
 import { type Case, casesLike, disposeAll } from './cases.ts';
 import { type Peer, startPyTorch } from './peer.ts';
 import { type Profile, profile, profileLines, startProfile } from './profile.ts';
+import { median } from './text.ts';
 
 export interface BenchOptions {
   /** Measure PyTorch beside each case. */
@@ -49,7 +50,6 @@ export interface BenchResult {
 }
 
 const round = (x: number, digits = 3): number => Number(x.toPrecision(digits + 1));
-const median = (xs: readonly number[]): number => [...xs].sort((a, b) => a - b)[Math.floor(xs.length / 2)];
 
 /** Milliseconds of single runs, each waited for. */
 async function sample(run: () => unknown, seconds: number): Promise<number[]> {

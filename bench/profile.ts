@@ -4,6 +4,7 @@
 
 import type { Backend, Ceilings, KernelTime } from '../engine/backend.ts';
 import { LetheError } from '../engine/error.ts';
+import { columns, digits, median } from './text.ts';
 import { nameOf, shortest, workOf } from './work.ts';
 
 /** Equal instructions of a program taken together. */
@@ -29,8 +30,6 @@ export interface Profile {
   /** The kernels of the last run. */
   readonly kernels: readonly KernelTime[];
 }
-
-const median = (xs: readonly number[]): number => [...xs].sort((a, b) => a - b)[Math.floor(xs.length / 2)];
 
 /** As `backend.profile()`, which not every backend has. */
 export function startProfile(backend: Backend): () => Promise<readonly KernelTime[]> {
@@ -125,7 +124,6 @@ export function summary(
 
 const HEAD = ['kernel', 'n', 'ms', '% time', 'GFLOP/s', 'GB/s', '% roofline'];
 const SHOWN = 20;
-const digits = (x: number): string => (x >= 100 ? x.toFixed(0) : x.toFixed(x >= 10 ? 1 : 2));
 
 /** The rows as lines of text; beyond the first twenty in one. */
 export function profileLines({ name, runs, ms, rows }: Profile): string[] {
@@ -153,13 +151,7 @@ export function profileLines({ name, runs, ms, rows }: Profile): string[] {
       '',
     ]);
   }
-  const widths = HEAD.map((h, c) => Math.max(h.length, ...cells.map((row) => row[c].length)));
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, c) => (c === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[c])))
-      .join('  ')
-      .trimEnd();
-  return [`${name}: ${ms.toFixed(3)} ms in kernels, medians of ${runs} runs`, line(HEAD), ...cells.map(line)];
+  return [`${name}: ${ms.toFixed(3)} ms in kernels, medians of ${runs} runs`, ...columns(HEAD, cells)];
 }
 
 /** Chrome's trace-event format: a line for each case, an event for each kernel, times in microseconds. */

@@ -19,6 +19,8 @@ import {
 } from '../kernels/choice.ts';
 import { secondsOf } from '../kernels/clock.ts';
 import { lower } from '../kernels/lower.ts';
+import { sumTolerance } from './tasks.ts';
+import { median } from './text.ts';
 import { productFlops } from './work.ts';
 
 /** A product to find a choice for, alone in a program: one of all those that share its class. */
@@ -114,7 +116,7 @@ export function subjectsOf(programs: readonly Program[], backend: WebGpuBackend)
 }
 
 /** Normally distributed enough, and the same every time: sums of four uniform numbers, of variance 1. */
-function numbers(length: number, seed: number): Float32Array {
+export function numbers(length: number, seed: number): Float32Array {
   let state = seed;
   const uniform = (): number => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -122,15 +124,6 @@ function numbers(length: number, seed: number): Float32Array {
   };
   return Float32Array.from({ length }, () => Math.sqrt(3) * (uniform() + uniform() + uniform() + uniform()));
 }
-
-/**
- * How far two results of sums of `depth` products of numbers of variance 1 may be apart. Partial sums grow like the root of
- * their length and each addition errs by half a unit, so errors of random sign add up to about depth * epsilon / 3; the
- * largest of millions lies within six times that.
- */
-export const sumTolerance = (depth: number): number => 2 * (depth + 16) * 2 ** -23;
-
-const median = (xs: readonly number[]): number => [...xs].sort((a, b) => a - b)[Math.floor(xs.length / 2)];
 
 interface Candidate {
   readonly choice: Choice;

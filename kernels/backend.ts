@@ -343,7 +343,8 @@ class WebGpu implements WebGpuBackend {
       ) as GPUComputePassEncoder;
       at.setPipeline((e.pipelines as readonly GPUComputePipeline[])[n]);
       at.setBindGroup(0, this.#bindGroup(e, k, n, buffers));
-      at.dispatchWorkgroups(Math.min(k.groups, MAX_GROUPS), Math.ceil(k.groups / MAX_GROUPS));
+      const spread = [Math.min(k.groups, MAX_GROUPS), Math.ceil(k.groups / MAX_GROUPS), 1] as const;
+      at.dispatchWorkgroups(...(k.dispatch ?? spread));
       if (own) at.end();
     });
     pass?.end();

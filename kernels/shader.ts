@@ -19,6 +19,8 @@ export interface Kernel {
   readonly bindings: readonly Binding[];
   /** Workgroups; spread over two dimensions where one does not hold them. */
   readonly groups: number;
+  /** Workgroups along x, y and z, for a shader that is not ours and wants them so. */
+  readonly dispatch?: readonly [number, number, number];
 }
 
 /** The portable limit of workgroups in a dimension. */

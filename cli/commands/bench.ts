@@ -2,7 +2,7 @@
 
 import { type Command, Option } from 'commander';
 import { LetheError } from '../../engine/error.ts';
-import { define, type World } from '../context.ts';
+import { collect, define, type World } from '../context.ts';
 
 interface Flags {
   readonly peers?: boolean;
@@ -12,6 +12,11 @@ interface Flags {
   readonly trace?: string;
   /** True, or the file to write. */
   readonly json?: boolean | string;
+}
+
+interface KernelFlags {
+  readonly sizes?: string[];
+  readonly seconds: number;
 }
 
 interface TuneFlags {
@@ -104,6 +109,32 @@ export function register(program: Command, world: World): void {
       );
       context.say(`written to ${file}`);
       if (context.json) context.put(found, '');
+    },
+  );
+
+  define<KernelFlags>(
+    bench,
+    world,
+    'kernel <file>',
+    {
+      summary:
+        'Check a WGSL kernel of your own against the reference, and time it beside ours (docs/kernels.md).',
+      examples: [
+        'lethe bench kernel examples/kernels/matmul.wgsl',
+        'lethe bench kernel my.wgsl --sizes batch=1,rows=512,columns=512,depth=64',
+      ],
+    },
+    (command) =>
+      command
+        .option('--sizes <list>', 'sizes to time, as name=number,...; may be repeated', collect)
+        .option('--seconds <n>', 'seconds for each of them', positive, 1),
+    async (context, [path], { sizes, seconds }) => {
+      const { benchKernel, readKernelFile } = await import('../../bench/kernel.ts');
+      const file = await readKernelFile(path);
+      const onLine = (line: string) =>
+        context.json ? context.say(line) : void context.world.stdout.write(`${line}\n`);
+      const report = await context.compute((signal) => benchKernel(file, { sizes, seconds, signal, onLine }));
+      if (context.json) context.put(report, '');
     },
   );
 }
