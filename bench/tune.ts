@@ -1,22 +1,29 @@
-// `lethe bench tune`: the products of the bench's cases, tuned one class after the other, into the table of this adapter.
-// What was found is written after every class: a run that is stopped loses nothing.
+// `lethe bench tune`: the products of the bench's cases, or of a recipe's training step, tuned one class after the other,
+// into the table of this adapter. What was found is written after every class: a run that is stopped loses nothing.
 
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Backend } from '../engine/backend.ts';
 import { LetheError } from '../engine/error.ts';
+import type { Program } from '../engine/program.ts';
 import { device } from '../engine/runtime.ts';
 import * as lt from '../index.ts';
 import type { WebGpuBackend } from '../kernels/backend.ts';
 import { readTuning, tuningFile } from '../kernels/node.ts';
 import { KERNELS, type TuningTable } from '../kernels/tuning.ts';
 import { writeFileAtomic } from '../unlearn/files.ts';
-import { casesLike } from './cases.ts';
+import { type Case, casesLike } from './cases.ts';
+import { startProfile } from './profile.ts';
 import { subjectsOf, type Tuned, tuneProduct } from './search.ts';
 
 export interface TuningRun {
   /** Only cases whose suite or name contains this text. */
   readonly filter?: string;
+  /** The file of a recipe whose training step is tuned for, instead of the cases. */
+  readonly recipe?: string;
+  /** The folder with its data set. */
+  readonly data?: string;
   /** Seconds for each class of products. */
   readonly seconds: number;
   /** The table; default: this adapter's in the cache. */
@@ -28,12 +35,14 @@ export interface TuningRun {
 /** Tunes on WebGPU and writes the table. Errors as those of `init`, of the table that is added to, and 'io'. */
 export async function runTuning({
   filter = '',
+  recipe,
+  data,
   seconds,
   out,
   signal,
   onLine = () => {},
 }: TuningRun): Promise<{ file: string; adapter: string; tuned: Tuned[] }> {
-  const cases = casesLike(filter);
+  const cases = recipe === undefined ? casesLike(filter) : [];
   await lt.init({ device: 'webgpu' });
   const backend = device().backend as WebGpuBackend;
   const adapter = String(backend.info.adapter);
@@ -45,11 +54,8 @@ export async function runTuning({
       `${file}: a table of another adapter ("${before.adapter}"); this is "${adapter}"`,
     );
   onLine(`${adapter}; tuning ${backend.info.tuning}`);
-  const programs = cases.map((c) => {
-    const prepared = c.prepare();
-    prepared.dispose();
-    return prepared.program;
-  });
+  const programs =
+    recipe === undefined ? cases.map(programOf) : await programsOfRecipe(backend, recipe, data);
   await backend.sync();
   const choices: Record<string, string> = before?.kernels === KERNELS ? { ...before.choices } : {};
   const tuned: Tuned[] = [];
@@ -66,6 +72,29 @@ export async function runTuning({
     for (const reason of found.refused) onLine(`  refused: ${reason}`);
   }
   return { file, adapter, tuned };
+}
+
+function programOf(c: Case): Program {
+  const prepared = c.prepare();
+  prepared.dispose();
+  return prepared.program;
+}
+
+/** The programs that run when a step of the recipe's training, and a look at the result, are measured. */
+export async function programsOfRecipe(backend: Backend, path: string, data?: string): Promise<Program[]> {
+  const { readRecipe } = await import('../unlearn/run.ts');
+  const { workshop } = await import('../unlearn/run/workshop.ts');
+  const recipe = await readRecipe(path);
+  const parts = workshop();
+  const material = await parts.load(recipe, data);
+  const stop = startProfile(backend);
+  try {
+    await parts.measure(recipe, material);
+  } catch (error) {
+    await stop().catch(() => {});
+    throw error;
+  }
+  return [...new Set((await stop()).map((k) => k.program))];
 }
 
 function lineOf({ key, choice, gflop, ms, heuristic, heuristicMs, tried }: Tuned): string {

@@ -24,6 +24,17 @@ export interface Traits {
   readonly software: boolean;
 }
 
+/** What WebGPU guarantees everywhere. */
+export const PORTABLE: Traits = {
+  storageBuffers: 8,
+  bindingBytes: 128 * 2 ** 20,
+  workgroupBytes: 16 * 2 ** 10,
+  invocations: 256,
+  subgroup: 0,
+  half: false,
+  software: false,
+};
+
 export type Emitter = (i: Instruction, to: Lowering) => void;
 
 type LoweredSlot = Omit<Slot, 'offset'>;

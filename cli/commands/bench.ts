@@ -21,6 +21,8 @@ interface KernelFlags {
 
 interface TuneFlags {
   readonly seconds: number;
+  readonly recipe?: string;
+  readonly data?: string;
   readonly out?: string;
 }
 
@@ -90,22 +92,24 @@ export function register(program: Command, world: World): void {
       examples: [
         'lethe bench tune',
         'lethe bench tune matmul --seconds 30',
-        'lethe bench tune conv --out table.json',
+        'lethe bench tune --recipe recipes/fashion-mnist-class.yaml --data data',
       ],
     },
     (command) =>
       command
         .option('--seconds <n>', 'seconds for each class of products', positive, 10)
+        .option('--recipe <file>', "tune for a step of this recipe's training instead of the cases")
+        .option('--data <dir>', 'folder with its data set (else LETHE_DATA, else the cache)')
         .option(
           '--out <file>',
           'the table to write, or to add to; default: the one of this adapter in the cache',
         ),
-    async (context, [filter], { seconds, out }) => {
+    async (context, [filter], flags) => {
       const { runTuning } = await import('../../bench/tune.ts');
       const onLine = (line: string) =>
         context.json ? context.say(line) : void context.world.stdout.write(`${line}\n`);
       const { file, ...found } = await context.compute((signal) =>
-        runTuning({ filter, seconds, out, signal, onLine }),
+        runTuning({ filter, ...flags, signal, onLine }),
       );
       context.say(`written to ${file}`);
       if (context.json) context.put(found, '');

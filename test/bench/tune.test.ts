@@ -1,15 +1,17 @@
 // The tuner: which products it finds in programs, that it takes nothing with a wrong result, and the table it writes.
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { type Subject, subjectsOf, tuneProduct } from '../../bench/search.ts';
-import { runTuning } from '../../bench/tune.ts';
+import { programsOfRecipe, runTuning } from '../../bench/tune.ts';
+import { device } from '../../engine/runtime.ts';
 import * as lt from '../../index.ts';
 import type { WebGpuBackend } from '../../kernels/backend.ts';
 import { heuristic, readChoice, refusal, writeChoice } from '../../kernels/choice.ts';
 import { KERNELS } from '../../kernels/tuning.ts';
+import { recipeText } from '../cli/world.ts';
 import { describeGpu, open } from '../kernels/support.ts';
 import { rootProgram, type Value } from '../native/support.ts';
 
@@ -101,5 +103,15 @@ describeGpu('lethe bench tune', () => {
     await expect(runTuning({ filter: 'nothing like it', seconds: 1, out })).rejects.toThrow(
       'no case contains',
     );
+  });
+
+  it("finds the products of a recipe's training step", async () => {
+    const recipe = join(folder, 'toy.yaml');
+    writeFileSync(recipe, recipeText);
+    await lt.init({ device: 'webgpu' });
+    const backend = device().backend as WebGpuBackend;
+    const programs = await programsOfRecipe(backend, recipe);
+    const found = subjectsOf(programs, backend).map((s) => s.key.split(' ')[0]);
+    expect(new Set(found)).toEqual(new Set(['conv', 'convGradInput', 'convGradWeight', 'dot']));
   });
 });

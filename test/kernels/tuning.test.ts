@@ -20,7 +20,7 @@ import {
   writeChoice,
 } from '../../kernels/choice.ts';
 import { lower } from '../../kernels/lower.ts';
-import type { Traits } from '../../kernels/lowering.ts';
+import { PORTABLE, type Traits } from '../../kernels/lowering.ts';
 import { readTuning, tuningFile } from '../../kernels/node.ts';
 import { shipped } from '../../kernels/shipped.ts';
 import type { Tiles } from '../../kernels/tiles.ts';
@@ -28,15 +28,7 @@ import { KERNELS, parseTable, type TuningTable, tuningFor } from '../../kernels/
 import { distance, execute, randomFloats, rootProgram } from '../native/support.ts';
 import { describeGpu, open } from './support.ts';
 
-const traits: Traits = {
-  storageBuffers: 8,
-  bindingBytes: 2 ** 27,
-  workgroupBytes: 16384,
-  invocations: 256,
-  subgroup: 0,
-  half: false,
-  software: false,
-};
+const traits: Traits = PORTABLE;
 const shapes = fc.record({
   label: fc.constantFrom('dot', 'conv', 'convGradInput', 'convGradWeight'),
   batch: fc.integer({ min: 1, max: 70 }),

@@ -4,7 +4,7 @@
 
 import type { Program } from '../../engine/program.ts';
 import { createWebGpuBackend, type WebGpuBackend } from '../../kernels/backend.ts';
-import type { Traits } from '../../kernels/lowering.ts';
+import { PORTABLE as portable, type Traits } from '../../kernels/lowering.ts';
 import { dawn } from '../../kernels/node.ts';
 
 interface Kind {
@@ -20,13 +20,9 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   software: { features: ['subgroups'], traits: { subgroup: 8, software: true } },
 };
 
-/** What WebGPU guarantees everywhere. */
-export const PORTABLE = {
-  storageBuffers: 8,
-  bindingBytes: 128 * 2 ** 20,
-  workgroupBytes: 16 * 2 ** 10,
-  invocations: 256,
-} as const;
+/** What WebGPU guarantees everywhere, without the features. */
+const { storageBuffers, bindingBytes, workgroupBytes, invocations } = portable;
+export const PORTABLE = { storageBuffers, bindingBytes, workgroupBytes, invocations };
 
 /** A backend that does everything but compute, as on a device of the kind. */
 export async function openNull(kind: keyof typeof KINDS): Promise<WebGpuBackend> {
