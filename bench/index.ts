@@ -45,7 +45,7 @@ export interface BenchResult {
   peer: string | null;
   date: string;
   measurements: Measurement[];
-  /** Where the time of each case goes, if asked for. */
+  /** Where the time of each case goes, if asked for; against the ceilings measured first. */
   profiles?: Profile[];
 }
 

@@ -175,11 +175,11 @@ export async function tuneProduct(
       const got = (await backend.read(result, output.dtype, output.size)) as Float32Array;
       await backend.sync();
       want ??= got;
-      const sums = sumTolerance(shape.depth);
+      const { absolute, relative } = sumTolerance(shape.depth);
       // A result in half precision may fall to either neighbour.
-      const unit = shape.dtype === 'float16' ? 2 ** -10 : 0;
+      const unit = relative + (shape.dtype === 'float16' ? 2 ** -10 : 0);
       const reference = want;
-      const wrong = got.findIndex((x, i) => !(Math.abs(x - reference[i]) <= sums + unit * Math.abs(x)));
+      const wrong = got.findIndex((x, i) => !(Math.abs(x - reference[i]) <= absolute + unit * Math.abs(x)));
       if (wrong < 0) return { choice, text, executable, seconds: [] };
       refused.push(`${text}: element ${wrong} is ${got[wrong]}, not ${reference[wrong]}`);
     } catch (cause) {

@@ -21,19 +21,29 @@ export interface Task {
   /** Operands in order, the result last, each with its shape; all float32, row-major. */
   readonly operands: Readonly<Record<string, (s: Sizes) => Shape>>;
   program(s: Sizes): Program;
-  /** |got - want| may be absolute + relative * |want| for inputs of variance 1. */
-  tolerance(s: Sizes): { readonly absolute: number; readonly relative: number };
+  /** For inputs of variance 1. */
+  tolerance(s: Sizes): Tolerance;
   /** Small and awkward ones, for the result; larger ones, for the time. Values in the order of `sizes`. */
   readonly checked: readonly (readonly number[])[];
   readonly timed: readonly (readonly number[])[];
 }
 
+/** |got - want| may be absolute + relative * |want|. */
+export interface Tolerance {
+  readonly absolute: number;
+  readonly relative: number;
+}
+
 /**
- * How far two results of sums of `length` products of numbers of variance 1 may be apart. Partial sums grow like the root of
- * their length and each addition errs by half a unit, so errors of random sign add up to about length * epsilon / 3; the
- * largest of millions lies within six times that.
+ * How far two results of sums of `length` products of numbers of variance 1 may be apart. Each addition errs by up to half
+ * a unit of the partial sum, which grows like the root of its length, or, on the way to a large result, in
+ * proportion. Errors of random sign so add up to a standard deviation of less than epsilon * sqrt(length) / 4 times the
+ * root mean square of the partial sums; both results err, and the largest of millions lies within six deviations.
  */
-export const sumTolerance = (length: number): number => 2 * (length + 16) * 2 ** -23;
+export const sumTolerance = (length: number): Tolerance => ({
+  absolute: 2 * (length + 16) * 2 ** -23,
+  relative: 1.5 * Math.sqrt(length) * 2 ** -23,
+});
 
 /** What the engine makes of a function of float32 tensors. */
 function planned(label: string, shapes: readonly Shape[], f: (...xs: lt.Tensor[]) => lt.Tensor): Program {
@@ -62,7 +72,7 @@ const dot: Task = {
     c: (s) => [s.batch, s.rows, s.columns],
   },
   program: (s) => planned('dot', [dot.operands.a(s), dot.operands.b(s)], lt.matmul),
-  tolerance: ({ depth }) => ({ absolute: sumTolerance(depth), relative: 0 }),
+  tolerance: ({ depth }) => sumTolerance(depth),
   checked: [
     [1, 1, 1, 1],
     [2, 37, 29, 23],
@@ -117,7 +127,7 @@ function convolution(name: Direction): Task {
         lt.reshape(bind(primitives[name], [whole(a), whole(b)], params)[0], result(s)),
       );
     },
-    tolerance: (s) => ({ absolute: sumTolerance(terms(s)), relative: 0 }),
+    tolerance: (s) => sumTolerance(terms(s)),
     checked: [
       [1, 1, 1, 1, 1, 1, 1, 0],
       [2, 9, 7, 3, 5, 3, 2, 1],
@@ -183,6 +193,6 @@ export const tasks: Readonly<Record<string, Task>> = {
       (x) => lt.sum(x, 1),
       (s) => [s.rows],
     ),
-    tolerance: ({ columns }) => ({ absolute: sumTolerance(columns), relative: 0 }),
+    tolerance: ({ columns }) => sumTolerance(columns),
   },
 };

@@ -559,7 +559,9 @@ export async function createWebGpuBackend(options: WebGpuOptions = {}): Promise<
   const traits = { ...traitsOf(device, facts), ...options.limits };
   const opened = device;
   const adapter = describe(facts);
-  const { tuning, about } = tuningFor(adapter, traits, options.tuning);
+  // What was measured holds for the adapter as it is.
+  const given = options.tuning ?? (options.limits ? 'off' : []);
+  const { tuning, about } = tuningFor(adapter, traits, given);
   return new WebGpu(device, traits, tuning, { adapter, tuning: about }, () => {
     if (own) opened.destroy();
     onClose();

@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { check, LetheError } from '../engine/error.ts';
 import { createWebGpuBackend, type WebGpuBackend, type WebGpuOptions } from './backend.ts';
 import { describe, requestAdapter, traitsOf } from './device.ts';
-import type { Traits } from './lowering.ts';
 import { KERNELS, parseTable, type TuningOption, type TuningTable, tuningFor } from './tuning.ts';
 
 interface Dawn {
@@ -54,7 +53,7 @@ export async function openWebGpu(options: NodeOptions = {}): Promise<WebGpuBacke
   return createWebGpuBackend({
     ...options,
     adapter,
-    tuning: options.tuning ?? (await tuningHere(adapter, options.limits)),
+    tuning: options.tuning ?? (options.limits ? 'off' : await tuningHere(adapter)),
     onClose: () => {
       gpu = null;
       options.onClose?.();
@@ -97,7 +96,7 @@ export async function readTuning(path: string): Promise<TuningTable> {
 }
 
 /** What LETHE_TUNING and this machine's table ask for. A table that is no good is passed over with a line on stderr. */
-async function tuningHere(adapter: GPUAdapter | undefined, limits?: Partial<Traits>): Promise<TuningOption> {
+async function tuningHere(adapter: GPUAdapter | undefined): Promise<TuningOption> {
   const wanted = process.env.LETHE_TUNING;
   if (wanted === 'off') return 'off';
   check(!wanted, 'value', () => `LETHE_TUNING: expected off or nothing, found "${wanted}"`);
@@ -106,7 +105,7 @@ async function tuningHere(adapter: GPUAdapter | undefined, limits?: Partial<Trai
   if (!existsSync(path)) return [];
   try {
     const table = await readTuning(path);
-    tuningFor(describe(adapter.info), { ...traitsOf(adapter, adapter.info), ...limits }, [table]);
+    tuningFor(describe(adapter.info), traitsOf(adapter, adapter.info), [table]);
     return [table];
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);

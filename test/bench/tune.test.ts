@@ -4,7 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { type Subject, subjectsOf, tuneProduct } from '../../bench/search.ts';
+import { numbers, type Subject, subjectsOf, tuneProduct } from '../../bench/search.ts';
+import { sumTolerance } from '../../bench/tasks.ts';
 import { programsOfRecipe, runTuning } from '../../bench/tune.ts';
 import { device } from '../../engine/runtime.ts';
 import * as lt from '../../index.ts';
@@ -20,6 +21,28 @@ const padding = [[1, 1], [1, 1]]; // biome-ignore format: one line
 const same = { stride: [1, 1], padding, dilation: [1, 1], groups: 1 };
 const dot = (m: number, k: number, n: number) =>
   rootProgram('dot', { transposeA: false, transposeB: false }, [of(m, k), of(k, n)], [of(m, n)]);
+
+it('two orders of a sum lie within the tolerance, and not far within it', () => {
+  const [depth, sums] = [1024, 4000];
+  const { absolute, relative } = sumTolerance(depth);
+  const [a, b] = [numbers(depth * sums, 1), numbers(depth * sums, 2)];
+  let worst = 0;
+  for (let n = 0; n < sums; n++) {
+    const parts = [0, 0, 0, 0];
+    let plain = 0;
+    for (let k = 0; k < depth; k++) {
+      const x = a[n * depth + k] * b[n * depth + k];
+      plain = Math.fround(plain + x);
+      const part = Math.floor((4 * k) / depth);
+      parts[part] = Math.fround(parts[part] + x);
+    }
+    const cut = parts.reduce((s, x) => Math.fround(s + x));
+    worst = Math.max(worst, Math.abs(cut - plain) / (absolute + relative * Math.abs(plain)));
+  }
+
+  expect(worst).toBeLessThan(1);
+  expect(worst).toBeGreaterThan(0.03);
+});
 
 describeGpu('the tuner', () => {
   let gpu: WebGpuBackend;

@@ -136,6 +136,25 @@ describe('tables', () => {
       expect(t.kernels).toBe(KERNELS);
     }
   });
+  it.each(shipped.map((t) => [t.adapter, t] as const))(
+    'are shipped for %s, and given ones win over them',
+    (adapter, t) => {
+      const own = { ...traits, subgroup: 8, software: true };
+      const [[name, choice]] = Object.entries(t.choices);
+      const { tuning, about } = tuningFor(`vendor, ${adapter.toUpperCase()}, 1.0`, own);
+      expect(about).toBe(`${Object.keys(t.choices).length} shipped for ${adapter}`);
+      const [label, sizes] = name.split(' ');
+      const [rows, columns, depth, batch] = sizes.split('x').map(Number);
+      const shape = { label, rows, columns, depth, batch, dtype: 'float32' as const };
+      expect(classOf(shape)).toBe(name);
+      expect(writeChoice(tuning(shape) as Choice)).toBe(choice);
+      const mine = tuningFor(`vendor, ${adapter}`, own, [table({ [name]: 'direct 4x32 of 4x4' }, adapter)]);
+      expect(writeChoice(mine.tuning(shape) as Choice)).toBe('direct 4x32 of 4x4');
+      expect(mine.about).toBe(`1 given, ${about}`);
+      // A device of the family that cannot run a choice goes by the heuristic.
+      expect(tuningFor(adapter, { ...own, invocations: 1 }).about).toBe(`0 shipped for ${adapter}`);
+    },
+  );
   it('win over each other in order: heuristic, earlier, later', () => {
     const [first, second] = ['staged 32x32x16 of 4x4', 'direct 8x64 of 8x8 in 2 parts'];
     const none = tuningFor('Acme, X1, 5 GHz', traits);
