@@ -17,7 +17,7 @@ import { describe, requestAdapter, requestDevice, traitsOf } from './device.ts';
 import { lower } from './lower.ts';
 import type { Lowering, Traits } from './lowering.ts';
 import { OrderedQueue } from './queue.ts';
-import { type Kernel, MAX_GROUPS } from './shader.ts';
+import { type Binding, type Kernel, MAX_GROUPS } from './shader.ts';
 import { type TuningOption, tuningFor } from './tuning.ts';
 
 /** What was done so far; differences of two readings are what a step costs. */
@@ -360,9 +360,9 @@ class WebGpu implements WebGpuBackend {
     const group = this.device.createBindGroup({
       label: k.label,
       layout: this.#layout(k).group,
-      entries: k.bindings.map(({ slot }, i) => ({
+      entries: k.bindings.map((b, i) => ({
         binding: i,
-        resource: { buffer: buffers[i], offset: 0, size: bytesBound(e, slot) },
+        resource: { buffer: buffers[i], ...bytesBound(e, b) },
       })),
     });
     this.#counters.bindGroups++;
@@ -514,9 +514,13 @@ class WebGpu implements WebGpuBackend {
   }
 }
 
-const bytesBound = ({ lowering }: GpuExecutable, slot: number): number => {
+const bytesBound = (
+  { lowering }: GpuExecutable,
+  { slot, part }: Binding,
+): { offset: number; size: number } => {
   const { size, dtype } = lowering.slots[slot];
-  return bufferBytes(size * bytesOf(dtype));
+  const bytes = bytesOf(dtype);
+  return { offset: (part?.from ?? 0) * bytes, size: bufferBytes((part?.size ?? size) * bytes) };
 };
 const viewAs = (words: ArrayBuffer, dtype: DType): TypedArray =>
   dtype === 'float32'

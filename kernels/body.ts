@@ -8,6 +8,7 @@ import type { Body, Step, View } from '../engine/program.ts';
 import { emitEach } from './each.ts';
 import { type Argument, expressionOf } from './elementwise.ts';
 import { denseView, type Lowering } from './lowering.ts';
+import { piecesOf } from './pieces.ts';
 import { fromMemory, type Shader, toMemory } from './shader.ts';
 
 // ---- axes ------------------------------------------------------------------------------------------------------------
@@ -91,8 +92,10 @@ export const valueTypes = (body: Body, root: DType | null): DType[] => [
 export interface Place {
   /** A name for the coordinate along each merged axis, of the first lane. */
   readonly names: readonly string[];
-  /** The element's number in the domain, of the first lane. */
+  /** The element's number in the domain, of the first lane, and in what is stored. */
   readonly flat: string;
+  /** By how much `flat` is ahead of the number in the domain, where only a part of what is stored is bound. */
+  readonly base?: number;
   /** Consecutive elements along the last axis that are computed together. */
   readonly lanes: 1 | 4;
 }
@@ -143,7 +146,7 @@ function writeLoad(
   at: Place,
   k: number,
 ): string[] {
-  const dense = v.offset === 0 && rowMajor(domain.sizes).every((s, d) => s === strides[d]);
+  const dense = v.offset === (at.base ?? 0) && rowMajor(domain.sizes).every((s, d) => s === strides[d]);
   const index = dense ? at.flat : position(at.names, strides, v.offset);
   const inner = strides.at(-1) ?? 0;
   const name = (lane: number): string => valueName(k, lane);
@@ -173,17 +176,18 @@ function writeLoad(
 export const lanesFor = (domain: Domain): 1 | 4 => ((domain.sizes.at(-1) ?? 1) % 4 === 0 ? 4 : 1);
 
 /** A body without reductions. */
-export function emitMap(body: Body, to: Lowering, label = 'body'): void {
-  const total = sizeOf(body.shape);
-  if (total === 0 || body.stores.length === 0) return;
-  const domain = mergeAxes(body);
-  const lanes = lanesFor(domain);
-  const names = domain.sizes.map((_, d) => `c${d}`);
-  const shader = to.shader(label);
-  const main = `let first = at${lanes === 4 ? ' * 4u' : ''};
+export function emitMap(whole: Body, to: Lowering, label = 'body'): void {
+  if (sizeOf(whole.shape) === 0 || whole.stores.length === 0) return;
+  for (const { body, parts, base } of piecesOf(whole, to)) {
+    const domain = mergeAxes(body);
+    const lanes = base % 4 === 0 ? lanesFor(domain) : 1;
+    const names = domain.sizes.map((_, d) => `c${d}`);
+    const shader = to.shader(label, parts);
+    const main = `let first = at${lanes === 4 ? ' * 4u' : ''};
 ${coordinates('first', domain.sizes, names)}
-${writeBody(shader, body, domain, { names, flat: 'first', lanes })}`;
-  emitEach(shader, total / lanes, to, main);
+${writeBody(shader, body, domain, { names, flat: base === 0 ? 'first' : `(first + ${base}u)`, base, lanes })}`;
+    emitEach(shader, sizeOf(body.shape) / lanes, to, main);
+  }
 }
 
 // ---- bodies with too many buffers ------------------------------------------------------------------------------------

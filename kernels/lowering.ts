@@ -6,7 +6,7 @@ import { bytesOf, type DType, sizeOf } from '../engine/dtype.ts';
 import { check } from '../engine/error.ts';
 import type { Body, Instruction, Program, Slot, View } from '../engine/program.ts';
 import type { Tuning } from './choice.ts';
-import { type Kernel, Shader } from './shader.ts';
+import { type Kernel, type Part, Shader } from './shader.ts';
 
 /** Limits of the device, and what emitters choose sizes by. */
 export interface Traits {
@@ -59,36 +59,34 @@ export class Lowering {
       program.slots.findIndex((s) => s.kind === kind && s.index === index);
     for (const [output, input] of program.donations)
       this.shared.set(find('input', input), find('output', output));
-    for (const s of this.slots) {
+    for (const s of this.slots)
       check(
         s.dtype !== 'float64' && (s.dtype !== 'float16' || traits.half),
         'dtype',
         () => `${program.label}: this WebGPU device has no ${s.dtype}`,
       );
-      this.checkSize(s.size, s.dtype);
-    }
-  }
-
-  private checkSize(size: number, dtype: DType): void {
-    const bytes = size * bytesOf(dtype);
-    check(bytes <= this.traits.bindingBytes, 'device', () => {
-      const { label } = this.program;
-      return `${label}: an array of ${size} elements takes ${bytes} bytes; this device binds at most ${this.traits.bindingBytes}`;
-    });
   }
 
   /** A donated input lies where its output lies. */
   readonly place = (slot: number): number => this.shared.get(slot) ?? slot;
 
-  shader(label: string): Shader {
-    return new Shader(label, this.place);
+  shader(label: string, parts?: ReadonlyMap<number, Part>): Shader {
+    return new Shader(label, this.place, parts);
   }
   scratch(size: number, dtype: DType): number {
-    this.checkSize(size, dtype);
     return this.slots.push({ kind: 'temporary', dtype, size, index: -1 }) - 1;
   }
   add(kernel: Kernel): void {
     if (kernel.groups <= 0) return;
+    for (const { slot, part } of kernel.bindings) {
+      const { size, dtype } = this.slots[slot];
+      const bytes = (part?.size ?? size) * bytesOf(dtype);
+      const { bindingBytes } = this.traits;
+      check(bytes <= bindingBytes, 'device', () => {
+        const { label } = this.program;
+        return `${label}: an array of ${size} elements takes ${bytes} bytes; this device binds at most ${bindingBytes}`;
+      });
+    }
     this.kernels.push(kernel);
     this.owners.push(this.instruction);
   }

@@ -6,10 +6,17 @@ import type { DType } from '../engine/dtype.ts';
 import { roundHalf } from '../engine/half.ts';
 import { withHelpers } from './math.ts';
 
-/** A storage buffer of a kernel: which slot, and whether the kernel writes it. */
+/** A stretch of an array, in elements. */
+export interface Part {
+  readonly from: number;
+  readonly size: number;
+}
+
+/** A storage buffer of a kernel: which slot, or which part of it, and whether the kernel writes it. */
 export interface Binding {
   readonly slot: number;
   readonly write: boolean;
+  readonly part?: Part;
 }
 
 /** One dispatch. */
@@ -95,6 +102,8 @@ export class Shader {
   constructor(
     readonly label: string,
     private readonly place: (slot: number) => number,
+    /** Arrays, by place, of which only a part is bound; indices count from its beginning. */
+    private readonly parts: ReadonlyMap<number, Part> = new Map(),
   ) {}
 
   /** The array a slot is read through; `width` 4 sees it as vectors. */
@@ -142,7 +151,10 @@ ${main}
     return {
       label: this.label,
       source: `${enabled.join('')}${withHelpers(code)}`,
-      bindings: this.bound.map(({ slot, write }) => ({ slot, write })),
+      bindings: this.bound.map(({ slot, write }) => {
+        const part = this.parts.get(slot);
+        return part ? { slot, write, part } : { slot, write };
+      }),
       groups,
     };
   }
