@@ -36,7 +36,7 @@ function cell(r: CaseResult, s: SideResult | undefined, result: GpuBenchResult):
 export function advantage(r: CaseResult): number | null {
   const [own] = r.sides;
   const others = r.sides.filter((s) => !s.side.startsWith('Lethe') && s.ms !== null && s.right !== false);
-  if (own.ms === null || others.length === 0) return null;
+  if (own.ms === null || own.right === false || others.length === 0) return null;
   return Math.min(...others.map((s) => s.ms as number)) / own.ms;
 }
 
