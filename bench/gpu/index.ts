@@ -4,6 +4,8 @@
 import { spawnSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 import { LetheError } from '../../engine/error.ts';
+import { requestAdapter } from '../../kernels/device.ts';
+import { dawn } from '../../kernels/node.ts';
 import type { Case, Float } from '../cases.ts';
 import type { Peer } from '../peer.ts';
 import { gpuCases, peerCases } from './cases.ts';
@@ -55,6 +57,8 @@ export interface GpuBenchResult {
   /** Of each of Lethe's sides. */
   readonly ceilings: Readonly<Record<string, { readonly gflops: number; readonly triadGBs: number }>>;
   readonly sides: readonly string[];
+  /** Options of Dawn that Lethe's sides were opened with. */
+  readonly dawn: Readonly<Record<string, readonly string[]>>;
   readonly date: string;
   readonly minutes: number;
   readonly results: readonly CaseResult[];
@@ -111,7 +115,7 @@ export async function runGpuBench(options: GpuBenchOptions = {}): Promise<GpuBen
   const passed = (): number => (performance.now() - begin) / 60000;
   const ours = [new Lethe('Lethe', []), ...(unchecked ? [new Lethe('Lethe unchecked', [CHECKS_OFF])] : [])];
   const backend = await ours[0].backend();
-  const adapter = adapterFacts(backend.device, backend.info);
+  const adapter = await adapterFacts(backend.info);
   onLine(`adapter: ${backend.info.adapter}`);
   const { peers, missing } = await startPeers(wantedPeers);
   for (const line of missing) onLine(line);
@@ -148,6 +152,7 @@ export async function runGpuBench(options: GpuBenchOptions = {}): Promise<GpuBen
     adapter,
     ceilings,
     sides: [...ours, ...peers].map((s) => s.name),
+    dawn: Object.fromEntries(ours.map((o) => [o.name, o.dawn])),
     date: new Date().toISOString(),
     minutes: round(passed(), 3),
     results,
@@ -251,21 +256,24 @@ function linesOf(r: CaseResult): string[] {
   });
 }
 
-function adapterFacts(device: GPUDevice, info: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const { vendor, architecture, device: card, description } = device.adapterInfo;
+/** What the adapter offers, whether Lethe asks for it or not. */
+async function adapterFacts(info: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>> {
+  const adapter = await requestAdapter(await dawn(), { allowSoftware: true });
+  const { vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize } = adapter.info;
   const limits: Record<string, number> = {};
-  for (const name in device.limits) {
-    const value = (device.limits as unknown as Record<string, unknown>)[name];
+  for (const name in adapter.limits) {
+    const value = (adapter.limits as unknown as Record<string, unknown>)[name];
     if (typeof value === 'number') limits[name] = value;
   }
   return {
     vendor,
     architecture,
-    device: card,
+    device,
     description,
-    software: info.software,
-    features: [...device.features].sort(),
+    subgroups: [subgroupMinSize, subgroupMaxSize],
+    features: [...adapter.features].sort(),
     limits,
+    lethe: info,
   };
 }
 

@@ -91,6 +91,7 @@ describe('tables', () => {
     adapter: { description: 'A' },
     ceilings: { Lethe: { gflops: 1000, triadGBs: 100 } },
     sides: sides.map((s) => s.side),
+    dawn: { Lethe: [] },
     date: '2026-01-02T03:04:05Z',
     minutes: 1,
     results: [{ suite: 'matmul', name: 'm', gflop: 2, bytes: null, tolerance: 1e-6, sides }],
