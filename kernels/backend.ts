@@ -119,6 +119,8 @@ class WebGpu implements WebGpuBackend {
   #clock: Clock | null = null;
   #counters = { dispatches: 0, submits: 0, pipelines: 0, bindGroups: 0 };
   #failure: LetheError | null = null;
+  /** The last failure that was want of memory. */
+  #shortage: LetheError | null = null;
   #lost: LetheError | null = null;
   #closed = false;
 
@@ -488,10 +490,10 @@ class WebGpu implements WebGpuBackend {
   #full(bytes: number): void {
     const { buffers, bytes: all } = this.#storage.held;
     const mebibytes = (n: number): string => `${Math.ceil(n / 2 ** 20)} MiB`;
-    const others = `${buffers - 1} buffers of ${mebibytes(all - bytes)} in all`;
-    this.#failure = deviceError(
-      `out of memory: no room for ${mebibytes(bytes)} beside ${others}; use smaller batches, dispose what is not needed, or use device 'cpu'`,
-    );
+    if (this.#failure === null || this.#failure !== this.#shortage)
+      this.#failure = this.#shortage = deviceError(
+        `out of memory: no room for ${mebibytes(bytes)} beside ${buffers} buffers of ${mebibytes(all)} in all; use smaller batches, dispose what is not needed, or use device 'cpu'`,
+      );
     this.#queue.add(() => {
       this.#flush();
       this.#storage.clear();

@@ -49,6 +49,8 @@ export class BufferPool {
       (error) => {
         if (error === null) return;
         this.invalid.add(buffer);
+        this.#count--;
+        this.#bytes -= size;
         this.onFull(size);
       },
       () => {}, // The device is lost, which is told elsewhere.
@@ -65,9 +67,10 @@ export class BufferPool {
     return true;
   }
   destroy(buffer: GPUBuffer): void {
+    buffer.destroy();
+    if (this.invalid.has(buffer)) return;
     this.#count--;
     this.#bytes -= buffer.size;
-    buffer.destroy();
   }
   /** Destroys what is kept. */
   clear(): void {
