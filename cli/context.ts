@@ -116,7 +116,7 @@ export function define<Options extends object>(
 }
 
 /** A command's options with those of the commands above it; what was given wins over defaults, the nearer over the farther. */
-function optionsOf(command: Command): object {
+export function optionsOf(command: Command): object {
   const chain: Command[] = [];
   for (let at: Command | null = command; at; at = at.parent) chain.unshift(at);
   const all: Record<string, unknown> = {};

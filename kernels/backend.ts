@@ -567,9 +567,15 @@ export async function createWebGpuBackend(options: WebGpuOptions = {}): Promise<
   const adapter = describe(facts);
   // What was measured holds for the adapter as it is.
   const given = options.tuning ?? (options.limits ? 'off' : []);
-  const { tuning, about } = tuningFor(adapter, traits, given);
-  return new WebGpu(device, traits, tuning, { adapter, tuning: about }, () => {
+  const close = (): void => {
     if (own) opened.destroy();
     onClose();
-  });
+  };
+  try {
+    const { tuning, about } = tuningFor(adapter, traits, given);
+    return new WebGpu(device, traits, tuning, { adapter, tuning: about }, close);
+  } catch (error) {
+    close();
+    throw error;
+  }
 }

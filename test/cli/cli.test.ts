@@ -1,7 +1,9 @@
 // The command line: exit codes, one clear line for every wrong word, data on stdout and talk on stderr.
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { optionsOf } from '../../cli/context.ts';
 import { TestWorld } from './world.ts';
 
 let world: TestWorld;
@@ -48,6 +50,13 @@ describe('wrong use and wrong input: exit code 2 and one line', () => {
     [['datasets', 'check', 'cifar10'], 'cifar-10'],
     [['bench', 'nosuchcase', '--device', 'reference'], "bench: no case contains 'nosuchcase'; suites are "],
     [['bench', '--seconds', '0'], 'lethe: error: --seconds: expected a number above 0, got "0"'],
+    [['bench', 'tune', 'nosuchcase'], "bench: no case contains 'nosuchcase'; suites are "],
+    [['bench', 'tune', '--seconds', '-1'], '--seconds: expected a number above 0, got "-1"'],
+    [['bench', 'kernel'], "missing required argument 'file'"],
+    [
+      ['bench', 'kernel', 'DIR/toy.yaml'],
+      'lethe: error: DIR/toy.yaml: there is no line "//! primitive: ..."',
+    ],
     [['datasets', 'lst'], "unknown command 'lst' (Did you mean list?)"],
   ])('%j', async (argv, message) => {
     const { code, out, err } = await world.run(argv);
@@ -200,5 +209,28 @@ describe('help', () => {
     const { out } = await world.run(['datasets', 'list', '--json']);
     expect(JSON.parse(out).map((d: { name: string }) => d.name)).toContain('fashion-mnist');
     expect((await world.run(['datasets', 'list'])).out).toMatch(/^glyphs +no/m);
+  });
+});
+
+describe('options of commands below commands', () => {
+  it.each<[string[], object]>([
+    [['below'], { seconds: '10', color: true }],
+    [['--seconds', '3', 'below'], { seconds: '3', color: true }],
+    [['--seconds', '3', 'below', '--seconds', '4'], { seconds: '4', color: true }],
+    [['--no-color', '--json', 'below'], { seconds: '10', color: false, json: true }],
+  ])('%j', (argv, want) => {
+    const top = new Command().enablePositionalOptions().option('--seconds <n>', '', '1');
+    top
+      .option('--no-color')
+      .option('--json')
+      .action(() => {});
+    const below = top
+      .command('below')
+      .option('--seconds <n>', '', '10')
+      .option('--no-color')
+      .option('--json');
+    below.action(() => {});
+    top.parse(argv, { from: 'user' });
+    expect(optionsOf(below)).toEqual(want);
   });
 });

@@ -293,6 +293,13 @@ describeGpu('opening a device', () => {
     vi.unstubAllEnvs();
     rmSync(cache, { recursive: true, force: true });
   });
+  it('refuses a table that it was given and that is none, and is not left open', async () => {
+    const given = [{ ...table({}), format: 3 }] as unknown as TuningTable[];
+    let closed = false;
+    const options = { tuning: given, onClose: () => void (closed = true) };
+    await expect(open(options)).rejects.toThrow('tuning table 1: format: expected 1, found 3');
+    expect(closed).toBe(true);
+  });
   it("takes this machine's table, passes over a broken one with a line, and none when told so", async () => {
     const plain = await start();
     const adapter = String(opened[0].info.adapter);
