@@ -26,7 +26,8 @@ import { shipped } from '../../kernels/shipped.ts';
 import type { Tiles } from '../../kernels/tiles.ts';
 import { KERNELS, parseTable, type TuningTable, tuningFor } from '../../kernels/tuning.ts';
 import { distance, execute, randomFloats, rootProgram } from '../native/support.ts';
-import { describeGpu, open } from './support.ts';
+import { describeDawn, describeGpu, open } from './support.ts';
+import { openNull } from './valid.ts';
 
 const traits: Traits = PORTABLE;
 const shapes = fc.record({
@@ -274,6 +275,29 @@ describeGpu('on a device', () => {
       for (const buffer of [...buffers, out]) gpu.free(buffer);
     }
   });
+});
+
+describeDawn('every choice there is', () => {
+  it.each(['no optional features', 'software'] as const)(
+    'is a valid shader where the rule allows it: %s',
+    async (kind) => {
+      const backend = await openNull(kind);
+      const params = { transposeA: false, transposeB: false };
+      const inputs = [randomFloats([1, 40, 72], 1), randomFloats([1, 72, 48], 2)];
+      const p = rootProgram('dot', params, inputs, [{ shape: [1, 40, 48], dtype: 'float32' }]);
+      const buffers = inputs.map((x) => backend.allocate(x.data.byteLength));
+      const out = backend.allocate(40 * 48 * 4);
+      const legal = tileSpace().filter((t) => refusal(t, backend.traits) === null);
+      expect(legal.length).toBeGreaterThan(100);
+      for (const tiles of legal) {
+        const executable = backend.load(lower(p, backend.traits, () => ({ tiles, parts: 1 })));
+        backend.run(executable, buffers, [out]);
+        await backend.sync();
+        executable.dispose();
+      }
+      await backend.close();
+    },
+  );
 });
 
 describeGpu('opening a device', () => {
