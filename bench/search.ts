@@ -164,13 +164,19 @@ export async function tuneProduct(
   let want: Float32Array | null = null;
   let tried = 0;
 
-  /** Compiles, runs once and compares; null if anything is wrong with it. */
+  const drop = (executable: Executable): void => {
+    executable.dispose();
+    live.delete(executable);
+  };
+  const nothing = new Float32Array(output.size).fill(Number.NaN);
+  /** Compiles, runs once into a result full of NaN and compares; null if anything is wrong with it. */
   const load = async (choice: Choice): Promise<Candidate | null> => {
     const text = writeChoice(choice);
     const executable = backend.load(lower(program, traits, () => choice));
     live.add(executable);
     tried++;
     try {
+      backend.write(result, nothing, output.dtype);
       backend.run(executable, buffers, [result]);
       const got = (await backend.read(result, output.dtype, output.size)) as Float32Array;
       await backend.sync();
@@ -187,12 +193,8 @@ export async function tuneProduct(
       if (want === null) throw cause;
       refused.push(`${text}: ${cause instanceof Error ? cause.message : String(cause)}`);
     }
+    drop(executable);
     return null;
-  };
-  /** Scratch memory of what lost is needed for what comes. */
-  const drop = ({ executable }: Candidate): void => {
-    executable.dispose();
-    live.delete(executable);
   };
   let runs = 1;
   const sample = async (c: Candidate): Promise<void> => {
@@ -231,12 +233,12 @@ export async function tuneProduct(
         if (c === null) continue;
         for (let n = 0; n < LOOKS; n++) await sample(c);
         if (fastest(c) <= HOPELESS * fastest(best)) round.push(c);
-        else drop(c);
+        else drop(c.executable);
       }
       for (let n = LOOKS; n < SAMPLES; n++) for (const c of [best, ...round]) await sample(c);
       const before = best;
       for (const c of round) if (time(c) < time(best)) best = c;
-      for (const c of [before, ...round]) if (c !== best && c !== start) drop(c);
+      for (const c of [before, ...round]) if (c !== best && c !== start) drop(c.executable);
       next = fresh(space.filter((c) => steps(c, best.choice) === 1));
       if (next.length === 0) next = fresh(unseen().slice(0, LEAP));
     }

@@ -10,6 +10,7 @@ import type { Program } from '../engine/program.ts';
 import { device } from '../engine/runtime.ts';
 import * as lt from '../index.ts';
 import type { WebGpuBackend } from '../kernels/backend.ts';
+import { readChoice } from '../kernels/choice.ts';
 import { readTuning, tuningFile } from '../kernels/node.ts';
 import { KERNELS, type TuningTable } from '../kernels/tuning.ts';
 import { writeFileAtomic } from '../unlearn/files.ts';
@@ -63,7 +64,8 @@ export async function runTuning({
   const subjects = subjectsOf(programs, backend);
   for (const [n, subject] of subjects.entries()) {
     if (signal?.aborted) break;
-    const found = await tuneProduct(backend, subject, seconds);
+    const last = readChoice(choices[subject.key] ?? '');
+    const found = await tuneProduct(backend, subject, seconds, last ? [last] : []);
     tuned.push(found);
     choices[found.key] = found.choice;
     const table: TuningTable = { format: 1, kernels: KERNELS, adapter, choices };

@@ -81,25 +81,38 @@ describeGpu('the tuner', () => {
     expect(found.ms).toBeLessThanOrEqual(found.heuristicMs);
     expect(gpu.memory()).toEqual({ buffers: 0, bytes: 0 });
   });
+  /** The device with one of its methods replaced. */
+  const but = <Name extends 'read' | 'run'>(name: Name, method: WebGpuBackend[Name]): WebGpuBackend =>
+    new Proxy(gpu, {
+      get: (target, key) => {
+        if (key === name) return method;
+        const value = Reflect.get(target, key, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
   it('takes nothing whose result is wrong, however fast', async () => {
     let reads = 0;
     // Every result after the first, which is the heuristic's, has a wrong element.
-    const wrong = new Proxy(gpu, {
-      get: (target, name) => {
-        if (name === 'read')
-          return async (...args: Parameters<WebGpuBackend['read']>) => {
-            const got = await target.read(...args);
-            if (reads++ > 0) got[7] += 1e-3;
-            return got;
-          };
-        const value = Reflect.get(target, name, target);
-        return typeof value === 'function' ? value.bind(target) : value;
-      },
+    const wrong = but('read', async (...args) => {
+      const got = await gpu.read(...args);
+      if (reads++ > 0) got[7] += 1e-3;
+      return got;
     });
     const found = await tuneProduct(wrong, subject(), 1);
     expect(found.choice).toBe(found.heuristic);
     expect(found.refused.length).toBe(found.tried - 1);
     expect(found.refused[0]).toMatch(/^direct \d+x\d+ of \d+x\d+: element 7 is -?[\d.]+, not -?[\d.]+$/);
+  });
+  it('takes nothing that writes nothing, though the right result lay there before', async () => {
+    let first: unknown = null;
+    const idle = but('run', (executable, ...buffers) => {
+      first ??= executable;
+      if (executable === first) gpu.run(executable, ...buffers);
+    });
+    const found = await tuneProduct(idle, subject(), 1);
+    expect(found.choice).toBe(found.heuristic);
+    expect(found.refused.length).toBe(found.tried - 1);
+    expect(found.refused[0]).toContain('element 0 is NaN');
   });
 });
 
