@@ -25,6 +25,7 @@ import { readTuning, tuningFile } from '../../kernels/node.ts';
 import { shipped } from '../../kernels/shipped.ts';
 import type { Tiles } from '../../kernels/tiles.ts';
 import { KERNELS, parseTable, type TuningTable, tuningFor } from '../../kernels/tuning.ts';
+import { findDevices } from '../../unlearn/run/devices.ts';
 import { distance, execute, randomFloats, rootProgram } from '../native/support.ts';
 import { describeDawn, describeGpu, open } from './support.ts';
 import { openNull } from './valid.ts';
@@ -323,6 +324,11 @@ describeGpu('opening a device', () => {
     const options = { tuning: given, onClose: () => void (closed = true) };
     await expect(open(options)).rejects.toThrow('tuning table 1: format: expected 1, found 3');
     expect(closed).toBe(true);
+  });
+  it('is told by lethe devices, with the table in use', async () => {
+    vi.stubEnv('LETHE_TUNING', 'off');
+    const [webgpu] = await findDevices();
+    expect(webgpu.about).toMatch(/; tuning: off$/);
   });
   it("takes this machine's table, passes over a broken one with a line, and none when told so", async () => {
     const plain = await start();

@@ -63,10 +63,15 @@ async function findWebGpu(open: () => Promise<Facts>): Promise<Facts> {
       `has ${has.join(', ') || 'no optional features'}`,
       ...(lacks.length ? [`lacks ${lacks.map(([f, use]) => `${f} (${use})`).join(', ')}`] : []),
     ].join('; ');
-    if (!isSoftware(adapter.info)) return { ...(await open()), about };
+    const tuned = ({ info }: Pick<Facts, 'info'>): string =>
+      info ? `${about}; tuning: ${info.tuning}` : about;
+    if (!isSoftware(adapter.info)) {
+      const facts = await open();
+      return { ...facts, about: tuned(facts) };
+    }
     const facts = process.env.LETHE_ALLOW_SOFTWARE_GPU === '1' ? await open() : NOT_TAKEN;
     const advice = `a software adapter is slower than the CPU and taken only by --device webgpu with LETHE_ALLOW_SOFTWARE_GPU=1; for a GPU: ${driver}`;
-    return { ...facts, about, advice };
+    return { ...facts, about: tuned(facts), advice };
   } catch (cause) {
     return missing(cause);
   }
