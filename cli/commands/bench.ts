@@ -133,7 +133,8 @@ export function register(program: Command, world: World): void {
         .option('--sizes <list>', 'sizes to time, as name=number,...; may be repeated', collect)
         .option('--seconds <n>', 'seconds for each of them', positive, 1),
     async (context, [path], { sizes, seconds }) => {
-      const { benchKernel, readKernelFile } = await import('../../bench/kernel.ts');
+      const { benchKernel } = await import('../../bench/kernel.ts');
+      const { readKernelFile } = await import('../../bench/kernel-file.ts');
       const file = await readKernelFile(path);
       const onLine = (line: string) =>
         context.json ? context.say(line) : void context.world.stdout.write(`${line}\n`);
