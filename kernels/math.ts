@@ -110,7 +110,9 @@ fn split(x: f32) -> Split {
   p = p * z + 1.33314422036e-1f;
   p = p * z - 3.33332819422e-1f;
   let c = min(a, 20f);
-  let big = 1f - 2f / (expOf(c + c) + 1f);
+  // e^40 at most: far from the ends that expOf watches.
+  let e = exponential(c + c);
+  let big = 1f - 2f / ((e.p + 1f) * powerOfTwo(e.n) + 1f);
   let y = select(select(big, -big, x < 0f), p * z * x + x, a < 0.625f);
   return select(y, x, isNan(x));
 }`,

@@ -43,7 +43,7 @@ const floorPower = (n: number): number => 2 ** Math.floor(Math.log2(Math.max(1, 
 const ceilPower = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, n)));
 
 /** Elements, or groups of lanes, of which a CPU keeps as many near. */
-const CACHED = 2 ** 16;
+const CACHED = 2 ** 17;
 
 function gridFor(results: number, count: number, rows: boolean, traits: Traits): Grid {
   const threads = traits.software ? CPU_THREADS : GPU_THREADS;
