@@ -4,6 +4,7 @@
 
 import type { DType } from '../engine/dtype.ts';
 import type { Traits } from './lowering.ts';
+import { matrixTiles } from './matrix.ts';
 import type { Tiles } from './tiles.ts';
 
 export interface Choice {
@@ -183,6 +184,12 @@ export function readChoice(text: string): Choice | null {
 }
 
 // ---- where nothing was measured --------------------------------------------------------------------------------------
+
+/** Products by matrices of subgroups, where the device has any; their tiles are not part of the space that is measured. */
+export function matrixChoice(shape: ProductShape, traits: Traits): Choice | null {
+  const tiles = matrixTiles(shape, traits);
+  return tiles && { tiles, parts: partsFor(shape, tiles, traits) };
+}
 
 export function heuristic(shape: ProductShape, traits: Traits): Choice {
   const tiles = tilesFor(shape, traits);

@@ -3,6 +3,7 @@
 
 import { LetheError } from '../engine/error.ts';
 import type { Traits } from './lowering.ts';
+import { MATRIX_FEATURE, matrixConfigs } from './matrix.ts';
 
 /** Software adapters are slow and rarely what one wants: they are taken only when asked for. */
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software|basic render|warp/i;
@@ -44,7 +45,7 @@ const LIMITS = [
   'maxComputeWorkgroupSizeX',
 ] as const;
 
-const FEATURES: readonly GPUFeatureName[] = ['subgroups', 'shader-f16', 'timestamp-query'];
+const FEATURES: readonly GPUFeatureName[] = ['subgroups', 'shader-f16', 'timestamp-query', MATRIX_FEATURE];
 
 /** A device with the adapter's own limits, where they are better than the portable ones. */
 export async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
@@ -73,5 +74,6 @@ export const traitsOf = (device: GPUDevice | GPUAdapter, info: GPUAdapterInfo): 
   invocations: device.limits.maxComputeInvocationsPerWorkgroup,
   subgroup: device.features.has('subgroups') ? oneSize(info) : 0,
   half: device.features.has('shader-f16'),
+  matrices: device.features.has(MATRIX_FEATURE) ? matrixConfigs(info) : [],
   software: isSoftware(info),
 });

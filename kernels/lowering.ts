@@ -6,6 +6,7 @@ import { bytesOf, type DType, sizeOf } from '../engine/dtype.ts';
 import { check } from '../engine/error.ts';
 import type { Body, Instruction, Program, Slot, View } from '../engine/program.ts';
 import type { Tuning } from './choice.ts';
+import type { MatrixConfig } from './matrix.ts';
 import { type Kernel, type Part, Shader } from './shader.ts';
 
 /** Limits of the device, and what emitters choose sizes by. */
@@ -20,6 +21,8 @@ export interface Traits {
   readonly subgroup: number;
   /** Storage of 16-bit floats. */
   readonly half: boolean;
+  /** Matrices that a subgroup multiplies as a whole. */
+  readonly matrices: readonly MatrixConfig[];
   /** A CPU in disguise: few threads, no use for many small workgroups. */
   readonly software: boolean;
 }
@@ -32,6 +35,7 @@ export const PORTABLE: Traits = {
   invocations: 256,
   subgroup: 0,
   half: false,
+  matrices: [],
   software: false,
 };
 

@@ -46,7 +46,12 @@ export async function dawn(options: readonly string[] = []): Promise<GPU> {
 
 export async function openWebGpu(options: NodeOptions = {}): Promise<WebGpuBackend> {
   // Timestamps are rounded for pages that should not have a fine clock; whoever runs code here has one.
-  let gpu: GPU | null = await dawn(['disable-dawn-features=timestamp_quantization', ...(options.dawn ?? [])]);
+  // What is experimental in Dawn (matrices of subgroups) is hidden from pages likewise.
+  let gpu: GPU | null = await dawn([
+    'disable-dawn-features=timestamp_quantization',
+    'enable-dawn-features=allow_unsafe_apis',
+    ...(options.dawn ?? []),
+  ]);
   const allowSoftware = options.allowSoftware ?? process.env.LETHE_ALLOW_SOFTWARE_GPU === '1';
   let { adapter } = options;
   if (!adapter && !options.device) adapter = await requestAdapter(gpu, { ...options, allowSoftware });

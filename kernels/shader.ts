@@ -93,8 +93,12 @@ export interface Source {
 /** What a module has to ask for, by what it uses. */
 const ENABLE: readonly (readonly [RegExp, string])[] = [
   [/\bf16\b/, 'f16'],
-  [/\bsubgroup(Broadcast|ShuffleXor)\(/, 'subgroups'],
+  [/\bsubgroup(Broadcast|ShuffleXor)\(|\bsubgroup_matrix_/, 'subgroups'],
+  [/\bsubgroup_matrix_/, 'chromium_experimental_subgroup_matrix'],
 ];
+
+/** Subgroups take different matrices, each the same in all its invocations; analysis knows workgroups only. */
+const UNIFORM = 'diagnostic(off, chromium.subgroup_matrix_uniformity);\n';
 
 export class Shader {
   private readonly bound: Bound[] = [];
@@ -150,7 +154,7 @@ ${main}
     const enabled = ENABLE.filter(([used]) => used.test(code)).map(([, name]) => `enable ${name};\n`);
     return {
       label: this.label,
-      source: `${enabled.join('')}${withHelpers(code)}`,
+      source: `${enabled.join('')}${code.includes('subgroup_matrix_') ? UNIFORM : ''}${withHelpers(code)}`,
       bindings: this.bound.map(({ slot, write }) => {
         const part = this.parts.get(slot);
         return part ? { slot, write, part } : { slot, write };

@@ -1,5 +1,6 @@
-// The loop of a tiled product, in two ways. Staged: the workgroup fetches a slab of each factor into workgroup memory and
-// every invocation multiplies out of it; for GPUs. Direct: invocations fetch into registers themselves; the workgroup is
+// The loop of a tiled product, in three ways. Staged: the workgroup fetches a slab of each factor into workgroup memory and
+// every invocation multiplies out of it; for GPUs. By matrices: slabs likewise, but subgroups multiply whole matrices out
+// of them; for GPUs with tensor cores (matrix.ts). Direct: invocations fetch into registers themselves; the workgroup is
 // one row of them, and no barrier is needed; for CPUs in disguise, which pay for every element that an invocation reads
 // for itself. Where the row is a subgroup, its invocations fetch A together, each a part, and hand the parts around.
 // All accumulate along k in the same order. Where results go is none of this file's business.
@@ -14,6 +15,18 @@ export interface Tiles {
   readonly direct: boolean;
   /** The workgroup is one subgroup of 8, and its invocations hand A around; direct, with 8 rows. */
   readonly shared?: boolean;
+  /** Subgroups multiply matrices of this kind; ownRows and ownColumns are then a subgroup's. */
+  readonly matrix?: MatrixKind;
+}
+
+/** What a device multiplies as a whole: rows x depth by depth x columns, of a component type, into float32. */
+export interface MatrixKind {
+  readonly component: 'f16' | 'f32';
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  /** Invocations of a subgroup. */
+  readonly subgroup: number;
 }
 
 /**
@@ -80,7 +93,7 @@ const finish = (t: Tiles): string =>
   `var own = array<vec4<f32>, ${sumsOf(t).length}>(${sumsOf(t).join(', ')});`;
 
 export const loopOf = (t: Tiles, a: Factor, b: Factor): Loop =>
-  t.direct ? direct(t, a, b) : staged(t, a, b);
+  t.direct ? direct(t, a, b) : t.matrix ? matrices(t, t.matrix, a, b) : staged(t, a, b);
 
 function direct(t: Tiles, a: Factor, b: Factor): Loop {
   const threads = t.columns / t.ownColumns;
@@ -172,13 +185,118 @@ ${finish(t)}`,
   };
 }
 
-/** Fetching a slab: each invocation its share, rows and columns worked out once before the loop. */
+/** A slab of scalars, as matrices are loaded from: a row a step of depth or of the outer axis, whichever neighbours lie in. */
+function matrixSlab(side: 'A' | 'B', f: Factor, outer: number, { depth, matrix }: Tiles, threads: number) {
+  const { component } = matrix as MatrixKind;
+  const length = f.along === 'depth' ? depth : outer;
+  // Rows start 16 bytes apart from a power of two, so that a column does not lie in one bank.
+  const stride = length + (component === 'f16' ? 8 : 4);
+  const put = (at: string, vector: string): string => `{
+let four = vec4<${component}>(${vector});
+let at = ${at} / ${length / 4}u * ${stride}u + ${at} % ${length / 4}u * 4u;
+slab${side}[at] = four.x;
+slab${side}[at + 1u] = four.y;
+slab${side}[at + 2u] = four.z;
+slab${side}[at + 3u] = four.w;
+}`;
+  const size = (f.along === 'depth' ? outer : depth) * stride;
+  return {
+    ...load(side, f, outer, depth, threads, put),
+    declaration: `var<workgroup> slab${side}: array<${component}, ${size}>;`,
+    /** The matrix whose corner lies at (o, d). */
+    matrix: (type: string, o: string, d: number): string => {
+      const [row, column] = f.along === 'depth' ? [o, `${d}u`] : [`${d}u`, o];
+      // A's rows and B's columns are the outer axis.
+      const order = (f.along === 'depth') === (side === 'A') ? 'row_major' : 'col_major';
+      return `subgroupMatrixLoad<${type}, ${order}>(&slab${side}, (${row}) * ${stride}u + ${column}, ${stride}u)`;
+    },
+  };
+}
+
+function matrices(t: Tiles, kind: MatrixKind, a: Factor, b: Factor): Loop {
+  const { component, rows, columns, depth, subgroup } = kind;
+  const across = t.columns / t.ownColumns;
+  const subgroups = across * (t.rows / t.ownRows);
+  const threads = subgroups * subgroup;
+  const [slabA, slabB] = [matrixSlab('A', a, t.rows, t, threads), matrixSlab('B', b, t.columns, t, threads)];
+  const [high, wide] = [t.ownRows / rows, t.ownColumns / columns];
+  const left = `subgroup_matrix_left<${component}, ${depth}, ${rows}>`;
+  const right = `subgroup_matrix_right<${component}, ${columns}, ${depth}>`;
+  const result = `subgroup_matrix_result<f32, ${columns}, ${rows}>`;
+  const sums = range(high).flatMap((i) => range(wide).map((j) => `sum${i}_${j}`));
+  const multiplied = range(t.depth / depth).map((step) =>
+    [
+      '{',
+      ...range(high).map((i) => `let a${i} = ${slabA.matrix(left, `down + ${i * rows}u`, step * depth)};`),
+      ...range(wide).map(
+        (j) => `let b${j} = ${slabB.matrix(right, `right + ${j * columns}u`, step * depth)};`,
+      ),
+      ...range(high).flatMap((i) =>
+        range(wide).map((j) => {
+          const sum = `sum${i}_${j}`;
+          return `${sum} = subgroupMatrixMultiplyAccumulate(a${i}, b${j}, ${sum});`;
+        }),
+      ),
+      '}',
+    ].join('\n'),
+  );
+  // What lies where in a matrix is the device's secret: results go through memory, a band of matrices at a time.
+  const band = rows * t.ownColumns;
+  const share = band / 4 / subgroup;
+  const bands = range(high).map((i) =>
+    [
+      'workgroupBarrier();',
+      ...range(wide).map(
+        (j) =>
+          `subgroupMatrixStore<row_major>(&bands, band + ${j * columns}u, sum${i}_${j}, ${t.ownColumns}u);`,
+      ),
+      'workgroupBarrier();',
+      ...range(share).map((v) => {
+        const at = `band + (lane % ${subgroup}u + ${v * subgroup}u) * 4u`;
+        const four = range(4).map((l) => `bands[${at} + ${l}u]`);
+        return `own[${i * share + v}] = vec4(${four.join(', ')});`;
+      }),
+    ].join('\n'),
+  );
+  const within = `(lane % ${subgroup}u + i % ${share}u * ${subgroup}u)`;
+  return {
+    threads,
+    declarations: `${slabA.declaration}
+${slabB.declaration}
+var<workgroup> bands: array<f32, ${subgroups * band}>;`,
+    code: `let own_subgroup = lane / ${subgroup}u;
+let right = own_subgroup % ${across}u * ${t.ownColumns}u;
+let down = own_subgroup / ${across}u * ${t.ownRows}u;
+let band = own_subgroup * ${band}u;
+${sums.map((s) => `var ${s}: ${result};`).join('\n')}
+${slabA.before}
+${slabB.before}
+for (var k = first; k < last; k += ${t.depth}u) {
+${slabA.during}
+${slabB.during}
+workgroupBarrier();
+${multiplied.join('\n')}
+workgroupBarrier();
+}
+var own: array<vec4<f32>, ${high * share}>;
+${bands.join('\n')}`,
+    row: `down + i / ${share}u * ${rows}u + ${within} / ${t.ownColumns / 4}u`,
+    column: `right + ${within} % ${t.ownColumns / 4}u * 4u`,
+    results: high * share,
+  };
+}
+
+/**
+ * Fetching a slab: each invocation its share, rows and columns worked out once before the loop. `put` is the statement
+ * that stores a vector of four as number `at` of the slab.
+ */
 function load(
   side: 'A' | 'B',
   f: Factor,
   outer: number,
   depth: number,
   threads: number,
+  put = (at: string, vector: string): string => `slab${side}[${at}] = ${vector};`,
 ): { before: string; during: string } {
   const inner = f.along === 'depth' ? depth / 4 : outer / 4;
   const vectors = (outer * depth) / 4;
@@ -193,7 +311,7 @@ function load(
     const [o, d] = f.along === 'depth' ? [slow, fast] : [fast, slow];
     before.push(`let outer${side}${n} = outer${side}Of(batch, ${tile} + ${o});`);
     const own = sameDepth ? `depth${side}` : `depth${side}Of(k + ${d})`;
-    const store = `slab${side}[${at}] = fetch${side}(outer${side}${n}, ${own});`;
+    const store = put(at, `fetch${side}(outer${side}${n}, ${own})`);
     during.push((n + 1) * threads > vectors ? `if (${at} < ${vectors}u) { ${store} }` : store);
   }
   return { before: before.join('\n'), during: during.join('\n') };

@@ -5,6 +5,7 @@
 import type { Program } from '../../engine/program.ts';
 import { createWebGpuBackend, type WebGpuBackend } from '../../kernels/backend.ts';
 import { PORTABLE as portable, type Traits } from '../../kernels/lowering.ts';
+import { MATRIX_FEATURE, type MatrixConfig } from '../../kernels/matrix.ts';
 import { dawn } from '../../kernels/node.ts';
 
 interface Kind {
@@ -12,11 +13,27 @@ interface Kind {
   readonly traits: Partial<Traits>;
 }
 
+const matrix = (componentType: string, size: number): MatrixConfig => ({
+  componentType,
+  resultComponentType: 'f32',
+  M: size,
+  N: size,
+  K: size,
+});
+
 /** All with the portable limits of WebGPU: the null adapter offers no more. */
 export const KINDS: Readonly<Record<string, Kind>> = {
   'no optional features': { features: [], traits: { subgroup: 0, software: false } },
   'subgroups of 32': { features: ['subgroups'], traits: { subgroup: 32, software: false } },
   'shader-f16': { features: ['shader-f16'], traits: { subgroup: 0, software: false } },
+  'matrices of float16': {
+    features: ['subgroups', 'shader-f16', MATRIX_FEATURE],
+    traits: { subgroup: 32, software: false, matrices: [matrix('f16', 16)] },
+  },
+  'matrices of float32': {
+    features: ['subgroups', MATRIX_FEATURE],
+    traits: { subgroup: 32, software: false, matrices: [matrix('f32', 8)] },
+  },
   software: { features: ['subgroups'], traits: { subgroup: 8, software: true } },
 };
 
@@ -27,7 +44,7 @@ export const PORTABLE = { storageBuffers, bindingBytes, workgroupBytes, invocati
 /** A backend that does everything but compute, as on a device of the kind. */
 export async function openNull(kind: keyof typeof KINDS): Promise<WebGpuBackend> {
   const { features, traits } = KINDS[kind];
-  let gpu: GPU | null = await dawn(['backend=null']);
+  let gpu: GPU | null = await dawn(['backend=null', 'enable-dawn-features=allow_unsafe_apis']);
   const adapter = await gpu.requestAdapter();
   if (adapter === null) throw new Error('Dawn has no null adapter');
   const device = await adapter.requestDevice({ requiredFeatures: [...features] });
