@@ -150,7 +150,18 @@ export async function runBench({
   const { backend } = device();
   if (profiling) await startProfile(backend)();
   const peer = peers ? await startPyTorch() : null;
-  const readCeilings = async (): Promise<BenchResult['ceilings']> => (await backend.ceilings?.()) ?? null;
+  // A busy neighbour only ever lowers what is measured: the best of three.
+  const readCeilings = async (): Promise<BenchResult['ceilings']> => {
+    const found: NonNullable<BenchResult['ceilings']>[] = [];
+    while (backend.ceilings && found.length < 3) found.push(await backend.ceilings());
+    if (found.length === 0) return null;
+    const pings = found.flatMap((c) => c.pingPongNs ?? []);
+    return {
+      gflops: Math.max(...found.map((c) => c.gflops)),
+      triadGBs: Math.max(...found.map((c) => c.triadGBs)),
+      ...(pings.length > 0 && { pingPongNs: Math.min(...pings) }),
+    };
+  };
   const ceilings = await readCeilings();
   onLine(
     `${backend.name}: ${Object.entries(backend.info)
@@ -184,7 +195,7 @@ export async function runBench({
   } finally {
     peer?.close();
   }
-  // A busy neighbour only ever lowers what is measured: the ceiling is the better of before and after.
+  // For the same reason the ceiling is the better of before and after.
   const after = await readCeilings();
   if (ceilings && after) {
     const scale = ceilings.gflops;

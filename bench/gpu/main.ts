@@ -1,9 +1,9 @@
 // node dist/bench/gpu/main.js --out FILE: the GPU bench as a command. Lines go to stdout as they come; FILE gets the
 // results as JSON, and its neighbour with the ending .md the tables of the documentation.
 
-import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { LetheError } from '../../engine/error.ts';
+import { writeFileAtomic } from '../../unlearn/files.ts';
 import { type GpuBenchOptions, runGpuBench } from './index.ts';
 import { PEER_NAMES, type PeerName } from './peers.ts';
 import { tablesOf } from './report.ts';
@@ -71,8 +71,8 @@ async function main(): Promise<number> {
   }
   const result = await runGpuBench({ ...wanted.options, onLine: (line) => console.log(line) });
   if (wanted.out) {
-    writeFileSync(wanted.out, `${JSON.stringify(result, null, 1)}\n`);
-    writeFileSync(wanted.out.replace(/(\.json)?$/, '.md'), tablesOf(result));
+    await writeFileAtomic(wanted.out, `${JSON.stringify(result, null, 1)}\n`);
+    await writeFileAtomic(wanted.out.replace(/(\.json)?$/, '.md'), tablesOf(result));
   }
   return result.results.some((r) => r.sides.some((s) => s.right === false)) ? 1 : 0;
 }
