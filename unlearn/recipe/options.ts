@@ -52,6 +52,13 @@ export const trainEntries = {
   ),
   gamma: opt(fraction('Factor of each decay of a `step` schedule.'), 0.1),
   warmupEpochs: opt(num('Epochs over which the learning rate rises from 0.', 0, 100_000), 0),
+  precision: opt(
+    choice(
+      '`mixed` computes forward and backward passes in float16, with float32 weights and a loss scale; for `webgpu` with shader-f16.',
+      ['float32', 'mixed'],
+    ),
+    'float32',
+  ),
   augment: opt(augment, {}),
 };
 

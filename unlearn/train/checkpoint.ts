@@ -6,12 +6,15 @@ import type { Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import type { CheckpointStore } from '../types.ts';
 import type { EpochRecord } from './fit.ts';
+import type { Scaling } from './precision.ts';
 
 /** What a step takes and returns. */
 export interface Carry {
   variables: Variables;
   // biome-ignore lint/suspicious/noExplicitAny: a tree of the optimiser's own form
   optimizer: any;
+  /** Of mixed precision. */
+  scaling: Scaling | null;
   /** The best variables so far, where they are to be kept. */
   best: Variables | null;
 }

@@ -15,6 +15,7 @@ import type { CheckpointStore, Cost, Progress, Split } from '../types.ts';
 import { type Carry, load, save } from './checkpoint.ts';
 import { checkFinite, diverged, rateAt } from './guard.ts';
 import { breathe, Meter } from './meter.ts';
+import { chosen, firstScaling, nextScaling, type Scaling, unscale } from './precision.ts';
 
 /** Once over a split. An epoch has one or more of them, in order. */
 export interface Pass {
@@ -41,6 +42,8 @@ export interface FitInput {
   readonly loss?: (logits: lt.Tensor, labels: lt.Tensor) => lt.Tensor;
   /** 'frozen': batch normalisation uses its running statistics and leaves them as they are. */
   readonly batchNorm?: 'train' | 'frozen';
+  /** 'mixed': forward and backward passes in float16, see precision.ts. Default 'float32'. */
+  readonly precision?: 'float32' | 'mixed';
   /** 0 .. 2^53 - 1; decides order, augmentation and dropout. */
   readonly seed: number;
   /** Said after 'the loss became NaN': what to try. */
@@ -99,11 +102,13 @@ export async function fitModel(input: FitInput): Promise<FitResult> {
   let carry: Carry = {
     variables: copyOf(input.variables),
     optimizer: null,
+    scaling: null,
     best: input.keepBest ? copyOf(input.variables) : null,
   };
   const pending: { at: Position; value: Promise<ArrayLike<number>> }[] = [];
   try {
     carry.optimizer = lt.scope(() => input.optimizer.init(carry.variables.params));
+    if (input.precision === 'mixed') carry.scaling = firstScaling(name);
     const restored = await load(input.checkpoint, identity, carry);
     const note = restored?.note ?? { step: 0, sum: 0, samples: 0, seconds: 0, history: [] };
     if (restored) carry = restored.carry;
@@ -145,13 +150,14 @@ export async function fitModel(input: FitInput): Promise<FitResult> {
         lt.tensor(labels),
         stepKey(seed, at.step),
       ];
-      const [params, state, optimizer, loss] = step(
+      const [params, state, optimizer, scaling, loss] = step(
         carry.variables.params,
         carry.variables.state,
         carry.optimizer,
+        carry.scaling,
         ...given,
       );
-      carry = { ...carry, variables: { params, state }, optimizer };
+      carry = { ...carry, variables: { params, state }, optimizer, scaling };
       for (const tensor of given) tensor.dispose();
       const value: Promise<ArrayLike<number>> = loss.data();
       value.catch(() => {}); // Seen when it is awaited, if something else has not failed before.
@@ -162,7 +168,10 @@ export async function fitModel(input: FitInput): Promise<FitResult> {
       await breathe();
       if (note.step % stepsPerEpoch === 0) {
         await drain();
-        const facts = (await input.afterEpoch?.(carry.variables, at.epoch)) ?? {};
+        const facts = {
+          ...(await scalingFacts(input, carry.scaling, note.step, stepsPerEpoch)),
+          ...(await input.afterEpoch?.(carry.variables, at.epoch)),
+        };
         const learningRate = await rateAt(input, at.step);
         const epoch = { epoch: at.epoch + 1, loss: note.sum / note.samples, learningRate, ...facts };
         if (input.keepBest && isBest(epoch, note.history, input.keepBest)) {
@@ -176,7 +185,12 @@ export async function fitModel(input: FitInput): Promise<FitResult> {
     }
     await checkFinite(input, carry.variables, stepsPerEpoch);
     meter.finish();
-    const cost = { seconds: seconds(), gradientSteps: note.step, samplesVisited: epochs * samplesPerEpoch };
+    const skipped = (await carry.scaling?.skipped.item()) ?? 0;
+    const cost = {
+      seconds: seconds(),
+      gradientSteps: note.step - skipped,
+      samplesVisited: epochs * samplesPerEpoch,
+    };
     return { variables: copyOf(carry.best ?? carry.variables), cost, history: note.history };
   } finally {
     await Promise.allSettled(pending.map((p) => p.value));
@@ -218,17 +232,47 @@ function* walk({ passes, epochs, batchSize, seed }: FitInput, counts: readonly n
 function compileStep({ name, model, optimizer, loss = lt.crossEntropy, batchNorm = 'train' }: FitInput) {
   const frozenStatistics = batchNorm === 'frozen';
   return lt.jit(
-    (params, state, optimizerState, x: lt.Tensor, y: lt.Tensor, key: lt.Tensor) => {
+    (params, state, optimizerState, scaling: Scaling | null, x: lt.Tensor, y: lt.Tensor, key: lt.Tensor) => {
+      const inside = (t: lt.Tensor): lt.Tensor => (scaling ? t.astype('float16') : t);
       const objective = (p: Variables['params']) => {
-        const out = model.apply({ params: p, state }, x, { train: true, key, frozenStatistics });
-        return [loss(out.output, y), out.state];
+        const variables = { params: lt.tree.map(inside, p), state };
+        const out = model.apply(variables, inside(x), { train: true, key, frozenStatistics });
+        const value = loss(scaling ? out.output.astype('float32') : out.output, y);
+        return [scaling ? value.mul(scaling.scale) : value, [value, out.state]];
       };
-      const [[value, nextState], grads] = lt.valueAndGrad(objective, { hasAux: true })(params);
-      const next = optimizer.update(grads, optimizerState, params);
-      return [next.params, nextState, next.state, value];
+      const [[, [value, nextState]], grads] = lt.valueAndGrad(objective, { hasAux: true })(params);
+      if (scaling === null) {
+        const next = optimizer.update(grads, optimizerState, params);
+        return [next.params, nextState, next.state, null, value];
+      }
+      const { grads: unscaled, finite } = unscale(grads, scaling);
+      const next = optimizer.update(unscaled, optimizerState, params);
+      return [
+        ...chosen(finite, [next.params, nextState, next.state], [params, state, optimizerState]),
+        nextScaling(scaling, finite),
+        value,
+      ];
     },
-    { donate: [0, 1, 2], name: `${name} step` },
+    { donate: [0, 1, 2, 3], name: `${name} step` },
   );
+}
+
+/** What an epoch's record says of mixed precision. @throws LetheError 'value' where no scale helps. */
+async function scalingFacts(
+  input: FitInput,
+  scaling: Scaling | null,
+  steps: number,
+  perEpoch: number,
+): Promise<Record<string, number>> {
+  if (scaling === null) return {};
+  const { scale, good, skipped } = scaling;
+  const [lossScale, row, skippedSteps] = await Promise.all([scale.item(), good.item(), skipped.item()]);
+  if (lossScale === 1 && row === 0) {
+    const what = 'gradients are beyond float16 even without a loss scale';
+    const advice = "train with precision 'float32'";
+    throw await diverged({ ...input, advice }, what, steps - 1, perEpoch);
+  }
+  return { skippedSteps, lossScale };
 }
 
 /** Random numbers of a step (dropout), as a key. */

@@ -20,15 +20,19 @@ export interface Tuning {
   readonly gamma?: number;
   readonly warmupEpochs?: number;
   readonly batchNorm?: 'train' | 'frozen';
+  readonly precision?: 'float32' | 'mixed';
   readonly augment?: Augment;
 }
 
 /** The parts of FitInput that options do not say. */
-type Rest = Omit<FitInput, 'epochs' | 'batchSize' | 'optimizer' | 'learningRate' | 'seed' | 'batchNorm'>;
+type Rest = Omit<
+  FitInput,
+  'epochs' | 'batchSize' | 'optimizer' | 'learningRate' | 'seed' | 'batchNorm' | 'precision'
+>;
 
 /** Runs the loop as the options say; `key` decides all that is random. */
 export async function tune(options: Tuning, key: lt.Tensor, rest: Rest): Promise<FitResult> {
-  const { epochs, batchSize, batchNorm } = options;
+  const { epochs, batchSize, batchNorm, precision } = options;
   const perEpoch = rest.passes.reduce((sum, { split }) => sum + batchCount(split, { batchSize }), 0);
   const learningRate = scheduleOf(options, perEpoch);
   return fitModel({
@@ -37,6 +41,7 @@ export async function tune(options: Tuning, key: lt.Tensor, rest: Rest): Promise
     epochs,
     batchSize,
     batchNorm,
+    precision,
     seed: await seedOf(key),
     identity: JSON.stringify(options),
     optimizer: optimiserOf(options, learningRate),
