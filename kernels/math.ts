@@ -40,10 +40,11 @@ const LIBRARY: Readonly<Record<string, string>> = {
   // y * 2^n in two steps, so that results below the smallest normal number come out right.
   scaleBy:
     'fn scaleBy(y: f32, n: i32) -> f32 { let h = n >> 1u; return y * powerOfTwo(h) * powerOfTwo(n - h); }',
-  // x = n ln 2 + r with |r| <= ln 2 / 2: e^r - 1, and n.
+  // x = n ln 2 + r with |r| <= ln 2 / 2: e^r - 1, and n. Converting rounds faster than round() on a CPU.
   exponential: `struct Exponential { p: f32, n: i32 }
 fn exponential(x: f32) -> Exponential {
-  let n = round(x * 1.44269504088896341f);
+  let k = i32(x * 1.44269504088896341f + select(-0.5f, 0.5f, x > 0f));
+  let n = f32(k);
   let r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
   var q = 1.9875691500e-4f;
   q = q * r + 1.3981999507e-3f;
@@ -51,7 +52,7 @@ fn exponential(x: f32) -> Exponential {
   q = q * r + 4.1665795894e-2f;
   q = q * r + 1.6666665459e-1f;
   q = q * r + 5.0000001201e-1f;
-  return Exponential(q * (r * r) + r, i32(n));
+  return Exponential(q * (r * r) + r, k);
 }`,
   expOf: `fn expOf(x: f32) -> f32 {
   let e = exponential(clamp(x, -104f, 88.8f));
@@ -101,19 +102,13 @@ fn split(x: f32) -> Split {
   let y = select(logOf(1f + x), near, x > -0.29f && x < 0.41f);
   return select(y, x, x == 0f || isNan(x));
 }`,
+  // (e^2a - 1) / (e^2a + 1) with a = |x|, of e^2a - 1 alone; beyond 20 it is 1.
   tanhOf: `fn tanhOf(x: f32) -> f32 {
-  let a = abs(x);
-  let z = x * x;
-  var p = -5.70498872745e-3f;
-  p = p * z + 2.06390887954e-2f;
-  p = p * z - 5.37397155531e-2f;
-  p = p * z + 1.33314422036e-1f;
-  p = p * z - 3.33332819422e-1f;
-  let c = min(a, 20f);
-  // e^40 at most: far from the ends that expOf watches.
-  let e = exponential(c + c);
-  let big = 1f - 2f / ((e.p + 1f) * powerOfTwo(e.n) + 1f);
-  let y = select(select(big, -big, x < 0f), p * z * x + x, a < 0.625f);
+  let a = min(abs(x), 20f);
+  let e = exponential(a + a);
+  let s = powerOfTwo(e.n);
+  let m = e.p * s + (s - 1f);
+  let y = bitcast<f32>(bitcast<u32>(m / (m + 2f)) | (bitcast<u32>(x) & 0x80000000u));
   return select(y, x, isNan(x));
 }`,
   sigmoidOf: `fn sigmoidOf(x: f32) -> f32 {
