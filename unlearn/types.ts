@@ -78,6 +78,8 @@ export interface Cost {
   readonly gradientSteps: number;
   /** Samples pushed through a forward or backward pass, counted once a pass. */
   readonly samplesVisited: number;
+  /** Steps that mixed precision skipped, which updated nothing; absent where all is float32. */
+  readonly skippedSteps?: number;
 }
 
 /** Where a long computation keeps its state so that a killed process resumes to the same bits. */

@@ -114,7 +114,8 @@ export class Carrier {
     };
     await writeFileAtomic(recordFile(out, cell), JSON.stringify(record));
     await store.clear();
-    this.tell({ type: 'end', cell: cell.id, action, seconds: cost.seconds });
+    const { seconds, skippedSteps } = cost;
+    this.tell({ type: 'end', cell: cell.id, action, seconds, skippedSteps });
     return record;
   }
 

@@ -23,6 +23,7 @@ export type RunEvent =
       readonly cell: string;
       readonly action: Action;
       readonly seconds: number;
+      readonly skippedSteps?: number;
       readonly metrics?: Metrics;
     }
   | { readonly type: 'skip'; readonly cell: string; readonly index: number; readonly total: number }
@@ -54,7 +55,10 @@ export function lineOf(event: RunEvent): string | null {
       const shown = m
         ? ` (${(['ua', 'ra', 'ta', 'mia'] as const).map((k) => `${k} ${Number(m[k]).toFixed(2)}`).join(', ')})`
         : '';
-      return `${event.cell}: ${event.action} took ${event.seconds.toFixed(1)} s${shown}`;
+      const skipped = event.skippedSteps
+        ? `, ${event.skippedSteps} steps skipped for gradients beyond float16`
+        : '';
+      return `${event.cell}: ${event.action} took ${event.seconds.toFixed(1)} s${skipped}${shown}`;
     }
     case 'note':
       return event.level === 'info' ? event.message : `${event.level}: ${event.message}`;

@@ -69,7 +69,8 @@ async function make(
     const cost = { ...product.cost, seconds: store.seconds };
     await writeFileAtomic(out, product.weights);
     await store.clear();
-    tell({ type: 'end', cell: out, action, seconds: cost.seconds });
+    const { seconds, skippedSteps } = cost;
+    tell({ type: 'end', cell: out, action, seconds, skippedSteps });
     return { file: out, sha256: sha256(product.weights), cost, details: product.details };
   } catch (cause) {
     if (options.signal?.aborted) throw new LetheError('state', 'stopped; the same command goes on from here');

@@ -185,11 +185,12 @@ export async function fitModel(input: FitInput): Promise<FitResult> {
     }
     await checkFinite(input, carry.variables, stepsPerEpoch);
     meter.finish();
-    const skipped = (await carry.scaling?.skipped.item()) ?? 0;
+    const skipped = carry.scaling && { skippedSteps: await carry.scaling.skipped.item() };
     const cost = {
       seconds: seconds(),
-      gradientSteps: note.step - skipped,
+      gradientSteps: note.step - (skipped?.skippedSteps ?? 0),
       samplesVisited: epochs * samplesPerEpoch,
+      ...skipped,
     };
     return { variables: copyOf(carry.best ?? carry.variables), cost, history: note.history };
   } finally {

@@ -6,6 +6,7 @@ import { createReferenceBackend } from '../../../engine/reference.ts';
 import { useBackend } from '../../../engine/runtime.ts';
 import * as lt from '../../../index.ts';
 import { parseRecipe } from '../../../unlearn/recipe.ts';
+import { lineOf } from '../../../unlearn/run/log.ts';
 import { fitModel } from '../../../unlearn/train/fit.ts';
 import { firstScaling, nextScaling, unscale } from '../../../unlearn/train/precision.ts';
 import { train } from '../../../unlearn/train.ts';
@@ -104,7 +105,7 @@ describe('on the reference', () => {
     expect(skipped).toBeGreaterThan(0);
     expect(skipped).toBeLessThan(8);
     expect(history[1].lossScale).toBe(2 ** (15 - skipped));
-    expect(cost.gradientSteps).toBe(10 - skipped);
+    expect(cost).toMatchObject({ gradientSteps: 10 - skipped, skippedSteps: skipped });
     const weights = (k: number) => Array.from(store.saved[k].arrays['variables.params.fc1.weight'].data);
     const start = tinyMlp().init(lt.random.key(1), [1, 6, 6, 1]);
     const first = (await valuesOf(start))['params.fc1.weight'];
@@ -142,6 +143,14 @@ describe('on the reference', () => {
     await learn('mixed', 1);
     expect(runs).toBe(5);
     await lt.init({ device: 'reference' });
+  });
+
+  test('the log of a run says how many were skipped', () => {
+    const end = { type: 'end', cell: 'original', action: 'train', seconds: 2 } as const;
+    expect(lineOf({ ...end, skippedSteps: 3 })).toBe(
+      'original: train took 2.0 s, 3 steps skipped for gradients beyond float16',
+    );
+    expect(lineOf({ ...end, skippedSteps: 0 })).toBe('original: train took 2.0 s');
   });
 
   test('a recipe says it in one key', () => {
