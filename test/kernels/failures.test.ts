@@ -136,6 +136,8 @@ describeGpu('training on a device that fails', () => {
   });
 
   it('a loss that is not a number ends training with where and what to try, and leaves nothing in use', async () => {
+    // What the test before left to the garbage collector must not be collected while this one counts.
+    await lt.close();
     await lt.init({ device: 'webgpu' });
     const given = input();
     await lt.sync();
