@@ -138,7 +138,8 @@ export function writeBody(
   return lines.join('\n');
 }
 
-function writeLoad(
+/** Statements that read a view's elements at a place; `k` names them (`valueName`). */
+export function writeLoad(
   shader: Shader,
   v: View,
   strides: readonly number[],

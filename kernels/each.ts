@@ -9,8 +9,8 @@ export const GPU_THREADS = 256;
 /** The vectors of the CPUs that software adapters run on. */
 export const CPU_THREADS = 8;
 /** Steps of a CPU's workgroup: where there are enough of them, more gain nothing; two dozen workgroups keep it busy. */
-const STEPS = 256;
-const CPU_GROUPS = 24;
+export const STEPS = 256;
+export const CPU_GROUPS = 24;
 
 /** A kernel that does `main` for each item below `count`; main sees its number as `at`, and does not return. */
 export function emitEach(shader: Shader, count: number, to: Lowering, main: string, declarations = ''): void {

@@ -1,4 +1,5 @@
-// From a planned program to dispatches: every instruction through the emitter of its root, bodies through the generator.
+// From a planned program to dispatches: work on rows as kernels of rows (rows.ts), every other instruction through the
+// emitter of its root, bodies through the generator.
 // The table is total over the engine's roots: a primitive without kernels does not compile.
 
 import { sizeOf } from '../engine/dtype.ts';
@@ -14,6 +15,7 @@ import { movementEmitters } from './movement.ts';
 import { poolEmitters } from './pool.ts';
 import { randomEmitters } from './random.ts';
 import { emitBody, reduceEmitters } from './reduce.ts';
+import { lowerRows } from './rows.ts';
 import { scanEmitters } from './scan.ts';
 import { sortEmitters } from './sort.ts';
 
@@ -34,10 +36,7 @@ const FUSES = new Set<RootName>(['dot', 'conv', 'convGradInput', 'convGradWeight
 
 export function lower(program: Program, traits: Traits, tuning?: Tuning): Lowering {
   const to = new Lowering(program, traits, tuning);
-  program.instructions.forEach((i, n) => {
-    to.instruction = n;
-    lowerInstruction(i, to);
-  });
+  lowerRows(program, to, (i) => lowerInstruction(i, to));
   return to;
 }
 

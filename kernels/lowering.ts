@@ -46,10 +46,10 @@ type LoweredSlot = Omit<Slot, 'offset'>;
 export class Lowering {
   readonly slots: LoweredSlot[];
   readonly kernels: Kernel[] = [];
-  /** For each kernel the number of the instruction it is part of. */
-  readonly owners: number[] = [];
-  /** The instruction being lowered. */
-  instruction = 0;
+  /** For each kernel the instructions that it is part of, or that it does all of. */
+  readonly owners: (readonly number[])[] = [];
+  /** What is being lowered. */
+  instructions: readonly number[] = [0];
   private readonly shared = new Map<number, number>();
 
   constructor(
@@ -92,7 +92,7 @@ export class Lowering {
       });
     }
     this.kernels.push(kernel);
-    this.owners.push(this.instruction);
+    this.owners.push(this.instructions);
   }
 }
 

@@ -40,7 +40,7 @@ interface Grid {
 }
 
 const floorPower = (n: number): number => 2 ** Math.floor(Math.log2(Math.max(1, n)));
-const ceilPower = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, n)));
+export const ceilPower = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, n)));
 
 /** Elements, or groups of lanes, of which a CPU keeps as many near. */
 const CACHED = 2 ** 17;
@@ -64,6 +64,15 @@ function gridFor(results: number, count: number, rows: boolean, traits: Traits):
 const accumulated = (dtype: DType): DType => (dtype === 'float16' ? 'float32' : dtype);
 
 const START: Record<Reduction['op'], number> = { sum: 0, max: -Infinity, min: Infinity };
+
+/** Two shares of a reduction as one, and what nothing counts as; types are those of what is reduced. */
+export const combined = (op: Reduction['op'], dtype: DType, a: string, b: string): string =>
+  op === 'sum' ? `${a} + ${b}` : `${op}${valueType(dtype) === 'f32' ? 'Of' : ''}(${a}, ${b})`;
+export function startOf(op: Reduction['op'], dtype: DType): string {
+  if (valueType(dtype) === 'f32' || op === 'sum') return literal(START[op], dtype);
+  const [low, high] = dtype === 'int32' ? [-2147483648, 2147483647] : [0, 4294967295];
+  return literal(op === 'max' ? low : high, dtype);
+}
 
 /** `divisor` divides sums: a mean is a sum with the count. */
 export function emitReductions(body: Body, to: Lowering, label: string, divisor = 1): void {
@@ -101,14 +110,7 @@ export function emitReductions(body: Body, to: Lowering, label: string, divisor 
   const outs = body.reductions.map((r) =>
     chunks === 1 ? r.slot : to.scratch(results * chunks, accumulated(types[r.value])),
   );
-  const combine = (r: Reduction, a: string, b: string): string =>
-    r.op === 'sum' ? `${a} + ${b}` : `${r.op}${valueType(types[r.value]) === 'f32' ? 'Of' : ''}(${a}, ${b})`;
-  const startOf = (r: Reduction): string => {
-    const dtype = types[r.value];
-    if (valueType(dtype) === 'f32' || r.op === 'sum') return literal(START[r.op], dtype);
-    const [low, high] = dtype === 'int32' ? [-2147483648, 2147483647] : [0, 4294967295];
-    return literal(r.op === 'max' ? low : high, dtype);
-  };
+  const combine = (r: Reduction, a: string, b: string): string => combined(r.op, types[r.value], a, b);
   const strides = rowMajor(domain.sizes);
   const inner = writeBody(shader, body, domain, { names, flat: 'at', lanes: width === 4 ? 4 : lanes });
   const accumulate = totals.map((r, j) => {
@@ -157,7 +159,7 @@ ${coordinates(
   kept.map((d) => domain.sizes[d]),
   kept.map((d) => names[d]),
 )}
-${totals.map((r, j) => `var total${j} = ${startOf(r)};`).join('\n')}
+${totals.map((r, j) => `var total${j} = ${startOf(r.op, types[r.value])};`).join('\n')}
 let end = select(0u, min((chunk + 1u) * ${chunk}u, ${count / lanes}u), first < ${results}u);
 for (var r = chunk * ${chunk}u + along; r < end; r += ${along}u) {
 ${lanes === 4 ? 'let element = r * 4u;' : 'let element = r;'}
@@ -196,43 +198,32 @@ ${finish.join('\n')}
 
 // ---- roots -----------------------------------------------------------------------------------------------------------
 
-const axesOf = (i: Instruction): readonly number[] => i.params.axes as readonly number[];
+/** A body whose sums are divided: a mean is a sum with the count. */
+export interface Reduced extends Body {
+  readonly divisor?: number;
+}
 
-const reduction =
-  (op: Reduction['op']): Emitter =>
-  (i, to) => {
-    const [x] = i.inputs;
-    const body: Body = {
-      shape: x.shape,
-      inputs: [denseView(x.slot, x.dtype, x.shape)],
-      steps: [],
-      stores: [],
-      reductions: [{ op, value: 0, axes: axesOf(i), slot: i.outputs[0].slot }],
-    };
-    emitReductions(body, to, op);
-  };
+const reductionBody = (op: Reduction['op'], { inputs: [x], outputs: [y], params }: Instruction): Reduced => ({
+  shape: x.shape,
+  inputs: [denseView(x.slot, x.dtype, x.shape)],
+  steps: [],
+  stores: [],
+  reductions: [{ op, value: 0, axes: params.axes as readonly number[], slot: y.slot }],
+});
 
 /** The mean first, then the mean of squared distances from it: two passes, as accurate as the data. */
-const moments: Emitter = (i, to) => {
+function momentBodies(i: Instruction): Reduced[] {
   const [x] = i.inputs;
   const [mean, variance] = i.outputs;
-  const axes = axesOf(i);
-  const count = sizeOf(axes.map((a) => x.shape[a]));
-  const whole = denseView(x.slot, x.dtype, x.shape);
-  const one: Body = {
-    shape: x.shape,
-    inputs: [whole],
-    steps: [],
-    stores: [],
-    reductions: [{ op: 'sum', value: 0, axes, slot: mean.slot }],
-  };
-  emitReductions(one, to, 'mean', count);
+  const axes = i.params.axes as readonly number[];
+  const divisor = sizeOf(axes.map((a) => x.shape[a]));
   const keptStrides = rowMajor(mean.shape);
   let next = 0;
   const strides = x.shape.map((_, d) => (axes.includes(d) ? 0 : keptStrides[next++]));
+  const one = reductionBody('sum', i);
   const two: Body = {
     shape: x.shape,
-    inputs: [whole, { slot: mean.slot, dtype: mean.dtype, strides, offset: 0 }],
+    inputs: [...one.inputs, { slot: mean.slot, dtype: mean.dtype, strides, offset: 0 }],
     steps: [
       { op: 'sub', args: [0, 1], dtype: mean.dtype },
       { op: 'mul', args: [2, 2], dtype: mean.dtype },
@@ -240,7 +231,30 @@ const moments: Emitter = (i, to) => {
     stores: [],
     reductions: [{ op: 'sum', value: 3, axes, slot: variance.slot }],
   };
-  emitReductions(two, to, 'variance', count);
+  return [
+    { ...one, divisor },
+    { ...two, divisor },
+  ];
+}
+
+/** An instruction as bodies one after the other, where it is one body or a reduction; else null. */
+export function bodiesOf(i: Instruction): readonly Reduced[] | null {
+  switch (i.root) {
+    case null:
+      return i.body && [i.body];
+    case 'sum':
+    case 'max':
+    case 'min':
+      return [reductionBody(i.root, i)];
+    case 'moments':
+      return momentBodies(i);
+    default:
+      return null;
+  }
+}
+
+const reduction: Emitter = (i, to) => {
+  for (const body of bodiesOf(i) ?? []) emitReductions(body, to, i.root as string, body.divisor);
 };
 
 /** One workgroup for a result: positions strided over invocations, then the earliest of the best. */
@@ -301,10 +315,10 @@ if (along == 0u && inside) { ${target}[result] = i32(found); }`;
   };
 
 export const reduceEmitters = {
-  sum: reduction('sum'),
-  max: reduction('max'),
-  min: reduction('min'),
+  sum: reduction,
+  max: reduction,
+  min: reduction,
   argmax: argument('argmax'),
   argmin: argument('argmin'),
-  moments,
+  moments: reduction,
 } satisfies Record<string, Emitter>;
