@@ -4,10 +4,11 @@
 
 import type { Backend, Ceilings, KernelTime } from '../engine/backend.ts';
 import { LetheError } from '../engine/error.ts';
+import type { Instruction } from '../engine/program.ts';
 import { columns, digits, median } from './text.ts';
 import { nameOf, shortest, workOf } from './work.ts';
 
-/** Equal instructions of a program taken together. */
+/** Equal instructions of a program taken together; those that one kernel does are one line. */
 export interface ProfileRow {
   readonly name: string;
   /** How many there are in a run. */
@@ -83,6 +84,8 @@ interface Group {
   shortest: number;
 }
 
+const doneBy = (k: KernelTime): Instruction[] => k.instructions.map((n) => k.program.instructions[n]);
+
 /** Rows from the kernels of several equal runs. */
 export function summary(
   runs: readonly (readonly KernelTime[])[],
@@ -93,16 +96,16 @@ export function summary(
   const groups = new Map<string, Group>();
   let previous: KernelTime | null = null;
   for (const k of typical) {
-    const instruction = k.program.instructions[k.instruction];
-    const name = nameOf(instruction);
+    const done = doneBy(k);
+    const name = done.map(nameOf).join('; ');
     const group = groups.get(name) ?? { count: 0, seconds: 0, flops: 0, bytes: 0, shortest: 0 };
     groups.set(name, group);
     group.seconds += k.seconds;
     // An instruction of several kernels has its work once.
-    const same = previous?.program === k.program && previous.instruction === k.instruction;
+    const same = previous?.program === k.program && `${previous.instructions}` === `${k.instructions}`;
     previous = k;
     if (same) continue;
-    const work = workOf(k.program, instruction);
+    const work = workOf(k.program, ...done);
     group.count++;
     group.flops += work.flops;
     group.bytes += work.bytes;
@@ -162,17 +165,17 @@ export function traceOf(profiles: readonly Profile[], device: string): object {
     const tid = at + 1;
     traceEvents.push({ pid: 1, tid, ph: 'M', name: 'thread_name', args: { name: p.name } });
     for (const k of p.kernels) {
-      const instruction = k.program.instructions[k.instruction];
-      const { flops, bytes } = workOf(k.program, instruction);
+      const done = doneBy(k);
+      const { flops, bytes } = workOf(k.program, ...done);
       traceEvents.push({
         pid: 1,
         tid,
         ph: 'X',
-        name: nameOf(instruction),
-        cat: instruction.root ?? 'body',
+        name: done.map(nameOf).join('; '),
+        cat: done[0].root ?? 'body',
         ts: k.start * 1e6,
         dur: k.seconds * 1e6,
-        args: { program: k.program.label, instruction: k.instruction, kernel: k.kernel, flops, bytes },
+        args: { program: k.program.label, instructions: k.instructions, kernel: k.kernel, flops, bytes },
       });
     }
   });

@@ -37,32 +37,57 @@ export function productFlops({ root, inputs, outputs, params }: Instruction): nu
 const FREE: ReadonlySet<string> = new Set(['full', 'convert']);
 const REDUCTIONS: ReadonlySet<string | null> = new Set(['sum', 'max', 'min', 'argmax', 'argmin', 'moments']);
 
-export function workOf(program: Program, i: Instruction): Work {
-  let flops = productFlops(i);
-  let bytes = 0;
+/** Of instructions that are done as one: what only they hand on to each other need not go through memory. */
+export function workOf(program: Program, ...done: readonly Instruction[]): Work {
+  const others = program.instructions.filter((i) => !done.includes(i));
+  const needed = new Set(others.flatMap((i) => [...readsOf(i)].map((r) => r.slot)));
+  const made = new Set<number>();
   const { slots } = program;
-  // A slot that is read through several views comes from memory once.
+  let flops = 0;
+  let bytes = 0;
+  // A slot that is read through several views, or several times, comes from memory once.
   const read = new Map<number, number>();
-  const reads = (slot: number, elements: number): void => {
-    if (slot >= 0) read.set(slot, Math.min(slots[slot].size, Math.max(read.get(slot) ?? 0, elements)));
-  };
-  const writes = (slot: number, elements: number): void => {
-    if (slot >= 0) bytes += elements * bytesOf(slots[slot].dtype);
-  };
-  const ofBody = (body: Body): void => {
-    const elements = sizeOf(body.shape);
-    for (const v of body.inputs) reads(v.slot, sizeOf(body.shape.filter((_, d) => v.strides[d] !== 0)));
-    flops += elements * (body.steps.filter((s) => !FREE.has(s.op)).length + body.reductions.length);
-    for (const s of body.stores) writes(s.slot, elements);
-    for (const r of body.reductions) writes(r.slot, sizeOf(body.shape.filter((_, d) => !r.axes.includes(d))));
-  };
-  if (REDUCTIONS.has(i.root)) flops += sizeOf(i.inputs[0].shape);
-  for (const o of i.inputs) reads(o.slot, sizeOf(o.shape));
-  for (const o of i.outputs) writes(o.slot, sizeOf(o.shape));
-  for (const p of i.prologues ?? []) if (p) ofBody(p);
-  if (i.body) ofBody(i.body);
+  for (const i of done) {
+    flops += flopsOf(i);
+    for (const { slot, elements } of readsOf(i))
+      if (!made.has(slot))
+        read.set(slot, Math.min(slots[slot].size, Math.max(read.get(slot) ?? 0, elements)));
+    for (const { slot, elements } of writesOf(i)) {
+      made.add(slot);
+      const handed = done.length > 1 && slots[slot].kind === 'temporary' && !needed.has(slot);
+      if (!handed) bytes += elements * bytesOf(slots[slot].dtype);
+    }
+  }
   for (const [slot, elements] of read) bytes += elements * bytesOf(slots[slot].dtype);
   return { flops, bytes };
+}
+
+const bodiesOf = (i: Instruction): Body[] => [...(i.prologues ?? []), i.body].flatMap((b) => b ?? []);
+
+function flopsOf(i: Instruction): number {
+  const steps = (b: Body): number =>
+    sizeOf(b.shape) * (b.steps.filter((s) => !FREE.has(s.op)).length + b.reductions.length);
+  const root = productFlops(i) + (REDUCTIONS.has(i.root) ? sizeOf(i.inputs[0].shape) : 0);
+  return bodiesOf(i).reduce((sum, b) => sum + steps(b), root);
+}
+
+interface Touched {
+  readonly slot: number;
+  readonly elements: number;
+}
+function* readsOf(i: Instruction): Iterable<Touched> {
+  for (const o of i.inputs) if (o.slot >= 0) yield { slot: o.slot, elements: sizeOf(o.shape) };
+  for (const { shape, inputs } of bodiesOf(i))
+    for (const v of inputs)
+      yield { slot: v.slot, elements: sizeOf(shape.filter((_, d) => v.strides[d] !== 0)) };
+}
+function* writesOf(i: Instruction): Iterable<Touched> {
+  for (const o of i.outputs) if (o.slot >= 0) yield { slot: o.slot, elements: sizeOf(o.shape) };
+  for (const { shape, stores, reductions } of bodiesOf(i)) {
+    for (const s of stores) yield { slot: s.slot, elements: sizeOf(shape) };
+    for (const r of reductions)
+      yield { slot: r.slot, elements: sizeOf(shape.filter((_, d) => !r.axes.includes(d))) };
+  }
 }
 
 /** The shortest time in seconds: arithmetic at its ceiling or traffic at its own, whichever takes longer. */

@@ -26,11 +26,11 @@ export interface Ceilings {
   readonly triadGBs: number;
 }
 
-/** One kernel as the device's own clock saw it. Some backends run an instruction as several kernels. */
+/** One kernel as the device's own clock saw it. Some backends run an instruction as several kernels, or several as one. */
 export interface KernelTime {
   readonly program: Program;
-  /** Number of the instruction in the program. */
-  readonly instruction: number;
+  /** Numbers in the program of the instructions that it does, or does a part of. */
+  readonly instructions: readonly number[];
   /** The backend's name for the kernel; empty where the instruction says it all. */
   readonly kernel: string;
   /** Seconds from the start of the profile. */

@@ -339,7 +339,7 @@ class WebGpu implements WebGpuBackend {
         if (kind === 'input') return read[index];
         return kind === 'output' ? outputs[index] : (e.arena as readonly GPUBuffer[])[e.plan.of[slot]];
       });
-      const own = clock?.next({ program: e.program, instruction: owners[n][0], kernel: k.label });
+      const own = clock?.next({ program: e.program, instructions: owners[n], kernel: k.label });
       const at = (
         own ? encoder.beginComputePass({ label, timestampWrites: own }) : pass
       ) as GPUComputePassEncoder;

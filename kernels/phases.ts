@@ -17,6 +17,8 @@ import { fromMemory, literal, rounded, toMemory, valueType } from './shader.ts';
 /** Elements of a row that an invocation keeps in registers, and values of elements that are written out at most. */
 const KEPT = 16;
 const WRITTEN = 1024;
+/** What a CPU would rather read again than compute again: its caches keep a row. */
+const DEAR = new Set<string>('exp log log1p expm1 tanh sigmoid erf sin cos pow'.split(' '));
 /** Shares that every invocation adds up by itself: a barrier costs more than reading so many. */
 const READ = 8;
 
@@ -56,7 +58,7 @@ export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): bool
   };
   const domain = mergeAxes(body, rows.gone);
   const axes = domain.sizes.map((_, d) => d);
-  const kept = axes.filter((d) => !domain.reduced[d]);
+  const stays = axes.filter((d) => !domain.reduced[d]);
   const gone = axes.filter((d) => domain.reduced[d]);
   const lanes = gone.length > 0 ? lanesFor(domain) : 1;
   const each = Array.from({ length: lanes }, (_, l) => l);
@@ -139,6 +141,24 @@ export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): bool
     for (const s of storesIn(phase)) need(s.node);
     return [...needed].sort((a, b) => a - b);
   };
+  const isDear = (n: number): boolean => {
+    const node = nodes[n];
+    return (
+      (node.kind === 'step' && DEAR.has(node.step.op)) || (!node.perRow && argumentsOf(node).some(isDear))
+    );
+  };
+  // A result that waits for a late phase lends its memory until then to a value that is needed again in that phase.
+  const none: ReadonlySet<number> = new Set();
+  const lent = stores.flatMap(({ slot, whole, late, node }) => {
+    const { phase, dtype } = nodes[node];
+    if (keeps || !to.traits.software || !whole || late) return [];
+    const again = missingIn(phase, none).filter((n) => {
+      const known = nodes[n].phase;
+      return known < phase && nodes[n].dtype === dtype && isDear(n) && missingIn(known, none).includes(n);
+    });
+    return again.slice(-1).map((n) => ({ slot, node: n, phase }));
+  });
+  const keptIn = (phase: number) => lent.filter((k) => nodes[k.node].phase < phase && phase <= k.phase);
   const writeElements = (values: readonly number[], t: number): void => {
     for (const n of values) {
       const node = nodes[n];
@@ -157,7 +177,8 @@ export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): bool
     }
   };
   const writeStores = (phase: number, t: number, guard: string): void => {
-    const written = storesIn(phase).map(({ slot, node }) => {
+    const lends = lent.filter((k) => nodes[k.node].phase === phase);
+    const written = [...storesIn(phase), ...lends].map(({ slot, node }) => {
       const { dtype } = nodes[node];
       const values = each.map((lane) => toMemory(nameOf(node, t, lane), dtype));
       const target = shader.write(slot, dtype, lanes);
@@ -253,8 +274,8 @@ export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): bool
     `let row = min(wanted, ${results - 1}u);`,
     coordinates(
       'row',
-      kept.map((d) => domain.sizes[d]),
-      kept.map((d) => axisName(d, 0)),
+      stays.map((d) => domain.sizes[d]),
+      stays.map((d) => axisName(d, 0)),
     ),
   );
   if (keeps)
@@ -270,7 +291,8 @@ export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): bool
       const node = nodes[k] as Node & { kind: 'reduce' };
       lines.push(`var total${k} = ${startOf(node.op, node.from)};`);
     }
-    const missing = missingIn(phase, there);
+    const borrowed = keptIn(phase);
+    const missing = missingIn(phase, new Set([...there, ...borrowed.map((k) => k.node)]));
     if (keeps) {
       for (let t = 0; t < shares; t++) {
         writeElements(missing, t);
@@ -281,6 +303,10 @@ export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): bool
     } else {
       lines.push(`for (var unit = along; unit < ${count}u; unit += ${along}u) {`);
       elementAt(0, 'unit');
+      for (const { slot, node } of borrowed) {
+        const view = { slot, dtype: nodes[node].dtype, strides, offset: 0 };
+        lines.push(...writeLoad(shader, view, strides, domain, placeAt(0), node));
+      }
       writeElements(missing, 0);
       accumulate(phase, 0, false);
       writeStores(phase, 0, 'present');

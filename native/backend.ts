@@ -160,7 +160,7 @@ class Cpu implements CpuBackend {
       return programs.flatMap((program) =>
         program.instructions.map((_, instruction) => {
           const [start, end] = [times[at++], times[at++]];
-          return { program, instruction, kernel: '', start, seconds: end - start };
+          return { program, instructions: [instruction], kernel: '', start, seconds: end - start };
         }),
       );
     };

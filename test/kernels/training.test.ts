@@ -114,8 +114,8 @@ describeGpu('a training step', () => {
       pipelines: first.pipelines - before.pipelines,
     }).toMatchInlineSnapshot(`
       {
-        "dispatches": 23,
-        "pipelines": 23,
+        "dispatches": 17,
+        "pipelines": 17,
       }
     `);
     expect(state.value.shape).toEqual([]);
