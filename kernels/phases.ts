@@ -11,7 +11,7 @@ import { CPU_GROUPS, CPU_THREADS, GPU_THREADS, STEPS } from './each.ts';
 import { type Argument, expressionOf } from './elementwise.ts';
 import type { Lowering, Traits } from './lowering.ts';
 import { ceilPower, combined, startOf } from './reduce.ts';
-import { argumentsOf, keptOf, lengthOf, type Node, type RowWork } from './rows.ts';
+import { argumentsOf, keptOf, lengthOf, type Reduce, type RowWork } from './rows.ts';
 import { fromMemory, literal, rounded, toMemory, valueType } from './shader.ts';
 
 /** Elements of a row that an invocation keeps in registers, and values of elements that are written out at most. */
@@ -128,37 +128,45 @@ export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): bool
     stores.filter((s) => s.whole && (s.late ? last : nodes[s.node].phase) === phase);
   const reducesIn = (phase: number): number[] =>
     nodes.flatMap((n, k) => (n.kind === 'reduce' && n.phase === phase + 1 ? [k] : []));
+  const reduceOf = (k: number): Reduce => nodes[k] as Reduce;
 
   /** Values of elements that a phase needs and that are not there yet, in order. */
   const missingIn = (phase: number, there: ReadonlySet<number>): number[] => {
-    const needed = new Set<number>();
-    const need = (n: number): void => {
-      if (nodes[n].perRow || there.has(n) || needed.has(n)) return;
-      needed.add(n);
-      for (const a of argumentsOf(nodes[n])) need(a);
-    };
-    for (const k of reducesIn(phase)) for (const a of argumentsOf(nodes[k])) need(a);
-    for (const s of storesIn(phase)) need(s.node);
-    return [...needed].sort((a, b) => a - b);
-  };
-  const isDear = (n: number): boolean => {
-    const node = nodes[n];
-    return (
-      (node.kind === 'step' && DEAR.has(node.step.op)) || (!node.perRow && argumentsOf(node).some(isDear))
-    );
+    const needed = new Set([
+      ...reducesIn(phase).map((k) => reduceOf(k).value),
+      ...storesIn(phase).map((s) => s.node),
+    ]);
+    const missing: number[] = [];
+    for (let n = nodes.length - 1; n >= 0; n--) {
+      if (!needed.has(n) || nodes[n].perRow || there.has(n)) continue;
+      missing.push(n);
+      for (const a of argumentsOf(nodes[n])) needed.add(a);
+    }
+    return missing.reverse();
   };
   // A result that waits for a late phase lends its memory until then to a value that is needed again in that phase.
   const none: ReadonlySet<number> = new Set();
-  const lent = stores.flatMap(({ slot, whole, late, node }) => {
-    const { phase, dtype } = nodes[node];
-    if (keeps || !to.traits.software || !whole || late) return [];
-    const again = missingIn(phase, none).filter((n) => {
-      const known = nodes[n].phase;
-      return known < phase && nodes[n].dtype === dtype && isDear(n) && missingIn(known, none).includes(n);
-    });
-    return again.slice(-1).map((n) => ({ slot, node: n, phase }));
-  });
-  const keptIn = (phase: number) => lent.filter((k) => nodes[k.node].phase < phase && phase <= k.phase);
+  const dear: boolean[] = [];
+  for (const n of nodes)
+    dear.push(
+      !n.perRow && ((n.kind === 'step' && DEAR.has(n.step.op)) || argumentsOf(n).some((a) => dear[a])),
+    );
+  const lent: { readonly slot: number; readonly node: number; readonly phase: number }[] = [];
+  if (!keeps && to.traits.software)
+    for (const { slot, whole, late, node } of stores) {
+      const { phase, dtype } = nodes[node];
+      const again = missingIn(phase, none).filter((n) => {
+        const known = nodes[n].phase;
+        const there = known < phase && missingIn(known, none).includes(n);
+        return there && dear[n] && nodes[n].dtype === dtype && lent.every((l) => l.node !== n);
+      });
+      const last = again.at(-1);
+      if (whole && !late && last !== undefined) lent.push({ slot, node: last, phase });
+    }
+  const borrowedIn = (phase: number) =>
+    lent.filter(
+      (l) => nodes[l.node].phase < phase && phase <= l.phase && missingIn(phase, none).includes(l.node),
+    );
   const writeElements = (values: readonly number[], t: number): void => {
     for (const n of values) {
       const node = nodes[n];
@@ -191,8 +199,7 @@ export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): bool
   /** Takes an invocation's elements into its totals; those beyond the row's end count for nothing. */
   const accumulate = (phase: number, t: number, guarded: boolean): void => {
     for (const k of reducesIn(phase)) {
-      const node = nodes[k];
-      if (node.kind !== 'reduce') continue;
+      const node = reduceOf(k);
       const own = each.map((lane) => {
         const name = nameOf(node.value, t, lane);
         return guarded ? `select(${startOf(node.op, node.from)}, ${name}, inside${t})` : name;
@@ -222,7 +229,7 @@ export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): bool
   const joinTotals = (phase: number): void => {
     const own = reducesIn(phase);
     const join = (k: number, other: string): string => {
-      const node = nodes[k] as Node & { kind: 'reduce' };
+      const node = reduceOf(k);
       return `total${k} = ${combined(node.op, node.from, `total${k}`, other)};`;
     };
     for (let apart = 1; apart < inside; apart *= 2)
@@ -230,7 +237,7 @@ export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): bool
     if (outside > 1) {
       // Two sets of arrays in turn: by the time one is written again, a barrier has passed since it was read.
       const arrayOf = (k: number, j: number): string => {
-        const type = valueType((nodes[k] as Node & { kind: 'reduce' }).from);
+        const type = valueType(reduceOf(k).from);
         const name = `shares${phase % 2}_${j}_${type}`;
         arrays.set(name, `var<workgroup> ${name}: array<${type}, ${outside * across}>;`);
         return name;
@@ -254,7 +261,7 @@ export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): bool
       });
     }
     for (const k of own) {
-      const { divisor, dtype } = nodes[k] as Node & { kind: 'reduce' };
+      const { divisor, dtype } = reduceOf(k);
       const whole = divisor === 1 ? `total${k}` : `(total${k} / ${literal(divisor, 'float32')})`;
       lines.push(`let r${k} = ${rounded(whole, dtype)};`);
     }
@@ -288,10 +295,10 @@ export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): bool
   for (let phase = 0; phase <= last; phase++) {
     writeRow(phase);
     for (const k of reducesIn(phase)) {
-      const node = nodes[k] as Node & { kind: 'reduce' };
+      const node = reduceOf(k);
       lines.push(`var total${k} = ${startOf(node.op, node.from)};`);
     }
-    const borrowed = keptIn(phase);
+    const borrowed = borrowedIn(phase);
     const missing = missingIn(phase, new Set([...there, ...borrowed.map((k) => k.node)]));
     if (keeps) {
       for (let t = 0; t < shares; t++) {

@@ -17,24 +17,31 @@ export interface Rows {
   readonly gone: readonly number[];
 }
 
-/** A value in a kernel: of an element, or one for the whole row. Arguments come before what they are used for. */
-export type Node = {
+interface Value {
   readonly dtype: DType;
+  /** One for the whole row, not one for each element. */
   readonly perRow: boolean;
   /** The phase it can be computed in: reductions are known in the phase after the one that they run in. */
   readonly phase: number;
-} & (
-  | { readonly kind: 'load'; readonly view: View }
-  | { readonly kind: 'step'; readonly step: Step }
-  | {
-      readonly kind: 'reduce';
-      readonly op: Reduction['op'];
-      readonly value: number;
-      /** The type of what is reduced. */
-      readonly from: DType;
-      readonly divisor: number;
-    }
-);
+}
+export interface Load extends Value {
+  readonly kind: 'load';
+  readonly view: View;
+}
+interface Computed extends Value {
+  readonly kind: 'step';
+  readonly step: Step;
+}
+export interface Reduce extends Value {
+  readonly kind: 'reduce';
+  readonly op: Reduction['op'];
+  readonly value: number;
+  /** The type of what is reduced. */
+  readonly from: DType;
+  readonly divisor: number;
+}
+/** A value in a kernel. Arguments come before what they are used for. */
+export type Node = Load | Computed | Reduce;
 
 export interface RowStore {
   readonly slot: number;

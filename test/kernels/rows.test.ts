@@ -53,6 +53,11 @@ const labels = (p: Program, traits: Traits = PORTABLE): string[] =>
 const layerNorm: Op = (x, scale, shift) => lt.layerNorm(x, { scale, shift });
 const lossGradient: Op = lt.grad((x: lt.Tensor, y: lt.Tensor) => lt.crossEntropy(x, y)) as Op;
 const softmaxPullback: Op = (x, dy) => (lt.vjp((z: lt.Tensor) => lt.softmax(z), x)[1] as Op)(dy);
+/** Several results of one row, each needing exponentials again. */
+const entropy: Op = (x) => {
+  const [p, logp] = [lt.softmax(x), lt.logSoftmax(x)];
+  return [p, logp, p.mul(x), p.mul(logp).sum(-1).neg()];
+};
 const attentionGradient: Op = lt.grad(
   (q: lt.Tensor, k: lt.Tensor, v: lt.Tensor, mask: lt.Tensor) =>
     lt.attention(q, k, v, { mask }).square().sum(),
@@ -82,6 +87,7 @@ describe('what becomes one kernel', () => {
     ['variance', (z) => lt.variance(z, -1), [x], ['rows']],
     ['layer normalisation', layerNorm, [x, channel, channel], ['rows']],
     ['group normalisation', (z) => lt.groupNorm(z, 4), [randomFloats([2, 4, 4, 16], 4)], ['rows']],
+    ['softmax, its logarithm and entropy', entropy, [x], ['rows']],
     ["softmax's gradient, with its forward pass", softmaxPullback, [x, x], ['rows']],
     // The labels' gather stands between the rows of logits and the row of losses.
     [
@@ -341,6 +347,7 @@ describe.each(Object.entries(KINDS))('rows on %s', (_kind, limits) => {
         bound,
       );
       await compare(programOf(softmaxPullback, [x, dy]), [x, dy], bound);
+      await compare(programOf(entropy, [x]), [x], bound);
       if (columns > 1)
         await compare(programOf(layerNorm, [x, channel, channel]), [x, channel, channel], bound);
       const y = labelsFor(rows, columns);
