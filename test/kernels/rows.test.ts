@@ -172,6 +172,8 @@ function chain(
   const flipped = { strides: rowMajor.map((s) => -s), offset: sizeOf(shape) - 1 };
   const views: View[] = [dense, dense, perRow, along].map((v, i) => ({ slot: i, dtype: 'float32', ...v }));
   views.push({ slot: 1, dtype: 'float32', ...flipped });
+  // Whoever reads results backwards has to wait until all of them are there.
+  const backwards = { strides: perRow.strides.map((s) => -s), offset: Math.max(0, sizeOf(kept) - 1) };
   const slots: { -readonly [K in keyof Slot]: Slot[K] }[] = values.map((v, index) => ({
     kind: 'input',
     dtype: v.dtype,
@@ -199,7 +201,7 @@ function chain(
     if (kind === 0 || (kind > 3 && !whole)) {
       const slot = temporary(shape);
       instructions.push(bodyInstruction(body({ stores: [{ value: 4, slot }] })));
-      views.push({ slot, dtype: 'float32', ...dense });
+      views.push({ slot, dtype: 'float32', ...dense }, { slot, dtype: 'float32', ...flipped });
     } else if (kind === 1) {
       const [slot, top] = [temporary(kept), temporary(kept)];
       const scale = [...steps, step('full', [], 'float32', 1 / sizeOf(row)), step('mul', [4, 5])];
@@ -209,6 +211,7 @@ function chain(
       ];
       instructions.push(bodyInstruction(body({ steps: scale, reductions })));
       for (const s of [slot, top]) views.push({ slot: s, dtype: 'float32', ...perRow });
+      views.push({ slot: top, dtype: 'float32', ...backwards });
     } else if (kind === 2) {
       const [slot, low] = [temporary(shape), temporary(kept)];
       const reductions = [{ op: 'min' as const, value: 4, axes, slot: low }];
@@ -424,6 +427,46 @@ describe.each(Object.entries(KINDS))('rows on %s', (_kind, limits) => {
         const [got] = await execute(gpu, p, [x]);
         expect(distance(got, want[0])).toBeLessThan(2 ** -23 * (64 + 4 * Math.sqrt(columns)));
       }
+    });
+
+    it('what is known early is not written over what is read late', async () => {
+      // m = the sum of each row of x, then x = x * x in place, and y = x + m.
+      const [rows, columns] = [18, 5000];
+      const x = randomFloats([rows, columns], 10);
+      const shape = [rows, columns];
+      const whole = { slot: 0, dtype: 'float32' as const, strides: [columns, 1], offset: 0 };
+      const slots: Slot[] = (['input', 'output', 'output', 'temporary'] as const).map((kind, n) => ({
+        kind,
+        dtype: 'float32',
+        size: n === 3 ? rows : rows * columns,
+        index: n === 3 ? -1 : Math.max(0, n - 1),
+        offset: 0,
+      }));
+      const sum = { op: 'sum' as const, value: 0, axes: [1], slot: 3 };
+      const inPlace = {
+        shape,
+        inputs: [whole, { ...whole, slot: 3, strides: [1, 0] }],
+        steps: [step('mul', [0, 0]), step('add', [0, 1])],
+        stores: [
+          { value: 2, slot: 1 },
+          { value: 3, slot: 2 },
+        ],
+        reductions: [],
+      };
+      const p = program({
+        slots,
+        arenaBytes: 256,
+        instructions: [
+          bodyInstruction({ shape, inputs: [whole], steps: [], stores: [], reductions: [sum] }),
+          bodyInstruction(inPlace),
+        ],
+      });
+      const given = { ...p, donations: [[0, 0]] as [number, number][] };
+      expect(lower(given, { ...gpu.traits, storageBuffers: 8, software: true }).kernels.length).toBe(1);
+      const want = await execute(reference, p, [x]);
+      (await execute(gpu, given, [x])).forEach((got, k) => {
+        expect(distance(got, want[k])).toBeLessThan(2 ** -23 * (64 + 4 * Math.sqrt(columns)));
+      });
     });
 
     it('halves are stored as halves, statistics in float32', async () => {
