@@ -71,7 +71,7 @@ const dot: Task = {
     b: (s) => [s.batch, s.depth, s.columns],
     c: (s) => [s.batch, s.rows, s.columns],
   },
-  program: (s) => planned('dot', [dot.operands.a(s), dot.operands.b(s)], lt.matmul),
+  program: (s) => planned('dot', [dot.operands.a(s), dot.operands.b(s)], (a, b) => lt.matmul(a, b)),
   tolerance: ({ depth }) => sumTolerance(depth),
   checked: [
     [1, 1, 1, 1],

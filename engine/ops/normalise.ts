@@ -95,9 +95,7 @@ export function attention(
   v: Tensor,
   { mask, scale }: { mask?: Tensor; scale?: number } = {},
 ): Tensor {
-  const perm = k.shape.map((_, i) => i);
-  perm.splice(-2, 2, k.ndim - 1, k.ndim - 2);
-  const scores = mul(matmul(q, m.transpose(k, perm)), scale ?? 1 / Math.sqrt(q.shape.at(-1) as number));
+  const scores = mul(matmul(q, k, { transposeB: true }), scale ?? 1 / Math.sqrt(q.shape.at(-1) as number));
   return matmul(softmax(mask ? where(mask, scores, -1e30) : scores), v);
 }
 

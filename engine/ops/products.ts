@@ -10,8 +10,11 @@ import type { Tensor } from '../tensor.ts';
 import { broadcastShapes, expand, fresh, widest } from './common.ts';
 import { mul } from './elementwise.ts';
 
-/** Matrix product as NumPy's matmul: vectors act as a row or column, leading axes broadcast. */
-export function matmul(a: Tensor, b: Tensor): Tensor {
+/**
+ * Matrix product as NumPy's matmul: vectors act as a row or column, leading axes broadcast. `transposeB`: b's last two axes
+ * stand the other way round, [..., columns, inner]; neither the product nor its derivatives then copy b.
+ */
+export function matmul(a: Tensor, b: Tensor, { transposeB = false }: { transposeB?: boolean } = {}): Tensor {
   check(
     a.ndim > 0 && b.ndim > 0,
     'shape',
@@ -19,26 +22,30 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   );
   const [x, y] = promoteTypes(a, b);
   const p = x.ndim === 1 ? m.reshape(x, [1, x.shape[0]]) : x;
-  const q = y.ndim === 1 ? m.reshape(y, [y.shape[0], 1]) : y;
+  const column = transposeB ? [1, y.shape[0]] : [y.shape[0], 1];
+  const q = y.ndim === 1 ? m.reshape(y, column) : y;
+  const [inner, columns] = transposeB ? [q.shape.at(-1), q.shape.at(-2)] : q.shape.slice(-2);
   check(
-    p.shape.at(-1) === q.shape.at(-2),
+    p.shape.at(-1) === inner,
     'shape',
     () =>
-      `matmul: ${showAval(a)} x ${showAval(b)}: inner sizes ${p.shape.at(-1)} and ${q.shape.at(-2)} differ`,
+      `matmul: ${showAval(a)} x ${showAval(b)}${transposeB ? ' (transposed)' : ''}: inner sizes ${p.shape.at(-1)} and ${inner} differ`,
   );
   let out: Tensor;
   if (q.ndim === 2 && p.ndim > 2) {
     // Many rows against one matrix are one larger product.
     const rows = sizeOf(p.shape.slice(0, -1));
-    out = m.reshape(dotPrimitive(m.reshape(p, [rows, p.shape.at(-1)!]), q), [
+    out = m.reshape(dotPrimitive(m.reshape(p, [rows, p.shape.at(-1)!]), q, false, transposeB), [
       ...p.shape.slice(0, -1),
-      q.shape[1],
+      columns!,
     ]);
   } else {
     const batch = broadcastShapes('matmul', p.shape.slice(0, -2), q.shape.slice(0, -2));
     out = dotPrimitive(
       expand(p, [...batch, ...p.shape.slice(-2)]),
       expand(q, [...batch, ...q.shape.slice(-2)]),
+      false,
+      transposeB,
     );
   }
   if (x.ndim === 1) out = m.reshape(out, out.shape.toSpliced(-2, 1));

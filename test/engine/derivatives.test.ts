@@ -160,3 +160,75 @@ test('whole-number arithmetic wraps exactly', async () => {
   const u = lt.tensor([4294967295, 2654435769], { dtype: 'uint32' });
   await close(lt.mul(u, u), [1, Number((2654435769n * 2654435769n) % 4294967296n)]);
 });
+
+const waves = (shape: number[], f: number) =>
+  lt.tensor(
+    Float64Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i * f)),
+    { shape },
+  );
+const turned = (x: lt.Tensor) =>
+  x.ndim < 2 ? x : lt.transpose(x, [...x.shape.keys()].slice(0, -2).concat(x.ndim - 1, x.ndim - 2));
+
+test.each([
+  [
+    [3, 4],
+    [5, 4],
+  ],
+  [
+    [2, 3, 4],
+    [5, 4],
+  ],
+  [
+    [2, 3, 4],
+    [2, 5, 4],
+  ],
+  [
+    [3, 4],
+    [2, 1, 5, 4],
+  ],
+  [[4], [5, 4]],
+  [[3, 4], [4]],
+])(
+  'a product with a matrix as it lies, %j by %j, is the product with its transpose, and so are the derivatives',
+  async (s, t) => {
+    const [a, b] = [waves(s, 1.3), waves(t, 0.7)];
+    const given = (x: lt.Tensor, y: lt.Tensor) => lt.sum(lt.sin(lt.matmul(x, y, { transposeB: true })));
+    const plain = (x: lt.Tensor, y: lt.Tensor) => lt.sum(lt.sin(lt.matmul(x, turned(y))));
+    await close(lt.matmul(a, b, { transposeB: true }), lt.matmul(a, turned(b)));
+    const [got, want] = [given, plain].map((f) => lt.grad(f, [0, 1])(a, b) as lt.Tensor[]);
+    await close(got[0], want[0]);
+    await close(got[1], want[1]);
+  },
+);
+
+test('attention is a softmax of scaled products, weighing values; what the mask leaves out has no part in it', async () => {
+  const [q, k, v] = [waves([2, 3, 4], 1.1), waves([2, 5, 4], 0.6), waves([2, 5, 6], 0.9)];
+  const mask = lt
+    .tensor(
+      Array.from({ length: 15 }, (_, i) => (i % 4 === 1 ? 0 : 1)),
+      { shape: [3, 5] },
+    )
+    .greater(0.5);
+  const got = await lt.attention(q, k, v, { mask }).data();
+  const [x, y, z, m] = await Promise.all([q, k, v, mask].map((t) => t.data()));
+  const want: number[] = [];
+  for (let b = 0; b < 2; b++)
+    for (let i = 0; i < 3; i++) {
+      const weights = Array.from({ length: 5 }, (_, j) => {
+        let score = 0;
+        for (let d = 0; d < 4; d++) score += x[(b * 3 + i) * 4 + d] * y[(b * 5 + j) * 4 + d];
+        return m[i * 5 + j] ? Math.exp(score / 2) : 0;
+      });
+      const total = weights.reduce((a, w) => a + w, 0);
+      for (let d = 0; d < 6; d++)
+        want.push(weights.reduce((a, w, j) => a + (w / total) * z[(b * 5 + j) * 6 + d], 0));
+    }
+  expect(got.length).toBe(want.length);
+  want.forEach((w, n) => {
+    expect(Math.abs(got[n] - w)).toBeLessThan(1e-12);
+  });
+  await lt.checkGradients(
+    (a: lt.Tensor, b: lt.Tensor, c: lt.Tensor) => lt.sum(lt.sin(lt.attention(a, b, c, { mask }))),
+    [q, k, v],
+  );
+});

@@ -19,6 +19,11 @@ test.each<[string, () => unknown, string]>([
     'matmul: float32[2, 3] x float32[4, 5]: inner sizes 3 and 4 differ',
   ],
   [
+    'matmul, transposed',
+    () => lt.matmul(z(2, 3), z(3, 5), { transposeB: true }),
+    'matmul: float32[2, 3] x float32[3, 5] (transposed): inner sizes 3 and 5 differ',
+  ],
+  [
     'conv2d',
     () => lt.conv2d(z(1, 4, 4, 3), z(3, 3, 2, 8)),
     'conv: float32[1, 1, 4, 4, 3] has 3 channels in 1 groups; weights float32[1, 3, 3, 2, 8] expect 2 a group, and 8 results must divide into the groups',

@@ -98,18 +98,19 @@ describe('what becomes one kernel', () => {
     ],
     // The constant that is scattered to the labels, written out; then logits, labels and all in one pass.
     ["cross-entropy's gradient", lossGradient, [x, labelsFor(64, 48)], ['body', 'scatterAlong', 'rows']],
-    // Keys are transposed first; scale and mask ride on the product.
+    // Scale and mask ride on the product.
     [
       'attention',
       (q, k, v, m) => lt.attention(q, k, v, { mask: m }),
       [head, head, head, mask],
-      ['body', 'dot', 'rows', 'dot'],
+      ['dot', 'rows', 'dot'],
     ],
+    // Two products for each of the two forward ones, softmax's gradient with scale and mask between them.
     [
       "attention's gradient",
       attentionGradient,
       [head, head, head, mask],
-      ['body', 'dot', 'rows', 'dot', 'dot', 'dot', 'rows', 'dot', 'dot', 'body'],
+      ['dot', 'rows', 'dot', 'dot', 'dot', 'rows', 'dot', 'dot'],
     ],
   ])('%s', (_, f, values, want) => {
     const p = programOf(f, values);
