@@ -68,7 +68,9 @@ export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): bool
   const shares = Math.ceil(count / along);
   const perElement = nodes.filter((n) => !n.perRow).length;
   const keeps = shares * lanes <= KEPT && shares * lanes * perElement <= WRITTEN;
+  // Whether some invocations have no element in the last round, or no row.
   const rest = count % along !== 0;
+  const idle = results % (across * turns) !== 0;
 
   const shader = to.shader('rows');
   const strides = rowMajor(domain.sizes);
@@ -184,7 +186,7 @@ export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): bool
       else for (const lane of each) lines.push(stepOf(n, t, lane));
     }
   };
-  const writeStores = (phase: number, t: number, guard: string): void => {
+  const writeStores = (phase: number, t: number, guarded: boolean): void => {
     const lends = lent.filter((k) => nodes[k.node].phase === phase);
     const written = [...storesIn(phase), ...lends].map(({ slot, node }) => {
       const { dtype } = nodes[node];
@@ -194,7 +196,9 @@ export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): bool
         ? `${target}[at${t}] = ${values[0]};`
         : `${target}[at${t} / 4u] = vec4(${values.join(', ')});`;
     });
-    if (written.length > 0) lines.push(`if (${guard}) {\n${written.join('\n')}\n}`);
+    const guards = [...(idle ? ['present'] : []), ...(guarded ? [`inside${t}`] : [])];
+    if (written.length === 0) return;
+    lines.push(...(guards.length > 0 ? [`if (${guards.join(' && ')}) {`, ...written, '}'] : written));
   };
   /** Takes an invocation's elements into its totals; those beyond the row's end count for nothing. */
   const accumulate = (phase: number, t: number, guarded: boolean): void => {
@@ -304,7 +308,7 @@ export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): bool
       for (let t = 0; t < shares; t++) {
         writeElements(missing, t);
         accumulate(phase, t, rest);
-        writeStores(phase, t, rest ? `present && inside${t}` : 'present');
+        writeStores(phase, t, rest);
       }
       for (const n of missing) there.add(n);
     } else {
@@ -316,7 +320,7 @@ export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): bool
       }
       writeElements(missing, 0);
       accumulate(phase, 0, false);
-      writeStores(phase, 0, 'present');
+      writeStores(phase, 0, false);
       lines.push('}');
     }
     joinTotals(phase);
