@@ -19,6 +19,8 @@ const KEPT = 16;
 const WRITTEN = 1024;
 /** What a CPU would rather read again than compute again: its caches keep a row. */
 const DEAR = new Set<string>('exp log log1p expm1 tanh sigmoid erf sin cos pow'.split(' '));
+/** Elements of an invocation that a CPU does in less time than it takes to start a workgroup. */
+const LEAST = 64;
 /** Shares that every invocation adds up by itself: a barrier costs more than reading so many. */
 const READ = 8;
 
@@ -33,16 +35,19 @@ interface Layout {
 }
 
 /** `count`: elements of a row, or groups of lanes. */
-function layoutFor(rows: number, count: number, traits: Traits): Layout {
+function layoutFor(rows: number, count: number, lanes: number, traits: Traits): Layout {
   const most = traits.software ? CPU_THREADS : GPU_THREADS;
-  const along = Math.min(most, ceilPower(count / 4));
+  // A GPU has invocations to spare; what a CPU's do side by side had better be whole rows.
+  const share = traits.software ? KEPT / lanes : 4;
+  const along = Math.min(most, ceilPower(count / share));
   const threads = traits.software ? most : Math.max(64, along);
   const across = threads / along;
   const blocks = Math.ceil(rows / across);
   const { subgroup } = traits;
   const inside = subgroup > 0 && threads % subgroup === 0 ? Math.min(along, subgroup) : 1;
   const steps = Math.max(1, Math.floor((STEPS * along) / count));
-  const turns = traits.software && inside === along ? Math.min(steps, Math.ceil(blocks / CPU_GROUPS)) : 1;
+  const least = Math.max(Math.ceil(blocks / CPU_GROUPS), Math.floor((LEAST * along) / (count * lanes)));
+  const turns = traits.software && inside === along ? Math.min(steps, least, blocks) : 1;
   return { along, across, turns, groups: Math.ceil(blocks / turns), inside };
 }
 
@@ -63,7 +68,7 @@ export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): bool
   const lanes = gone.length > 0 ? lanesFor(domain) : 1;
   const each = Array.from({ length: lanes }, (_, l) => l);
   const count = lengthOf(rows) / lanes;
-  const { along, across, turns, groups, inside } = layoutFor(results, count, to.traits);
+  const { along, across, turns, groups, inside } = layoutFor(results, count, lanes, to.traits);
   const outside = along / inside;
   const shares = Math.ceil(count / along);
   const perElement = nodes.filter((n) => !n.perRow).length;
