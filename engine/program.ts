@@ -79,8 +79,8 @@ export interface Body {
 /**
  * One kernel: a root primitive, a body, or a root with a body as its epilogue (then the body's domain is the shape
  * of the root's single result, which needs no memory of its own unless a store asks for it, and the body has no
- * reductions). `prologues[i]`, where present, computes the root's i-th operand while it is loaded: a body whose
- * last step (or only input) is that operand; the operand then has slot -1. Only `dot` and the convolutions are
+ * reductions). `prologues[i]`, where present, computes the root's i-th operand while it is loaded: a body over
+ * the operand's shape whose last step (or only input) is that operand; the operand then has slot -1. Only `dot` and the convolutions are
  * given prologues or epilogues.
  */
 export interface Instruction {

@@ -7,9 +7,9 @@
 // with (i, j) the tap of the kernel; the batch is (independent convolution, group). Any stride, padding, dilation and
 // number of groups takes this way. Where channels are a multiple of four, four are fetched at once.
 
-import type { Operand } from '../engine/program.ts';
 import { emitProduct } from './gemm.ts';
 import type { Emitter } from './lowering.ts';
+import { type Load, reader, type Source, slotsOf, sourcesOf } from './operand.ts';
 import type { Shader } from './shader.ts';
 import type { Factor } from './tiles.ts';
 
@@ -56,8 +56,6 @@ function geometry(
   };
 }
 
-/** How an element (or vector) is read at an index. */
-type Load = (index: string) => string;
 /** The element (or vector) at `at` if `inside`, without a branch: what is read otherwise is dropped. */
 const guarded = (load: Load, whole: boolean, at: string, inside: string): string =>
   whole
@@ -91,15 +89,16 @@ function perElement(side: string, fetchOne: string): string {
 }
 
 /** Windows of the image: rows are output pixels, depth is (i, j, c). */
-function windows(shader: Shader, x: Operand, g: Geometry): Factor {
+function windows(shader: Shader, x: Source, g: Geometry): Factor {
   const whole = g.channels % 4 === 0;
-  const load = shader.floats(x.slot, x.dtype, whole ? 4 : 1);
+  const { load, declarations } = reader(shader, 'A', x, whole);
   const [H, W] = g.input;
   const total = g.channels * g.groups;
   const depth = g.kernel[0] * g.kernel[1] * g.channels;
   return {
     along: 'depth',
-    declarations: `struct OuterA { base: u32, y: i32, x: i32, inside: bool }
+    declarations: `${declarations}
+struct OuterA { base: u32, y: i32, x: i32, inside: bool }
 struct DepthA { k: u32, y: i32, x: i32, channel: u32 }
 fn outerAOf(batch: u32, m: u32) -> OuterA {
   ${pixel('m', g.output)}
@@ -128,14 +127,15 @@ ${perElement('A', 'oneA')}`
 }
 
 /** Weights as [i, j, c][o]. */
-function weights(shader: Shader, w: Operand, g: Geometry): Factor {
+function weights(shader: Shader, w: Source, g: Geometry): Factor {
   const whole = g.filters % 4 === 0;
-  const load = shader.floats(w.slot, w.dtype, whole ? 4 : 1);
+  const { load, declarations } = reader(shader, 'B', w, whole);
   const depth = g.kernel[0] * g.kernel[1] * g.channels;
   const total = g.filters * g.groups;
   return {
     along: 'outer',
-    declarations: `struct OuterB { base: u32, n: u32 }
+    declarations: `${declarations}
+struct OuterB { base: u32, n: u32 }
 struct DepthB { k: u32, base: u32 }
 fn outerBOf(batch: u32, n: u32) -> OuterB {
   return OuterB(${convolutionOf(g)} * ${depth * total}u + ${groupOf(g)} * ${g.filters}u + n, n);
@@ -150,9 +150,9 @@ fn fetchB(o: OuterB, d: DepthB) -> vec4<f32> {
 }
 
 /** Pixels of dy that a pixel of the image reached: rows are image pixels, depth is (i, j, o). */
-function reached(shader: Shader, dy: Operand, g: Geometry): Factor {
+function reached(shader: Shader, dy: Source, g: Geometry): Factor {
   const whole = g.filters % 4 === 0;
-  const load = shader.floats(dy.slot, dy.dtype, whole ? 4 : 1);
+  const { load, declarations } = reader(shader, 'A', dy, whole);
   const [OH, OW] = g.output;
   const total = g.filters * g.groups;
   const depth = g.kernel[0] * g.kernel[1] * g.filters;
@@ -161,7 +161,8 @@ function reached(shader: Shader, dy: Operand, g: Geometry): Factor {
     `(${name} >= 0) & (${name} < ${limit * s})${s === 1 ? '' : ` & (${name} % ${s} == 0)`}`;
   return {
     along: 'depth',
-    declarations: `struct OuterA { base: u32, y: i32, x: i32, inside: bool }
+    declarations: `${declarations}
+struct OuterA { base: u32, y: i32, x: i32, inside: bool }
 struct DepthA { k: u32, y: i32, x: i32, channel: u32 }
 fn outerAOf(batch: u32, m: u32) -> OuterA {
   ${pixel('m', g.input)}
@@ -190,15 +191,16 @@ ${perElement('A', 'oneA')}`
 }
 
 /** Weights as [i, j, o][c]: columns are channels of the image, neighbours along depth are filters. */
-function transposedWeights(shader: Shader, w: Operand, g: Geometry): Factor {
+function transposedWeights(shader: Shader, w: Source, g: Geometry): Factor {
   const whole = g.filters % 4 === 0;
-  const load = shader.floats(w.slot, w.dtype, whole ? 4 : 1);
+  const { load, declarations } = reader(shader, 'B', w, whole);
   const depth = g.kernel[0] * g.kernel[1] * g.filters;
   const total = g.filters * g.groups;
   const kernel = g.kernel[0] * g.kernel[1] * g.channels * total;
   return {
     along: 'depth',
-    declarations: `struct OuterB { base: u32, inside: bool }
+    declarations: `${declarations}
+struct OuterB { base: u32, inside: bool }
 struct DepthB { k: u32, base: u32 }
 fn outerBOf(batch: u32, n: u32) -> OuterB {
   return OuterB(${convolutionOf(g)} * ${kernel}u + n * ${total}u + ${groupOf(g)} * ${g.filters}u, n < ${g.channels}u);
@@ -221,16 +223,17 @@ ${perElement('B', 'oneB')}`
 }
 
 /** Windows again, the other way round: rows are (i, j, c), depth is output pixels. */
-function windowsTransposed(shader: Shader, x: Operand, g: Geometry): Factor {
+function windowsTransposed(shader: Shader, x: Source, g: Geometry): Factor {
   const whole = g.channels % 4 === 0;
-  const load = shader.floats(x.slot, x.dtype, whole ? 4 : 1);
+  const { load, declarations } = reader(shader, 'A', x, whole);
   const [H, W] = g.input;
   const total = g.channels * g.groups;
   const rows = g.kernel[0] * g.kernel[1] * g.channels;
   const outer = (m: string): string => `outerAt(base, ${m})`;
   return {
     along: 'outer',
-    declarations: `struct OuterA { base: u32, m: u32, y: i32, x: i32, channel: u32 }
+    declarations: `${declarations}
+struct OuterA { base: u32, m: u32, y: i32, x: i32, channel: u32 }
 struct DepthA { base: u32, y: i32, x: i32, inside: bool }
 fn outerAt(base: u32, m: u32) -> OuterA {
   ${tap('m', g.kernel, g.channels)}
@@ -258,14 +261,15 @@ fn fetchA(o: OuterA, d: DepthA) -> vec4<f32> {
 }
 
 /** dy as [pixels][o]. */
-function pixels(shader: Shader, dy: Operand, g: Geometry): Factor {
+function pixels(shader: Shader, dy: Source, g: Geometry): Factor {
   const whole = g.filters % 4 === 0;
-  const load = shader.floats(dy.slot, dy.dtype, whole ? 4 : 1);
+  const { load, declarations } = reader(shader, 'B', dy, whole);
   const count = g.images * g.output[0] * g.output[1];
   const total = g.filters * g.groups;
   return {
     along: 'outer',
-    declarations: `struct OuterB { base: u32, n: u32 }
+    declarations: `${declarations}
+struct OuterB { base: u32, n: u32 }
 struct DepthB { k: u32, base: u32 }
 fn outerBOf(batch: u32, n: u32) -> OuterB {
   return OuterB(${convolutionOf(g)} * ${count * total}u + ${groupOf(g)} * ${g.filters}u + n, n);
@@ -280,7 +284,7 @@ fn fetchB(o: OuterB, d: DepthB) -> vec4<f32> {
 }
 
 const conv: Emitter = (i, to) => {
-  const [x, w] = i.inputs;
+  const [x, w] = sourcesOf(i);
   const [y] = i.outputs;
   const g = geometry(x.shape, w.shape, y.shape, i.params);
   emitProduct(
@@ -295,14 +299,14 @@ const conv: Emitter = (i, to) => {
       dtype: y.dtype,
       slot: y.slot,
       epilogue: i.body,
-      buffers: [x.slot, w.slot],
+      buffers: [x, w].flatMap(slotsOf),
     },
     to,
   );
 };
 
 const convGradInput: Emitter = (i, to) => {
-  const [dy, w] = i.inputs;
+  const [dy, w] = sourcesOf(i);
   const [x] = i.outputs;
   const g = geometry(x.shape, w.shape, dy.shape, i.params);
   emitProduct(
@@ -317,14 +321,14 @@ const convGradInput: Emitter = (i, to) => {
       dtype: x.dtype,
       slot: x.slot,
       epilogue: i.body,
-      buffers: [dy.slot, w.slot],
+      buffers: [dy, w].flatMap(slotsOf),
     },
     to,
   );
 };
 
 const convGradWeight: Emitter = (i, to) => {
-  const [x, dy] = i.inputs;
+  const [x, dy] = sourcesOf(i);
   const [w] = i.outputs;
   const g = geometry(x.shape, w.shape, dy.shape, i.params);
   emitProduct(
@@ -339,7 +343,7 @@ const convGradWeight: Emitter = (i, to) => {
       dtype: w.dtype,
       slot: w.slot,
       epilogue: i.body,
-      buffers: [x.slot, dy.slot],
+      buffers: [x, dy].flatMap(slotsOf),
     },
     to,
   );

@@ -1,15 +1,15 @@
 // Matrix products as tiled products. Either operand may be stored transposed; which way its elements lie decides along
 // which axis they are fetched. Rows that are not a multiple of four elements are fetched one by one.
 
-import { type DType, sizeOf } from '../engine/dtype.ts';
+import { sizeOf } from '../engine/dtype.ts';
 import { emitProduct } from './gemm.ts';
 import type { Emitter } from './lowering.ts';
+import { reader, type Source, slotsOf, sourcesOf } from './operand.ts';
 import type { Shader } from './shader.ts';
 import type { Factor } from './tiles.ts';
 
 interface Matrix {
-  readonly slot: number;
-  readonly dtype: DType;
+  readonly source: Source;
   readonly outer: number;
   readonly depth: number;
   /** Stored [depth, outer] rather than [outer, depth]. */
@@ -20,7 +20,7 @@ function factor(shader: Shader, side: 'A' | 'B', x: Matrix): Factor {
   const along = x.depthFirst ? 'outer' : 'depth';
   const inner = x.depthFirst ? x.outer : x.depth;
   const whole = inner % 4 === 0;
-  const load = shader.floats(x.slot, x.dtype, whole ? 4 : 1);
+  const { load, declarations } = reader(shader, side, x.source, whole);
   const [limit, stride] = [x.outer, x.depthFirst ? 1 : x.depth];
   const depthStride = x.depthFirst ? x.outer : 1;
   const at = whole ? '(o.base + d.base)' : 'o.base + d.base';
@@ -31,7 +31,8 @@ function factor(shader: Shader, side: 'A' | 'B', x: Matrix): Factor {
     : `return vec4(${[0, 1, 2, 3].map(neighbour).join(', ')});`;
   return {
     along,
-    declarations: `struct Outer${side} { base: u32, at: u32, inside: bool }
+    declarations: `${declarations}
+struct Outer${side} { base: u32, at: u32, inside: bool }
 struct Depth${side} { k: u32, base: u32 }
 fn outer${side}Of(batch: u32, o: u32) -> Outer${side} {
   return Outer${side}(batch * ${x.outer * x.depth}u + o * ${stride}u, o, o < ${limit}u);
@@ -46,7 +47,7 @@ ${whole ? '' : `fn element${side}(at: u32, inside: bool) -> f32 { return select(
 }
 
 const dot: Emitter = (i, to) => {
-  const [a, b] = i.inputs;
+  const [a, b] = sourcesOf(i);
   const [out] = i.outputs;
   const [rows, columns] = out.shape.slice(-2);
   const transposeA = Boolean(i.params.transposeA);
@@ -61,19 +62,13 @@ const dot: Emitter = (i, to) => {
       depth,
       groups: 1,
       factors: (shader) => ({
-        a: factor(shader, 'A', { slot: a.slot, dtype: a.dtype, outer: rows, depth, depthFirst: transposeA }),
-        b: factor(shader, 'B', {
-          slot: b.slot,
-          dtype: b.dtype,
-          outer: columns,
-          depth,
-          depthFirst: !transposeB,
-        }),
+        a: factor(shader, 'A', { source: a, outer: rows, depth, depthFirst: transposeA }),
+        b: factor(shader, 'B', { source: b, outer: columns, depth, depthFirst: !transposeB }),
       }),
       dtype: out.dtype,
       slot: out.slot,
       epilogue: i.body,
-      buffers: [a.slot, b.slot],
+      buffers: [a, b].flatMap(slotsOf),
     },
     to,
   );

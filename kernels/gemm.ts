@@ -22,7 +22,7 @@ export interface Product extends ProductShape {
   /** Where C goes, if anywhere. */
   readonly slot: number;
   readonly epilogue: Body | null;
-  /** Storage buffers that the factors take. */
+  /** Slots that the factors fetch from. */
   readonly buffers: readonly number[];
 }
 

@@ -12,6 +12,7 @@ import { dotEmitters } from './dot.ts';
 import { gatherEmitters } from './gather.ts';
 import { type Emitter, Lowering, type Traits, withRootInMemory } from './lowering.ts';
 import { movementEmitters } from './movement.ts';
+import { fetches, sourcesOf } from './operand.ts';
 import { poolEmitters } from './pool.ts';
 import { randomEmitters } from './random.ts';
 import { emitBody, reduceEmitters } from './reduce.ts';
@@ -31,7 +32,7 @@ const ROOTS: Record<RootName, Emitter> = {
   ...randomEmitters,
 };
 
-/** Roots whose kernels take an epilogue; the others' bodies run after them. */
+/** Roots whose kernels take prologues and an epilogue; the others' bodies run after them. */
 const FUSES = new Set<RootName>(['dot', 'conv', 'convGradInput', 'convGradWeight']);
 
 export function lower(program: Program, traits: Traits, tuning?: Tuning): Lowering {
@@ -45,18 +46,27 @@ function lowerInstruction(i: Instruction, to: Lowering): void {
     if (i.body) emitBody(i.body, to);
     return;
   }
-  const inputs = i.inputs.map((operand, k) => {
-    const prologue = i.prologues?.[k];
-    return prologue ? { ...operand, slot: computed(prologue, to) } : operand;
-  });
+  const { inputs, prologues } = withPrologues(i, to);
   const keepsOpen = i.body !== null && FUSES.has(i.root);
   const outputs = i.outputs.map((o) =>
     o.slot >= 0 || keepsOpen ? o : { ...o, slot: to.scratch(sizeOf(o.shape), o.dtype) },
   );
   const body = keepsOpen ? i.body : null;
-  ROOTS[i.root]({ ...i, inputs, outputs, prologues: [], body }, to);
+  ROOTS[i.root]({ ...i, inputs, outputs, prologues, body }, to);
   if (i.body && !keepsOpen)
     emitBody(withRootInMemory(i.body, outputs[0].slot, outputs[0].dtype), to, `${i.root} epilogue`);
+}
+
+/** Those prologues that do not fit into the kernel are computed beforehand. */
+function withPrologues(i: Instruction, to: Lowering): Pick<Instruction, 'inputs' | 'prologues'> {
+  const inputs = [...i.inputs];
+  const prologues = [...(i.prologues ?? [])];
+  prologues.forEach((prologue, k) => {
+    if (prologue === null || fetches(sourcesOf({ ...i, inputs, prologues }), to)) return;
+    inputs[k] = { ...inputs[k], slot: computed(prologue, to) };
+    prologues[k] = null;
+  });
+  return { inputs, prologues };
 }
 
 /** The value of a prologue, in memory of its own. */
