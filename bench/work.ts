@@ -94,18 +94,23 @@ function* writesOf(i: Instruction): Iterable<Touched> {
 export const shortest = ({ flops, bytes }: Work, { gflops, triadGBs }: Ceilings): number =>
   Math.max(flops / gflops, bytes / triadGBs) / 1e9;
 
-/** An instruction in a line: its root, the shape of its result, what is fused to it. */
-export function nameOf({ root, inputs, outputs, body }: Instruction): string {
+const opsOf = ({ steps, reductions }: Body): string => {
+  const counted = steps.filter((s) => !FREE.has(s.op)).map((s) => s.op as string);
+  const ops = [...counted, ...new Set(reductions.map((r) => `reduce ${r.op}`))];
+  const shown = ops.length > 4 ? [...ops.slice(0, 3), `${ops.length - 3} more`] : ops;
+  return shown.join(', ') || 'copy';
+};
+
+/** An instruction in a line: its root, operands with what computes them, the shape of its result, what is fused to it. */
+export function nameOf({ root, inputs, outputs, prologues, body }: Instruction): string {
   const parts: string[] = [];
-  if (root)
-    parts.push(
-      `${root} ${inputs.map((o) => o.shape.join('x') || '1').join(' ')} -> ${outputs[0].shape.join('x') || '1'}`,
-    );
-  if (body) {
-    const steps = body.steps.filter((s) => !FREE.has(s.op)).map((s) => s.op as string);
-    const ops = [...steps, ...new Set(body.reductions.map((r) => `reduce ${r.op}`))];
-    const shown = ops.length > 4 ? [...ops.slice(0, 3), `${ops.length - 3} more`] : ops;
-    parts.push(`${root ? '+ ' : `${body.shape.join('x') || '1'}: `}${shown.join(', ') || 'copy'}`);
+  if (root) {
+    const operands = inputs.map((o, k) => {
+      const made = prologues?.[k];
+      return `${o.shape.join('x') || '1'}${made ? ` (${opsOf(made)})` : ''}`;
+    });
+    parts.push(`${root} ${operands.join(' ')} -> ${outputs[0].shape.join('x') || '1'}`);
   }
+  if (body) parts.push(`${root ? '+ ' : `${body.shape.join('x') || '1'}: `}${opsOf(body)}`);
   return parts.join(' ');
 }

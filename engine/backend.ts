@@ -4,7 +4,7 @@
 // until work already enqueued has finished with it.
 
 import type { DType, TypedArray } from './dtype.ts';
-import type { Program } from './program.ts';
+import type { Program, RootName } from './program.ts';
 
 /** Device memory; only the backend that made it knows what is inside. */
 export interface DeviceBuffer {
@@ -42,6 +42,8 @@ export interface Backend {
   readonly name: 'reference' | 'cpu' | 'webgpu';
   /** Facts for people: processor, instruction set, threads, adapter. */
   readonly info: Readonly<Record<string, string | number | boolean>>;
+  /** Roots that gain by computing operands while they fetch them (see `Instruction.prologues`); none where it is missing. */
+  readonly prologues?: readonly RootName[];
   supports(dtype: DType): boolean;
   /** Uninitialised memory of at least `bytes` bytes (0 is allowed). */
   allocate(bytes: number): DeviceBuffer;

@@ -86,7 +86,7 @@ export class Compiled {
     donated: readonly number[] = [],
   ) {
     for (const { outputs } of graph.equations) for (const v of outputs) checkSupport(backend, v.dtype);
-    const { program, results } = lower(graph, label, donated);
+    const { program, results } = lower(graph, label, donated, backend.prologues);
     this.results = results;
     this.executable = backend.compile(program);
     this.outputSizes = new Array<number>(program.outputs).fill(0);

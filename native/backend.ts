@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import type { Backend, Ceilings, DeviceBuffer, Executable, KernelTime } from '../engine/backend.ts';
 import { allocate, type DType, type TypedArray } from '../engine/dtype.ts';
 import { check, LetheError } from '../engine/error.ts';
-import type { Program } from '../engine/program.ts';
+import type { Program, RootName } from '../engine/program.ts';
 import { dtypeCode, lower } from './lower.ts';
 
 export interface CpuCeilings extends Ceilings {
@@ -71,6 +71,8 @@ class CpuExecutable implements Executable {
 
 class Cpu implements CpuBackend {
   readonly name = 'cpu';
+  /** Not dot: its kernel would have to compute the operand into memory first. */
+  readonly prologues: readonly RootName[] = ['conv', 'convGradInput', 'convGradWeight'];
   readonly info: Backend['info'];
   #runtime: NativeRuntime;
   #closed = false;

@@ -8,9 +8,11 @@
 // than to recompute.
 
 import { type Shape, sizeOf, stridesOf } from '../dtype.ts';
+import type { RootName } from '../primitives/index.ts';
 import { sameShape } from '../primitives/rules.ts';
 import type { Equation, Graph, Var } from './graph.ts';
 import { type Node, Order } from './order.ts';
+import { placePrologues } from './prologues.ts';
 import { type Reading, reshapeStrides, Views } from './views.ts';
 
 export interface KernelReduction {
@@ -31,15 +33,26 @@ export interface Kernel {
   readonly readings: ReadonlyMap<Var, Reading>;
   /** A view or constant written out: `target` gets the elements of `source` (null: the constant of target). */
   readonly copy: { readonly target: Var; readonly source: Reading | null } | null;
+  /** The root's operands that are computed while they are fetched, by their number. */
+  readonly prologues: ReadonlyMap<number, Prologue>;
 }
 
-class Group implements Kernel, Node {
+/** Elementwise work on an operand, over its shape. */
+export interface Prologue {
+  readonly value: Var;
+  readonly shape: Shape;
+  readonly steps: readonly Equation[];
+  readonly readings: ReadonlyMap<Var, Reading>;
+}
+
+export class Group implements Kernel, Node {
   root: Equation | null = null;
   steps: Equation[] = [];
   reductions: KernelReduction[] = [];
   readings = new Map<Var, Reading>();
   rootReads: Var[] = [];
   copy: Kernel['copy'] = null;
+  prologues = new Map<number, Prologue>();
   mergedInto: Group | null = null;
   readonly dependents = new Set<Group>();
   constructor(
@@ -76,7 +89,9 @@ export interface Fused {
   maker(v: Var): Kernel | undefined;
 }
 
-export const fuse = (graph: Graph): Fused => new Fuser(graph).run();
+/** `prologues`: the roots whose kernels compute operands while they fetch them. */
+export const fuse = (graph: Graph, prologues: readonly RootName[] = []): Fused =>
+  new Fuser(graph).run(prologues);
 
 class Fuser {
   private readonly definition = new Map<Var, Equation>();
@@ -92,7 +107,7 @@ class Fuser {
 
   constructor(private readonly graph: Graph) {}
 
-  run(): Fused {
+  run(prologues: readonly RootName[]): Fused {
     const { equations, outputs } = this.graph;
     for (const e of equations) for (const v of e.outputs) this.definition.set(v, e);
     this.findReductionOnly();
@@ -103,8 +118,9 @@ class Fuser {
       else this.placeRoot(e, i);
     });
     for (const v of outputs) this.written(v, equations.length);
-    const kernels = this.ordered();
-    rematerialise(kernels, this.views, this.definition, outputs);
+    const groups = this.ordered();
+    rematerialise(groups, this.views, this.definition, outputs);
+    const kernels = placePrologues(groups, this.views, outputs, prologues);
     return { kernels, views: this.views, definition: this.definition, maker: (v) => this.makerOf(v) };
   }
 
@@ -357,12 +373,12 @@ class Fuser {
   // ---- order --------------------------------------------------------------------------------------------------------
 
   /** Kernels such that each comes after those it reads from, otherwise in the order of the graph. */
-  private ordered(): Kernel[] {
+  private ordered(): Group[] {
     const alive = this.groups.filter((g) => g.mergedInto === null).sort((a, b) => a.position - b.position);
     const order = new Map(this.graph.equations.map((e, i) => [e, i]));
     for (const g of alive) g.steps.sort((a, b) => (order.get(a) as number) - (order.get(b) as number));
     const done = new Set<Group>();
-    const out: Kernel[] = [];
+    const out: Group[] = [];
     for (const g of alive) {
       // Depth first without recursion: programs may be long chains.
       const path = [g];
@@ -396,12 +412,11 @@ function mapAxes(shape: Shape, axes: readonly number[], domain: Shape): number[]
  * value it came from, for the backward pass to read: the reader subtracts the mean again.
  */
 function rematerialise(
-  kernels: readonly Kernel[],
+  groups: readonly Group[],
   views: Views,
   definition: ReadonlyMap<Var, Equation>,
   outputs: readonly Var[],
 ): void {
-  const groups = kernels as readonly Group[];
   const keptForOutput = new Set(outputs.map((v) => views.flat(v)));
   const readers = new Map<Var, { g: Group; operand: Var; dense: boolean }[]>();
   const asRootOperand = new Set<Var>();

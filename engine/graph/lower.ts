@@ -17,9 +17,17 @@ export interface Lowered {
   readonly results: readonly ResultSource[];
 }
 
-/** `donated`: inputs whose memory may be reused for results. */
-export function lower(graph: Graph, label: string, donated: readonly number[] = []): Lowered {
-  const fused = fuse(graph);
+/**
+ * `donated`: inputs whose memory may be reused for results; `prologues`: the roots whose kernels compute operands while
+ * they fetch them.
+ */
+export function lower(
+  graph: Graph,
+  label: string,
+  donated: readonly number[] = [],
+  prologues: readonly RootName[] = [],
+): Lowered {
+  const fused = fuse(graph, prologues);
   const slots = new SlotTable(graph, fused);
   const instructions = fused.kernels.map((k) => instructionOf(k, fused, slots));
   const donations = slots.donate(donated, instructions);
@@ -69,7 +77,11 @@ class SlotTable {
     for (const k of fused.kernels) {
       for (const r of k.readings.values()) this.needed.add(r.base);
       if (k.copy?.source) this.needed.add(k.copy.source.base);
-      for (const x of k.root?.inputs ?? []) this.needed.add(fused.views.flat(x));
+      k.root?.inputs.forEach((x, n) => {
+        const made = k.prologues.get(n);
+        if (made) for (const r of made.readings.values()) this.needed.add(r.base);
+        else this.needed.add(fused.views.flat(x));
+      });
     }
   }
   private add(v: Var, kind: Slot['kind'], index: number): number {
@@ -198,11 +210,22 @@ function instructionOf(k: Kernel, fused: Fused, slots: SlotTable): Instruction {
       body: new BodyBuilder(k, fused, slots).build(),
     };
   const { root } = k;
-  const inputs = root.inputs.map((x) => slots.operand(x));
+  const inputs = root.inputs.map((x, n) =>
+    k.prologues.has(n) ? { slot: -1, shape: x.shape, dtype: x.dtype } : slots.operand(x),
+  );
+  const prologues =
+    k.prologues.size === 0 ? {} : { prologues: root.inputs.map((_, n) => prologueOf(k, n, fused, slots)) };
   const params = root.params as Record<string, unknown>;
   const name = root.primitive.name as RootName;
   if (k.steps.length === 0)
-    return { root: name, params, inputs, outputs: root.outputs.map((v) => slots.operand(v)), body: null };
+    return {
+      root: name,
+      params,
+      inputs,
+      outputs: root.outputs.map((v) => slots.operand(v)),
+      ...prologues,
+      body: null,
+    };
   const [out] = root.outputs;
   const body = new BodyBuilder(k, fused, slots).build();
   return {
@@ -210,8 +233,17 @@ function instructionOf(k: Kernel, fused: Fused, slots: SlotTable): Instruction {
     params,
     inputs,
     outputs: [slots.stored(out) ? slots.operand(out) : { slot: -1, shape: out.shape, dtype: out.dtype }],
+    ...prologues,
     body,
   };
+}
+
+function prologueOf(k: Kernel, index: number, fused: Fused, slots: SlotTable): Body | null {
+  const made = k.prologues.get(index);
+  if (made === undefined) return null;
+  const { shape: domain, steps, readings, value } = made;
+  const kernel = { domain, root: null, steps, reductions: [], readings, copy: null, prologues: new Map() };
+  return new BodyBuilder(kernel, fused, slots).build(value);
 }
 
 class BodyBuilder {
@@ -231,8 +263,10 @@ class BodyBuilder {
     this.own = new Set(k.steps);
   }
 
-  build(): Body {
+  /** What is stored and reduced; `last`: a value to end with, for a prologue. */
+  build(last?: Var): Body {
     const { k, slots } = this;
+    if (last) this.value(last);
     const stores: { ref: Ref; slot: number }[] = [];
     if (k.copy) {
       const { target, source } = k.copy;

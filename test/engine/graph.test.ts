@@ -25,12 +25,13 @@ const step = lt.jit(
 );
 const batch = () => [lt.ones([2, 4, 4, 1]), lt.zeros([2], 'int32')] as const;
 
-/** One line an instruction: kernel, what it computes element by element, what it stores and reduces. */
+/** One line an instruction: kernel, what it computes element by element, before and after, what it stores and reduces. */
 const outline = ({ instructions }: Program): string[] =>
   instructions.map((i) => {
+    const made = i.prologues?.map((p) => (p ? p.steps.map((s) => s.op).join(' ') : '-')).join(', ');
     const steps = i.body ? ` {${i.body.steps.map((s) => s.op).join(' ')}}` : '';
     const sums = i.body?.reductions.map((r) => ` ${r.op}[${r.axes}]`).join('') ?? '';
-    return `${i.root ?? 'body'}${steps}${sums}`;
+    return `${i.root ?? 'body'}${made === undefined ? '' : `(${made})`}${steps}${sums}`;
   });
 
 test('a training step as a graph', () => {
@@ -123,4 +124,73 @@ test('the sum of the gradient of max-pooling is taken before it is scattered', a
     const expected = (await f(bias).data()) as Float32Array;
     for (const [i, v] of (await compiled(bias).data()).entries()) expect(v).toBeCloseTo(expected[i], 5);
   }
+});
+
+/** Two convolutions with normalisation and an activation between them, as a training step sees them. */
+const block = (activation: (x: lt.Tensor) => lt.Tensor) => {
+  const loss = (p: lt.Tensor[], x: lt.Tensor): lt.Tensor => {
+    const y = lt.conv2d(x, p[0], { padding: 1 });
+    const a = activation(lt.batchNorm(y, { scale: p[1], shift: p[2] }).output);
+    return lt.square(lt.conv2d(a, p[3], { padding: 1, stride: 2 })).sum();
+  };
+  const operands: [lt.Tensor[], lt.Tensor] = [
+    [
+      lt.random.normal(lt.random.key(5), [3, 3, 3, 4]),
+      lt.random.normal(lt.random.key(6), [4]),
+      lt.random.normal(lt.random.key(7), [4]),
+      lt.random.normal(lt.random.key(8), [3, 3, 4, 6]),
+    ],
+    lt.random.normal(lt.random.key(9), [2, 6, 5, 3]),
+  ];
+  return { step: lt.jit(lt.valueAndGrad(loss)), loss, operands };
+};
+const prologuesOf = ({ instructions }: Program): [string, string[]][] =>
+  instructions.flatMap((i) =>
+    (i.prologues ?? []).flatMap((p) =>
+      p ? [[i.root as string, p.steps.map((s) => s.op)] as [string, string[]]] : [],
+    ),
+  );
+
+test('an activation that only convolutions and its own mask read is computed by them, not stored', async () => {
+  const { step: compiled, loss, operands } = block(lt.relu);
+  const program = compiled.program(...operands);
+  verifyPlan(program);
+  const normalised = ['sub', 'mul', 'add', 'relu'];
+  expect(prologuesOf(program)).toEqual([
+    ['conv', normalised],
+    ['convGradWeight', normalised],
+  ]);
+  // Of the size of the activation, memory holds the result of the convolution before it and two gradients.
+  const size = 2 * 6 * 5 * 4;
+  expect(program.slots.filter((s) => s.kind === 'temporary' && s.size === size)).toHaveLength(3);
+  const [value, gradients] = compiled(...operands);
+  const [wanted, parts] = lt.valueAndGrad(loss)(...operands);
+  expect(await value.item()).toBeCloseTo((await wanted.item()) as number, 2);
+  for (const [i, g] of gradients.entries()) {
+    const want = await parts[i].data();
+    const largest = want.reduce((a: number, b: number) => Math.max(a, Math.abs(b)), 0);
+    for (const [k, v] of (await g.data()).entries())
+      expect(Math.abs(v - want[k])).toBeLessThan(1e-5 * largest);
+  }
+});
+
+test('what is costly, has two arrays to read, or other readers, is stored once', () => {
+  const none = (f: (x: lt.Tensor, z: lt.Tensor, w: lt.Tensor) => unknown): void => {
+    const program = lt.jit(f as never).program(lt.ones([8, 6]), lt.ones([8, 6]), lt.ones([6, 5])) as Program;
+    verifyPlan(program);
+    expect(prologuesOf(program)).toEqual([]);
+  };
+  none((x, _, w) => lt.matmul(x.exp(), w));
+  none((x, z, w) => lt.matmul(x.add(z).relu(), w));
+  none((x, _, w) => [lt.matmul(x.relu(), w), x.relu()]);
+  none((x, _, w) => [lt.matmul(x.relu(), w), lt.cumsum(x.relu())]);
+  none((x, _, w) => [1, 2, 3, 4].map((n) => lt.matmul(x.relu(), w.mul(n).exp())));
+  // The exponentials would be stored in place of their quotients.
+  none((x, _, w) => lt.matmul(lt.softmax(x), w));
+  // What a root makes on its way out costs nothing to store.
+  none((x, _, w) => lt.matmul(lt.matmul(x, w).relu(), w.exp().transpose()));
+  const one = lt.jit((x: lt.Tensor, w: lt.Tensor) => lt.matmul(x.sub(1).relu(), w));
+  expect(prologuesOf(one.program(lt.ones([8, 6]), lt.ones([6, 5])))).toEqual([
+    ['dot', ['full', 'sub', 'relu']],
+  ]);
 });
