@@ -7,6 +7,7 @@ import type { Backend } from '../../engine/backend.ts';
 import { type DType, type Shape, stridesOf } from '../../engine/dtype.ts';
 import type { Body, Program, RootName, Step } from '../../engine/program.ts';
 import { createReferenceBackend } from '../../engine/reference.ts';
+import * as lt from '../../index.ts';
 import { lower } from '../../kernels/lower.ts';
 import { PORTABLE, type Traits } from '../../kernels/lowering.ts';
 import {
@@ -192,6 +193,30 @@ describeGpu('prologues', () => {
     it(`are computed while operands are fetched: ${kind}`, async () => {
       for (const c of cases[kind]) await compare(c, kinds[kind], 1e-7 * (c.depth + 100));
     });
+  it('come out of the planner where the adapter is taken for hardware, and compute the same', async () => {
+    const loss = (w: lt.Tensor, v: lt.Tensor, shift: lt.Tensor, x: lt.Tensor) => {
+      const y = lt.batchNorm(lt.conv2d(x, w, { padding: 1 }), { shift }).output.relu();
+      return lt.conv2d(y, v, { padding: 1, stride: 2 }).square().mean();
+    };
+    const shapes = [[3, 3, 3, 8], [3, 3, 8, 4], [8], [2, 7, 6, 3]];
+    const results: Float32Array[][] = [];
+    for (const backend of [reference, kinds.staged, kinds.shared]) {
+      lt.useBackend(backend);
+      const step = lt.jit(lt.grad(loss, [1]));
+      const args = shapes.map((s, i) =>
+        lt.tensor(randomFloats(s, i + 20, 1).data, { shape: s }),
+      ) as Parameters<typeof loss>;
+      const { instructions } = step.program(...args);
+      const made = instructions.filter((i) => i.prologues?.some((p) => p !== null)).map((i) => i.root);
+      expect(made).toEqual(backend === kinds.shared ? [] : ['conv', 'convGradWeight']);
+      results.push((await Promise.all(step(...args).map((g: lt.Tensor) => g.data()))) as Float32Array[]);
+    }
+    lt.useBackend(null);
+    for (const got of results.slice(1))
+      got.forEach((g, i) => {
+        expect(distance(g, results[0][i])).toBeLessThan(1e-5);
+      });
+  });
   it('round to halves where the operand is of halves', async () => {
     // The reference rounds the same values; the result is rounded once more, from sums that differ in float32's last places.
     for (const c of HALVES) await compare(c, kinds.shared, 2 ** -10);
