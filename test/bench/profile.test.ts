@@ -35,6 +35,9 @@ describe('work', () => {
       bytes: 4 * (6 * 5 + 5 * 7 + 7 + 6 * 7),
     });
     expect(nameOf(product)).toBe('dot 6x5 5x7 -> 6x7 + add, relu');
+    const normalised = lt.jit((x: lt.Tensor, w: lt.Tensor) => lt.matmul(x.sub(1).relu(), w));
+    const [fused] = normalised.program(lt.ones([6, 5]), lt.ones([5, 7])).instructions;
+    expect(nameOf(fused)).toBe('dot 6x5 (sub, relu) 5x7 -> 6x7');
   });
   it('of instructions done as one leaves out what they only hand on', async () => {
     await lt.init({ device: 'reference' });
