@@ -58,7 +58,10 @@ export interface Backend {
   compile(program: Program): Executable;
   /** Enqueues one replay; inputs and outputs in the order of the program's slots' `index`. */
   run(executable: Executable, inputs: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]): void;
-  /** Resolves when everything enqueued so far has run; rejects with the first failure since the last sync. */
+  /**
+   * Resolves when everything enqueued so far has run; rejects with the first failure since the last sync, or, each time,
+   * because the device is lost.
+   */
   sync(): Promise<void>;
   /**
    * Times every kernel of the runs enqueued from now on until the returned function is called; that one resolves, after
