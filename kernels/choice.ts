@@ -4,8 +4,8 @@
 
 import type { DType } from '../engine/dtype.ts';
 import type { Traits } from './lowering.ts';
-import { matrixTiles } from './matrix.ts';
-import type { Tiles } from './tiles.ts';
+import { matrixHeuristic, matrixRefusal, matrixSpace } from './matrix.ts';
+import { type MatrixKind, MOST_LOADS, MOST_SUMS, type Tiles } from './tiles.ts';
 
 export interface Choice {
   readonly tiles: Tiles;
@@ -41,6 +41,9 @@ export const classOf = ({ label, batch, rows, columns, depth, dtype }: ProductSh
   return `${label} ${sizes.join('x')}${dtype === 'float32' ? '' : ` ${dtype}`}`;
 };
 
+/** The type of the results of a class. */
+export const dtypeOfClass = (key: string): DType => (key.endsWith(' float16') ? 'float16' : 'float32');
+
 // ---- what there is to choose -----------------------------------------------------------------------------------------
 
 export const staged = (
@@ -68,7 +71,8 @@ export const SPACE = {
   parts: [1, 2, 4, 8, 16, 32, 64, 128],
 } as const;
 
-export function tileSpace(): Tiles[] {
+/** All tiles of all kinds, subgroup matrices where the device has any; not all of them legal. */
+export function tileSpace(traits: Traits): Tiles[] {
   const { staged: s, direct: d, shared: h } = SPACE;
   return [
     ...s.rows.flatMap((rows) =>
@@ -84,6 +88,7 @@ export function tileSpace(): Tiles[] {
       d.ownColumns.flatMap((ownColumns) => d.invocations.map((n) => direct(ownRows, ownColumns, n))),
     ),
     ...h.ownColumns.map(shared),
+    ...matrixSpace(traits),
   ];
 }
 
@@ -100,8 +105,8 @@ export function candidates(shape: ProductShape, traits: Traits): Choice[] {
   const wasted = (tile: number, size: number): boolean => tile > 16 && tile >= 4 * size;
   const sensible = (t: Tiles): boolean =>
     (t.direct || !traits.software) && !wasted(t.rows, shape.rows) && !wasted(t.columns, shape.columns);
-  return tileSpace()
-    .filter((t) => refusal(t, traits) === null && sensible(t))
+  return tileSpace(traits)
+    .filter((t) => refusal(t, traits, shape.dtype) === null && sensible(t))
     .flatMap((tiles) =>
       SPACE.parts
         .filter((n) => n === 1 || (shape.depth >= 64 * n && groups(tiles) * n <= MOST_GROUPS))
@@ -111,7 +116,8 @@ export function candidates(shape: ProductShape, traits: Traits): Choice[] {
 
 /** How many steps in the space lie between two choices. Infinite between kinds of tiles. */
 export function steps(a: Choice, b: Choice): number {
-  const kind = ({ tiles }: Choice): string => `${tiles.direct} ${tiles.shared === true}`;
+  const kind = ({ tiles: t }: Choice): string =>
+    `${t.direct} ${t.shared === true} ${t.matrix === undefined ? '' : writeKind(t.matrix)}`;
   if (kind(a) !== kind(b)) return Number.POSITIVE_INFINITY;
   const sizes = ({ tiles: t, parts }: Choice): number[] => [
     ...(t.direct ? [t.columns / t.ownColumns] : [t.rows, t.columns]),
@@ -126,12 +132,9 @@ export function steps(a: Choice, b: Choice): number {
 
 // ---- what a device can run -------------------------------------------------------------------------------------------
 
-/** Sums that an invocation keeps in registers, and loads it does for a slab: more only spill, or bloat the source. */
-const MOST_SUMS = 128;
-const MOST_LOADS = 32;
-
-/** Why tiles cannot be used on a device; null if they can. Tiles that pass compute right results for every shape. */
-export function refusal(t: Tiles, traits: Traits): string | null {
+/** Why tiles cannot be used on a device for products of a type; null if they can: then results are right for every shape. */
+export function refusal(t: Tiles, traits: Traits, dtype: DType): string | null {
+  if (t.matrix) return matrixRefusal(t, t.matrix, traits, dtype);
   const multiple = (n: number, of: number): boolean => Number.isInteger(n) && n > 0 && n % of === 0;
   if (!multiple(t.ownRows, 4) || !multiple(t.ownColumns, 4))
     return "an invocation's sizes must be multiples of 4";
@@ -159,40 +162,60 @@ export function refusal(t: Tiles, traits: Traits): string | null {
 
 // ---- writing a choice down -------------------------------------------------------------------------------------------
 
-/** `staged 64x64x16 of 4x4`, `direct 8x64 of 8x8`, `shared 8x32 of 8x4 in 4 parts`. */
+const writeKind = ({ component, rows, columns, depth }: MatrixKind): string =>
+  `${component} ${rows}x${columns}x${depth}`;
+
+/**
+ * `staged 64x64x16 of 4x4`, `direct 8x64 of 8x8`, `shared 8x32 of 8x4 in 4 parts`,
+ * `matrix 64x64x32 of 32x32 by f16 16x16x16`.
+ */
 export function writeChoice({ tiles: t, parts }: Choice): string {
   const own = `of ${t.ownRows}x${t.ownColumns}`;
-  const tile = t.direct
-    ? `${t.shared ? 'shared' : 'direct'} ${t.rows}x${t.columns}`
-    : `staged ${t.rows}x${t.columns}x${t.depth}`;
-  return `${tile} ${own}${parts > 1 ? ` in ${parts} parts` : ''}`;
+  const slab = `${t.rows}x${t.columns}x${t.depth} ${own}`;
+  const tile = t.matrix
+    ? `matrix ${slab} by ${writeKind(t.matrix)}`
+    : t.direct
+      ? `${t.shared ? 'shared' : 'direct'} ${t.rows}x${t.columns} ${own}`
+      : `staged ${slab}`;
+  return `${tile}${parts > 1 ? ` in ${parts} parts` : ''}`;
 }
 
-const WRITTEN =
-  /^(?:(staged) (\d{1,4})x(\d{1,4})x(\d{1,4})|(direct|shared) (\d{1,4})x(\d{1,4})) of (\d{1,4})x(\d{1,4})(?: in (\d{1,4}) parts)?$/;
+const WRITTEN = new RegExp(
+  '^(?:(?<slab>staged|matrix) TxTxT|(?<row>direct|shared) TxT) of TxT(?: by (?<component>f16|f32) TxTxT)?(?: in T parts)?$'.replaceAll(
+    'T',
+    String.raw`\d{1,4}`,
+  ),
+);
 
 /** The inverse of `writeChoice`; null for any other text. Says nothing on whether a device can run it. */
 export function readChoice(text: string): Choice | null {
-  const m = WRITTEN.exec(text);
-  if (m === null) return null;
-  const parts = m[10] === undefined ? 1 : Number(m[10]);
+  const groups = WRITTEN.exec(text)?.groups;
+  if (groups === undefined) return null;
+  const { slab, component } = groups;
+  if ((slab === 'matrix') !== (component !== undefined)) return null;
+  const numbers = text.replace(/f16|f32/, '').match(/\d+/g) as string[];
+  const take = (): number => Number(numbers.shift());
+  const [rows, columns, depth] = [take(), take(), slab ? take() : 4];
+  const [ownRows, ownColumns] = [take(), take()];
+  const tiles = { rows, columns, depth, ownRows, ownColumns, direct: slab === undefined };
+  const kind = component && {
+    component: component as 'f16' | 'f32',
+    rows: take(),
+    columns: take(),
+    depth: take(),
+  };
+  const parts = numbers.length > 0 ? take() : 1;
   if (parts < 1) return null;
-  const [ownRows, ownColumns] = [Number(m[8]), Number(m[9])];
-  if (m[1]) return { tiles: staged(Number(m[2]), Number(m[3]), Number(m[4]), ownRows, ownColumns), parts };
-  const tiles = { rows: Number(m[6]), columns: Number(m[7]), depth: 4, ownRows, ownColumns, direct: true };
-  return { tiles: m[5] === 'shared' ? { ...tiles, shared: true } : tiles, parts };
+  return {
+    tiles: { ...tiles, ...(groups.row === 'shared' && { shared: true }), ...(kind && { matrix: kind }) },
+    parts,
+  };
 }
 
 // ---- where nothing was measured --------------------------------------------------------------------------------------
 
-/** Products by matrices of subgroups, where the device has any; their tiles are not part of the space that is measured. */
-export function matrixChoice(shape: ProductShape, traits: Traits): Choice | null {
-  const tiles = matrixTiles(shape, traits);
-  return tiles && { tiles, parts: partsFor(shape, tiles, traits) };
-}
-
 export function heuristic(shape: ProductShape, traits: Traits): Choice {
-  const tiles = tilesFor(shape, traits);
+  const tiles = matrixHeuristic(shape, traits) ?? tilesFor(shape, traits);
   return { tiles, parts: partsFor(shape, tiles, traits) };
 }
 

@@ -9,7 +9,7 @@
 
 import type { Body } from '../engine/program.ts';
 import { coordinates, lanesFor, mergeAxes, writeBody } from './body.ts';
-import { type Choice, heuristic, matrixChoice, type ProductShape } from './choice.ts';
+import { type Choice, heuristic, type ProductShape } from './choice.ts';
 import { denseView, type Lowering, withRootInMemory } from './lowering.ts';
 import { emitBody } from './reduce.ts';
 import { rounded, type Shader, toMemory } from './shader.ts';
@@ -26,12 +26,9 @@ export interface Product extends ProductShape {
   readonly buffers: readonly number[];
 }
 
-/**
- * Matrices where the device has some that fit, else what was measured for products of this class, else the heuristic;
- * parts only where there is depth and memory for them.
- */
+/** What was measured for products of this class, else the heuristic; parts only where there is depth and memory for them. */
 function choiceFor(p: Product, to: Lowering): Choice {
-  const { tiles, parts } = matrixChoice(p, to.traits) ?? to.tuning(p) ?? heuristic(p, to.traits);
+  const { tiles, parts } = to.tuning(p) ?? heuristic(p, to.traits);
   const deep = Math.ceil(p.depth / tiles.depth);
   const room = Math.floor(to.traits.bindingBytes / (4 * p.batch * p.rows * p.columns));
   return { tiles, parts: Math.max(1, Math.min(parts, deep, room)) };
@@ -93,7 +90,7 @@ function fits(p: Product, epilogue: Body, to: Lowering): boolean {
 function emitTiles(p: Product, t: Tiles, parts: number, slot: number, to: Lowering): void {
   const shader = to.shader(p.label);
   const { a, b } = p.factors(shader);
-  const loop = loopOf(t, a, b);
+  const loop = loopOf(t, a, b, to.traits.subgroup);
   const tileRows = Math.ceil(p.rows / t.rows);
   const tileColumns = Math.ceil(p.columns / t.columns);
   const perPart = Math.ceil(Math.ceil(p.depth / parts) / t.depth) * t.depth;

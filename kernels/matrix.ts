@@ -1,10 +1,12 @@
-// Which products subgroups multiply by whole matrices (tensor cores), and in which tiles. WebGPU has this as an experiment of
-// Dawn: the adapter lists the matrices it can multiply. Only those that add up in float32 are taken, and only for factors
-// that their components hold exactly: float16 factors go into matrices of either type, float32 factors into float32 ones.
+// Which products subgroups multiply by whole matrices (tensor cores), and in which tiles: the rule, the space and the
+// heuristic of choice.ts for this kind. WebGPU has it as an experiment of Dawn: the adapter lists the matrices it can
+// multiply. Only those that add up in float32 are taken, and only for factors that their components hold exactly: float16
+// factors go into matrices of either type, float32 factors into float32 ones.
 
+import type { DType } from '../engine/dtype.ts';
 import type { ProductShape } from './choice.ts';
 import type { Traits } from './lowering.ts';
-import type { MatrixKind, Tiles } from './tiles.ts';
+import { type MatrixKind, MOST_LOADS, MOST_SUMS, type Tiles } from './tiles.ts';
 
 export const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
 
@@ -22,8 +24,80 @@ export const matrixConfigs = (info: GPUAdapterInfo): readonly MatrixConfig[] =>
     ({ componentType, resultComponentType, M, N, K }) => ({ componentType, resultComponentType, M, N, K }),
   );
 
-/** Workgroup tiles (rows, columns, depth) and a subgroup's part (rows, columns), largest first. */
-const SHAPES = [
+/** The matrices of a device that add up in float32, those of halves first. */
+function kindsOf({ matrices, subgroup }: Traits): MatrixKind[] {
+  if (subgroup === 0) return [];
+  return (['f16', 'f32'] as const).flatMap((component) =>
+    matrices
+      .filter((m) => m.componentType === component && m.resultComponentType === 'f32')
+      .map(({ M, N, K }) => ({ component, rows: M, columns: N, depth: K })),
+  );
+}
+
+const holds = ({ component }: MatrixKind, dtype: DType): boolean =>
+  component === 'f32' || dtype === 'float16';
+
+export const matrixTiles = (
+  [rows, columns, depth]: readonly [number, number, number],
+  [ownRows, ownColumns]: readonly [number, number],
+  matrix: MatrixKind,
+): Tiles => ({ rows, columns, depth, ownRows, ownColumns, direct: false, matrix });
+
+const EDGES = [32, 64, 128, 256];
+const DEPTHS = [16, 32, 64];
+const OWN = [16, 32, 64];
+
+/** Everything there is to choose for a device; not all of it legal. */
+export const matrixSpace = (traits: Traits): Tiles[] =>
+  kindsOf(traits).flatMap((kind) =>
+    EDGES.flatMap((rows) =>
+      EDGES.flatMap((columns) =>
+        DEPTHS.flatMap((depth) =>
+          OWN.flatMap((ownRows) =>
+            OWN.map((ownColumns) => matrixTiles([rows, columns, depth], [ownRows, ownColumns], kind)),
+          ),
+        ),
+      ),
+    ),
+  );
+
+/** Why a device cannot use tiles of matrices for products of a type; null if it can. */
+export function matrixRefusal(t: Tiles, kind: MatrixKind, traits: Traits, dtype: DType): string | null {
+  const { component, rows, columns, depth } = kind;
+  const { subgroup } = traits;
+  const same = (k: MatrixKind): boolean =>
+    k.component === component && k.rows === rows && k.columns === columns && k.depth === depth;
+  if (!kindsOf(traits).some(same)) return 'this device does not multiply such matrices';
+  if (!holds(kind, dtype)) return `matrices of ${component} do not hold ${dtype}`;
+  const multiple = (n: number, of: number): boolean => Number.isInteger(n) && n > 0 && n % of === 0;
+  if (!multiple(t.ownRows, rows) || !multiple(t.ownColumns, columns) || !multiple(t.depth, depth))
+    return "a subgroup's sizes must be multiples of a matrix's";
+  if (!multiple(t.rows, t.ownRows) || !multiple(t.columns, t.ownColumns))
+    return "a tile's sizes must be multiples of a subgroup's";
+  if (!multiple(t.rows, 4) || !multiple(t.ownColumns, 4) || !multiple(t.depth, 4))
+    return "rows, depth and a subgroup's columns must be multiples of 4";
+  if (!multiple(rows * t.ownColumns, 4 * subgroup))
+    return `a subgroup of ${subgroup} cannot share a band of ${rows}x${t.ownColumns}`;
+  if (t.ownRows * t.ownColumns > MOST_SUMS * subgroup) return `an invocation keeps at most ${MOST_SUMS} sums`;
+  const subgroups = (t.rows / t.ownRows) * (t.columns / t.ownColumns);
+  const threads = subgroups * subgroup;
+  if (threads > traits.invocations)
+    return `${threads} invocations in a workgroup; this device has ${traits.invocations}`;
+  if (Math.max(t.rows, t.columns) * t.depth > 4 * MOST_LOADS * threads)
+    return `an invocation loads at most ${MOST_LOADS} vectors of a slab`;
+  // The larger of the two ways a slab may lie, padding included.
+  const slab = (outer: number): number => {
+    const pad = component === 'f16' ? 8 : 4;
+    return Math.max(outer * (t.depth + pad), t.depth * (outer + pad)) * (component === 'f16' ? 2 : 4);
+  };
+  const bytes = slab(t.rows) + slab(t.columns) + subgroups * rows * t.ownColumns * 4;
+  if (bytes > traits.workgroupBytes)
+    return `${bytes} bytes of workgroup memory; this device has ${traits.workgroupBytes}`;
+  return null;
+}
+
+/** Tiles (rows, columns, depth) and a subgroup's part, largest first: what is taken where nothing was measured. */
+const USUAL = [
   [128, 128, 32, 64, 32],
   [128, 128, 16, 64, 32],
   [64, 64, 32, 32, 32],
@@ -31,50 +105,19 @@ const SHAPES = [
   [32, 32, 16, 16, 16],
 ] as const;
 
-/** Tiles of matrices for a product, whose factors are of its type; null where the device has none that fit or it is too small. */
-export function matrixTiles(
+/** Null where the device has no matrices that fit, or the product is too small for them. */
+export function matrixHeuristic(
   { rows, columns, depth, batch, dtype }: ProductShape,
   traits: Traits,
 ): Tiles | null {
-  if (rows < 16 || columns < 16 || depth < 16 || traits.subgroup === 0) return null;
-  const [least, tiles] = [
-    Math.min(rows, columns),
-    (edge: number): number => batch * Math.ceil(rows / edge) * Math.ceil(columns / edge),
-  ];
-  const largest = least >= 96 && tiles(128) >= 128 ? 128 : least > 32 ? 64 : 32;
-  for (const component of dtype === 'float16' ? (['f16', 'f32'] as const) : (['f32'] as const))
-    for (const { componentType, resultComponentType, M, N, K } of traits.matrices) {
-      if (componentType !== component || resultComponentType !== 'f32') continue;
-      const matrix: MatrixKind = { component, rows: M, columns: N, depth: K, subgroup: traits.subgroup };
-      for (const [tileRows, tileColumns, tileDepth, ownRows, ownColumns] of SHAPES) {
-        const t: Tiles = {
-          rows: tileRows,
-          columns: tileColumns,
-          depth: tileDepth,
-          ownRows,
-          ownColumns,
-          direct: false,
-          matrix,
-        };
-        if (tileRows <= largest && fits(t, matrix, traits)) return t;
-      }
+  if (rows < 16 || columns < 16 || depth < 16) return null;
+  const least = Math.min(rows, columns);
+  const tiles = batch * Math.ceil(rows / 128) * Math.ceil(columns / 128);
+  const largest = least >= 96 && tiles >= 128 ? 128 : least > 32 ? 64 : 32;
+  for (const kind of kindsOf(traits))
+    for (const [r, c, d, ownRows, ownColumns] of USUAL) {
+      const t = matrixTiles([r, c, d], [ownRows, ownColumns], kind);
+      if (r <= largest && matrixRefusal(t, kind, traits, dtype) === null) return t;
     }
   return null;
-}
-
-function fits(t: Tiles, { component, rows, columns, depth, subgroup }: MatrixKind, traits: Traits): boolean {
-  const subgroups = (t.rows / t.ownRows) * (t.columns / t.ownColumns);
-  const whole = [
-    t.ownRows / rows,
-    t.ownColumns / columns,
-    t.depth / depth,
-    (rows * t.ownColumns) / 4 / subgroup,
-  ].every((n) => Number.isInteger(n) && n > 0);
-  // The larger of the two ways a slab may lie, padding included.
-  const slab = (outer: number): number => {
-    const pad = component === 'f16' ? 8 : 4;
-    return Math.max(outer * (t.depth + pad), t.depth * (outer + pad)) * (component === 'f16' ? 2 : 4);
-  };
-  const bytes = slab(t.rows) + slab(t.columns) + subgroups * rows * t.ownColumns * 4;
-  return whole && subgroups * subgroup <= traits.invocations && bytes <= traits.workgroupBytes;
 }

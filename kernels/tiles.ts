@@ -19,14 +19,16 @@ export interface Tiles {
   readonly matrix?: MatrixKind;
 }
 
+/** Sums that an invocation keeps in registers, and loads it does for a slab: more only spill, or bloat the source. */
+export const MOST_SUMS = 128;
+export const MOST_LOADS = 32;
+
 /** What a device multiplies as a whole: rows x depth by depth x columns, of a component type, into float32. */
 export interface MatrixKind {
   readonly component: 'f16' | 'f32';
   readonly rows: number;
   readonly columns: number;
   readonly depth: number;
-  /** Invocations of a subgroup. */
-  readonly subgroup: number;
 }
 
 /**
@@ -92,8 +94,9 @@ const start = (t: Tiles): string =>
 const finish = (t: Tiles): string =>
   `var own = array<vec4<f32>, ${sumsOf(t).length}>(${sumsOf(t).join(', ')});`;
 
-export const loopOf = (t: Tiles, a: Factor, b: Factor): Loop =>
-  t.direct ? direct(t, a, b) : t.matrix ? matrices(t, t.matrix, a, b) : staged(t, a, b);
+/** `subgroup`: the invocations of one, where the device has subgroups of one size. */
+export const loopOf = (t: Tiles, a: Factor, b: Factor, subgroup: number): Loop =>
+  t.direct ? direct(t, a, b) : t.matrix ? matrices(t, t.matrix, a, b, subgroup) : staged(t, a, b);
 
 function direct(t: Tiles, a: Factor, b: Factor): Loop {
   const threads = t.columns / t.ownColumns;
@@ -213,8 +216,8 @@ slab${side}[at + 3u] = four.w;
   };
 }
 
-function matrices(t: Tiles, kind: MatrixKind, a: Factor, b: Factor): Loop {
-  const { component, rows, columns, depth, subgroup } = kind;
+function matrices(t: Tiles, kind: MatrixKind, a: Factor, b: Factor, subgroup: number): Loop {
+  const { component, rows, columns, depth } = kind;
   const across = t.columns / t.ownColumns;
   const subgroups = across * (t.rows / t.ownRows);
   const threads = subgroups * subgroup;

@@ -3,7 +3,7 @@
 // then given; where none has a product's class, the heuristic decides.
 
 import { LetheError } from '../engine/error.ts';
-import { type Choice, classOf, readChoice, refusal, type Tuning } from './choice.ts';
+import { type Choice, classOf, dtypeOfClass, readChoice, refusal, type Tuning } from './choice.ts';
 import type { Traits } from './lowering.ts';
 import { shipped } from './shipped.ts';
 
@@ -68,7 +68,7 @@ export function tuningFor(
     let taken = 0;
     for (const [key, text] of Object.entries(table.choices)) {
       const choice = readChoice(text) as Choice;
-      const reason = refusal(choice.tiles, traits);
+      const reason = refusal(choice.tiles, traits, dtypeOfClass(key));
       if (reason !== null && strict)
         throw new LetheError('data', `tuning table of "${table.adapter}": ${key}: "${text}": ${reason}`);
       if (reason !== null) continue;

@@ -76,7 +76,7 @@ describeGpu('the tuner', () => {
     expect(found.refused).toEqual([]);
     expect(found.heuristic).toBe(writeChoice(heuristic(shape, gpu.traits)));
     const choice = readChoice(found.choice);
-    expect(choice && refusal(choice.tiles, gpu.traits)).toBeNull();
+    expect(choice && refusal(choice.tiles, gpu.traits, shape.dtype)).toBeNull();
     expect(found.ms).toBeGreaterThan(0);
     expect(found.ms).toBeLessThanOrEqual(found.heuristicMs);
     expect(gpu.memory()).toEqual({ buffers: 0, bytes: 0 });

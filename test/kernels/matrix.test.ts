@@ -9,8 +9,11 @@ import type { DType } from '../../engine/dtype.ts';
 import type { Body } from '../../engine/program.ts';
 import { createReferenceBackend } from '../../engine/reference.ts';
 import type { WebGpuBackend } from '../../kernels/backend.ts';
+import { type Choice, readChoice } from '../../kernels/choice.ts';
 import { PORTABLE, type Traits } from '../../kernels/lowering.ts';
-import { type MatrixConfig, matrixTiles } from '../../kernels/matrix.ts';
+import { type MatrixConfig, matrixHeuristic } from '../../kernels/matrix.ts';
+import type { MatrixKind, Tiles } from '../../kernels/tiles.ts';
+import { KERNELS, type TuningTable } from '../../kernels/tuning.ts';
 import { distance, execute, program, type Result, rootProgram, slot, step } from '../native/support.ts';
 import { comparer, halves } from './half.ts';
 import { describeGpu, open } from './support.ts';
@@ -74,8 +77,8 @@ describeGpu('subgroup matrices', () => {
   const opened: Backend[] = [];
   let shaders: string[] = [];
   /** The software GPU as a device with these matrices. */
-  const openEmulated = async (limits: Partial<Traits>): Promise<WebGpuBackend> => {
-    const backend = await open({ limits: { software: false, subgroup: 32, ...limits } });
+  const openEmulated = async (limits: Partial<Traits>, tuning?: TuningTable[]): Promise<WebGpuBackend> => {
+    const backend = await open({ limits: { software: false, subgroup: 32, ...limits }, tuning });
     const { device } = backend;
     const make = device.createShaderModule.bind(device);
     device.createShaderModule = (d) => {
@@ -119,6 +122,27 @@ describeGpu('subgroup matrices', () => {
         await compare('dot', { transposeA: ta === 1, transposeB: tb === 1 }, [x, y], out, backend);
         expect(used(component), `${m}x${n}x${k}`).toBe(true);
       }
+  });
+
+  // By a table, as where they were measured. The first is as large as workgroup memory allows here.
+  it.each([
+    'matrix 128x128x16 of 64x32 by f16 16x16x16',
+    'matrix 32x64x64 of 16x32 by f16 16x16x16 in 2 parts',
+    'matrix 64x32x16 of 64x16 by f16 16x8x16',
+  ])('in tiles that a table names: %s', async (text) => {
+    const choices = { 'dot 256x256x128x4 float16': text };
+    const backend = await openEmulated({ matrices: NVIDIA }, [
+      { format: 1, kernels: KERNELS, adapter: 'llvmpipe', choices },
+    ]);
+    expect(backend.info.tuning).toContain('1 given');
+    const [x, y] = [halves([2, 70, 150], 1), halves([2, 70, 130], 2)];
+    const out: Result = { shape: [2, 150, 130], dtype: 'float16' };
+    await compare('dot', { transposeA: true, transposeB: false }, [x, y], out, backend);
+    const { tiles: t } = readChoice(text) as Choice;
+    const { matrix, ownColumns } = t as { matrix: MatrixKind } & Tiles;
+    const bands = (t.rows / t.ownRows) * (t.columns / ownColumns) * matrix.rows * ownColumns;
+    expect(shaders[0]).toContain(`subgroup_matrix_result<f32, ${matrix.columns}, ${matrix.rows}>`);
+    expect(shaders[0]).toContain(`var<workgroup> bands: array<f32, ${bands}>`);
   });
 
   it('convolve three ways, with groups or without, channels in fours or not', async () => {
@@ -175,7 +199,7 @@ describeGpu('subgroup matrices', () => {
 const TRAITS: Traits = { ...PORTABLE, subgroup: 32, half: true };
 
 const tilesOf = (rows: number, columns: number, dtype: DType, traits: Traits) =>
-  matrixTiles({ label: 'dot', batch: 1, rows, columns, depth: 64, dtype }, traits);
+  matrixHeuristic({ label: 'dot', batch: 1, rows, columns, depth: 64, dtype }, traits);
 
 it('only matrices that hold the factors and add up in float32 are taken', () => {
   const kind = (dtype: 'float16' | 'float32', matrices: MatrixConfig[], traits: Partial<Traits> = {}) =>
@@ -185,7 +209,6 @@ it('only matrices that hold the factors and add up in float32 are taken', () => 
     rows: 16,
     columns: 16,
     depth: 16,
-    subgroup: 32,
   });
   expect(kind('float32', NVIDIA)).toBeUndefined();
   expect(kind('float16', APPLE)?.component).toBe('f32');

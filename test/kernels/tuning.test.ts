@@ -27,17 +27,28 @@ import type { Tiles } from '../../kernels/tiles.ts';
 import { KERNELS, parseTable, type TuningTable, tuningFor } from '../../kernels/tuning.ts';
 import { findDevices } from '../../unlearn/run/devices.ts';
 import { distance, execute, randomFloats, rootProgram } from '../native/support.ts';
+import { halves } from './half.ts';
 import { describeDawn, describeGpu, open } from './support.ts';
 import { openNull } from './valid.ts';
 
 const traits: Traits = PORTABLE;
+/** As if of a card with tensor cores. */
+const TENSOR: Traits = {
+  ...PORTABLE,
+  ...{ subgroup: 32, half: true, invocations: 1024, workgroupBytes: 49152 },
+  matrices: [
+    { componentType: 'f16', resultComponentType: 'f32', M: 16, N: 16, K: 16 },
+    { componentType: 'f16', resultComponentType: 'f32', M: 16, N: 8, K: 16 },
+  ],
+};
+const dtypes = fc.constantFrom('float32' as const, 'float16' as const);
 const shapes = fc.record({
   label: fc.constantFrom('dot', 'conv', 'convGradInput', 'convGradWeight'),
   batch: fc.integer({ min: 1, max: 70 }),
   rows: fc.integer({ min: 1, max: 300_000 }),
   columns: fc.integer({ min: 1, max: 5000 }),
   depth: fc.integer({ min: 1, max: 300_000 }),
-  dtype: fc.constantFrom('float32' as const, 'float16' as const),
+  dtype: dtypes,
 });
 const size = fc.oneof(fc.integer({ min: -8, max: 300 }), fc.constantFrom(0.5, Number.NaN, 4, 8, 16, 64));
 const anyTiles: fc.Arbitrary<Tiles> = fc.record(
@@ -56,8 +67,8 @@ const anyTiles: fc.Arbitrary<Tiles> = fc.record(
 describe('the rule', () => {
   it('lets through only what fits the device', () => {
     fc.assert(
-      fc.property(fc.oneof(anyTiles, fc.constantFrom(...tileSpace())), (t) => {
-        if (refusal(t, traits) !== null) return;
+      fc.property(fc.oneof(anyTiles, fc.constantFrom(...tileSpace(traits))), dtypes, (t, dtype) => {
+        if (refusal(t, traits, dtype) !== null) return;
         const threads = (t.rows / t.ownRows) * (t.columns / t.ownColumns);
         expect(Number.isInteger(threads) && threads >= 1 && threads <= traits.invocations).toBe(true);
         for (const n of [t.rows, t.columns, t.depth, t.ownRows, t.ownColumns]) expect(n % 4).toBe(0);
@@ -68,23 +79,43 @@ describe('the rule', () => {
       { numRuns: 2000 },
     );
   });
+  it('lets subgroup matrices through only where the device multiplies them and they hold the factors', () => {
+    const legal = (dtype: 'float16' | 'float32', own: Traits): Tiles[] =>
+      tileSpace(TENSOR).filter((t) => t.matrix && refusal(t, own, dtype) === null);
+    const found = legal('float16', TENSOR);
+    expect(found.length).toBeGreaterThan(100);
+    expect(new Set(found.map((t) => t.matrix?.columns))).toEqual(new Set([8, 16]));
+    for (const t of found) {
+      const subgroups = (t.rows / t.ownRows) * (t.columns / t.ownColumns);
+      expect(Number.isInteger(subgroups) && subgroups * 32 <= 1024).toBe(true);
+      expect((t.rows + t.columns) * t.depth * 2).toBeLessThan(49152);
+    }
+    expect(legal('float32', TENSOR)).toEqual([]);
+    expect(legal('float16', { ...TENSOR, matrices: TENSOR.matrices.slice(1) }).length).toBeLessThan(
+      found.length,
+    );
+    expect(legal('float16', { ...TENSOR, subgroup: 0 })).toEqual([]);
+    expect(legal('float16', traits)).toEqual([]);
+  });
   it('has a heuristic that keeps it, for any product', () => {
+    const devices = [traits, { ...traits, software: true, subgroup: 8 }, { ...traits, subgroup: 32 }, TENSOR];
     fc.assert(
-      fc.property(shapes, fc.boolean(), fc.constantFrom(0, 8, 32), (shape, software, subgroup) => {
-        const own = { ...traits, software, subgroup };
+      fc.property(shapes, fc.constantFrom(...devices), (shape, own) => {
         const { tiles, parts } = heuristic(shape, own);
-        expect(refusal(tiles, own)).toBeNull();
+        expect(refusal(tiles, own, shape.dtype)).toBeNull();
         expect(parts).toBeGreaterThanOrEqual(1);
+        const large = Math.min(shape.rows, shape.columns, shape.depth) >= 16;
+        expect(tiles.matrix !== undefined).toBe(own === TENSOR && shape.dtype === 'float16' && large);
       }),
     );
   });
   it('leaves candidates for any product, none of them twice', () => {
     fc.assert(
-      fc.property(shapes, (shape) => {
-        const found = candidates(shape, traits);
+      fc.property(shapes, fc.constantFrom(traits, TENSOR), (shape, own) => {
+        const found = candidates(shape, own);
         expect(found.length).toBeGreaterThan(0);
         expect(new Set(found.map(writeChoice)).size).toBe(found.length);
-        for (const c of found) expect(refusal(c.tiles, traits)).toBeNull();
+        for (const c of found) expect(refusal(c.tiles, own, shape.dtype)).toBeNull();
       }),
       { numRuns: 50 },
     );
@@ -94,7 +125,7 @@ describe('the rule', () => {
 describe('a choice as text', () => {
   it('is read back as it was written', () => {
     fc.assert(
-      fc.property(fc.constantFrom(...tileSpace()), fc.integer({ min: 1, max: 128 }), (tiles, parts) => {
+      fc.property(fc.constantFrom(...tileSpace(TENSOR)), fc.integer({ min: 1, max: 128 }), (tiles, parts) => {
         const choice = { tiles, parts };
         expect(readChoice(writeChoice(choice))).toEqual(choice);
         expect(steps(choice, choice)).toBe(0);
@@ -107,6 +138,10 @@ describe('a choice as text', () => {
     'staged 64x64 of 4x4',
     'direct 8x64x4 of 8x8',
     'staged 64x64x16 of 4x4 in 0 parts',
+    'staged 64x64x16 of 4x4 by f16 16x16x16',
+    'matrix 64x64x16 of 32x32',
+    'matrix 64x64x16 of 32x32 by f16 16x16',
+    'matrix 64x64x16 of 32x32 by bf16 16x16x16',
     'staged 99999x4x4 of 4x4',
     ' direct 4x4 of 4x4',
     'direct 4x4 of 4x4\n',
@@ -157,6 +192,28 @@ describe('tables', () => {
       expect(tuningFor(adapter, { ...own, invocations: 1 }).about).toBe(`0 shipped for ${adapter}`);
     },
   );
+  it('win over subgroup matrices, and may choose among them', () => {
+    const x = halves([1, 64, 64], 1);
+    const p = rootProgram(
+      'dot',
+      { transposeA: false, transposeB: false },
+      [x, x],
+      [{ shape: [1, 64, 64], dtype: 'float16' }],
+    );
+    const half = `dot 64x64x64x1 float16`;
+    const lowered = (choices: Record<string, string>) =>
+      lower(p, TENSOR, tuningFor('acme, x1', TENSOR, [table(choices)]).tuning).kernels;
+    const [usual] = lowered({});
+    expect(usual.source).toContain('subgroup_matrix_left<f16, 16, 16>');
+    expect(usual.groups).toBe(1);
+    expect(lowered({ [half]: 'staged 32x32x16 of 4x4' })[0].source).not.toContain('subgroup_matrix');
+    const [narrow, ...rest] = lowered({ [half]: 'matrix 32x32x32 of 32x16 by f16 16x8x16 in 2 parts' });
+    expect(narrow.source).toContain('subgroup_matrix_result<f32, 8, 16>');
+    expect([narrow.groups, rest.length]).toEqual([8, 1]);
+    const wrong = 'matrix 32x32x32 of 32x16 by f16 16x16x16';
+    expect(() => lowered({ 'dot 64x64x64x1': wrong })).toThrow('matrices of f16 do not hold float32');
+    expect(() => lowered({ [half]: wrong.replace('f16', 'f32') })).toThrow('does not multiply such matrices');
+  });
   it('win over each other in order: heuristic, earlier, later', () => {
     const [first, second] = ['staged 32x32x16 of 4x4', 'direct 8x64 of 8x8 in 2 parts'];
     const none = tuningFor('Acme, X1, 5 GHz', traits);
@@ -251,7 +308,7 @@ describeGpu('on a device', () => {
   ])('%s computes products of awkward sizes', async (text) => {
     const choice = readChoice(text) as Choice;
     expect(writeChoice(choice)).toBe(text);
-    const reason = refusal(choice.tiles, gpu.traits);
+    const reason = refusal(choice.tiles, gpu.traits, 'float32');
     if (text.startsWith('shared') && gpu.traits.subgroup !== 8) return expect(reason).not.toBeNull();
     expect(reason).toBeNull();
     for (const [a, b, shape, transpose] of [
@@ -279,26 +336,37 @@ describeGpu('on a device', () => {
 });
 
 describeDawn('every choice there is', () => {
-  it.each(['no optional features', 'software'] as const)(
-    'is a valid shader where the rule allows it: %s',
-    async (kind) => {
-      const backend = await openNull(kind);
-      const params = { transposeA: false, transposeB: false };
-      const inputs = [randomFloats([1, 40, 72], 1), randomFloats([1, 72, 48], 2)];
-      const p = rootProgram('dot', params, inputs, [{ shape: [1, 40, 48], dtype: 'float32' }]);
-      const buffers = inputs.map((x) => backend.allocate(x.data.byteLength));
-      const out = backend.allocate(40 * 48 * 4);
-      const legal = tileSpace().filter((t) => refusal(t, backend.traits) === null);
-      expect(legal.length).toBeGreaterThan(100);
-      for (const tiles of legal) {
-        const executable = backend.load(lower(p, backend.traits, () => ({ tiles, parts: 1 })));
-        backend.run(executable, buffers, [out]);
-        await backend.sync();
-        executable.dispose();
-      }
-      await backend.close();
-    },
-  );
+  it.each([
+    ['no optional features', 'float32', 100],
+    ['software', 'float32', 100],
+    ['matrices of float32', 'float32', 150],
+    ['matrices of float16', 'float16', 150],
+  ] as const)('is a valid shader where the rule allows it: %s', async (kind, dtype, least) => {
+    const backend = await openNull(kind);
+    const params = { transposeA: false, transposeB: false };
+    const shapes = [
+      [1, 40, 72],
+      [1, 72, 48],
+    ];
+    const inputs = shapes.map((s, n) => (dtype === 'float16' ? halves(s, n) : randomFloats(s, n)));
+    const p = rootProgram('dot', params, inputs, [{ shape: [1, 40, 48], dtype }]);
+    const buffers = inputs.map((x) => backend.allocate(x.data.byteLength));
+    const out = backend.allocate(40 * 48 * 4);
+    const { traits } = backend;
+    // Dawn wants workgroups with matrices to be multiples of the largest subgroup, which is 128 on the null device.
+    const whole = ({ matrix, rows, columns, ownRows, ownColumns }: Tiles): boolean =>
+      !matrix || ((rows / ownRows) * (columns / ownColumns) * traits.subgroup) % 128 === 0;
+    const legal = tileSpace(traits).filter((t) => refusal(t, traits, dtype) === null && whole(t));
+    expect(legal.length).toBeGreaterThan(least);
+    expect(legal.some((t) => t.matrix)).toBe(kind.startsWith('matrices'));
+    for (const tiles of legal) {
+      const executable = backend.load(lower(p, traits, () => ({ tiles, parts: 1 })));
+      backend.run(executable, buffers, [out]);
+      await backend.sync();
+      executable.dispose();
+    }
+    await backend.close();
+  });
 });
 
 describeGpu('opening a device', () => {

@@ -30,7 +30,7 @@ export function describeEnvironment(): Record<string, unknown> {
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: availableParallelism(),
     memoryGiB: Math.round(totalmem() / 2 ** 30),
-    threads: process.env.LETHE_THREADS ?? null,
+    threads: process.env.LETHE_THREADS ?? 'all',
     written: new Date().toISOString(),
   };
 }
