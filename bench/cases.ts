@@ -45,7 +45,7 @@ const input = (n: number, shape: readonly number[], scale = 1, dtype: Float = 'f
   lt.tensor(inputs(n, sizeOf(shape), scale), { shape, dtype: dtype as DType });
 
 /** A sum of n products of random signs, each rounded to `bits`: the error of one in order, four times over. */
-const sumTolerance = (terms: number, bits = 24): number => 4 * 2 ** -bits * Math.sqrt(terms);
+const normTolerance = (terms: number, bits = 24): number => 4 * 2 ** -bits * Math.sqrt(terms);
 
 function compiled(
   f: (...xs: never[]) => unknown,
@@ -73,7 +73,7 @@ export function disposeAll(tree: unknown): void {
 const bitsOf = (dtype: Float): number => (dtype === 'float16' ? 11 : 24);
 /** Sums are in float32 whatever the type; operands and results are rounded to it. */
 const productTolerance = (terms: number, dtype: Float): number =>
-  sumTolerance(terms) + (dtype === 'float16' ? 4 * 2 ** -bitsOf(dtype) : 0);
+  normTolerance(terms) + (dtype === 'float16' ? 4 * 2 ** -bitsOf(dtype) : 0);
 
 export const matmul = (
   m: number,
@@ -238,7 +238,7 @@ export const reduction = (rows: number, columns: number, axis: 0 | 1 | -1): Case
   peer: { case: 'reduction', rows, columns, axis },
   size: axis === -1 ? 1 : axis === 0 ? columns : rows,
   bytes: 4 * rows * columns,
-  tolerance: sumTolerance(axis === -1 ? rows * columns : axis === 0 ? rows : columns),
+  tolerance: normTolerance(axis === -1 ? rows * columns : axis === 0 ? rows : columns),
   exact(at) {
     let sum = 0;
     if (axis === -1) for (let i = 0; i < rows * columns; i++) sum += uniform(0, i);

@@ -40,8 +40,6 @@ describeBackends(
       test(name, async ({ skip }) => {
         skip(!target.backend().supports(target.float), `no ${target.float}`);
         for (const c of casesFor(name, p)) {
-          // Kernels for halves differ in how they load and store: a value and a gradient of each show that.
-          if (target.float === 'float16' && !/, (value|gradient)$/.test(c.what)) continue;
           expect(await problemWith(c, target.backend(), target.float)).toBeNull();
         }
       });
