@@ -7,8 +7,9 @@
 // with (i, j) the tap of the kernel; the batch is (independent convolution, group). Any stride, padding, dilation and
 // number of groups takes this way. Where channels are a multiple of four, four are fetched at once.
 
-import { emitProduct } from './gemm.ts';
-import type { Emitter } from './lowering.ts';
+import type { Instruction } from '../engine/program.ts';
+import { emitProduct, type Product } from './gemm.ts';
+import type { Emitter, Lowering } from './lowering.ts';
 import { type Load, reader, type Source, slotsOf, sourcesOf } from './operand.ts';
 import type { Shader } from './shader.ts';
 import type { Factor } from './tiles.ts';
@@ -72,65 +73,101 @@ const four = (load: Load, whole: boolean, index: string, limit: number): string 
 const groupOf = (g: Geometry): string => (g.groups === 1 ? '0u' : `batch % ${g.groups}u`);
 const convolutionOf = (g: Geometry): string => (g.groups === 1 ? 'batch' : `batch / ${g.groups}u`);
 
-/** Pixel number -> (n, row, column). */
-const pixel = (name: string, size: Pair): string => `let px = ${name} % ${size[1]}u;
-  let py = ${name} / ${size[1]}u % ${size[0]}u;
-  let pn = ${name} / ${size[0] * size[1]}u;`;
-/** Number along (i, j, channel) -> tap and channel. */
-const tap = (name: string, kernel: Pair, channels: number): string => `let channel = ${name} % ${channels}u;
-  let j = ${name} / ${channels}u % ${kernel[1]}u;
-  let i = ${name} / ${channels * kernel[1]}u;`;
-
-/** Depth (i, j, channel) of windows: not a multiple of four channels means that four neighbours may be in two taps. */
-function perElement(side: string, fetchOne: string): string {
-  return `fn fetch${side}(o: Outer${side}, k: Depth${side}) -> vec4<f32> {
-  return vec4(${[0, 1, 2, 3].map((l) => `${fetchOne}(o, ${side === 'A' ? 'depthAt' : 'depthBt'}(k.k + ${l}u))`).join(', ')});
-}`;
+/**
+ * What a factor gathers: which image, for which pixels, and where tap t of pixel p lies in it, at
+ * (p * stride + sign * (t * dilation - low)) / divide.
+ */
+interface Gather {
+  readonly image: Pair;
+  readonly pixels: Pair;
+  readonly channels: number;
+  readonly stride: Pair;
+  readonly sign: 1 | -1;
+  /** Where that leaves a rest, or leaves the image, there is nothing. */
+  readonly divide: Pair;
 }
+/** What an output pixel sees of the image. */
+const windows = (g: Geometry): Gather => ({
+  ...{ image: g.input, pixels: g.output, channels: g.channels },
+  ...{ stride: g.stride, sign: 1, divide: [1, 1] },
+});
+/** What a pixel of the image reached in the result. */
+const reached = (g: Geometry): Gather => ({
+  ...{ image: g.output, pixels: g.input, channels: g.filters },
+  ...{ stride: [1, 1], sign: -1, divide: g.stride },
+});
 
-/** Windows of the image: rows are output pixels, depth is (i, j, c). */
-function windows(shader: Shader, x: Source, g: Geometry): Factor {
-  const whole = g.channels % 4 === 0;
-  const { load, declarations } = reader(shader, 'A', x, whole);
-  const [H, W] = g.input;
-  const total = g.channels * g.groups;
-  const depth = g.kernel[0] * g.kernel[1] * g.channels;
+/** Pixels along one axis of the product, taps and their channels (i, j, channel) along the other, which neighbours lie in. */
+function gathered(
+  shader: Shader,
+  source: Source,
+  along: 'outer' | 'depth',
+  { image, pixels, channels, stride, sign, divide }: Gather,
+  g: Geometry,
+): Factor {
+  const whole = channels % 4 === 0;
+  const { load, declarations } = reader(shader, 'A', source, whole);
+  const total = channels * g.groups;
+  const size = image[0] * image[1] * total;
+  const first = `${convolutionOf(g)} * ${g.images * size}u + ${groupOf(g)} * ${channels}u`;
+  const start = (p: string, axis: 0 | 1): string =>
+    `i32(${p} * ${stride[axis]}u) ${sign > 0 ? '-' : '+'} ${g.low[axis]}`;
+  const step = (t: string, axis: 0 | 1): string => `${sign > 0 ? '' : '-'}i32(${t} * ${g.dilation[axis]}u)`;
+  const within = (name: string, axis: 0 | 1): string => {
+    const rest = divide[axis] === 1 ? '' : ` & (${name} % ${divide[axis]} == 0)`;
+    return `(${name} >= 0) & (${name} < ${image[axis] * divide[axis]})${rest}`;
+  };
+  // Four neighbours that may belong to different taps are worked out one by one, when they are fetched.
+  const tapOf = whole ? 'tapAt(base, k)' : 'Tap(base, k, 0, 0, 0u)';
+  const fetched = (p: string, t: string): string =>
+    whole
+      ? `oneA(${p}, ${t})`
+      : `vec4(${[0, 1, 2, 3].map((l) => `oneA(${p}, tapAt(${t}.base, ${t}.k + ${l}u))`).join(', ')})`;
+  // The batch is known to the outer axis.
+  const axes =
+    along === 'depth'
+      ? `alias OuterA = Pixel;
+alias DepthA = Tap;
+fn outerAOf(batch: u32, m: u32) -> Pixel { return pixelAt(${first}, m); }
+fn depthAOf(k: u32) -> Tap { let base = 0u; return ${tapOf}; }
+fn fetchA(o: Pixel, d: Tap) -> vec4<f32> { return ${fetched('o', 'd')}; }`
+      : `alias OuterA = Tap;
+alias DepthA = Pixel;
+fn outerAOf(batch: u32, k: u32) -> Tap { let base = ${first}; return ${tapOf}; }
+fn depthAOf(p: u32) -> Pixel { return pixelAt(0u, p); }
+fn fetchA(o: Tap, d: Pixel) -> vec4<f32> { return ${fetched('d', 'o')}; }`;
   return {
-    along: 'depth',
+    along,
     declarations: `${declarations}
-struct OuterA { base: u32, y: i32, x: i32, inside: bool }
-struct DepthA { k: u32, y: i32, x: i32, channel: u32 }
-fn outerAOf(batch: u32, m: u32) -> OuterA {
-  ${pixel('m', g.output)}
-  return OuterA((${convolutionOf(g)} * ${g.images}u + pn) * ${H * W * total}u + ${groupOf(g)} * ${g.channels}u,
-    i32(py * ${g.stride[0]}u) - ${g.low[0]}, i32(px * ${g.stride[1]}u) - ${g.low[1]}, pn < ${g.images}u);
+struct Pixel { base: u32, y: i32, x: i32, inside: bool }
+struct Tap { base: u32, k: u32, y: i32, x: i32, channel: u32 }
+fn pixelAt(base: u32, p: u32) -> Pixel {
+  let px = p % ${pixels[1]}u;
+  let py = p / ${pixels[1]}u % ${pixels[0]}u;
+  let pn = p / ${pixels[0] * pixels[1]}u;
+  return Pixel(base + pn * ${size}u, ${start('py', 0)}, ${start('px', 1)}, pn < ${g.images}u);
 }
-fn depthAt(k: u32) -> DepthA {
-  ${tap('k', g.kernel, g.channels)}
-  return DepthA(k, i32(i * ${g.dilation[0]}u), i32(j * ${g.dilation[1]}u), channel);
+fn tapAt(base: u32, k: u32) -> Tap {
+  let channel = k % ${channels}u;
+  let j = k / ${channels}u % ${g.kernel[1]}u;
+  let i = k / ${channels * g.kernel[1]}u;
+  return Tap(base, k, ${step('i', 0)}, ${step('j', 1)}, channel);
 }
-fn oneA(o: OuterA, d: DepthA) -> ${whole ? 'vec4<f32>' : 'f32'} {
-  let y = o.y + d.y;
-  let x = o.x + d.x;
-  let inside = o.inside & (d.k < ${depth}u) & (y >= 0) & (y < ${H}) & (x >= 0) & (x < ${W});
-  let at = o.base + (u32(y) * ${W}u + u32(x)) * ${total}u + d.channel;
+fn oneA(p: Pixel, t: Tap) -> ${whole ? 'vec4<f32>' : 'f32'} {
+  let y = p.y + t.y;
+  let x = p.x + t.x;
+  let inside = p.inside & (t.k < ${g.kernel[0] * g.kernel[1] * channels}u) & ${within('y', 0)} & ${within('x', 1)};
+  let at = p.base + t.base + (u32(y) / ${divide[0]}u * ${image[1]}u + u32(x) / ${divide[1]}u) * ${total}u + t.channel;
   return ${guarded(load, whole, 'at', 'inside')};
 }
-${
-  whole
-    ? `fn depthAOf(k: u32) -> DepthA { return depthAt(k); }
-fn fetchA(o: OuterA, d: DepthA) -> vec4<f32> { return oneA(o, d); }`
-    : `fn depthAOf(k: u32) -> DepthA { return DepthA(k, 0, 0, 0u); }
-${perElement('A', 'oneA')}`
-}`,
+${axes}`,
   };
 }
 
-/** Weights as [i, j, c][o]. */
-function weights(shader: Shader, w: Source, g: Geometry): Factor {
+/** [depth][o]: weights, or dy by pixels. */
+function filtersOf(shader: Shader, source: Source, depth: number, g: Geometry): Factor {
   const whole = g.filters % 4 === 0;
-  const { load, declarations } = reader(shader, 'B', w, whole);
-  const depth = g.kernel[0] * g.kernel[1] * g.channels;
+  const { load, declarations } = reader(shader, 'B', source, whole);
   const total = g.filters * g.groups;
   return {
     along: 'outer',
@@ -145,47 +182,6 @@ fn fetchB(o: OuterB, d: DepthB) -> vec4<f32> {
   let inside = (o.n < ${g.filters}u) & (d.k < ${depth}u);
   let at = o.base + d.base;
   ${four(load, whole, 'o.n', g.filters)}
-}`,
-  };
-}
-
-/** Pixels of dy that a pixel of the image reached: rows are image pixels, depth is (i, j, o). */
-function reached(shader: Shader, dy: Source, g: Geometry): Factor {
-  const whole = g.filters % 4 === 0;
-  const { load, declarations } = reader(shader, 'A', dy, whole);
-  const [OH, OW] = g.output;
-  const total = g.filters * g.groups;
-  const depth = g.kernel[0] * g.kernel[1] * g.filters;
-  const [sh, sw] = g.stride;
-  const along = (name: string, s: number, limit: number): string =>
-    `(${name} >= 0) & (${name} < ${limit * s})${s === 1 ? '' : ` & (${name} % ${s} == 0)`}`;
-  return {
-    along: 'depth',
-    declarations: `${declarations}
-struct OuterA { base: u32, y: i32, x: i32, inside: bool }
-struct DepthA { k: u32, y: i32, x: i32, channel: u32 }
-fn outerAOf(batch: u32, m: u32) -> OuterA {
-  ${pixel('m', g.input)}
-  return OuterA((${convolutionOf(g)} * ${g.images}u + pn) * ${OH * OW * total}u + ${groupOf(g)} * ${g.filters}u,
-    i32(py) + ${g.low[0]}, i32(px) + ${g.low[1]}, pn < ${g.images}u);
-}
-fn depthAt(k: u32) -> DepthA {
-  ${tap('k', g.kernel, g.filters)}
-  return DepthA(k, i32(i * ${g.dilation[0]}u), i32(j * ${g.dilation[1]}u), channel);
-}
-fn oneA(o: OuterA, d: DepthA) -> ${whole ? 'vec4<f32>' : 'f32'} {
-  let y = o.y - d.y;
-  let x = o.x - d.x;
-  let inside = o.inside & (d.k < ${depth}u) & ${along('y', sh, OH)} & ${along('x', sw, OW)};
-  let at = o.base + (u32(y) / ${sh}u * ${OW}u + u32(x) / ${sw}u) * ${total}u + d.channel;
-  return ${guarded(load, whole, 'at', 'inside')};
-}
-${
-  whole
-    ? `fn depthAOf(k: u32) -> DepthA { return depthAt(k); }
-fn fetchA(o: OuterA, d: DepthA) -> vec4<f32> { return oneA(o, d); }`
-    : `fn depthAOf(k: u32) -> DepthA { return DepthA(k, 0, 0, 0u); }
-${perElement('A', 'oneA')}`
 }`,
   };
 }
@@ -205,7 +201,7 @@ struct DepthB { k: u32, base: u32 }
 fn outerBOf(batch: u32, n: u32) -> OuterB {
   return OuterB(${convolutionOf(g)} * ${kernel}u + n * ${total}u + ${groupOf(g)} * ${g.filters}u, n < ${g.channels}u);
 }
-fn depthBt(k: u32) -> DepthB {
+fn depthAt(k: u32) -> DepthB {
   return DepthB(k, k / ${g.filters}u * ${g.channels * total}u + k % ${g.filters}u);
 }
 fn oneB(o: OuterB, d: DepthB) -> ${whole ? 'vec4<f32>' : 'f32'} {
@@ -214,139 +210,62 @@ fn oneB(o: OuterB, d: DepthB) -> ${whole ? 'vec4<f32>' : 'f32'} {
 }
 ${
   whole
-    ? `fn depthBOf(k: u32) -> DepthB { return depthBt(k); }
+    ? `fn depthBOf(k: u32) -> DepthB { return depthAt(k); }
 fn fetchB(o: OuterB, d: DepthB) -> vec4<f32> { return oneB(o, d); }`
     : `fn depthBOf(k: u32) -> DepthB { return DepthB(k, 0u); }
-${perElement('B', 'oneB')}`
-}`,
-  };
-}
-
-/** Windows again, the other way round: rows are (i, j, c), depth is output pixels. */
-function windowsTransposed(shader: Shader, x: Source, g: Geometry): Factor {
-  const whole = g.channels % 4 === 0;
-  const { load, declarations } = reader(shader, 'A', x, whole);
-  const [H, W] = g.input;
-  const total = g.channels * g.groups;
-  const rows = g.kernel[0] * g.kernel[1] * g.channels;
-  const outer = (m: string): string => `outerAt(base, ${m})`;
-  return {
-    along: 'outer',
-    declarations: `${declarations}
-struct OuterA { base: u32, m: u32, y: i32, x: i32, channel: u32 }
-struct DepthA { base: u32, y: i32, x: i32, inside: bool }
-fn outerAt(base: u32, m: u32) -> OuterA {
-  ${tap('m', g.kernel, g.channels)}
-  return OuterA(base, m, i32(i * ${g.dilation[0]}u), i32(j * ${g.dilation[1]}u), channel);
-}
-fn outerAOf(batch: u32, m: u32) -> OuterA {
-  let base = ${convolutionOf(g)} * ${g.images * H * W * total}u + ${groupOf(g)} * ${g.channels}u;
-  return ${whole ? outer('m') : 'OuterA(base, m, 0, 0, 0u)'};
-}
-fn depthAOf(k: u32) -> DepthA {
-  ${pixel('k', g.output)}
-  return DepthA(pn * ${H * W * total}u, i32(py * ${g.stride[0]}u) - ${g.low[0]}, i32(px * ${g.stride[1]}u) - ${g.low[1]}, pn < ${g.images}u);
-}
-fn oneA(o: OuterA, d: DepthA) -> ${whole ? 'vec4<f32>' : 'f32'} {
-  let y = o.y + d.y;
-  let x = o.x + d.x;
-  let inside = d.inside & (o.m < ${rows}u) & (y >= 0) & (y < ${H}) & (x >= 0) & (x < ${W});
-  let at = o.base + d.base + (u32(y) * ${W}u + u32(x)) * ${total}u + o.channel;
-  return ${guarded(load, whole, 'at', 'inside')};
-}
-fn fetchA(o: OuterA, d: DepthA) -> vec4<f32> {
-  return ${whole ? 'oneA(o, d)' : `vec4(${[0, 1, 2, 3].map((l) => `oneA(outerAt(o.base, o.m + ${l}u), d)`).join(', ')})`};
-}`,
-  };
-}
-
-/** dy as [pixels][o]. */
-function pixels(shader: Shader, dy: Source, g: Geometry): Factor {
-  const whole = g.filters % 4 === 0;
-  const { load, declarations } = reader(shader, 'B', dy, whole);
-  const count = g.images * g.output[0] * g.output[1];
-  const total = g.filters * g.groups;
-  return {
-    along: 'outer',
-    declarations: `${declarations}
-struct OuterB { base: u32, n: u32 }
-struct DepthB { k: u32, base: u32 }
-fn outerBOf(batch: u32, n: u32) -> OuterB {
-  return OuterB(${convolutionOf(g)} * ${count * total}u + ${groupOf(g)} * ${g.filters}u + n, n);
-}
-fn depthBOf(k: u32) -> DepthB { return DepthB(k, k * ${total}u); }
 fn fetchB(o: OuterB, d: DepthB) -> vec4<f32> {
-  let inside = (o.n < ${g.filters}u) & (d.k < ${count}u);
-  let at = o.base + d.base;
-  ${four(load, whole, 'o.n', g.filters)}
+  return vec4(${[0, 1, 2, 3].map((l) => `oneB(o, depthAt(d.k + ${l}u))`).join(', ')});
+}`
 }`,
   };
 }
+
+function emitConvolution(
+  i: Instruction,
+  to: Lowering,
+  g: Geometry,
+  [rows, columns, depth]: readonly [number, number, number],
+  factors: Product['factors'],
+): void {
+  const [{ slot, dtype }] = i.outputs;
+  const buffers = sourcesOf(i).flatMap(slotsOf);
+  const [label, batch, epilogue] = [i.root as string, g.batch * g.groups, i.body];
+  emitProduct(
+    { label, batch, rows, columns, depth, groups: g.groups, factors, dtype, slot, epilogue, buffers },
+    to,
+  );
+}
+
+const area = ([height, width]: Pair): number => height * width;
 
 const conv: Emitter = (i, to) => {
   const [x, w] = sourcesOf(i);
-  const [y] = i.outputs;
-  const g = geometry(x.shape, w.shape, y.shape, i.params);
-  emitProduct(
-    {
-      label: 'conv',
-      batch: g.batch * g.groups,
-      rows: g.images * g.output[0] * g.output[1],
-      columns: g.filters,
-      depth: g.kernel[0] * g.kernel[1] * g.channels,
-      groups: g.groups,
-      factors: (shader) => ({ a: windows(shader, x, g), b: weights(shader, w, g) }),
-      dtype: y.dtype,
-      slot: y.slot,
-      epilogue: i.body,
-      buffers: [x, w].flatMap(slotsOf),
-    },
-    to,
-  );
+  const g = geometry(x.shape, w.shape, i.outputs[0].shape, i.params);
+  const depth = area(g.kernel) * g.channels;
+  emitConvolution(i, to, g, [g.images * area(g.output), g.filters, depth], (shader) => ({
+    a: gathered(shader, x, 'depth', windows(g), g),
+    b: filtersOf(shader, w, depth, g),
+  }));
 };
 
 const convGradInput: Emitter = (i, to) => {
   const [dy, w] = sourcesOf(i);
-  const [x] = i.outputs;
-  const g = geometry(x.shape, w.shape, dy.shape, i.params);
-  emitProduct(
-    {
-      label: 'convGradInput',
-      batch: g.batch * g.groups,
-      rows: g.images * g.input[0] * g.input[1],
-      columns: g.channels,
-      depth: g.kernel[0] * g.kernel[1] * g.filters,
-      groups: g.groups,
-      factors: (shader) => ({ a: reached(shader, dy, g), b: transposedWeights(shader, w, g) }),
-      dtype: x.dtype,
-      slot: x.slot,
-      epilogue: i.body,
-      buffers: [dy, w].flatMap(slotsOf),
-    },
-    to,
-  );
+  const g = geometry(i.outputs[0].shape, w.shape, dy.shape, i.params);
+  const depth = area(g.kernel) * g.filters;
+  emitConvolution(i, to, g, [g.images * area(g.input), g.channels, depth], (shader) => ({
+    a: gathered(shader, dy, 'depth', reached(g), g),
+    b: transposedWeights(shader, w, g),
+  }));
 };
 
 const convGradWeight: Emitter = (i, to) => {
   const [x, dy] = sourcesOf(i);
-  const [w] = i.outputs;
-  const g = geometry(x.shape, w.shape, dy.shape, i.params);
-  emitProduct(
-    {
-      label: 'convGradWeight',
-      batch: g.batch * g.groups,
-      rows: g.kernel[0] * g.kernel[1] * g.channels,
-      columns: g.filters,
-      depth: g.images * g.output[0] * g.output[1],
-      groups: g.groups,
-      factors: (shader) => ({ a: windowsTransposed(shader, x, g), b: pixels(shader, dy, g) }),
-      dtype: w.dtype,
-      slot: w.slot,
-      epilogue: i.body,
-      buffers: [x, dy].flatMap(slotsOf),
-    },
-    to,
-  );
+  const g = geometry(x.shape, i.outputs[0].shape, dy.shape, i.params);
+  const depth = g.images * area(g.output);
+  emitConvolution(i, to, g, [area(g.kernel) * g.channels, g.filters, depth], (shader) => ({
+    a: gathered(shader, x, 'outer', windows(g), g),
+    b: filtersOf(shader, dy, depth, g),
+  }));
 };
 
 export const convEmitters = { conv, convGradInput, convGradWeight } satisfies Record<string, Emitter>;
