@@ -1,7 +1,7 @@
-// The WebGPU backend: programs become WGSL once and are replayed. Sources are made into pipelines asynchronously and in
-// parallel while JavaScript goes on; a run that comes before they are ready waits its turn in the queue, and so does
-// whatever follows it. A replay is one compute pass in one submission; small programs (single operations, in eager work)
-// that follow each other within one turn of JavaScript share a submission. Nothing of Node is loaded here.
+// The WebGPU backend: programs become WGSL once and are replayed. Pipelines compile while JavaScript goes on
+// (pipelines.ts); a run that comes before they are ready waits its turn in the queue, and so does whatever follows it. A
+// replay is one compute pass in one submission; small programs (single operations, in eager work) that follow each other
+// within one turn of JavaScript share a submission. Nothing of Node is loaded here.
 
 import type { Backend, Ceilings, DeviceBuffer, Executable, KernelTime } from '../engine/backend.ts';
 import { allocate, bytesOf, type DType, type TypedArray } from '../engine/dtype.ts';
@@ -16,6 +16,7 @@ import { Clock } from './clock.ts';
 import { describe, requestAdapter, requestDevice, traitsOf } from './device.ts';
 import { lower } from './lower.ts';
 import type { Lowering, Traits } from './lowering.ts';
+import { Pipelines } from './pipelines.ts';
 import { OrderedQueue } from './queue.ts';
 import { type Binding, type Kernel, MAX_GROUPS } from './shader.ts';
 import { type TuningOption, tuningFor } from './tuning.ts';
@@ -110,15 +111,14 @@ class WebGpu implements WebGpuBackend {
   readonly #queue = new OrderedQueue();
   readonly #storage: BufferPool;
   readonly #staging: BufferPool;
-  readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
-  readonly #layouts = new Map<string, { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
+  readonly #pipelines: Pipelines;
   readonly #executables = new Set<GpuExecutable>();
   readonly #live = new Set<GpuBuffer>();
   #liveBytes = 0;
   #encoder: GPUCommandEncoder | null = null;
   #pending = 0;
   #clock: Clock | null = null;
-  #counters = { dispatches: 0, submits: 0, pipelines: 0, bindGroups: 0 };
+  #counters = { dispatches: 0, submits: 0, bindGroups: 0 };
   #failure: LetheError | null = null;
   /** The last failure that was want of memory. */
   #shortage: LetheError | null = null;
@@ -142,6 +142,7 @@ class WebGpu implements WebGpuBackend {
       bindingBytes: traits.bindingBytes,
       bufferBytes: device.limits.maxBufferSize,
     };
+    this.#pipelines = new Pipelines(device);
     const { storage, copySource, copyTarget, mapRead } = USAGE;
     const full = (bytes: number): void => this.#full(bytes);
     this.#storage = new BufferPool(device, storage | copySource | copyTarget, 'lethe', KEPT_BYTES, full);
@@ -166,7 +167,8 @@ class WebGpu implements WebGpuBackend {
   }
   counters(): Counters {
     const [a, b] = [this.#storage.held, this.#staging.held];
-    return { ...this.#counters, buffers: a.buffers + b.buffers, bytes: a.bytes + b.bytes };
+    const { made: pipelines } = this.#pipelines;
+    return { ...this.#counters, pipelines, buffers: a.buffers + b.buffers, bytes: a.bytes + b.bytes };
   }
   memory(): { buffers: number; bytes: number } {
     return { buffers: this.#live.size, bytes: this.#liveBytes };
@@ -265,7 +267,7 @@ class WebGpu implements WebGpuBackend {
     this.#open();
     const { program } = lowering;
     const executable = new GpuExecutable(this, program, lowering, planArena(lowering));
-    executable.ready = Promise.all(lowering.kernels.map((k) => this.#pipeline(k))).then(
+    executable.ready = Promise.all(lowering.kernels.map((k) => this.#pipelines.of(k))).then(
       (pipelines) => {
         executable.pipelines = pipelines;
       },
@@ -364,7 +366,7 @@ class WebGpu implements WebGpuBackend {
     if (known) return known.group;
     const group = this.device.createBindGroup({
       label: k.label,
-      layout: this.#layout(k).group,
+      layout: this.#pipelines.layoutOf(k).group,
       entries: k.bindings.map((b, i) => ({
         binding: i,
         resource: { buffer: buffers[i], ...bytesBound(e, b) },
@@ -373,49 +375,6 @@ class WebGpu implements WebGpuBackend {
     this.#counters.bindGroups++;
     if (before.unshift({ group, buffers }) > KEPT_GROUPS) before.pop();
     return group;
-  }
-  #layout(k: Kernel): { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout } {
-    const key = k.bindings.map((b) => (b.write ? 'w' : 'r')).join('');
-    let layout = this.#layouts.get(key);
-    if (layout === undefined) {
-      const group = this.device.createBindGroupLayout({
-        entries: k.bindings.map(({ write }, binding) => ({
-          binding,
-          visibility: COMPUTE,
-          buffer: { type: write ? 'storage' : 'read-only-storage' },
-        })),
-      });
-      layout = { group, pipeline: this.device.createPipelineLayout({ bindGroupLayouts: [group] }) };
-      this.#layouts.set(key, layout);
-    }
-    return layout;
-  }
-  #pipeline(k: Kernel): Promise<GPUComputePipeline> {
-    let pipeline = this.#pipelines.get(k.source);
-    if (pipeline === undefined) {
-      pipeline = this.#compile(k);
-      this.#pipelines.set(k.source, pipeline);
-      this.#counters.pipelines++;
-    }
-    return pipeline;
-  }
-  /** Fails with what the shader compiler says, not with its consequences. */
-  async #compile(k: Kernel): Promise<GPUComputePipeline> {
-    this.device.pushErrorScope('validation');
-    const module = this.device.createShaderModule({ label: k.label, code: k.source });
-    const invalid = this.device.popErrorScope();
-    const pipeline = this.device.createComputePipelineAsync({
-      label: k.label,
-      layout: this.#layout(k).pipeline,
-      compute: { module, entryPoint: 'main' },
-    });
-    pipeline.catch(() => {});
-    const error = await invalid;
-    if (error)
-      throw new Error(
-        `${k.label}: the driver refuses a kernel, a fault in Lethe or in the driver; device 'cpu' does without both: ${error.message}`,
-      );
-    return pipeline;
   }
 
   // ---- profiling -----------------------------------------------------------------------------------------------------
@@ -477,7 +436,6 @@ class WebGpu implements WebGpuBackend {
     this.#liveBytes = 0;
     this.#executables.clear();
     this.#pipelines.clear();
-    this.#layouts.clear();
     this.#storage.clear();
     this.#staging.clear();
     this.device.removeEventListener('uncapturederror', this.#onError);
@@ -539,9 +497,6 @@ const packed = (data: TypedArray): Uint16Array => {
   halves.set(toHalves(data));
   return halves;
 };
-
-/** GPUShaderStage.COMPUTE. */
-const COMPUTE = 4;
 
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
 const deviceError = (what: string, cause?: unknown): LetheError =>

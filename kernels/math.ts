@@ -102,14 +102,21 @@ fn split(x: f32) -> Split {
   let y = select(logOf(1f + x), near, x > -0.29f && x < 0.41f);
   return select(y, x, x == 0f || isNan(x));
 }`,
-  // (e^2a - 1) / (e^2a + 1) with a = |x|, of e^2a - 1 alone; beyond 20 it is 1.
+  // x p(x^2) / q(x^2), fitted to the least largest relative error on [0, 9.01], 2.1e-8 before rounding; beyond, it is 1.
   tanhOf: `fn tanhOf(x: f32) -> f32 {
-  let a = min(abs(x), 20f);
-  let e = exponential(a + a);
-  let s = powerOfTwo(e.n);
-  let m = e.p * s + (s - 1f);
-  let y = bitcast<f32>(bitcast<u32>(m / (m + 2f)) | (bitcast<u32>(x) & 0x80000000u));
-  return select(y, x, isNan(x));
+  let a = clamp(x, -9.01f, 9.01f);
+  let u = a * a;
+  var p = 1.3336922949e-8f;
+  p = p * u + 2.0596333018e-5f;
+  p = p * u + 3.4948148632e-3f;
+  p = p * u + 1.3380374877e-1f;
+  p = p * u + 1f;
+  var q = 7.7693151388e-7f;
+  q = q * u + 3.2843693082e-4f;
+  q = q * u + 2.5874041476e-2f;
+  q = q * u + 4.6713690300e-1f;
+  q = q * u + 1f;
+  return select(clamp(a * p / q, -1f, 1f), x, isNan(x));
 }`,
   sigmoidOf: `fn sigmoidOf(x: f32) -> f32 {
   let e = expOf(-abs(x));
