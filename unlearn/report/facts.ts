@@ -84,6 +84,8 @@ function indexOf(value: unknown, classes: readonly string[]): number | null {
 
 /** What was forgotten in a few words, for the title. */
 function describe(spec: Bag, classes: readonly string[], classIndex: number | null): string {
+  // A person may be a whole class of the data set.
+  if (spec.person !== undefined) return `person “${String(spec.person)}”`;
   if (spec.class !== undefined || spec.kind === 'class') {
     const name = classIndex !== null ? className(classes, classIndex) : String(spec.class ?? '?');
     return `class “${name}”`;
@@ -92,7 +94,6 @@ function describe(spec: Bag, classes: readonly string[], classIndex: number | nu
     const within = spec.withinClass === undefined ? '' : ` of class “${String(spec.withinClass)}”`;
     return `a random ${Number((100 * spec.ratio).toPrecision(3))} % of the training data${within}`;
   }
-  if (spec.person !== undefined) return `person “${String(spec.person)}”`;
   if (Array.isArray(spec.files)) return `${spec.files.length.toLocaleString('en-US')} named files`;
   if (Array.isArray(spec.ids)) return `${spec.ids.length.toLocaleString('en-US')} chosen samples`;
   return `the chosen data`;

@@ -228,6 +228,13 @@ describe('the page', () => {
     const text = renderReport({ ...results, environment: {}, recipe: { forget: { class: 4 } } });
     expect(text).toContain('Forgetting class “4”');
   });
+
+  it('calls a person a person, a whole class of pictures too', () => {
+    const results = saved(fixture('class', [0]));
+    const forget = { spec: { person: 's5' }, kind: 'class', classIndex: 4 };
+    const text = renderReport({ ...results, environment: { forget }, recipe: { forget: { person: 's5' } } });
+    expect(text).toContain('Forgetting person “s5”');
+  });
 });
 
 describe('text exports', () => {
