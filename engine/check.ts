@@ -12,7 +12,7 @@ import { createReferenceBackend } from './reference.ts';
 import { withBackend } from './runtime.ts';
 import { type Concrete, scope, Tensor } from './tensor.ts';
 import { bind } from './trace.ts';
-import { asTensor, type Fn, grad, jvp, vjp } from './transforms/autodiff.ts';
+import { asTensor, expectArray, type Fn, grad, jvp, vjp } from './transforms/autodiff.ts';
 import { flatten, type Leaf, unflatten } from './tree.ts';
 
 export interface GradientOptions {
@@ -60,6 +60,7 @@ export async function checkGradients(
   args: readonly Leaf[],
   { order = 1, tolerance = 1e-6, epsilon = 1e-5, key = 0 }: GradientOptions = {},
 ): Promise<GradientReport> {
+  expectArray('checkGradients', 'the arguments', args);
   const { leaves, def } = flatten<Leaf>(args);
   for (const x of leaves)
     if (x instanceof Tensor && !isConcrete(x))

@@ -4,7 +4,8 @@
 
 import { roundHalf } from './half.ts';
 
-export type DType = 'float16' | 'float32' | 'float64' | 'int32' | 'uint32' | 'bool';
+export const DTYPES = ['float16', 'float32', 'float64', 'int32', 'uint32', 'bool'] as const;
+export type DType = (typeof DTYPES)[number];
 export type TypedArray = Float32Array | Float64Array | Int32Array | Uint32Array;
 export type Shape = readonly number[];
 

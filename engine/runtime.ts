@@ -2,7 +2,7 @@
 // instruction each, compiled once per signature), and what is known about memory.
 
 import type { Backend, DeviceBuffer, Executable } from './backend.ts';
-import { type Aval, bytesOf, type DType, type Shape, type TypedArray } from './dtype.ts';
+import { type Aval, bytesOf, DTYPES, type DType, type Shape, type TypedArray } from './dtype.ts';
 import { check, LetheError } from './error.ts';
 import { type Graph, Var } from './graph/graph.ts';
 import { lower, type ResultSource } from './graph/lower.ts';
@@ -31,6 +31,11 @@ const OTHERS: Partial<Record<DType, string>> = {
 };
 /** @throws 'dtype' with the devices that have it, where this one does not. */
 export function checkSupport(backend: Backend, dtype: DType): void {
+  check(
+    DTYPES.includes(dtype),
+    'dtype',
+    () => `dtype is ${JSON.stringify(dtype)}, expected one of ${DTYPES.join(', ')}`,
+  );
   check(
     backend.supports(dtype),
     'dtype',

@@ -54,6 +54,30 @@ export abstract class Tensor implements Aval {
   }
 }
 
+/**
+ * Throws 'value' unless every operand of `op` is a tensor. JavaScript callers have no compiler to tell them, and a shape
+ * read from something else would fail with words that name neither the operation nor the operand.
+ */
+export function expectTensors(op: string, ...operands: readonly unknown[]): void {
+  operands.forEach((x, i) => {
+    if (!(x instanceof Tensor))
+      throw new LetheError('value', `${op}: operand ${i + 1} is ${describe(x)}, expected a tensor`);
+  });
+}
+/** What a wrong argument is, in a few words. */
+export const describe = (x: unknown): string =>
+  x === null || x === undefined || typeof x === 'number' || typeof x === 'boolean'
+    ? String(x)
+    : typeof x === 'string'
+      ? `'${x}'`
+      : x instanceof Promise
+        ? 'a Promise (await it first)'
+        : Array.isArray(x)
+          ? 'an array'
+          : typeof x === 'object'
+            ? 'an object'
+            : `a ${typeof x}`;
+
 export type NestedArray = number | boolean | NestedArray[];
 
 function nest(data: TypedArray, shape: Shape, asBool: boolean): NestedArray {

@@ -5,7 +5,7 @@
 
 import { LetheError } from './error.ts';
 import type { Primitive } from './primitives/types.ts';
-import type { Tensor } from './tensor.ts';
+import { expectTensors, Tensor } from './tensor.ts';
 
 export interface Trace {
   readonly level: number;
@@ -76,6 +76,7 @@ export function bind<P extends object>(
 ): Tensor[] {
   let top: Trace | null = staging;
   for (const x of operands) {
+    if (!(x instanceof Tensor)) expectTensors(primitive.name, ...operands);
     const t = x.trace;
     if (t === null) continue;
     if (!t.active)

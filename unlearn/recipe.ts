@@ -45,8 +45,7 @@ export function parseRecipe(text: string, source = 'recipe', overrides: readonly
     more.length === 0 ? '' : ` (and ${more.length} more ${more.length === 1 ? 'problem' : 'problems'})`;
   const from = set.find((o) => o.path.every((key, i) => String((first.at ?? first.path)[i]) === key));
   const place = from ? `--set ${from.text}` : `${source}${lineOf(doc, lines, first.at ?? first.path)}`;
-  const where = first.path.length > 0 ? `${first.path.join('.')}: ` : '';
-  throw wrong(`${place}: ${where}${first.message}${rest}`);
+  throw wrong(`${place}: ${told(first)}${rest}`);
 }
 
 /** Checks a recipe given as a plain object, such as one read back from results.json. Same errors as parseRecipe. */
@@ -54,8 +53,11 @@ export function checkRecipe(value: unknown, source = 'recipe'): Recipe {
   const problems: Problem[] = [];
   const recipe = complete(structuredClone(value), problems);
   if (recipe) return recipe;
-  throw wrong(`${source}: ${problems[0].path.join('.')}: ${problems[0].message}`);
+  throw wrong(`${source}: ${told(problems[0])}`);
 }
+
+const told = ({ path, message }: Problem): string =>
+  path.length > 0 ? `${path.join('.')}: ${message}` : message;
 
 /** A method named and configured outside a recipe, completed and checked the same way. */
 export function methodEntry(
@@ -67,7 +69,7 @@ export function methodEntry(
     throw wrong(`method: no method "${name}"${hint(name, Object.keys(methodOptions))}`);
   const problems: Problem[] = [];
   const entry = completeMethod({ name, options }, train, ['options'], problems);
-  if (problems.length > 0) throw wrong(`${problems[0].path.join('.')}: ${problems[0].message}`);
+  if (problems.length > 0) throw wrong(told(problems[0]));
   return entry;
 }
 

@@ -5,7 +5,7 @@
 
 import { type DType, type Shape, showShape, sizeOf, type TypedArray } from '../dtype.ts';
 import { check, LetheError } from '../error.ts';
-import { Tensor } from '../tensor.ts';
+import { describe, Tensor } from '../tensor.ts';
 import { decode, encode, STORED, type Stored, storedFor } from './codec.ts';
 import { type Json, parseHeader } from './header.ts';
 
@@ -78,6 +78,12 @@ function placeOf(name: string, info: Json): Place {
  * keys, unknown types, sizes that do not match, overlapping tensors, holes between them or bytes after them.
  */
 export function loadSafetensors(source: Uint8Array | ArrayBuffer): Safetensors {
+  check(
+    source instanceof Uint8Array || source instanceof ArrayBuffer,
+    'value',
+    () =>
+      `loadSafetensors: expected the bytes of a file (a Uint8Array or ArrayBuffer), got ${describe(source)}`,
+  );
   const bytes =
     source instanceof Uint8Array
       ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
@@ -138,6 +144,12 @@ export async function saveSafetensors(
   const parts = await Promise.all(
     Object.entries(tensors).map(async ([name, t]) => {
       check(name !== '__metadata__', 'value', () => 'safetensors: __metadata__ cannot name a tensor');
+      check(
+        t instanceof Tensor || (ArrayBuffer.isView(t?.data) && Array.isArray(t.shape)),
+        'value',
+        () =>
+          `safetensors: ${quote(name)} is ${describe(t)}, expected a tensor or { data, shape, dtype }; io.toPyTorch names the tensors of a model`,
+      );
       const data = t instanceof Tensor ? await t.data() : t.data;
       check(
         data.length === sizeOf(t.shape),

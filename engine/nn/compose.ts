@@ -3,9 +3,10 @@
 // params are the names PyTorch gives the same modules.
 
 import type { DType, Shape } from '../dtype.ts';
+import { check, LetheError } from '../error.ts';
 import { split } from '../random.ts';
 import { floatType } from '../runtime.ts';
-import type { Tensor } from '../tensor.ts';
+import { describe, type Tensor } from '../tensor.ts';
 import { evalShape, ShapeOf } from '../transforms/shape.ts';
 import { flatten, type Tree } from '../tree.ts';
 import type { ApplyOptions, Layer, Variables } from './types.ts';
@@ -31,6 +32,24 @@ export function outputShape(
 
 const isEmpty = (tree: Tree<Tensor>): boolean => flatten(tree).leaves.length === 0;
 
+/** An error that says in which layer it arose, as a path in params: 'layer1.0.conv1: conv2d: needs images ...'. */
+class LayerError extends LetheError {
+  constructor(
+    readonly path: string,
+    readonly inner: LetheError,
+  ) {
+    super(inner.kind, `${path}: ${inner.message}`, { cause: inner });
+  }
+}
+function inChild<R>(name: string, f: () => R): R {
+  try {
+    return f();
+  } catch (error) {
+    if (error instanceof LayerError) throw new LayerError(`${name}.${error.path}`, error.inner);
+    throw error instanceof LetheError ? new LayerError(name, error) : error;
+  }
+}
+
 /** Puts the children's trees in an array or under their names. */
 function gather(list: boolean, names: readonly string[], trees: readonly Tree<Tensor>[]): Tree<Tensor> {
   if (list) return trees.map((t) => t ?? {});
@@ -46,6 +65,13 @@ export function sequential(children: Children, name = 'sequential'): Layer {
   const entries = Object.entries(children as Record<string, Layer | undefined>).filter(
     (e): e is [string, Layer] => e[1] !== undefined,
   );
+  for (const [child, layer] of entries)
+    check(
+      typeof layer?.init === 'function' && typeof layer.apply === 'function',
+      'value',
+      () =>
+        `${name}: child ${child} is ${describe(layer)}, expected a layer${typeof layer === 'function' ? '; call the function that makes it' : ''}`,
+    );
   const names = entries.map(([n]) => n);
   const layers = entries.map(([, l]) => l);
   const drawing = layers.filter((l) => l.random).length;
@@ -57,9 +83,11 @@ export function sequential(children: Children, name = 'sequential'): Layer {
       const keys = layers.length > 0 ? split(key, layers.length) : [];
       let shape = inputShape;
       const made = layers.map((layer, i) => {
-        const variables = layer.init(keys[i], shape);
-        if (i < layers.length - 1) shape = outputShape(layer, variables, shape);
-        return variables;
+        return inChild(names[i], () => {
+          const variables = layer.init(keys[i], shape);
+          if (i < layers.length - 1) shape = outputShape(layer, variables, shape);
+          return variables;
+        });
       });
       return {
         params: gather(
@@ -84,10 +112,9 @@ export function sequential(children: Children, name = 'sequential'): Layer {
           params: (params as Slots | null)?.[names[i]] ?? {},
           state: (state as Slots | null)?.[names[i]] ?? {},
         };
-        const result = layer.apply(variables, output, {
-          ...options,
-          key: layer.random ? keys[drawn++] : undefined,
-        });
+        const result = inChild(names[i], () =>
+          layer.apply(variables, output, { ...options, key: layer.random ? keys[drawn++] : undefined }),
+        );
         output = result.output;
         return result.state;
       });
@@ -118,7 +145,7 @@ export function residual(
       const [k1, k2] = split(key, 2);
       const a = path.init(k1, shape);
       if (!shortcut) return a;
-      const b = shortcut.init(k2, shape);
+      const b = inChild(shortcutName, () => shortcut.init(k2, shape));
       return { params: join(a.params, b.params), state: join(a.state, b.state) };
     },
     apply: (variables, x, options = {}) => {
@@ -129,7 +156,9 @@ export function residual(
         params: (variables.params as Slots)[shortcutName] ?? {},
         state: (variables.state as Slots | null)?.[shortcutName] ?? {},
       };
-      const b = shortcut.apply(own, x, keys ? { ...options, key: keys[1] } : options);
+      const b = inChild(shortcutName, () =>
+        shortcut.apply(own, x, keys ? { ...options, key: keys[1] } : options),
+      );
       return { output: activation(a.output.add(b.output)), state: join(a.state, b.state) };
     },
   };

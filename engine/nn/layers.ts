@@ -4,6 +4,7 @@
 import { tensor } from '../create.ts';
 import { isFloat, type Shape, showShape, sizeOf } from '../dtype.ts';
 import { check } from '../error.ts';
+import { pair } from '../ops/common.ts';
 import * as ops from '../ops/index.ts';
 import { bernoulli, split } from '../random.ts';
 import { floatType } from '../runtime.ts';
@@ -86,7 +87,10 @@ export function conv2d(filters: number, options: ConvLayerOptions = {}): Layer {
         'value',
         () => `conv2d: ${shape[3]} channels and ${filters} filters do not divide into ${groups} groups`,
       );
-      return { params: weights(key, [...ops.pair(size), shape[3] / groups, filters], options), state: {} };
+      return {
+        params: weights(key, [...pair('conv2d', 'size', size), shape[3] / groups, filters], options),
+        state: {},
+      };
     },
     apply: ({ params, state }, x) => {
       const { weight, bias } = params as Weights;

@@ -2,8 +2,9 @@
 // that a path in params is the name in a state dict (see docs/models.md for every list). All take images [N, H, W, C] of
 // any size their pools allow, and give logits [N, classes].
 
+import { check } from '../error.ts';
 import * as ops from '../ops/index.ts';
-import { scope } from '../tensor.ts';
+import { describe, scope } from '../tensor.ts';
 import { residual, sequential } from './compose.ts';
 import { kaimingNormal } from './init.ts';
 import {
@@ -94,6 +95,11 @@ export function allCnn({
   width = 'half',
   ...options
 }: ModelOptions & { width?: 'half' | 'full' }): Classifier {
+  check(
+    width === 'half' || width === 'full',
+    'value',
+    () => `allCnn: width is ${describe(width)}, expected 'half' or 'full'`,
+  );
   const [a, b] = width === 'full' ? [96, 192] : [48, 96];
   const block = (filters: number, stride = 1, size = 3): Layer =>
     sequential([

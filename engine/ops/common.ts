@@ -5,12 +5,23 @@ import { check } from '../error.ts';
 import * as e from '../primitives/elementwise.ts';
 import * as m from '../primitives/movement.ts';
 import { floatType } from '../runtime.ts';
-import { Concrete, Tensor } from '../tensor.ts';
+import { Concrete, describe, expectTensors, Tensor } from '../tensor.ts';
 
 /** A tensor, or a number that adapts to the tensor beside it. */
 export type TensorLike = Tensor | number | boolean;
 export type Axis = number | readonly number[];
+/** One number for both, or [vertical, horizontal]. */
 export type Pair = number | readonly [number, number];
+export function pair(op: string, what: string, x: Pair, least = 1): readonly [number, number] {
+  const both = typeof x === 'number' ? ([x, x] as const) : x;
+  check(
+    Array.isArray(both) && both.length === 2 && both.every((n) => Number.isInteger(n) && n >= least),
+    'value',
+    () =>
+      `${op}: ${what} is ${JSON.stringify(x)}, expected a whole number from ${least} or two of them, [vertical, horizontal]`,
+  );
+  return both;
+}
 
 /** A no-op must still give the caller a tensor of its own. */
 export const fresh = (y: Tensor, ...xs: readonly Tensor[]): Tensor =>
@@ -53,6 +64,13 @@ export const widest = (types: readonly DType[]): DType =>
  * become integers in arithmetic.
  */
 export function promote(op: string, operands: readonly TensorLike[], arithmetic: boolean): Tensor[] {
+  operands.forEach((x, i) => {
+    check(
+      x instanceof Tensor || typeof x === 'number' || typeof x === 'boolean',
+      'value',
+      () => `${op}: operand ${i + 1} is ${describe(x)}, expected a tensor or a number`,
+    );
+  });
   const tensors = operands.filter((x): x is Tensor => x instanceof Tensor);
   check(tensors.length > 0, 'value', () => `${op}: at least one operand must be a tensor`);
   let dtype = widest(tensors.map((x) => x.dtype));
@@ -68,16 +86,19 @@ export const toFloat = (x: Tensor): Tensor => (isFloat(x.dtype) ? x : e.convert(
 
 /** f of floats; for float16 computed in float32 throughout and rounded once, at the end. */
 export const inFloat32 =
-  (f: (x: Tensor) => Tensor) =>
+  (op: string, f: (x: Tensor) => Tensor) =>
   (of: Tensor): Tensor => {
+    expectTensors(op, of);
     const x = toFloat(of);
     return x.dtype === 'float16' ? e.convert(f(e.convert(x, 'float32')), 'float16') : f(x);
   };
 
 export const unary =
-  (f: (x: Tensor) => Tensor, floatOnly = false) =>
-  (x: Tensor): Tensor =>
-    f(floatOnly ? toFloat(x) : x);
+  (op: string, f: (x: Tensor) => Tensor, floatOnly = false) =>
+  (x: Tensor): Tensor => {
+    expectTensors(op, x);
+    return f(floatOnly ? toFloat(x) : x);
+  };
 export const binary =
   (op: string, f: (a: Tensor, b: Tensor) => Tensor, arithmetic = true) =>
   (a: TensorLike, b: TensorLike): Tensor => {
@@ -90,14 +111,42 @@ export function normaliseAxis(op: string, axis: number, rank: number): number {
   check(
     Number.isInteger(a) && a >= 0 && a < rank,
     'shape',
-    () => `${op}: axis ${axis} does not exist; the operand has ${rank} axes`,
+    () =>
+      `${op}: axis ${typeof axis === 'number' ? axis : describe(axis)} does not exist; the operand has ${rank} axes`,
   );
   return a;
 }
+export function axisOf(op: string, x: Tensor, axis: number): number {
+  expectTensors(op, x);
+  return normaliseAxis(op, axis, x.ndim);
+}
 export function axesOf(op: string, x: Tensor, axis: Axis | undefined): number[] {
+  expectTensors(op, x);
+  check(
+    axis === undefined || typeof axis === 'number' || Array.isArray(axis),
+    'value',
+    () => `${op}: axis is ${describe(axis)}, expected a number, a list of numbers, or nothing for all axes`,
+  );
   if (axis === undefined) return x.shape.map((_, i) => i);
   const list = (typeof axis === 'number' ? [axis] : [...axis]).map((a) => normaliseAxis(op, a, x.ndim));
   const sorted = [...new Set(list)].sort((a, b) => a - b);
   check(sorted.length === list.length, 'value', () => `${op}: axes [${list.join(', ')}] name one axis twice`);
   return sorted;
 }
+
+/** y, which is x reduced over `axes`, with these axes as ones again if they are to be kept. */
+export const restoreAxes = (y: Tensor, x: Tensor, axes: readonly number[], keepDims: boolean): Tensor =>
+  keepDims
+    ? m.reshape(
+        y,
+        x.shape.map((d, i) => (axes.includes(i) ? 1 : d)),
+      )
+    : y;
+export const reduction =
+  (op: string, f: (x: Tensor, axes: readonly number[]) => Tensor) =>
+  (x: Tensor, axis?: Axis, keepDims = false): Tensor => {
+    expectTensors(op, x);
+    const y = x.dtype === 'bool' ? e.convert(x, 'int32') : x;
+    const axes = axesOf(op, y, axis);
+    return restoreAxes(f(y, axes), y, axes, keepDims);
+  };

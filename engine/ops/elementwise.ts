@@ -3,7 +3,7 @@
 import type { DType } from '../dtype.ts';
 import * as e from '../primitives/elementwise.ts';
 import { floatType } from '../runtime.ts';
-import { Tensor } from '../tensor.ts';
+import { expectTensors, Tensor } from '../tensor.ts';
 import {
   asFull,
   binary,
@@ -30,7 +30,7 @@ export const lessEqual = binary('lessEqual', e.lessEqual);
 export const greaterEqual = binary('greaterEqual', (a, b) => e.lessEqual(b, a));
 export const logicalAnd = binary('logicalAnd', e.and, false);
 export const logicalOr = binary('logicalOr', e.or, false);
-export const logicalNot = unary(e.not);
+export const logicalNot = unary('logicalNot', e.not);
 
 /** a to the power b. Small whole-number exponents become products, so that negative bases and zero have derivatives. */
 export function pow(a: TensorLike, b: TensorLike): Tensor {
@@ -50,36 +50,40 @@ export function pow(a: TensorLike, b: TensorLike): Tensor {
   return e.pow(toFloat(x), toFloat(y));
 }
 
-export const neg = unary(e.neg);
-export const abs = unary(e.abs);
-export const sign = unary(e.sign);
-export const floor = unary(e.floor, true);
-export const exp = unary(e.exp, true);
-export const log = unary(e.log, true);
-export const log1p = unary(e.log1p, true);
-export const expm1 = unary(e.expm1, true);
-export const sqrt = unary(e.sqrt, true);
-export const rsqrt = unary(e.rsqrt, true);
-export const tanh = unary(e.tanh, true);
-export const sigmoid = unary(e.sigmoid, true);
-export const erf = unary(e.erf, true);
-export const sin = unary(e.sin, true);
-export const cos = unary(e.cos, true);
+export const neg = unary('neg', e.neg);
+export const abs = unary('abs', e.abs);
+export const sign = unary('sign', e.sign);
+export const floor = unary('floor', e.floor, true);
+export const exp = unary('exp', e.exp, true);
+export const log = unary('log', e.log, true);
+export const log1p = unary('log1p', e.log1p, true);
+export const expm1 = unary('expm1', e.expm1, true);
+export const sqrt = unary('sqrt', e.sqrt, true);
+export const rsqrt = unary('rsqrt', e.rsqrt, true);
+export const tanh = unary('tanh', e.tanh, true);
+export const sigmoid = unary('sigmoid', e.sigmoid, true);
+export const erf = unary('erf', e.erf, true);
+export const sin = unary('sin', e.sin, true);
+export const cos = unary('cos', e.cos, true);
 /** max(x, 0); derivative 0 at 0. */
-export const relu = unary(e.relu);
+export const relu = unary('relu', e.relu);
 /** x * sigmoid(x). */
-export const silu = unary((x) => e.mul(x, e.sigmoid(x)), true);
+export const silu = unary('silu', (x) => e.mul(x, e.sigmoid(x)), true);
 /** x * Phi(x) with the exact normal distribution function (Hendrycks and Gimpel 2016), not the tanh approximation. */
-export const gelu = unary((x) => mul(mul(x, 0.5), add(e.erf(mul(x, Math.SQRT1_2)), 1)), true);
+export const gelu = unary('gelu', (x) => mul(mul(x, 0.5), add(e.erf(mul(x, Math.SQRT1_2)), 1)), true);
 /** log(1 + exp(x)), without overflow. */
-export const softplus = unary((x) => e.add(e.relu(x), e.log1p(e.exp(e.neg(e.abs(x))))), true);
-export const square = unary((x) => e.mul(x, x));
+export const softplus = unary('softplus', (x) => e.add(e.relu(x), e.log1p(e.exp(e.neg(e.abs(x))))), true);
+export const square = unary('square', (x) => e.mul(x, x));
 
 /** The nearest value in [low, high]; derivative 1 inside, 0 outside. */
-export const clip = (x: Tensor, low: TensorLike, high: TensorLike): Tensor => minimum(maximum(x, low), high);
+export const clip = (x: Tensor, low: TensorLike, high: TensorLike): Tensor => {
+  const [a, b, c] = promote('clip', [x, low, high], true);
+  return e.minimum(e.maximum(a, b), c);
+};
 
 /** Elements of a where the condition (bool, or nonzero) holds, of b elsewhere. All three broadcast. */
 export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
+  expectTensors('where', condition);
   if (!(a instanceof Tensor) && !(b instanceof Tensor)) {
     const whole = [a, b].every((v) => typeof v !== 'number' || Number.isInteger(v));
     return where(
@@ -94,4 +98,7 @@ export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
 }
 
 /** Changes the element type; floats to integers truncate, anything to bool is x != 0. */
-export const astype = (x: Tensor, dtype: DType): Tensor => fresh(e.convert(x, dtype), x);
+export const astype = (x: Tensor, dtype: DType): Tensor => {
+  expectTensors('astype', x);
+  return fresh(e.convert(x, dtype), x);
+};

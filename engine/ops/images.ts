@@ -1,15 +1,15 @@
 // Convolution, pooling and resizing of images [N, H, W, C].
 
 import { showAval } from '../dtype.ts';
-import { check, LetheError } from '../error.ts';
+import { check } from '../error.ts';
 import * as c from '../primitives/conv.ts';
 import * as e from '../primitives/elementwise.ts';
 import * as g from '../primitives/gather.ts';
 import * as m from '../primitives/movement.ts';
 import * as pl from '../primitives/pool.ts';
 import { upload } from '../runtime.ts';
-import type { Tensor } from '../tensor.ts';
-import type { Pair } from './common.ts';
+import { describe, expectTensors, type Tensor } from '../tensor.ts';
+import { type Pair, pair } from './common.ts';
 import { div, mul } from './elementwise.ts';
 import { mean } from './reduce.ts';
 
@@ -25,20 +25,18 @@ export interface ConvOptions {
   dilation?: Pair;
   groups?: number;
 }
-export const pair = (x: Pair): readonly [number, number] => (typeof x === 'number' ? [x, x] : x);
+
+type Sides = readonly [readonly [number, number], readonly [number, number]];
 
 function paddingOf(
+  op: string,
   padding: Padding,
   image: readonly number[],
   window: readonly number[],
   stride: readonly number[],
   dilation: readonly number[],
-) {
-  if (padding === 'valid')
-    return [
-      [0, 0],
-      [0, 0],
-    ] as const;
+): Sides {
+  if (padding === 'valid') return paddingOf(op, 0, image, window, stride, dilation);
   if (padding === 'same') {
     const one = (i: number): readonly [number, number] => {
       const total = Math.max(
@@ -47,20 +45,39 @@ function paddingOf(
       );
       return [Math.floor(total / 2), Math.ceil(total / 2)];
     };
-    return [one(0), one(1)] as const;
+    return [one(0), one(1)];
   }
-  if (typeof padding === 'string')
-    throw new LetheError('value', `padding is '${padding}', expected 'same', 'valid' or numbers`);
-  if (typeof padding === 'number')
-    return [
-      [padding, padding],
-      [padding, padding],
-    ] as const;
-  const [a, b] = padding;
-  return [typeof a === 'number' ? [a, a] : a, typeof b === 'number' ? [b, b] : b] as readonly [
-    readonly [number, number],
-    readonly [number, number],
-  ];
+  const both = typeof padding === 'number' ? [padding, padding] : padding;
+  const sides = Array.isArray(both) ? both.map((p) => (typeof p === 'number' ? [p, p] : p)) : [];
+  check(
+    sides.length === 2 &&
+      sides.every((p) => Array.isArray(p) && p.length === 2 && p.every((n) => Number.isInteger(n) && n >= 0)),
+    'value',
+    () =>
+      `${op}: padding is ${JSON.stringify(padding)}, expected 'same', 'valid', a whole number, [vertical, horizontal] or [[top, bottom], [left, right]]`,
+  );
+  return sides as unknown as Sides;
+}
+
+/** A window that no place in the image can hold would give an empty result: a mistake, unless the image itself is empty. */
+function checkFit(
+  op: string,
+  x: Tensor,
+  window: readonly number[],
+  dilation: readonly number[],
+  padding: Sides,
+): void {
+  for (const i of [0, 1]) {
+    const extent = (window[i] - 1) * dilation[i] + 1;
+    const size = x.shape[i + 1];
+    const [before, after] = padding[i];
+    check(
+      size === 0 || size + before + after >= extent,
+      'shape',
+      () =>
+        `${op}: a window ${extent} ${i === 0 ? 'high' : 'wide'} does not fit images ${showAval(x)} with padding ${before} and ${after}`,
+    );
+  }
 }
 
 /** Cross-correlation of images [N, H, W, C] with weights [kh, kw, C / groups, O]: [N, OH, OW, O]. */
@@ -69,14 +86,16 @@ export function conv2d(
   w: Tensor,
   { stride = 1, padding = 'valid', dilation = 1, groups = 1 }: ConvOptions = {},
 ): Tensor {
+  expectTensors('conv2d', x, w);
   check(
-    x.ndim === 4 && w.ndim === 4,
+    x.ndim === 4 && w.ndim === 4 && x.shape[3] === w.shape[2] * groups && w.shape[3] % groups === 0,
     'shape',
     () =>
-      `conv2d: needs images [N, H, W, C] and weights [kh, kw, C / groups, O], got ${showAval(x)} and ${showAval(w)}`,
+      `conv2d: needs images [N, H, W, C] and weights [kh, kw, C / groups, O], got ${showAval(x)} and ${showAval(w)} with groups ${groups}`,
   );
-  const [s, d] = [pair(stride), pair(dilation)];
-  const p = paddingOf(padding, x.shape.slice(1, 3), w.shape.slice(0, 2), s, d);
+  const [s, d] = [pair('conv2d', 'stride', stride), pair('conv2d', 'dilation', dilation)];
+  const p = paddingOf('conv2d', padding, x.shape.slice(1, 3), w.shape.slice(0, 2), s, d);
+  checkFit('conv2d', x, w.shape, d, p);
   const y = c.conv(m.reshape(x, [1, ...x.shape]), m.reshape(w, [1, ...w.shape]), {
     stride: s,
     padding: p,
@@ -102,21 +121,24 @@ export function convTranspose2d(
     outputPadding = 0,
   }: ConvOptions & { outputPadding?: Pair } = {},
 ): Tensor {
+  expectTensors('convTranspose2d', x, w);
   check(
-    x.ndim === 4 && w.ndim === 4,
+    x.ndim === 4 && w.ndim === 4 && x.shape[3] === w.shape[3] && x.shape[3] % groups === 0,
     'shape',
     () =>
-      `convTranspose2d: needs images [N, H, W, C] and weights [kh, kw, O / groups, C], got ${showAval(x)} and ${showAval(w)}`,
+      `convTranspose2d: needs images [N, H, W, C] and weights [kh, kw, O / groups, C], got ${showAval(x)} and ${showAval(w)} with groups ${groups}`,
   );
-  const [s, d, extra] = [pair(stride), pair(dilation), pair(outputPadding)];
+  const op = 'convTranspose2d';
+  const [s, d] = [pair(op, 'stride', stride), pair(op, 'dilation', dilation)];
+  const extra = pair(op, 'outputPadding', outputPadding, 0);
   const [h, v] = [x.shape[1], x.shape[2]];
-  let p: ReturnType<typeof paddingOf>;
+  let p: Sides;
   let size: readonly [number, number];
   if (padding === 'same') {
     size = [h * s[0], v * s[1]];
-    p = paddingOf('same', size, w.shape.slice(0, 2), s, d);
+    p = paddingOf(op, 'same', size, w.shape.slice(0, 2), s, d);
   } else {
-    p = paddingOf(padding, [h, v], w.shape.slice(0, 2), s, d);
+    p = paddingOf(op, padding, [h, v], w.shape.slice(0, 2), s, d);
     const one = (n: number, i: 0 | 1): number =>
       (n - 1) * s[i] + d[i] * (w.shape[i] - 1) + 1 - p[i][0] - p[i][1] + extra[i];
     size = [one(h, 0), one(v, 1)];
@@ -137,14 +159,19 @@ export interface PoolOptions {
   stride?: Pair;
   padding?: Padding;
 }
-function poolParams(
-  op: string,
-  x: Tensor,
-  { size, stride = size, padding = 'valid' }: PoolOptions,
-): pl.PoolParams {
+function poolParams(op: string, x: Tensor, options: PoolOptions): pl.PoolParams {
+  expectTensors(op, x);
+  check(
+    options?.size !== undefined,
+    'value',
+    () => `${op}: needs the window as { size: 2 } or { size: [height, width] }, got ${describe(options)}`,
+  );
+  const { size, stride = size, padding = 'valid' } = options;
   check(x.ndim === 4, 'shape', () => `${op}: needs images [N, H, W, C], got ${showAval(x)}`);
-  const [n, s] = [pair(size), pair(stride)];
-  return { size: n, stride: s, padding: paddingOf(padding, x.shape.slice(1, 3), n, s, [1, 1]) };
+  const [n, s] = [pair(op, 'size', size), pair(op, 'stride', stride)];
+  const p = paddingOf(op, padding, x.shape.slice(1, 3), n, s, [1, 1]);
+  checkFit(op, x, n, [1, 1], p);
+  return { size: n, stride: s, padding: p };
 }
 /** Largest element of each window; padding never wins, NaN does. */
 export const maxPool2d = (x: Tensor, options: PoolOptions): Tensor =>
@@ -160,8 +187,15 @@ export function avgPool2d(x: Tensor, options: PoolOptions): Tensor {
 /** Mean over all pixels: [N, H, W, C] -> [N, C]. */
 export const globalAvgPool = (x: Tensor): Tensor => mean(x, [1, 2]);
 /** Nearest-neighbour resize of [N, H, W, C] to [height, width]; source pixel floor(i * H / height). */
-export function resizeNearest(x: Tensor, [height, width]: readonly [number, number]): Tensor {
+export function resizeNearest(x: Tensor, size: readonly [number, number]): Tensor {
+  expectTensors('resizeNearest', x);
   check(x.ndim === 4, 'shape', () => `resizeNearest: needs images [N, H, W, C], got ${showAval(x)}`);
+  check(
+    Array.isArray(size) && size.length === 2 && size.every((n) => Number.isInteger(n) && n > 0),
+    'value',
+    () => `resizeNearest: needs a size [height, width] of positive integers, got ${JSON.stringify(size)}`,
+  );
+  const [height, width] = size;
   const [n, h, w, ch] = x.shape;
   if (height % h === 0 && width % w === 0) {
     const [a, b] = [height / h, width / w];

@@ -33,7 +33,7 @@ const operations = {
   ...images,
   ...normalise,
 };
-const FUNCTIONS_ONLY = ['concat', 'stack', 'einsum', 'pair'] as const;
+const FUNCTIONS_ONLY = ['concat', 'stack', 'einsum'] as const;
 
 type AsMethod<F> = F extends (first: infer _First, ...rest: infer Rest) => infer Result
   ? (...rest: Rest) => Result

@@ -1,27 +1,49 @@
 // Reading and adding at computed positions.
 
-import type { DType } from '../dtype.ts';
+import { type DType, showAval } from '../dtype.ts';
+import { check } from '../error.ts';
 import * as e from '../primitives/elementwise.ts';
 import * as g from '../primitives/gather.ts';
 import * as m from '../primitives/movement.ts';
 import { floatType } from '../runtime.ts';
-import type { Tensor } from '../tensor.ts';
-import { normaliseAxis } from './common.ts';
+import { describe, expectTensors, type Tensor } from '../tensor.ts';
+import { axisOf } from './common.ts';
 import { add } from './elementwise.ts';
 
+function positions(op: string, x: Tensor, indices: Tensor, ...more: readonly Tensor[]): void {
+  expectTensors(op, x, indices, ...more);
+  check(
+    indices.dtype === 'int32',
+    'dtype',
+    () =>
+      `${op}: indices must be int32, got ${showAval(indices)}; make them with tensor(list, { dtype: 'int32' })`,
+  );
+}
+
 /** Slices of x at int32 positions along an axis: x.shape[:axis] + indices.shape + x.shape[axis+1:]. Out of range: NaN (0 for integers). */
-export const take = (x: Tensor, indices: Tensor, axis = 0): Tensor =>
-  g.gather(x, indices, normaliseAxis('take', axis, x.ndim));
+export const take = (x: Tensor, indices: Tensor, axis = 0): Tensor => {
+  positions('take', x, indices);
+  return g.gather(x, indices, axisOf('take', x, axis));
+};
 /** One element of x for each index, at the index's own position off the axis. */
-export const takeAlongAxis = (x: Tensor, indices: Tensor, axis = -1): Tensor =>
-  g.gatherAlong(x, indices, normaliseAxis('takeAlongAxis', axis, x.ndim));
+export const takeAlongAxis = (x: Tensor, indices: Tensor, axis = -1): Tensor => {
+  positions('takeAlongAxis', x, indices);
+  return g.gatherAlong(x, indices, axisOf('takeAlongAxis', x, axis));
+};
 /** x with updates added at int32 positions along an axis (default 0); updates have the shape take(x, indices, axis) has. */
 export const scatterAdd = (x: Tensor, indices: Tensor, updates: Tensor, axis = 0): Tensor => {
-  const a = normaliseAxis('scatterAdd', axis, x.ndim);
+  positions('scatterAdd', x, indices, updates);
+  const a = axisOf('scatterAdd', x, axis);
   return add(x, g.scatter(updates, indices, a, x.shape[a]));
 };
 /** Rows of the unit matrix: indices.shape + [classes]. An index out of range gives a row of zeros. */
 export function oneHot(indices: Tensor, classes: number, dtype: DType = floatType()): Tensor {
+  expectTensors('oneHot', indices);
+  check(
+    Number.isInteger(classes) && classes >= 0,
+    'value',
+    () => `oneHot: the number of classes must be a whole number, got ${describe(classes)}`,
+  );
   const shape = [...indices.shape, classes];
   return e.convert(
     e.equal(

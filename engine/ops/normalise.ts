@@ -7,23 +7,24 @@ import * as g from '../primitives/gather.ts';
 import * as m from '../primitives/movement.ts';
 import * as r from '../primitives/reduce.ts';
 import { sameShape } from '../primitives/rules.ts';
-import type { Tensor } from '../tensor.ts';
+import { describe, expectTensors, type Tensor } from '../tensor.ts';
 import { stopGradient } from '../transforms/autodiff.ts';
-import { inFloat32, normaliseAxis, type TensorLike } from './common.ts';
+import { axisOf, binary, inFloat32, restoreAxes, type TensorLike } from './common.ts';
 import { add, mul, square, sub, where } from './elementwise.ts';
 import { matmul } from './products.ts';
-import { keep, mean, sum } from './reduce.ts';
+import { mean, sum } from './reduce.ts';
 
-export const softmax = (of: Tensor, axis = -1): Tensor => inFloat32((x) => softmaxOf(x, axis))(of);
+export const softmax = (of: Tensor, axis = -1): Tensor => inFloat32('softmax', (x) => softmaxOf(x, axis))(of);
 function softmaxOf(x: Tensor, axis: number): Tensor {
-  const axes = [normaliseAxis('softmax', axis, x.ndim)];
+  const axes = [axisOf('softmax', x, axis)];
   const top = stopGradient(r.max(x, axes)) as Tensor;
   const ex = e.exp(e.sub(x, r.spread(top, x.shape, axes)));
   return e.div(ex, r.spread(r.sum(ex, axes), x.shape, axes));
 }
-export const logSoftmax = (of: Tensor, axis = -1): Tensor => inFloat32((x) => logSoftmaxOf(x, axis))(of);
+export const logSoftmax = (of: Tensor, axis = -1): Tensor =>
+  inFloat32('logSoftmax', (x) => logSoftmaxOf(x, axis))(of);
 function logSoftmaxOf(x: Tensor, axis: number): Tensor {
-  const axes = [normaliseAxis('logSoftmax', axis, x.ndim)];
+  const axes = [axisOf('logSoftmax', x, axis)];
   const centred = e.sub(x, r.spread(stopGradient(r.max(x, axes)) as Tensor, x.shape, axes));
   return e.sub(centred, r.spread(e.log(r.sum(e.exp(centred), axes)), x.shape, axes));
 }
@@ -53,14 +54,20 @@ function normaliseWith(
 }
 /** Normalises over the last axis (or the last `axes` axes); scale and shift have the normalised shape. */
 export function layerNorm(x: Tensor, { axes = 1, ...options }: NormOptions & { axes?: number } = {}): Tensor {
+  expectTensors('layerNorm', x);
   const over = x.shape.map((_, i) => i).slice(-axes);
-  const [mu, v] = r.moments(x, over).map((y) => keep(y, x, over, true));
+  const [mu, v] = r.moments(x, over).map((y) => restoreAxes(y, x, over, true));
   return normaliseWith(x, mu, v, options);
 }
 /** Normalises each image over its pixels and each group of channels. x is [N, ..., C]. */
 export function groupNorm(x: Tensor, groups: number, { scale, shift, epsilon }: NormOptions = {}): Tensor {
+  expectTensors('groupNorm', x);
   const ch = x.shape.at(-1) as number;
-  check(ch % groups === 0, 'shape', () => `groupNorm: ${ch} channels do not divide into ${groups} groups`);
+  check(
+    typeof groups === 'number' && ch % groups === 0,
+    'shape',
+    () => `groupNorm: groups is ${describe(groups)}, expected a divisor of the ${ch} channels`,
+  );
   const pixels = sizeOf(x.shape.slice(1, -1));
   const split4 = m.reshape(x, [x.shape[0], pixels, groups, ch / groups]);
   const [mu, v] = r.moments(split4, [1, 3]).map((y) => m.reshape(y, [x.shape[0], 1, groups, 1]));
@@ -84,6 +91,7 @@ export function batchNorm(
   mean: Tensor;
   variance: Tensor;
 } {
+  expectTensors('batchNorm', x);
   const axes = x.shape.map((_, i) => i).slice(0, -1);
   const [mu, v] = givenMean && givenVariance ? [givenMean, givenVariance] : r.moments(x, axes);
   return { output: normaliseWith(x, mu, v, options), mean: mu, variance: v };
@@ -95,6 +103,7 @@ export function attention(
   v: Tensor,
   { mask, scale }: { mask?: Tensor; scale?: number } = {},
 ): Tensor {
+  expectTensors('attention', q, k, v);
   const scores = mul(matmul(q, k, { transposeB: true }), scale ?? 1 / Math.sqrt(q.shape.at(-1) as number));
   return matmul(softmax(mask ? where(mask, scores, -1e30) : scores), v);
 }
@@ -110,6 +119,7 @@ const reduceLoss = (loss: Tensor, how: LossOptions['reduction'] = 'mean'): Tenso
  * averaged over the batch unless told otherwise. A label out of range gives NaN.
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, { reduction: how }: LossOptions = {}): Tensor {
+  expectTensors('crossEntropy', logits, labels);
   const logp = logSoftmax(logits);
   if (isFloat(labels.dtype)) {
     check(
@@ -133,6 +143,7 @@ export function crossEntropy(logits: Tensor, labels: Tensor, { reduction: how }:
   );
   return reduceLoss(e.neg(m.reshape(picked, labels.shape)), how);
 }
+const difference = binary('mse', e.sub);
 /** Mean squared error over all elements. */
 export const mse = (prediction: Tensor, target: TensorLike, { reduction: how }: LossOptions = {}): Tensor =>
-  reduceLoss(square(sub(prediction, target)), how);
+  reduceLoss(square(difference(prediction, target)), how);

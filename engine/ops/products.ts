@@ -6,7 +6,7 @@ import { dot as dotPrimitive } from '../primitives/dot.ts';
 import * as e from '../primitives/elementwise.ts';
 import * as m from '../primitives/movement.ts';
 import * as r from '../primitives/reduce.ts';
-import type { Tensor } from '../tensor.ts';
+import { expectTensors, type Tensor } from '../tensor.ts';
 import { broadcastShapes, expand, fresh, widest } from './common.ts';
 import { mul } from './elementwise.ts';
 
@@ -15,6 +15,7 @@ import { mul } from './elementwise.ts';
  * stand the other way round, [..., columns, inner]; neither the product nor its derivatives then copy b.
  */
 export function matmul(a: Tensor, b: Tensor, { transposeB = false }: { transposeB?: boolean } = {}): Tensor {
+  expectTensors('matmul', a, b);
   check(
     a.ndim > 0 && b.ndim > 0,
     'shape',
@@ -58,14 +59,17 @@ function promoteTypes(a: Tensor, b: Tensor): [Tensor, Tensor] {
   return [e.convert(a, dtype), e.convert(b, dtype)];
 }
 /** Inner product over the last axis of a and the last but one (or only) axis of b; for vectors and matrices, matmul. */
-export const dot = (a: Tensor, b: Tensor): Tensor =>
-  a.ndim === 0 || b.ndim === 0 ? mul(a, b) : matmul(a, b);
+export const dot = (a: Tensor, b: Tensor): Tensor => {
+  expectTensors('dot', a, b);
+  return a.ndim === 0 || b.ndim === 0 ? mul(a, b) : matmul(a, b);
+};
 
 /**
  * Einstein summation of one or more operands: 'bij,bjk->bik'. Letters that appear in one operand only and not in the
  * result are summed; without '->' the result has the letters that appear once, in alphabetical order.
  */
 export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor {
+  expectTensors('einsum', ...operands);
   const [left, right] = equation.replaceAll(' ', '').split('->');
   const terms = left.split(',');
   check(

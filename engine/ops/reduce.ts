@@ -7,66 +7,51 @@ import * as m from '../primitives/movement.ts';
 import * as r from '../primitives/reduce.ts';
 import { cumsum as cumsumPrimitive } from '../primitives/scan.ts';
 import { sort as sortPrimitive } from '../primitives/sort.ts';
-import type { Tensor } from '../tensor.ts';
+import { expectTensors, type Tensor } from '../tensor.ts';
 import { stopGradient } from '../transforms/autodiff.ts';
-import { type Axis, axesOf, inFloat32, normaliseAxis, toFloat } from './common.ts';
+import { type Axis, axesOf, axisOf, inFloat32, reduction, restoreAxes, toFloat } from './common.ts';
 import { abs, less, where } from './elementwise.ts';
 import { slice } from './shape.ts';
-
-export const keep = (y: Tensor, x: Tensor, axes: readonly number[], keepDims: boolean): Tensor =>
-  keepDims
-    ? m.reshape(
-        y,
-        x.shape.map((d, i) => (axes.includes(i) ? 1 : d)),
-      )
-    : y;
-export const reduction =
-  (op: string, f: (x: Tensor, axes: readonly number[]) => Tensor) =>
-  (x: Tensor, axis?: Axis, keepDims = false): Tensor => {
-    const y = x.dtype === 'bool' ? e.convert(x, 'int32') : x;
-    const axes = axesOf(op, y, axis);
-    return keep(f(y, axes), y, axes, keepDims);
-  };
 
 export const sum = reduction('sum', r.sum);
 /** Largest element; NaN if there is one. Tied elements share the derivative. */
 export const max = reduction('max', r.max);
 export const min = reduction('min', r.min);
 export const mean = reduction('mean', (x, axes) =>
-  inFloat32((f) => {
+  inFloat32('mean', (f) => {
     const y = r.sum(f, axes);
     return e.mul(y, e.fillLike(y, 1 / r.countOf(f.shape, axes)));
   })(x),
 );
 /** Biased variance: the mean squared distance from the mean. */
 export const variance = reduction('variance', (x, axes) =>
-  axes.length === 0 ? e.fillLike(toFloat(x), 0) : inFloat32((f) => r.moments(f, axes)[1])(x),
+  axes.length === 0 ? e.fillLike(toFloat(x), 0) : inFloat32('variance', (f) => r.moments(f, axes)[1])(x),
 );
 /** Position of the largest element along `axis` (default the last), int32; the first of equals. */
-export const argmax = (x: Tensor, axis = -1): Tensor => r.argmax(x, normaliseAxis('argmax', axis, x.ndim));
-export const argmin = (x: Tensor, axis = -1): Tensor => r.argmin(x, normaliseAxis('argmin', axis, x.ndim));
+export const argmax = (x: Tensor, axis = -1): Tensor => r.argmax(x, axisOf('argmax', x, axis));
+export const argmin = (x: Tensor, axis = -1): Tensor => r.argmin(x, axisOf('argmin', x, axis));
 /** log(sum(exp(x))) without overflow. */
 export const logsumexp = (of: Tensor, axis?: Axis, keepDims = false): Tensor =>
-  inFloat32((x) => logsumexpOf(x, axis, keepDims))(of);
+  inFloat32('logsumexp', (x) => logsumexpOf(x, axis, keepDims))(of);
 function logsumexpOf(x: Tensor, axis: Axis | undefined, keepDims: boolean): Tensor {
   const axes = axesOf('logsumexp', x, axis);
   const top = stopGradient(r.max(x, axes)) as Tensor;
   // An infinite maximum must not meet itself in a subtraction.
   const shift = where(less(abs(top), Infinity), top, 0);
   const total = e.add(e.log(r.sum(e.exp(e.sub(x, r.spread(shift, x.shape, axes))), axes)), shift);
-  return keep(total, x, axes, keepDims);
+  return restoreAxes(total, x, axes, keepDims);
 }
 /** Inclusive running sum along an axis (default the last). */
-export const cumsum = (x: Tensor, axis = -1): Tensor =>
-  cumsumPrimitive(x, normaliseAxis('cumsum', axis, x.ndim));
+export const cumsum = (x: Tensor, axis = -1): Tensor => cumsumPrimitive(x, axisOf('cumsum', x, axis));
 /** Ascending along an axis (default the last): values and the int32 positions they came from. Stable, NaN last. */
 export function sort(x: Tensor, axis = -1): { values: Tensor; indices: Tensor } {
-  const a = normaliseAxis('sort', axis, x.ndim);
+  const a = axisOf('sort', x, axis);
   const [values, indices] = sortPrimitive(m.moveAxis(x, a, x.ndim - 1));
   return { values: m.moveAxis(values, x.ndim - 1, a), indices: m.moveAxis(indices, x.ndim - 1, a) };
 }
 /** The k largest along the last axis, largest first, with their positions. */
 export function topK(x: Tensor, k: number): { values: Tensor; indices: Tensor } {
+  expectTensors('topK', x);
   const n = x.shape[x.ndim - 1];
   check(
     Number.isInteger(k) && k >= 0 && k <= n,

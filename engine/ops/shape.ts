@@ -4,12 +4,14 @@ import { type Shape, showAval, showShape, sizeOf } from '../dtype.ts';
 import { check } from '../error.ts';
 import * as e from '../primitives/elementwise.ts';
 import * as m from '../primitives/movement.ts';
-import { sameShape } from '../primitives/rules.ts';
-import type { Tensor } from '../tensor.ts';
-import { type Axis, axesOf, broadcastShapes, expand, fresh, normaliseAxis } from './common.ts';
+import { expectShape, sameShape } from '../primitives/rules.ts';
+import { describe, expectTensors, type Tensor } from '../tensor.ts';
+import { type Axis, axesOf, axisOf, broadcastShapes, expand, fresh, normaliseAxis } from './common.ts';
 
 /** The same elements in another shape; one size may be -1. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
+  expectTensors('reshape', x);
+  expectShape('reshape', shape);
   const unknown = shape.filter((d) => d === -1).length;
   check(unknown <= 1, 'shape', () => `reshape: ${showShape(shape)} leaves more than one size open`);
   const known = sizeOf(shape.filter((d) => d !== -1));
@@ -22,15 +24,15 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return fresh(m.reshape(x, full), x);
 }
 /** Axes in a new order; without one, reversed. */
-export const transpose = (x: Tensor, perm?: readonly number[]): Tensor =>
-  fresh(
-    m.transpose(
-      x,
-      perm?.map((p) => normaliseAxis('transpose', p, x.ndim)) ?? x.shape.map((_, i) => x.ndim - 1 - i),
-    ),
-    x,
-  );
+export function transpose(x: Tensor, perm?: readonly number[]): Tensor {
+  expectTensors('transpose', x);
+  if (perm !== undefined) expectShape('transpose', perm);
+  const order = perm?.map((p) => axisOf('transpose', x, p)) ?? x.shape.map((_, i) => x.ndim - 1 - i);
+  return fresh(m.transpose(x, order), x);
+}
 export const broadcastTo = (x: Tensor, shape: Shape): Tensor => {
+  expectTensors('broadcastTo', x);
+  expectShape('broadcastTo', shape);
   check(
     sameShape(broadcastShapes('broadcastTo', x.shape, shape), shape),
     'shape',
@@ -38,13 +40,24 @@ export const broadcastTo = (x: Tensor, shape: Shape): Tensor => {
   );
   return fresh(expand(x, shape), x);
 };
+function expectList(op: string, xs: readonly Tensor[]): void {
+  check(Array.isArray(xs) && xs.length > 0, 'value', () => `${op}: needs a list of at least one tensor`);
+  expectTensors(op, ...xs);
+}
+/** Joins tensors along an axis they have; their other sizes are equal. */
 export function concat(xs: readonly Tensor[], axis = 0): Tensor {
-  check(xs.length > 0, 'value', () => 'concat: needs at least one tensor');
+  expectList('concat', xs);
   return m.concat(xs, normaliseAxis('concat', axis, xs[0].ndim));
 }
 /** Joins tensors of one shape along a new axis. */
 export function stack(xs: readonly Tensor[], axis = 0): Tensor {
-  check(xs.length > 0, 'value', () => 'stack: needs at least one tensor');
+  expectList('stack', xs);
+  for (const x of xs)
+    check(
+      sameShape(x.shape, xs[0].shape),
+      'shape',
+      () => `stack: ${showAval(x)} has another shape than ${showAval(xs[0])}`,
+    );
   const a = normaliseAxis('stack', axis, xs[0].ndim + 1);
   return m.concat(
     xs.map((x) => m.reshape(x, x.shape.toSpliced(a, 0, 1))),
@@ -53,8 +66,11 @@ export function stack(xs: readonly Tensor[], axis = 0): Tensor {
 }
 /** Cuts an axis into equal parts (a number) or into parts of the given sizes. */
 export function split(x: Tensor, parts: number | readonly number[], axis = 0): Tensor[] {
-  const a = normaliseAxis('split', axis, x.ndim);
-  const sizes = typeof parts === 'number' ? new Array<number>(parts).fill(x.shape[a] / parts) : parts;
+  const a = axisOf('split', x, axis);
+  const equal = (n: number) =>
+    Number.isInteger(n) && n > 0 ? new Array<number>(n).fill(x.shape[a] / n) : [x.shape[a] / n];
+  const sizes = typeof parts === 'number' ? equal(parts) : parts;
+  expectShape('split', sizes);
   check(
     sizes.reduce((s, v) => s + v, 0) === x.shape[a] && sizes.every(Number.isInteger),
     'shape',
@@ -78,6 +94,8 @@ export function slice(
   size: readonly number[],
   strides?: readonly number[],
 ): Tensor {
+  expectTensors('slice', x);
+  for (const list of [begin, size, strides ?? []]) expectShape('slice', list);
   check(
     begin.length === x.ndim && size.length === x.ndim,
     'shape',
@@ -90,10 +108,12 @@ export function slice(
 }
 /** Adds `[before, after]` elements of `value` (default 0) to each axis. */
 export function pad(x: Tensor, widths: readonly (readonly [number, number])[], value = 0): Tensor {
+  expectTensors('pad', x);
   check(
-    widths.length === x.ndim,
+    Array.isArray(widths) && widths.length === x.ndim && widths.every(Array.isArray),
     'shape',
-    () => `pad: needs one [before, after] for each axis of ${showAval(x)}, got ${widths.length}`,
+    () =>
+      `pad: needs one [before, after] for each axis of ${showAval(x)}, got ${JSON.stringify(widths) ?? describe(widths)}`,
   );
   const go = (y: Tensor) =>
     m.pad(
@@ -107,7 +127,9 @@ export function pad(x: Tensor, widths: readonly (readonly [number, number])[], v
   return e.select(e.equal(inside, e.fillLike(inside, 1)), go(x), e.fillLike(inside, value));
 }
 export const flip = (x: Tensor, axis?: Axis): Tensor => fresh(m.flip(x, axesOf('flip', x, axis)), x);
+/** Without its axes of size 1, or without those of them that are named. */
 export const squeeze = (x: Tensor, axis?: Axis): Tensor => {
+  expectTensors('squeeze', x);
   const axes =
     axis === undefined ? x.shape.flatMap((d, i) => (d === 1 ? [i] : [])) : axesOf('squeeze', x, axis);
   return reshape(
@@ -115,6 +137,12 @@ export const squeeze = (x: Tensor, axis?: Axis): Tensor => {
     x.shape.filter((d, i) => !axes.includes(i) || d !== 1),
   );
 };
-export const expandDims = (x: Tensor, axis: number): Tensor =>
-  reshape(x, x.shape.toSpliced(normaliseAxis('expandDims', axis, x.ndim + 1), 0, 1));
-export const flatten = (x: Tensor): Tensor => reshape(x, [x.size]);
+/** With a new axis of size 1 at `axis` of the result. */
+export const expandDims = (x: Tensor, axis: number): Tensor => {
+  expectTensors('expandDims', x);
+  return reshape(x, x.shape.toSpliced(normaliseAxis('expandDims', axis, x.ndim + 1), 0, 1));
+};
+export const flatten = (x: Tensor): Tensor => {
+  expectTensors('flatten', x);
+  return reshape(x, [x.size]);
+};

@@ -5,10 +5,10 @@
 import type { DType } from '../dtype.ts';
 import { allocate, isFloat, type Shape, showAval, sizeOf } from '../dtype.ts';
 import { check } from '../error.ts';
-import type { Tensor } from '../tensor.ts';
+import { describe, Tensor } from '../tensor.ts';
 import { bind } from '../trace.ts';
 import { logUnit, philox4x32, sinCosTwoPi } from './random-math.ts';
-import { aval } from './rules.ts';
+import { aval, checkShape } from './rules.ts';
 import type { Primitive } from './types.ts';
 
 export interface RandomParams {
@@ -44,6 +44,7 @@ const randomPrimitive: Primitive<RandomParams> = {
       'dtype',
       () => `random: ${distribution} cannot be ${dtype}`,
     );
+    checkShape('random', shape);
     return [aval([...key.shape.slice(0, -1), ...shape], dtype)];
   },
   jvp: 'constant',
@@ -86,4 +87,11 @@ const randomPrimitive: Primitive<RandomParams> = {
 };
 
 export const randomPrimitives = { random: randomPrimitive };
-export const random = (key: Tensor, params: RandomParams): Tensor => bind(randomPrimitive, [key], params)[0];
+export function random(key: Tensor, params: RandomParams): Tensor {
+  check(
+    key instanceof Tensor,
+    'value',
+    () => `random: the key is ${describe(key)}, expected one made by random.key or random.split`,
+  );
+  return bind(randomPrimitive, [key], params)[0];
+}

@@ -13,7 +13,7 @@ import {
   type TypedArray,
 } from '../dtype.ts';
 import { check } from '../error.ts';
-import type { Tensor } from '../tensor.ts';
+import { describe, type Tensor } from '../tensor.ts';
 import { bind } from '../trace.ts';
 import { add } from './elementwise.ts';
 import { broadcast } from './movement.ts';
@@ -23,7 +23,16 @@ export const aval = (shape: Shape, dtype: DType): Aval => ({ shape, dtype });
 export const sameShape = (a: Shape, b: Shape): boolean =>
   a.length === b.length && a.every((d, i) => d === b[i]);
 
+/** Sizes or positions come as a list: reshape(x, [2, 3]), not reshape(x, 2, 3). */
+export function expectShape(op: string, shape: Shape): void {
+  check(
+    Array.isArray(shape) && shape.every((d) => typeof d === 'number'),
+    'shape',
+    () => `${op}: expected a list of numbers, got ${describe(shape)}`,
+  );
+}
 export function checkShape(op: string, shape: Shape): void {
+  expectShape(op, shape);
   check(
     shape.every((d) => Number.isInteger(d) && d >= 0),
     'shape',

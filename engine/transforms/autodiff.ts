@@ -7,7 +7,7 @@ import { convert, full, identity } from '../primitives/elementwise.ts';
 import { aval } from '../primitives/rules.ts';
 import type { MaybeZero, Primitive } from '../primitives/types.ts';
 import { floatType } from '../runtime.ts';
-import { Concrete, scope, Tensor } from '../tensor.ts';
+import { Concrete, describe, scope, Tensor } from '../tensor.ts';
 import { bind, depth, withTrace } from '../trace.ts';
 import { flatten, type Leaf, sameStructure, showDef, type TreeDef, unflatten } from '../tree.ts';
 import { JvpTrace } from './jvp.ts';
@@ -39,12 +39,34 @@ export function jvp(
   tangents: readonly unknown[],
   options: { hasAux?: boolean } = {},
 ): Leaf {
+  return jvpNamed('jvp', 'tangent', f, primals, tangents, options);
+}
+
+/** Throws 'value' unless `list` is an array: one entry for each argument of f. */
+export const expectArray = (name: string, what: string, list: unknown): void =>
+  check(
+    Array.isArray(list),
+    'value',
+    () => `${name}: ${what} must be an array with one entry for each argument, got ${describe(list)}`,
+  );
+
+/** jvp in the words of the transformation that was called. */
+function jvpNamed(
+  name: 'jvp' | 'hvp',
+  what: 'tangent' | 'vector',
+  f: Fn,
+  primals: readonly unknown[],
+  tangents: readonly unknown[],
+  options: { hasAux?: boolean } = {},
+): Leaf {
+  expectArray(name, 'primals', primals);
+  expectArray(name, `${what}s`, tangents);
   const p = flatten<Leaf>(primals as Leaf);
   const t = flatten<Leaf>(tangents as Leaf);
   check(
     sameStructure(p.def, t.def),
     'value',
-    () => `jvp: tangents are ${showDef(t.def)}, expected the structure of the primals ${showDef(p.def)}`,
+    () => `${name}: ${what}s are ${showDef(t.def)}, expected the structure of the primals ${showDef(p.def)}`,
   );
   return tidy(() =>
     withTrace(
@@ -53,20 +75,20 @@ export function jvp(
         const duals = p.leaves.map((x, i) => {
           if (!(x instanceof Tensor)) return x;
           if (!isFloat(x.dtype)) return x;
-          const tangent = asTensor(t.leaves[i], 'jvp');
+          const tangent = asTensor(t.leaves[i], name);
           check(
             tangent.dtype === x.dtype &&
               tangent.shape.length === x.shape.length &&
               tangent.shape.every((d, k) => d === x.shape[k]),
             'shape',
-            () => `jvp: tangent ${i} is ${showAval(tangent)}, expected ${showAval(x)}`,
+            () => `${name}: ${what} ${i} is ${showAval(tangent)}, expected ${showAval(x)}`,
           );
           return trace.dual(x, tangent);
         });
         const result = f(...unflatten(p.def, duals));
         const [output, aux] = options.hasAux ? result : [result, undefined];
         const out = flatten<Leaf>(output);
-        const ys = out.leaves.map((y) => asTensor(y, 'jvp'));
+        const ys = out.leaves.map((y) => asTensor(y, name));
         const primal = unflatten(
           out.def,
           ys.map((y) => trace.primal(y)),
@@ -257,9 +279,10 @@ export function grad(f: Fn, options?: number | readonly number[] | GradOptions):
  * Costs about three gradients; the Hessian is never formed.
  */
 export function hvp(f: Fn, primals: readonly Leaf[], vectors: readonly Leaf[]): Leaf {
+  expectArray('hvp', 'primals', primals);
   const argnums = primals.map((_, i) => i);
   return tidy(() => {
-    const [, product] = jvp(grad(f, argnums), primals, vectors);
+    const [, product] = jvpNamed('hvp', 'vector', grad(f, argnums), primals, vectors);
     return primals.length === 1 ? product[0] : product;
   });
 }
