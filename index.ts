@@ -3,6 +3,7 @@
 
 import type { Backend } from './engine/backend.ts';
 import { LetheError } from './engine/error.ts';
+import { settle } from './engine/options.ts';
 import { createReferenceBackend } from './engine/reference.ts';
 import { device, useBackend } from './engine/runtime.ts';
 
@@ -93,11 +94,12 @@ async function best(exact?: boolean): Promise<Backend> {
  * forgotten.
  * @throws LetheError 'device' where the device named is not here, with what is missing.
  */
-export async function init({
-  device: wanted = 'auto',
-  dtype = 'float32',
-  exact,
-}: InitOptions = {}): Promise<{ device: string; info: Backend['info'] }> {
+export async function init(options?: InitOptions): Promise<{ device: string; info: Backend['info'] }> {
+  const {
+    device: wanted,
+    dtype,
+    exact,
+  } = settle('init', options, { device: 'auto', dtype: 'float32', exact: undefined });
   let backend: Backend;
   switch (wanted) {
     case 'reference':

@@ -6,6 +6,7 @@
 import { capturedBy, DoubleWorld, isConcrete } from './double.ts';
 import { type Aval, isFloat, showAval } from './dtype.ts';
 import { LetheError } from './error.ts';
+import { settle } from './options.ts';
 import { add, mul } from './primitives/elementwise.ts';
 import { sum } from './primitives/reduce.ts';
 import { createReferenceBackend } from './reference.ts';
@@ -58,8 +59,14 @@ const DIRECTIONS = 2;
 export async function checkGradients(
   f: Fn,
   args: readonly Leaf[],
-  { order = 1, tolerance = 1e-6, epsilon = 1e-5, key = 0 }: GradientOptions = {},
+  options?: GradientOptions,
 ): Promise<GradientReport> {
+  const { order, tolerance, epsilon, key } = settle('checkGradients', options, {
+    order: 1,
+    tolerance: 1e-6,
+    epsilon: 1e-5,
+    key: 0,
+  });
   expectArray('checkGradients', 'the arguments', args);
   const { leaves, def } = flatten<Leaf>(args);
   for (const x of leaves)

@@ -60,7 +60,10 @@ function fill(out: TypedArray, data: TensorData, shape: readonly number[]): void
 const leafOf = (data: TensorData): TensorData =>
   Array.isArray(data) && data.length > 0 ? leafOf(data[0]) : data;
 
-/** A tensor with a copy of nested arrays, a typed array, or one number. */
+/**
+ * A tensor with a copy of nested arrays, a typed array, or one number. What has a shape and a dtype of its own, such as
+ * another tensor or one out of a file, will do for options.
+ */
 export function tensor(data: TensorData, { shape, dtype }: TensorOptions = {}): Tensor {
   if (ArrayBuffer.isView(data)) {
     const source = data as TypedArray | Uint8Array;

@@ -20,3 +20,17 @@ export class LetheError extends Error {
 export function check(condition: unknown, kind: ErrorKind, message: () => string): asserts condition {
   if (!condition) throw new LetheError(kind, message());
 }
+
+/** What a wrong argument is, in a few words. */
+export const describe = (x: unknown): string =>
+  x === null || x === undefined || typeof x === 'number' || typeof x === 'boolean'
+    ? String(x)
+    : typeof x === 'string'
+      ? `'${x}'`
+      : x instanceof Promise
+        ? 'a Promise (await it first)'
+        : Array.isArray(x)
+          ? 'an array'
+          : typeof x === 'object'
+            ? 'an object'
+            : `a ${typeof x}`;

@@ -6,6 +6,7 @@
 import { full, zeros, zerosLike } from './create.ts';
 import type { DType } from './dtype.ts';
 import { check } from './error.ts';
+import { settle } from './options.ts';
 import type { Rate } from './schedules.ts';
 import type { Tensor } from './tensor.ts';
 import { flatten, type Leaf, map, type Tree, unflatten } from './tree.ts';
@@ -83,12 +84,13 @@ export interface SgdOptions {
   weightDecay?: number;
 }
 /** PyTorch's SGD: velocity = momentum * velocity + gradient (no dampening), parameter -= rate * velocity. */
-export function sgd({
-  learningRate,
-  momentum = 0,
-  nesterov = false,
-  weightDecay = 0,
-}: SgdOptions): Optimiser {
+export function sgd(options: SgdOptions): Optimiser {
+  const { learningRate, momentum, nesterov, weightDecay } = settle('sgd', options, {
+    learningRate: undefined,
+    momentum: 0,
+    nesterov: false,
+    weightDecay: 0,
+  });
   checkRate('sgd', learningRate);
   notNegative('sgd', { momentum, weightDecay });
   check(!nesterov || momentum > 0, 'value', () => 'sgd: nesterov needs a momentum');
@@ -133,11 +135,14 @@ export interface AdamOptions {
   /** adam: L2, part of the gradient. adamw: taken off the parameter directly. Default adam 0, adamw 0.01. */
   weightDecay?: number;
 }
-function adamLike(
-  name: string,
-  decoupled: boolean,
-  { learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0 }: AdamOptions,
-): Optimiser {
+function adamLike(name: string, decoupled: boolean, options: AdamOptions): Optimiser {
+  const { learningRate, beta1, beta2, epsilon, weightDecay } = settle(name, options, {
+    learningRate: undefined,
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-8,
+    weightDecay: decoupled ? 0.01 : 0,
+  });
   checkRate(name, learningRate);
   notNegative(name, { epsilon, weightDecay });
   for (const [k, b] of [
@@ -186,8 +191,7 @@ function adamLike(
 /** Kingma and Ba 2015, with PyTorch's conventions. */
 export const adam = (options: AdamOptions): Optimiser => adamLike('adam', false, options);
 /** Loshchilov and Hutter 2019: decay decoupled from the gradient, multiplied by the rate as in PyTorch. */
-export const adamw = (options: AdamOptions): Optimiser =>
-  adamLike('adamw', true, { weightDecay: 0.01, ...options });
+export const adamw = (options: AdamOptions): Optimiser => adamLike('adamw', true, options);
 
 /** The Euclidean norm of all leaves together, a scalar. */
 export function globalNorm(tree: Params): Tensor {

@@ -4,6 +4,7 @@
 import { full } from './create.ts';
 import { check } from './error.ts';
 import { where } from './ops/index.ts';
+import { settle } from './options.ts';
 import type { Tensor } from './tensor.ts';
 
 export type Schedule = (step: Tensor) => Tensor;
@@ -15,6 +16,12 @@ const positive = (name: string, what: string, value: number): void =>
     Number.isFinite(value) && value > 0,
     'value',
     () => `${name}: ${what} must be positive, got ${value}`,
+  );
+const checkRate = (name: string, rate: number): void =>
+  check(
+    Number.isFinite(rate) && rate >= 0,
+    'value',
+    () => `${name}: learningRate must be a number of at least 0, got ${rate}`,
   );
 /** Half a cosine from `from` at 0 to `to` at 1. */
 const anneal = (from: number, to: number, fraction: Tensor): Tensor =>
@@ -32,23 +39,25 @@ export const constant =
     full([], learningRate, step.dtype);
 
 /** learningRate * gamma^(number of milestones reached). PyTorch's MultiStepLR, with milestones in steps. */
-export const multiStep =
-  ({
-    learningRate,
-    milestones,
-    gamma = 0.1,
-  }: {
-    learningRate: number;
-    milestones: readonly number[];
-    gamma?: number;
-  }): Schedule =>
-  (step) => {
-    const sorted = [...milestones].sort((a, b) => a - b);
-    return sorted.reduce(
+export function multiStep(options: {
+  learningRate: number;
+  milestones: readonly number[];
+  gamma?: number;
+}): Schedule {
+  const { learningRate, milestones, gamma } = settle('multiStep', options, {
+    learningRate: undefined,
+    milestones: undefined,
+    gamma: 0.1,
+  });
+  checkRate('multiStep', learningRate);
+  check(Array.isArray(milestones), 'value', () => 'multiStep: needs milestones, a list of steps');
+  const sorted = [...milestones].sort((a, b) => a - b);
+  return (step) =>
+    sorted.reduce(
       (rate, m, i) => where(step.less(m), rate, learningRate * gamma ** (i + 1)),
       full([], learningRate, step.dtype),
     );
-  };
+}
 
 /** A schedule after `steps` steps of linear warm-up: step k takes (k + 1) / steps of the schedule's first rate. */
 export function warmup(steps: number, then: Schedule): Schedule {
@@ -61,17 +70,19 @@ export function warmup(steps: number, then: Schedule): Schedule {
 }
 
 /** Half a cosine from learningRate to `final` over the steps after `warmup` up to `total`, then `final`. */
-export function cosine({
-  learningRate,
-  total,
-  warmup: warm = 0,
-  final = 0,
-}: {
+export function cosine(options: {
   learningRate: number;
   total: number;
   warmup?: number;
   final?: number;
 }): Schedule {
+  const {
+    learningRate,
+    total,
+    warmup: warm,
+    final,
+  } = settle('cosine', options, { learningRate: undefined, total: undefined, warmup: 0, final: 0 });
+  checkRate('cosine', learningRate);
   check(
     total > warm,
     'value',
@@ -84,19 +95,21 @@ export function cosine({
  * Smith and Topin 2018, as PyTorch's OneCycleLR with its defaults: cosine from learningRate / divide up to learningRate
  * over the first `rise` of `total` steps, then cosine down to learningRate / (divide * finalDivide) at the last.
  */
-export function oneCycle({
-  learningRate,
-  total,
-  rise = 0.3,
-  divide = 25,
-  finalDivide = 1e4,
-}: {
+export function oneCycle(options: {
   learningRate: number;
   total: number;
   rise?: number;
   divide?: number;
   finalDivide?: number;
 }): Schedule {
+  const { learningRate, total, rise, divide, finalDivide } = settle('oneCycle', options, {
+    learningRate: undefined,
+    total: undefined,
+    rise: 0.3,
+    divide: 25,
+    finalDivide: 1e4,
+  });
+  checkRate('oneCycle', learningRate);
   positive('oneCycle', 'total', total);
   const start = learningRate / divide;
   const top = rise * total - 1;

@@ -4,7 +4,7 @@
 
 import type { Backend, DeviceBuffer } from './backend.ts';
 import { type Aval, bytesOf, type DType, type Shape, showAval, sizeOf, type TypedArray } from './dtype.ts';
-import { LetheError } from './error.ts';
+import { describe, LetheError } from './error.ts';
 import type { Trace } from './trace.ts';
 
 export abstract class Tensor implements Aval {
@@ -64,20 +64,6 @@ export function expectTensors(op: string, ...operands: readonly unknown[]): void
       throw new LetheError('value', `${op}: operand ${i + 1} is ${describe(x)}, expected a tensor`);
   });
 }
-/** What a wrong argument is, in a few words. */
-export const describe = (x: unknown): string =>
-  x === null || x === undefined || typeof x === 'number' || typeof x === 'boolean'
-    ? String(x)
-    : typeof x === 'string'
-      ? `'${x}'`
-      : x instanceof Promise
-        ? 'a Promise (await it first)'
-        : Array.isArray(x)
-          ? 'an array'
-          : typeof x === 'object'
-            ? 'an object'
-            : `a ${typeof x}`;
-
 export type NestedArray = number | boolean | NestedArray[];
 
 function nest(data: TypedArray, shape: Shape, asBool: boolean): NestedArray {

@@ -7,6 +7,7 @@ import { tensor } from '../create.ts';
 import { isFloat, type Shape, showShape, sizeOf, stridesOf, type TypedArray } from '../dtype.ts';
 import { check, LetheError } from '../error.ts';
 import type { Model, Variables } from '../nn/types.ts';
+import { settle } from '../options.ts';
 import { key } from '../random.ts';
 import { floatType } from '../runtime.ts';
 import type { Tensor } from '../tensor.ts';
@@ -90,8 +91,9 @@ const torchName = (path: string, part: 'params' | 'state'): string =>
 export async function toPyTorch(
   model: Model,
   { params, state }: Variables,
-  { inputShape }: PyTorchOptions = {},
+  options?: PyTorchOptions,
 ): Promise<Record<string, StoredTensor>> {
+  const { inputShape } = settle('toPyTorch', options, { inputShape: undefined });
   const anatomy = anatomyOf('toPyTorch', model);
   const named = new Map(entries<Tensor>(params));
   const channels = channelsOf('toPyTorch', anatomy, inputShape, (path) => named.get(path)?.shape[3]);
@@ -125,7 +127,8 @@ export async function toPyTorch(
  *
  * @throws 'data' listing what is missing, unexpected or of another shape.
  */
-export function fromPyTorch(model: Model, dict: StateDict, { inputShape }: PyTorchOptions = {}): Variables {
+export function fromPyTorch(model: Model, dict: StateDict, options?: PyTorchOptions): Variables {
+  const { inputShape } = settle('fromPyTorch', options, { inputShape: undefined });
   const anatomy = anatomyOf('fromPyTorch', model);
   const found = new Map(Object.entries(dict));
   if (found.size > 0 && [...found.keys()].every((n) => n.startsWith('module.')))

@@ -4,8 +4,8 @@
 // at most four times the file (bytes widened to int32).
 
 import { type DType, type Shape, showShape, sizeOf, type TypedArray } from '../dtype.ts';
-import { check, LetheError } from '../error.ts';
-import { describe, Tensor } from '../tensor.ts';
+import { check, describe, LetheError } from '../error.ts';
+import { Tensor } from '../tensor.ts';
 import { decode, encode, STORED, type Stored, storedFor } from './codec.ts';
 import { type Json, parseHeader } from './header.ts';
 

@@ -3,10 +3,11 @@
 // params are the names PyTorch gives the same modules.
 
 import type { DType, Shape } from '../dtype.ts';
-import { check, LetheError } from '../error.ts';
+import { check, describe, LetheError } from '../error.ts';
+import { settle } from '../options.ts';
 import { split } from '../random.ts';
 import { floatType } from '../runtime.ts';
-import { describe, type Tensor } from '../tensor.ts';
+import type { Tensor } from '../tensor.ts';
 import { evalShape, ShapeOf } from '../transforms/shape.ts';
 import { flatten, type Tree } from '../tree.ts';
 import type { ApplyOptions, Layer, Variables } from './types.ts';
@@ -49,6 +50,8 @@ function inChild<R>(name: string, f: () => R): R {
     throw error instanceof LetheError ? new LayerError(name, error) : error;
   }
 }
+
+const APPLY = { train: false, key: undefined, frozenStatistics: false };
 
 /** Puts the children's trees in an array or under their names. */
 function gather(list: boolean, names: readonly string[], trees: readonly Tree<Tensor>[]): Tree<Tensor> {
@@ -102,7 +105,8 @@ export function sequential(children: Children, name = 'sequential'): Layer {
         ),
       };
     },
-    apply: ({ params, state }, x, options: ApplyOptions = {}) => {
+    apply: ({ params, state }, x, given?: ApplyOptions) => {
+      const options = settle(name, given, APPLY);
       const { key, train } = options;
       const keys = train && key && drawing > 1 ? split(key, drawing) : key ? [key] : [];
       let output = x;
@@ -129,12 +133,13 @@ export function sequential(children: Children, name = 'sequential'): Layer {
  */
 export function residual(
   main: { readonly [name: string]: Layer | undefined },
-  {
-    shortcut,
-    shortcutName = 'downsample',
-    activation = (x) => x,
-  }: { shortcut?: Layer; shortcutName?: string; activation?: (x: Tensor) => Tensor } = {},
+  options?: { shortcut?: Layer; shortcutName?: string; activation?: (x: Tensor) => Tensor },
 ): Layer {
+  const { shortcut, shortcutName, activation } = settle('residual', options, {
+    shortcut: undefined,
+    shortcutName: 'downsample',
+    activation: (x: Tensor) => x,
+  });
   const path = sequential(main);
   const join = (a: Tree<Tensor>, b: Tree<Tensor>): Tree<Tensor> =>
     isEmpty(b) ? a : { ...(a as Slots), [shortcutName]: b };

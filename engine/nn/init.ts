@@ -4,11 +4,17 @@
 import { full } from '../create.ts';
 import type { Shape } from '../dtype.ts';
 import { sizeOf } from '../dtype.ts';
+import { settle } from '../options.ts';
 import { normal as normalNumbers, uniform as uniformNumbers } from '../random.ts';
 import type { Tensor } from '../tensor.ts';
 
 export type Initialiser = (key: Tensor, shape: Shape) => Tensor;
-type Fan = 'fanIn' | 'fanOut';
+export interface KaimingOptions {
+  /** Slope of the leaky ReLU that follows. */
+  a?: number;
+  /** Default 'fanIn', which keeps the size of activations; 'fanOut' that of gradients. */
+  mode?: 'fanIn' | 'fanOut';
+}
 
 /** Connections into and out of one unit: receptive field times channels. */
 export function fans(shape: Shape): { fanIn: number; fanOut: number } {
@@ -35,15 +41,15 @@ export const normal =
  * He et al. 2015: variance gain^2 / fan with gain^2 = 2 / (1 + a^2), a the slope of a leaky ReLU. With a = sqrt(5), what
  * PyTorch gives dense layers and convolutions, this is uniform within 1 / sqrt(fanIn).
  */
-export const kaimingUniform =
-  ({ a = Math.sqrt(5), mode = 'fanIn' }: { a?: number; mode?: Fan } = {}): Initialiser =>
-  (key, shape) =>
-    uniform(Math.sqrt(6 / ((1 + a * a) * fans(shape)[mode])))(key, shape);
+export function kaimingUniform(options?: KaimingOptions): Initialiser {
+  const { a, mode } = settle('kaimingUniform', options, { a: Math.sqrt(5), mode: 'fanIn' });
+  return (key, shape) => uniform(Math.sqrt(6 / ((1 + a * a) * fans(shape)[mode])))(key, shape);
+}
 /** The normal form of kaimingUniform; by default for ReLU (a = 0). */
-export const kaimingNormal =
-  ({ a = 0, mode = 'fanIn' }: { a?: number; mode?: Fan } = {}): Initialiser =>
-  (key, shape) =>
-    normal(Math.sqrt(2 / ((1 + a * a) * fans(shape)[mode])))(key, shape);
+export function kaimingNormal(options?: KaimingOptions): Initialiser {
+  const { a, mode } = settle('kaimingNormal', options, { a: 0, mode: 'fanIn' });
+  return (key, shape) => normal(Math.sqrt(2 / ((1 + a * a) * fans(shape)[mode])))(key, shape);
+}
 
 /** Glorot and Bengio 2010: variance gain^2 * 2 / (fanIn + fanOut). */
 export const xavierUniform =

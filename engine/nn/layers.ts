@@ -4,8 +4,9 @@
 import { tensor } from '../create.ts';
 import { isFloat, type Shape, showShape, sizeOf } from '../dtype.ts';
 import { check } from '../error.ts';
-import { pair } from '../ops/common.ts';
+import { CONV, pair } from '../ops/common.ts';
 import * as ops from '../ops/index.ts';
+import { settle } from '../options.ts';
 import { bernoulli, split } from '../random.ts';
 import { floatType } from '../runtime.ts';
 import type { Tensor } from '../tensor.ts';
@@ -34,10 +35,11 @@ export interface WeightOptions {
   /** Default uniform within 1 / sqrt(fanIn), as in PyTorch. */
   biasInit?: Initialiser;
 }
+const WEIGHTS = { bias: true, weightInit: kaimingUniform(), biasInit: undefined };
 function weights(
   key: Tensor,
   shape: Shape,
-  { bias = true, weightInit = kaimingUniform(), biasInit }: WeightOptions,
+  { bias, weightInit = WEIGHTS.weightInit, biasInit }: WeightOptions,
 ): Record<string, Tensor> {
   const [k1, k2] = split(key, 2);
   const weight = weightInit(k1, shape);
@@ -50,8 +52,9 @@ function weights(
 type Weights = { weight: Tensor; bias?: Tensor };
 
 /** x [..., in] -> [..., features]; weight [in, features], bias [features]. */
-export function dense(features: number, options: WeightOptions = {}): Layer {
+export function dense(features: number, options?: WeightOptions): Layer {
   positive('dense', 'features', features);
+  const own = settle('dense', options, WEIGHTS);
   return {
     name: 'dense',
     init: (key, shape) => {
@@ -60,7 +63,7 @@ export function dense(features: number, options: WeightOptions = {}): Layer {
         'shape',
         () => `dense: needs inputs [N, ..., features], got ${showShape(shape)}`,
       );
-      return { params: weights(key, [shape[shape.length - 1], features], options), state: {} };
+      return { params: weights(key, [shape[shape.length - 1], features], own), state: {} };
     },
     apply: ({ params, state }, x) => {
       const { weight, bias } = params as Weights;
@@ -75,9 +78,13 @@ export interface ConvLayerOptions extends ops.ConvOptions, WeightOptions {
   size?: number | readonly [number, number];
 }
 /** x [N, H, W, C] -> [N, OH, OW, filters]; weight [kh, kw, C / groups, filters], bias [filters]. Padding default 'valid'. */
-export function conv2d(filters: number, options: ConvLayerOptions = {}): Layer {
+export function conv2d(filters: number, options?: ConvLayerOptions): Layer {
   positive('conv2d', 'filters', filters);
-  const { size = 3, stride, padding, dilation, groups = 1 } = options;
+  const { size, stride, padding, dilation, groups, ...own } = settle('conv2d', options, {
+    ...WEIGHTS,
+    ...CONV,
+    size: 3,
+  });
   return {
     name: 'conv2d',
     init: (key, shape) => {
@@ -88,7 +95,7 @@ export function conv2d(filters: number, options: ConvLayerOptions = {}): Layer {
         () => `conv2d: ${shape[3]} channels and ${filters} filters do not divide into ${groups} groups`,
       );
       return {
-        params: weights(key, [...pair('conv2d', 'size', size), shape[3] / groups, filters], options),
+        params: weights(key, [...pair('conv2d', 'size', size), shape[3] / groups, filters], own),
         state: {},
       };
     },
@@ -104,8 +111,9 @@ export function conv2d(filters: number, options: ConvLayerOptions = {}): Layer {
 export function embedding(
   count: number,
   features: number,
-  { weightInit = normal() }: Pick<WeightOptions, 'weightInit'> = {},
+  options?: Pick<WeightOptions, 'weightInit'>,
 ): Layer {
+  const { weightInit } = settle('embedding', options, { weightInit: normal() });
   positive('embedding', 'count', count);
   positive('embedding', 'features', features);
   return {

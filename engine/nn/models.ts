@@ -2,9 +2,10 @@
 // that a path in params is the name in a state dict (see docs/models.md for every list). All take images [N, H, W, C] of
 // any size their pools allow, and give logits [N, classes].
 
-import { check } from '../error.ts';
+import { check, describe } from '../error.ts';
 import * as ops from '../ops/index.ts';
-import { describe, scope } from '../tensor.ts';
+import { settle } from '../options.ts';
+import { scope } from '../tensor.ts';
 import { residual, sequential } from './compose.ts';
 import { kaimingNormal } from './init.ts';
 import {
@@ -29,35 +30,38 @@ export interface ModelOptions {
   normalise?: Normalisation;
 }
 
+/** undefined for classes: they have to be given, which `classifier` checks. */
+const MODEL = { classes: undefined, normalise: undefined };
+
 function classifier(
   name: string,
   head: readonly string[],
-  { classes, normalise: statistics }: ModelOptions,
-  children: { readonly [child: string]: Layer },
+  options: ModelOptions,
+  build: (classes: number) => { readonly [child: string]: Layer },
 ): Classifier {
+  const { classes, normalise: statistics } = settle(name, options, MODEL);
   positive(name, 'classes', classes);
+  const children = build(classes);
   const model = sequential({ normalise: statistics && normalise(statistics), ...children }, name);
   // The scope gives back what initialisers needed on the way: a second copy of every weight.
   return { ...model, init: (key, shape) => scope(() => model.init(key, shape)), head };
 }
 
 /** Flatten, then a dense layer and ReLU for each entry of `hidden` (default [256, 256]), then the head: fc1, fc2, ... */
-export function mlp({
-  hidden = [256, 256],
-  ...options
-}: ModelOptions & { hidden?: readonly number[] }): Classifier {
+export function mlp(given: ModelOptions & { hidden?: readonly number[] }): Classifier {
+  const { hidden, ...options } = settle('mlp', given, { ...MODEL, hidden: [256, 256] });
   const head = `fc${hidden.length + 1}`;
   const children: Record<string, Layer> = { flatten: flatten() };
   hidden.forEach((n, i) => {
     children[`fc${i + 1}`] = dense(n);
     children[`relu${i + 1}`] = relu();
   });
-  return classifier('mlp', [head], options, { ...children, [head]: dense(options.classes) });
+  return classifier('mlp', [head], options, (classes) => ({ ...children, [head]: dense(classes) }));
 }
 
 /** LeNet-5 in its usual modern form: ReLU and max pools, no padding. 61,706 parameters at 32x32x1 and 10 classes. */
 export const lenet = (options: ModelOptions): Classifier =>
-  classifier('lenet', ['fc3'], options, {
+  classifier('lenet', ['fc3'], options, (classes) => ({
     conv1: conv2d(6, { size: 5 }),
     relu1: relu(),
     pool1: maxPool({ size: 2 }),
@@ -69,12 +73,12 @@ export const lenet = (options: ModelOptions): Classifier =>
     relu3: relu(),
     fc2: dense(84),
     relu4: relu(),
-    fc3: dense(options.classes),
-  });
+    fc3: dense(classes),
+  }));
 
 /** Two 3x3 convolutions (32, 64) with ReLU and 2x2 max pools, dense 128, head. The demo's model: it trains on a CPU. */
 export const smallCnn = (options: ModelOptions): Classifier =>
-  classifier('smallCnn', ['fc2'], options, {
+  classifier('smallCnn', ['fc2'], options, (classes) => ({
     conv1: conv2d(32, { padding: 1 }),
     relu1: relu(),
     pool1: maxPool({ size: 2 }),
@@ -84,17 +88,15 @@ export const smallCnn = (options: ModelOptions): Classifier =>
     flatten: flatten(),
     fc1: dense(128),
     relu3: relu(),
-    fc2: dense(options.classes),
-  });
+    fc2: dense(classes),
+  }));
 
 /**
  * All-CNN (Springenberg et al. 2015) with batch norm and a dense head, as the unlearning papers use it; half width is
  * Boundary Unlearning's. Ends in a global average pool, which at 32x32 is the original's 8x8 average pool.
  */
-export function allCnn({
-  width = 'half',
-  ...options
-}: ModelOptions & { width?: 'half' | 'full' }): Classifier {
+export function allCnn(given: ModelOptions & { width?: 'half' | 'full' }): Classifier {
+  const { width, ...options } = settle('allCnn', given, { ...MODEL, width: 'half' });
   check(
     width === 'half' || width === 'full',
     'value',
@@ -108,15 +110,15 @@ export function allCnn({
       relu(),
     ]);
   const nothing = stateless('identity', (x) => x); // where the original can drop out
-  return classifier('allCnn', ['classifier', '0'], options, {
+  return classifier('allCnn', ['classifier', '0'], options, (classes) => ({
     features: sequential([
       ...[block(a), block(a), block(b, 2), nothing],
       ...[block(b), block(b), block(b, 2), nothing],
       ...[block(b), block(b, 1, 1)],
     ]),
     pool: globalAvgPool(),
-    classifier: sequential([dense(options.classes)]),
-  });
+    classifier: sequential([dense(classes)]),
+  }));
 }
 
 /** ResNet-18 (He et al. 2016) with the CIFAR stem: a 3x3 convolution of stride 1 and no max pool. 11,173,962 parameters for 10 classes. */
@@ -145,7 +147,7 @@ export function resnet18(options: ModelOptions): Classifier {
     );
   const stage = (filters: number, stride: number): Layer =>
     sequential([block(filters, stride), block(filters, 1)]);
-  return classifier('resnet18', ['fc'], options, {
+  return classifier('resnet18', ['fc'], options, (classes) => ({
     conv1: conv(64, 3, 1),
     bn1: batchNorm(),
     relu: relu(),
@@ -154,8 +156,8 @@ export function resnet18(options: ModelOptions): Classifier {
     layer3: stage(256, 2),
     layer4: stage(512, 2),
     pool: globalAvgPool(),
-    fc: dense(options.classes),
-  });
+    fc: dense(classes),
+  }));
 }
 
 /** VGG-16 (Simonyan and Zisserman 2015), CIFAR form: batch norm, one dense head. 14,728,266 parameters for 10 classes. */
@@ -172,7 +174,7 @@ export function vgg16(options: ModelOptions): Classifier {
     ]).flat(),
     pool,
   ];
-  return classifier('vgg16', ['classifier'], options, {
+  return classifier('vgg16', ['classifier'], options, (classes) => ({
     features: sequential([
       ...stage(64, 2),
       ...stage(128, 2),
@@ -181,8 +183,8 @@ export function vgg16(options: ModelOptions): Classifier {
       ...stage(512, 3),
     ]),
     pool: globalAvgPool(),
-    classifier: dense(options.classes),
-  });
+    classifier: dense(classes),
+  }));
 }
 
 /** Every model by name, for recipes and the command line. */

@@ -5,6 +5,7 @@ import { ones, zeros } from '../create.ts';
 import { sizeOf } from '../dtype.ts';
 import { check } from '../error.ts';
 import * as ops from '../ops/index.ts';
+import { settle } from '../options.ts';
 import type { Tensor } from '../tensor.ts';
 import { stopGradient } from '../transforms/autodiff.ts';
 import { positive } from './layers.ts';
@@ -26,10 +27,8 @@ const affine = (channels: number) => ({ weight: ones([channels]), bias: zeros([c
  *
  * @throws 'shape' in training mode with a single value per channel, which has no variance.
  */
-export function batchNorm({
-  momentum = 0.1,
-  epsilon = 1e-5,
-}: NormLayerOptions & { momentum?: number } = {}): Layer {
+export function batchNorm(options?: NormLayerOptions & { momentum?: number }): Layer {
+  const { momentum, epsilon } = settle('batchNorm', options, { momentum: 0.1, epsilon: 1e-5 });
   return {
     name: 'batchNorm',
     init: (_, shape) => {
@@ -63,8 +62,9 @@ export function batchNorm({
 }
 
 /** Wu and He 2018: each image over its pixels and each of `groups` groups of channels. */
-export function groupNorm(groups: number, { epsilon = 1e-5 }: NormLayerOptions = {}): Layer {
+export function groupNorm(groups: number, options?: NormLayerOptions): Layer {
   positive('groupNorm', 'groups', groups);
+  const { epsilon } = settle('groupNorm', options, { epsilon: 1e-5 });
   return {
     name: 'groupNorm',
     init: (_, shape) => ({ params: affine(shape[shape.length - 1]), state: {} }),
@@ -76,7 +76,8 @@ export function groupNorm(groups: number, { epsilon = 1e-5 }: NormLayerOptions =
 }
 
 /** Ba et al. 2016: over the last axis. */
-export function layerNorm({ epsilon = 1e-5 }: NormLayerOptions = {}): Layer {
+export function layerNorm(options?: NormLayerOptions): Layer {
+  const { epsilon } = settle('layerNorm', options, { epsilon: 1e-5 });
   return {
     name: 'layerNorm',
     init: (_, shape) => ({ params: affine(shape[shape.length - 1]), state: {} }),

@@ -1,11 +1,11 @@
 // What all operations share: number-or-tensor operands, broadcasting, type promotion, axes counted from the end.
 
 import { type DType, isFloat, type Shape, showShape } from '../dtype.ts';
-import { check } from '../error.ts';
+import { check, describe } from '../error.ts';
 import * as e from '../primitives/elementwise.ts';
 import * as m from '../primitives/movement.ts';
 import { floatType } from '../runtime.ts';
-import { Concrete, describe, expectTensors, Tensor } from '../tensor.ts';
+import { Concrete, expectTensors, Tensor } from '../tensor.ts';
 
 /** A tensor, or a number that adapts to the tensor beside it. */
 export type TensorLike = Tensor | number | boolean;
@@ -150,3 +150,6 @@ export const reduction =
     const axes = axesOf(op, y, axis);
     return restoreAxes(f(y, axes), y, axes, keepDims);
   };
+
+/** The defaults of ConvOptions, here and in layers. */
+export const CONV = { stride: 1, padding: 'valid', dilation: 1, groups: 1 } as const;

@@ -2,14 +2,15 @@
 
 import { showAval } from '../dtype.ts';
 import { check } from '../error.ts';
+import { settle } from '../options.ts';
 import * as c from '../primitives/conv.ts';
 import * as e from '../primitives/elementwise.ts';
 import * as g from '../primitives/gather.ts';
 import * as m from '../primitives/movement.ts';
 import * as pl from '../primitives/pool.ts';
 import { upload } from '../runtime.ts';
-import { describe, expectTensors, type Tensor } from '../tensor.ts';
-import { type Pair, pair } from './common.ts';
+import { expectTensors, type Tensor } from '../tensor.ts';
+import { CONV, type Pair, pair } from './common.ts';
 import { div, mul } from './elementwise.ts';
 import { mean } from './reduce.ts';
 
@@ -81,12 +82,9 @@ function checkFit(
 }
 
 /** Cross-correlation of images [N, H, W, C] with weights [kh, kw, C / groups, O]: [N, OH, OW, O]. */
-export function conv2d(
-  x: Tensor,
-  w: Tensor,
-  { stride = 1, padding = 'valid', dilation = 1, groups = 1 }: ConvOptions = {},
-): Tensor {
+export function conv2d(x: Tensor, w: Tensor, options?: ConvOptions): Tensor {
   expectTensors('conv2d', x, w);
+  const { stride, padding, dilation, groups } = settle('conv2d', options, CONV);
   check(
     x.ndim === 4 && w.ndim === 4 && x.shape[3] === w.shape[2] * groups && w.shape[3] % groups === 0,
     'shape',
@@ -113,22 +111,20 @@ export function conv2d(
 export function convTranspose2d(
   x: Tensor,
   w: Tensor,
-  {
-    stride = 1,
-    padding = 'valid',
-    dilation = 1,
-    groups = 1,
-    outputPadding = 0,
-  }: ConvOptions & { outputPadding?: Pair } = {},
+  options?: ConvOptions & { outputPadding?: Pair },
 ): Tensor {
-  expectTensors('convTranspose2d', x, w);
+  const op = 'convTranspose2d';
+  expectTensors(op, x, w);
+  const { stride, padding, dilation, groups, outputPadding } = settle(op, options, {
+    ...CONV,
+    outputPadding: 0,
+  });
   check(
     x.ndim === 4 && w.ndim === 4 && x.shape[3] === w.shape[3] && x.shape[3] % groups === 0,
     'shape',
     () =>
       `convTranspose2d: needs images [N, H, W, C] and weights [kh, kw, O / groups, C], got ${showAval(x)} and ${showAval(w)} with groups ${groups}`,
   );
-  const op = 'convTranspose2d';
   const [s, d] = [pair(op, 'stride', stride), pair(op, 'dilation', dilation)];
   const extra = pair(op, 'outputPadding', outputPadding, 0);
   const [h, v] = [x.shape[1], x.shape[2]];
@@ -159,16 +155,12 @@ export interface PoolOptions {
   stride?: Pair;
   padding?: Padding;
 }
+const POOL = { size: undefined, stride: undefined, padding: 'valid' } as const;
 function poolParams(op: string, x: Tensor, options: PoolOptions): pl.PoolParams {
   expectTensors(op, x);
-  check(
-    options?.size !== undefined,
-    'value',
-    () => `${op}: needs the window as { size: 2 } or { size: [height, width] }, got ${describe(options)}`,
-  );
-  const { size, stride = size, padding = 'valid' } = options;
+  const { size, stride, padding } = settle(op, options, POOL);
   check(x.ndim === 4, 'shape', () => `${op}: needs images [N, H, W, C], got ${showAval(x)}`);
-  const [n, s] = [pair(op, 'size', size), pair(op, 'stride', stride)];
+  const [n, s] = [pair(op, 'size', size), pair(op, 'stride', stride ?? size)];
   const p = paddingOf(op, padding, x.shape.slice(1, 3), n, s, [1, 1]);
   checkFit(op, x, n, [1, 1], p);
   return { size: n, stride: s, padding: p };

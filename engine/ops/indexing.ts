@@ -1,12 +1,12 @@
 // Reading and adding at computed positions.
 
 import { type DType, showAval } from '../dtype.ts';
-import { check } from '../error.ts';
+import { check, describe } from '../error.ts';
 import * as e from '../primitives/elementwise.ts';
 import * as g from '../primitives/gather.ts';
 import * as m from '../primitives/movement.ts';
 import { floatType } from '../runtime.ts';
-import { describe, expectTensors, type Tensor } from '../tensor.ts';
+import { expectTensors, type Tensor } from '../tensor.ts';
 import { axisOf } from './common.ts';
 import { add } from './elementwise.ts';
 

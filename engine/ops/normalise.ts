@@ -1,13 +1,14 @@
 // Softmax, normalisation layers' arithmetic, attention and losses.
 
 import { isFloat, showAval, showShape, sizeOf } from '../dtype.ts';
-import { check } from '../error.ts';
+import { check, describe } from '../error.ts';
+import { settle } from '../options.ts';
 import * as e from '../primitives/elementwise.ts';
 import * as g from '../primitives/gather.ts';
 import * as m from '../primitives/movement.ts';
 import * as r from '../primitives/reduce.ts';
 import { sameShape } from '../primitives/rules.ts';
-import { describe, expectTensors, type Tensor } from '../tensor.ts';
+import { expectTensors, type Tensor } from '../tensor.ts';
 import { stopGradient } from '../transforms/autodiff.ts';
 import { axisOf, binary, inFloat32, restoreAxes, type TensorLike } from './common.ts';
 import { add, mul, square, sub, where } from './elementwise.ts';
@@ -36,6 +37,7 @@ export interface NormOptions {
   /** Added to the variance. Default 1e-5. */
   epsilon?: number;
 }
+const NORM = { scale: undefined, shift: undefined, epsilon: 1e-5 };
 /**
  * (x - mean) / sqrt(variance + epsilon) * scale + shift, folded into one factor and one shift a channel. The statistics of
  * float16 are float32, and so is all arithmetic with them; the result is rounded once.
@@ -44,7 +46,7 @@ function normaliseWith(
   x: Tensor,
   mean: Tensor,
   varianceT: Tensor,
-  { scale, shift, epsilon = 1e-5 }: NormOptions,
+  { scale, shift, epsilon = NORM.epsilon }: NormOptions,
 ): Tensor {
   const inverse = e.rsqrt(add(varianceT, epsilon));
   const factor = scale ? mul(inverse, scale) : inverse;
@@ -53,15 +55,17 @@ function normaliseWith(
   return x.dtype === 'float16' ? e.convert(shifted, 'float16') : shifted;
 }
 /** Normalises over the last axis (or the last `axes` axes); scale and shift have the normalised shape. */
-export function layerNorm(x: Tensor, { axes = 1, ...options }: NormOptions & { axes?: number } = {}): Tensor {
+export function layerNorm(x: Tensor, options?: NormOptions & { axes?: number }): Tensor {
   expectTensors('layerNorm', x);
+  const { axes, ...norm } = settle('layerNorm', options, { ...NORM, axes: 1 });
   const over = x.shape.map((_, i) => i).slice(-axes);
   const [mu, v] = r.moments(x, over).map((y) => restoreAxes(y, x, over, true));
-  return normaliseWith(x, mu, v, options);
+  return normaliseWith(x, mu, v, norm);
 }
 /** Normalises each image over its pixels and each group of channels. x is [N, ..., C]. */
-export function groupNorm(x: Tensor, groups: number, { scale, shift, epsilon }: NormOptions = {}): Tensor {
+export function groupNorm(x: Tensor, groups: number, options?: NormOptions): Tensor {
   expectTensors('groupNorm', x);
+  const { scale, shift, epsilon } = settle('groupNorm', options, NORM);
   const ch = x.shape.at(-1) as number;
   check(
     typeof groups === 'number' && ch % groups === 0,
@@ -81,29 +85,31 @@ export function groupNorm(x: Tensor, groups: number, { scale, shift, epsilon }: 
  */
 export function batchNorm(
   x: Tensor,
-  {
-    mean: givenMean,
-    variance: givenVariance,
-    ...options
-  }: NormOptions & { mean?: Tensor; variance?: Tensor } = {},
+  options?: NormOptions & { mean?: Tensor; variance?: Tensor },
 ): {
   output: Tensor;
   mean: Tensor;
   variance: Tensor;
 } {
   expectTensors('batchNorm', x);
+  const {
+    mean: givenMean,
+    variance: givenVariance,
+    ...norm
+  } = settle('batchNorm', options, { ...NORM, mean: undefined, variance: undefined });
   const axes = x.shape.map((_, i) => i).slice(0, -1);
   const [mu, v] = givenMean && givenVariance ? [givenMean, givenVariance] : r.moments(x, axes);
-  return { output: normaliseWith(x, mu, v, options), mean: mu, variance: v };
+  return { output: normaliseWith(x, mu, v, norm), mean: mu, variance: v };
 }
 /** softmax(q k^T / sqrt(d)) v over [..., L, d]; `mask` (bool, broadcast to the scores) keeps where true. */
 export function attention(
   q: Tensor,
   k: Tensor,
   v: Tensor,
-  { mask, scale }: { mask?: Tensor; scale?: number } = {},
+  options?: { mask?: Tensor; scale?: number },
 ): Tensor {
   expectTensors('attention', q, k, v);
+  const { mask, scale } = settle('attention', options, { mask: undefined, scale: undefined });
   const scores = mul(matmul(q, k, { transposeB: true }), scale ?? 1 / Math.sqrt(q.shape.at(-1) as number));
   return matmul(softmax(mask ? where(mask, scores, -1e30) : scores), v);
 }
@@ -112,13 +118,21 @@ export interface LossOptions {
   /** Default 'mean' over all samples. */
   reduction?: 'mean' | 'sum' | 'none';
 }
-const reduceLoss = (loss: Tensor, how: LossOptions['reduction'] = 'mean'): Tensor =>
-  how === 'none' ? loss : how === 'sum' ? sum(loss) : mean(loss);
+const REDUCTIONS = { none: (loss: Tensor) => loss, sum, mean };
+function reduceLoss(name: string, loss: Tensor, options: LossOptions | undefined): Tensor {
+  const { reduction } = settle(name, options, { reduction: 'mean' });
+  check(
+    Object.hasOwn(REDUCTIONS, reduction),
+    'value',
+    () => `${name}: reduction is ${describe(reduction)}, expected ${Object.keys(REDUCTIONS).join(', ')}`,
+  );
+  return REDUCTIONS[reduction](loss);
+}
 /**
  * Cross-entropy of logits [..., K] against integer labels [...] (int32) or distributions [..., K] (float); nats,
  * averaged over the batch unless told otherwise. A label out of range gives NaN.
  */
-export function crossEntropy(logits: Tensor, labels: Tensor, { reduction: how }: LossOptions = {}): Tensor {
+export function crossEntropy(logits: Tensor, labels: Tensor, options?: LossOptions): Tensor {
   expectTensors('crossEntropy', logits, labels);
   const logp = logSoftmax(logits);
   if (isFloat(labels.dtype)) {
@@ -128,7 +142,8 @@ export function crossEntropy(logits: Tensor, labels: Tensor, { reduction: how }:
       () =>
         `crossEntropy: distributions ${showAval(labels)} must have the shape of the logits ${showAval(logits)}`,
     );
-    return reduceLoss(e.neg(r.sum(e.mul(logp, e.convert(labels, logits.dtype)), [logits.ndim - 1])), how);
+    const each = e.neg(r.sum(e.mul(logp, e.convert(labels, logits.dtype)), [logits.ndim - 1]));
+    return reduceLoss('crossEntropy', each, options);
   }
   check(
     sameShape(labels.shape, logits.shape.slice(0, -1)),
@@ -141,9 +156,9 @@ export function crossEntropy(logits: Tensor, labels: Tensor, { reduction: how }:
     m.reshape(e.convert(labels, 'int32'), [...labels.shape, 1]),
     logits.ndim - 1,
   );
-  return reduceLoss(e.neg(m.reshape(picked, labels.shape)), how);
+  return reduceLoss('crossEntropy', e.neg(m.reshape(picked, labels.shape)), options);
 }
 const difference = binary('mse', e.sub);
 /** Mean squared error over all elements. */
-export const mse = (prediction: Tensor, target: TensorLike, { reduction: how }: LossOptions = {}): Tensor =>
-  reduceLoss(square(difference(prediction, target)), how);
+export const mse = (prediction: Tensor, target: TensorLike, options?: LossOptions): Tensor =>
+  reduceLoss('mse', square(difference(prediction, target)), options);

@@ -2,6 +2,7 @@
 
 import { isFloat, type Shape, showAval, sizeOf } from '../dtype.ts';
 import { check } from '../error.ts';
+import { settle } from '../options.ts';
 import { dot as dotPrimitive } from '../primitives/dot.ts';
 import * as e from '../primitives/elementwise.ts';
 import * as m from '../primitives/movement.ts';
@@ -14,8 +15,9 @@ import { mul } from './elementwise.ts';
  * Matrix product as NumPy's matmul: vectors act as a row or column, leading axes broadcast. `transposeB`: b's last two axes
  * stand the other way round, [..., columns, inner]; neither the product nor its derivatives then copy b.
  */
-export function matmul(a: Tensor, b: Tensor, { transposeB = false }: { transposeB?: boolean } = {}): Tensor {
+export function matmul(a: Tensor, b: Tensor, options?: { transposeB?: boolean }): Tensor {
   expectTensors('matmul', a, b);
+  const { transposeB } = settle('matmul', options, { transposeB: false });
   check(
     a.ndim > 0 && b.ndim > 0,
     'shape',

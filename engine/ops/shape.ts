@@ -1,11 +1,11 @@
 // Operations that only move elements.
 
 import { type Shape, showAval, showShape, sizeOf } from '../dtype.ts';
-import { check } from '../error.ts';
+import { check, describe } from '../error.ts';
 import * as e from '../primitives/elementwise.ts';
 import * as m from '../primitives/movement.ts';
 import { expectShape, sameShape } from '../primitives/rules.ts';
-import { describe, expectTensors, type Tensor } from '../tensor.ts';
+import { expectTensors, type Tensor } from '../tensor.ts';
 import { type Axis, axesOf, axisOf, broadcastShapes, expand, fresh, normaliseAxis } from './common.ts';
 
 /** The same elements in another shape; one size may be -1. */

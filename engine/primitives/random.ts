@@ -4,8 +4,8 @@
 
 import type { DType } from '../dtype.ts';
 import { allocate, isFloat, type Shape, showAval, sizeOf } from '../dtype.ts';
-import { check } from '../error.ts';
-import { describe, Tensor } from '../tensor.ts';
+import { check, describe } from '../error.ts';
+import { Tensor } from '../tensor.ts';
 import { bind } from '../trace.ts';
 import { logUnit, philox4x32, sinCosTwoPi } from './random-math.ts';
 import { aval, checkShape } from './rules.ts';

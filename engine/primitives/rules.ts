@@ -12,8 +12,8 @@ import {
   stridesOf,
   type TypedArray,
 } from '../dtype.ts';
-import { check } from '../error.ts';
-import { describe, type Tensor } from '../tensor.ts';
+import { check, describe } from '../error.ts';
+import type { Tensor } from '../tensor.ts';
 import { bind } from '../trace.ts';
 import { add } from './elementwise.ts';
 import { broadcast } from './movement.ts';

@@ -2,12 +2,13 @@
 // trees of tensors, compose with each other, with vmap and with jit, and may be nested to any order.
 
 import { isFloat, showAval } from '../dtype.ts';
-import { check, LetheError } from '../error.ts';
+import { check, describe, LetheError } from '../error.ts';
+import { settle } from '../options.ts';
 import { convert, full, identity } from '../primitives/elementwise.ts';
 import { aval } from '../primitives/rules.ts';
 import type { MaybeZero, Primitive } from '../primitives/types.ts';
 import { floatType } from '../runtime.ts';
-import { Concrete, describe, scope, Tensor } from '../tensor.ts';
+import { Concrete, scope, Tensor } from '../tensor.ts';
 import { bind, depth, withTrace } from '../trace.ts';
 import { flatten, type Leaf, sameStructure, showDef, type TreeDef, unflatten } from '../tree.ts';
 import { JvpTrace } from './jvp.ts';
@@ -37,11 +38,16 @@ export function jvp(
   f: Fn,
   primals: readonly unknown[],
   tangents: readonly unknown[],
-  options: { hasAux?: boolean } = {},
+  options?: { hasAux?: boolean },
 ): Leaf {
   return jvpNamed('jvp', 'tangent', f, primals, tangents, options);
 }
 
+/** Throws 'value' unless what a transformation is to transform are functions. */
+export const expectFunction = (name: string, ...functions: readonly unknown[]): void => {
+  for (const f of functions)
+    check(typeof f === 'function', 'value', () => `${name}: expected a function, got ${describe(f)}`);
+};
 /** Throws 'value' unless `list` is an array: one entry for each argument of f. */
 export const expectArray = (name: string, what: string, list: unknown): void =>
   check(
@@ -57,8 +63,10 @@ function jvpNamed(
   f: Fn,
   primals: readonly unknown[],
   tangents: readonly unknown[],
-  options: { hasAux?: boolean } = {},
+  options?: { hasAux?: boolean },
 ): Leaf {
+  const { hasAux } = settle(name, options, { hasAux: false });
+  expectFunction(name, f);
   expectArray(name, 'primals', primals);
   expectArray(name, `${what}s`, tangents);
   const p = flatten<Leaf>(primals as Leaf);
@@ -86,7 +94,7 @@ function jvpNamed(
           return trace.dual(x, tangent);
         });
         const result = f(...unflatten(p.def, duals));
-        const [output, aux] = options.hasAux ? result : [result, undefined];
+        const [output, aux] = hasAux ? result : [result, undefined];
         const out = flatten<Leaf>(output);
         const ys = out.leaves.map((y) => asTensor(y, name));
         const primal = unflatten(
@@ -97,7 +105,7 @@ function jvpNamed(
           out.def,
           ys.map((y) => trace.tangent(y) ?? zerosLike(y)),
         );
-        if (!options.hasAux) return [primal, tangent];
+        if (!hasAux) return [primal, tangent];
         return [primal, tangent, mapTensors(aux, (y) => trace.primal(y))];
       },
     ),
@@ -162,6 +170,7 @@ function linearise(
  * be called many times; it holds the intermediate values until it is garbage.
  */
 export function vjp(f: Fn, ...primals: Leaf[]): [Leaf, (cotangents: Leaf) => Leaf[]] {
+  expectFunction('vjp', f);
   const args = flatten<Leaf>(primals);
   const wanted = args.leaves.map((x) => x instanceof Tensor && isFloat(x.dtype));
   const lin = linearise((leaves) => f(...unflatten(args.def, leaves)), args.leaves, wanted, false);
@@ -199,19 +208,17 @@ export interface GradOptions {
   hasAux?: boolean;
 }
 
-const gradOptions = (o: number | readonly number[] | GradOptions | undefined): Required<GradOptions> =>
-  typeof o === 'number' || Array.isArray(o)
-    ? { argnums: o as number | readonly number[], hasAux: false }
-    : {
-        argnums: (o as GradOptions | undefined)?.argnums ?? 0,
-        hasAux: (o as GradOptions | undefined)?.hasAux ?? false,
-      };
+const gradOptions = (o: number | readonly number[] | GradOptions | undefined): Required<GradOptions> => {
+  const given = typeof o === 'number' || Array.isArray(o) ? { argnums: o } : o;
+  return settle('grad', given as GradOptions | undefined, { argnums: 0, hasAux: false });
+};
 
 /**
  * Value and gradient of a scalar function in one pass: (...args) -> [value, gradient], or [[value, aux], gradient] with
  * `hasAux`. The gradient has the structure of the chosen argument. Throws if f does not return one float.
  */
 export function valueAndGrad(f: Fn, options?: number | readonly number[] | GradOptions): Fn {
+  expectFunction('grad', f);
   const { argnums, hasAux } = gradOptions(options);
   const chosen = typeof argnums === 'number' ? [argnums] : [...argnums];
   return (...args) =>

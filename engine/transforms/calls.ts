@@ -15,7 +15,7 @@ import type { MaybeZero } from '../primitives/types.ts';
 import { Tensor } from '../tensor.ts';
 import { bind, type CallPrimitive } from '../trace.ts';
 import { flatten, type Leaf, showDef, type TreeDef, unflatten } from '../tree.ts';
-import { asTensor, type Fn, jvp, vjp } from './autodiff.ts';
+import { asTensor, expectFunction, type Fn, jvp, vjp } from './autodiff.ts';
 import { withBatch } from './vmap.ts';
 
 type Flat = (xs: readonly Tensor[]) => Tensor[];
@@ -140,6 +140,7 @@ function flatFunction(
  * gradient is needed. Trades time (one more forward pass of f) for the memory of f's intermediate values.
  */
 export function checkpoint(f: Fn): Fn {
+  expectFunction('checkpoint', f);
   return (...args) => {
     const { leaves, def } = flatten<Leaf>(args);
     const { flat, out } = flatFunction('checkpoint', f, def, leaves);
@@ -272,6 +273,7 @@ export function customVjp(
   f: Fn,
   rules: { forward: Fn; backward: (residuals: Leaf, cotangent: Leaf) => readonly Leaf[] },
 ): Fn {
+  expectFunction('customVjp', f, rules?.forward, rules?.backward);
   const name = f.name || 'the function';
   return (...args) => {
     const { leaves, def } = flatten<Leaf>(args);

@@ -8,12 +8,13 @@ import type { Aval } from '../dtype.ts';
 import { check, LetheError } from '../error.ts';
 import { type Graph, printGraph, traceGraph } from '../graph/graph.ts';
 import { simplify } from '../graph/simplify.ts';
+import { settle } from '../options.ts';
 import { full } from '../primitives/elementwise.ts';
 import { Compiled, device } from '../runtime.ts';
 import { Concrete, scope, Tensor, untrack } from '../tensor.ts';
 import { depth } from '../trace.ts';
 import { flatten, type Leaf, showDef, type TreeDef, unflatten } from '../tree.ts';
-import type { Fn } from './autodiff.ts';
+import { expectFunction, type Fn } from './autodiff.ts';
 
 export interface JitOptions {
   /** Arguments whose tensors are given away: their memory is reused for results, and they are disposed by the call. */
@@ -46,7 +47,9 @@ const numbers = new WeakMap<Backend, number>();
 let nextNumber = 0;
 
 /** See the head of this file. Returns a function with the same arguments and results as f. */
-export function jit(f: Fn, { donate = [], name = f.name || 'jit' }: JitOptions = {}): Jitted {
+export function jit(f: Fn, options?: JitOptions): Jitted {
+  expectFunction('jit', f);
+  const { donate, name } = settle('jit', options, { donate: [], name: f.name || 'jit' });
   const cache = new Map<string, Entry>();
 
   const prepare = (args: readonly Leaf[]): { entry: Entry; tensors: Concrete[] } => {

@@ -3,13 +3,14 @@
 
 import { showAval } from '../dtype.ts';
 import { check } from '../error.ts';
+import { settle } from '../options.ts';
 import { moveAxis } from '../primitives/movement.ts';
 import { ensureBatched } from '../primitives/rules.ts';
 import type { Primitive } from '../primitives/types.ts';
 import { Tensor } from '../tensor.ts';
 import { bind, type Trace, withTrace } from '../trace.ts';
 import { flatten, type Leaf, showDef, type TreeDef, unflatten } from '../tree.ts';
-import { type Fn, tidy } from './autodiff.ts';
+import { expectFunction, type Fn, tidy } from './autodiff.ts';
 
 class BatchTrace implements Trace {
   active = true;
@@ -97,7 +98,9 @@ function spreadAxes(axes: Axes, def: TreeDef, where: string): (number | null)[] 
  * Maps f over an axis of its arguments: f sees one sample, the result is that of all samples at once. Composes with
  * every transformation; vmap(grad(lossOfOne), { inAxes: [null, 0, 0] })(params, x, y) gives per-sample gradients.
  */
-export function vmap(f: Fn, { inAxes = 0, outAxes = 0 }: VmapOptions = {}): Fn {
+export function vmap(f: Fn, options?: VmapOptions): Fn {
+  expectFunction('vmap', f);
+  const { inAxes, outAxes } = settle('vmap', options, { inAxes: 0, outAxes: 0 });
   return (...args) => {
     const perArgument: readonly Axes[] = Array.isArray(inAxes) ? inAxes : args.map(() => inAxes as number);
     check(

@@ -1,7 +1,7 @@
 // What the engine says when it is asked for the impossible: the operation, what it found, what would have fitted.
 
 import { beforeAll, expect, test } from 'vitest';
-import { describe } from '../../engine/tensor.ts';
+import { describe } from '../../engine/error.ts';
 import * as lt from '../../index.ts';
 
 beforeAll(() => lt.init({ device: 'reference' }));
@@ -223,7 +223,39 @@ test.each<[string, () => unknown, string]>([
   [
     'pool',
     () => lt.maxPool2d(z(1, 2, 2, 1), any(2)),
-    'maxPool2d: needs the window as { size: 2 } or { size: [height, width] }, got 2',
+    'maxPool2d: options are 2, expected { size, stride, padding }',
+  ],
+  [
+    'pool without a size',
+    () => lt.avgPool2d(z(1, 2, 2, 1), any({})),
+    'avgPool2d: size is undefined, expected a whole number from 1 or two of them, [vertical, horizontal]',
+  ],
+  [
+    "another library's option",
+    () => lt.conv2d(z(1, 4, 4, 1), z(3, 3, 1, 1), any({ strides: 2 })),
+    "conv2d: there is no option 'strides', expected { stride, padding, dilation, groups }",
+  ],
+  [
+    'option of a layer',
+    () =>
+      lt.nn.sequential([lt.nn.relu()]).apply({ params: [{}], state: [{}] }, z(1), any({ training: true })),
+    "sequential: there is no option 'training', expected { train, key, frozenStatistics }",
+  ],
+  [
+    'options of an optimiser',
+    () => lt.optim.sgd(any({ learningRate: 0.1, weight_decay: 1 })),
+    "sgd: there is no option 'weight_decay', expected { learningRate, momentum, nesterov, weightDecay }",
+  ],
+  [
+    'no options',
+    () => lt.nn.resnet18(any(undefined)),
+    'resnet18: classes must be a positive integer, got undefined',
+  ],
+  ['no function', () => lt.jit(any(undefined)), 'jit: expected a function, got undefined'],
+  [
+    'reduction',
+    () => lt.mse(z(2), z(2), { reduction: any('avg') }),
+    "mse: reduction is 'avg', expected none, sum, mean",
   ],
   [
     'dtype',
