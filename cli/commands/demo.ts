@@ -1,9 +1,9 @@
-// `lethe demo`: the shipped recipe demo.yaml, run as it stands.
+// `lethe demo`: the shipped recipe demo.yaml, run as it stands; demo-reference.yaml where only the reference computes.
 
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { packageRoot } from '../../unlearn/run/environment.ts';
-import { computing, define, type World } from '../context.ts';
+import { type Context, computing, define, type World } from '../context.ts';
 import { type RunFlags, runRecipe } from './run.ts';
 
 export function register(program: Command, world: World): void {
@@ -21,8 +21,20 @@ export function register(program: Command, world: World): void {
         .option('--out <dir>', 'where results go', 'lethe-out/demo')
         .option('--dry-run', 'print the plan, with time and memory estimated, and do nothing'),
     async (context, _, flags) => {
-      const recipe = fileURLToPath(new URL('recipes/demo.yaml', packageRoot));
-      await runRecipe(context, recipe, flags);
+      if (!(await onReference(context, flags.device))) return runRecipe(context, shipped('demo'), flags);
+      context.say(
+        'a smaller network and fewer pictures, for the reference; with a C++ compiler, `npm run build:native` gives the whole demo',
+      );
+      await runRecipe(context, shipped('demo-reference'), { ...flags, device: 'reference' });
     },
   );
+}
+
+const shipped = (name: string): string => fileURLToPath(new URL(`recipes/${name}.yaml`, packageRoot));
+
+/** Whether nothing faster than the reference would compute. */
+async function onReference({ world }: Context, device = 'auto'): Promise<boolean> {
+  if (device !== 'auto') return device === 'reference';
+  const { workshop } = await import('../../unlearn/run/workshop.ts');
+  return (await (world.parts ?? workshop()).open('auto')).backend === 'reference';
 }

@@ -11,6 +11,7 @@ import * as lt from '../../index.ts';
 import { Clock } from '../../kernels/clock.ts';
 import { TestWorld } from '../cli/world.ts';
 import { describeGpu } from '../kernels/support.ts';
+import { describeCpu } from '../native/support.ts';
 
 afterAll(lt.close);
 
@@ -126,7 +127,7 @@ const donated = (name: 'cpu' | 'webgpu') => async (): Promise<void> => {
   expect((await x.data())[999]).toBe(15);
 };
 
-describe('the CPU', () => {
+describeCpu('the CPU', () => {
   it('times every kernel of what runs meanwhile', timed('cpu'));
   it('times programs that run in place', donated('cpu'));
   it('writes table and trace from the command line', async () => {
@@ -139,7 +140,10 @@ describe('the CPU', () => {
     expect(traceEvents.filter((e: { ph: string }) => e.ph === 'X').length).toBe(1);
     world.close();
   });
-  it('cannot be asked of the reference', async () => {
+});
+
+describe('the reference', () => {
+  it('cannot be asked', async () => {
     const world = new TestWorld();
     const { code, err } = await world.run([
       'bench',

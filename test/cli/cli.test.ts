@@ -1,6 +1,7 @@
 // The command line: exit codes, one clear line for every wrong word, data on stdout and talk on stderr.
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { optionsOf } from '../../cli/context.ts';
@@ -183,6 +184,21 @@ describe('single steps', { timeout: 30_000 }, () => {
     expect((await world.run(['report', 'DIR/bad.json'])).err).toContain(
       'version 2; expected a results.json written by lethe run',
     );
+  });
+});
+
+describe('demo', () => {
+  it.each([
+    ['the whole where anything computes fast', [], 'smallCnn', 21],
+    ['a smaller one on the reference', ['--device', 'reference'], 'lenet', 7],
+  ])('%s', async (_, flags, model, cells) => {
+    const out = world.path(`demo-${model}`);
+    const { code, err } = await world.run(['demo', '--out', out, ...flags]);
+    expect(code, err).toBe(0);
+    expect(err).toContain(`${cells} cells`);
+    expect(err.includes('a smaller network')).toBe(model === 'lenet');
+    const { recipe } = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'));
+    expect(recipe.model.name).toBe(model);
   });
 });
 

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Backend } from '../../engine/backend.ts';
 import { type DType, type Shape, sizeOf, stridesOf } from '../../engine/dtype.ts';
 import type { Body, Step, View } from '../../engine/program.ts';
 import { createCpuBackend } from '../../native/backend.ts';
 import {
   bodyInstruction,
+  describeCpu,
   distance,
   execute,
   float,
@@ -140,7 +141,7 @@ function bodyProgram(
   });
 }
 
-describe('bodies', () => {
+describeCpu('bodies', () => {
   it('computes random chains over random views', { timeout: 60_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(cases, async ({ values, body }) => {
@@ -299,7 +300,7 @@ describe('bodies', () => {
   });
 });
 
-describe('elementwise operations', () => {
+describeCpu('elementwise operations', () => {
   const special = [
     0,
     -0,

@@ -1,7 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { DType } from '../../engine/dtype.ts';
 import { logUnit, philox4x32, sinCosTwoPi } from '../../engine/primitives/random-math.ts';
-import { runRoot, sameBits, withThreads } from './support.ts';
+import { describeCpu, runRoot, sameBits, withThreads } from './support.ts';
 
 const key = { shape: [2], dtype: 'uint32' as DType, data: Uint32Array.of(0x12345678, 0x9abcdef0) };
 
@@ -24,7 +24,7 @@ function reference(distribution: string, k: Uint32Array, n: number): Uint32Array
   return out;
 }
 
-describe('random', () => {
+describeCpu('random', () => {
   it('is Philox4x32-10 (known answers of the Random123 distribution)', () => {
     expect([...philox4x32([0, 0, 0, 0], [0, 0])]).toEqual([0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]);
     const ones = 0xffffffff;

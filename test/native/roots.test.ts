@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Backend } from '../../engine/backend.ts';
 import { type DType, type Shape, sizeOf, stridesOf } from '../../engine/dtype.ts';
 import type { Body, Instruction } from '../../engine/program.ts';
 import { createCpuBackend } from '../../native/backend.ts';
 import {
+  describeCpu,
   distance,
   execute,
   float,
@@ -32,7 +33,7 @@ const i32 = (...shape: number[]) => ({ shape, dtype: 'int32' as DType });
 const offset = (index: readonly number[], shape: Shape) =>
   stridesOf(shape).reduce((s, stride, d) => s + stride * index[d], 0);
 
-describe('movement', () => {
+describeCpu('movement', () => {
   it('pads with interior gaps', async () => {
     const x = randomFloats([3, 4, 5], 1);
     const [low, high, interior] = [
@@ -95,7 +96,7 @@ describe('movement', () => {
   });
 });
 
-describe('reductions and scans', () => {
+describeCpu('reductions and scans', () => {
   const shapes: [Shape, number[]][] = [
     [[1000, 64], [0]],
     [[64, 1000], [1]],
@@ -248,7 +249,7 @@ describe('reductions and scans', () => {
   });
 });
 
-describe('indexing', () => {
+describeCpu('indexing', () => {
   const x = randomFloats([5, 9, 7], 1);
   for (const axis of [0, 1, 2]) {
     const indices = randomInts([4, 3], axis + 1, -2, x.shape[axis] + 2);
@@ -300,7 +301,7 @@ describe('indexing', () => {
   });
 });
 
-describe('products', () => {
+describeCpu('products', () => {
   it('multiplies with either operand transposed', async () => {
     for (const transposeA of [false, true]) {
       for (const transposeB of [false, true]) {
@@ -471,7 +472,7 @@ describe('products', () => {
   });
 });
 
-describe('pooling', () => {
+describeCpu('pooling', () => {
   const params = {
     size: [3, 2] as const,
     stride: [2, 2] as const,
@@ -529,7 +530,7 @@ describe('pooling', () => {
   });
 });
 
-describe('determinism', () => {
+describeCpu('determinism', () => {
   it('gives the same bits with 1, 2 and 3 threads on large operands', { timeout: 60_000 }, async () => {
     const next = random(3);
     const x = float(

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Backend } from '../../engine/backend.ts';
 import type { DType } from '../../engine/dtype.ts';
 import { LetheError } from '../../engine/error.ts';
@@ -8,6 +8,7 @@ import { createCpuBackend, describeCpuBackend } from '../../native/backend.ts';
 import { lower } from '../../native/lower.ts';
 import {
   bodyInstruction,
+  describeCpu,
   execute,
   program,
   randomFloats,
@@ -52,7 +53,7 @@ const impossible = () => {
   });
 };
 
-describe('buffers', () => {
+describeCpu('buffers', () => {
   it('may be freed before the work on them has run', async () => {
     const n = 1_000_000;
     const p = cpu.compile(increment(n));
@@ -113,7 +114,7 @@ describe('buffers', () => {
   });
 });
 
-describe('failures', () => {
+describeCpu('failures', () => {
   it('reach reads and the next sync, once', async () => {
     const backend = await createCpuBackend({ threads: 1 });
     const p = backend.compile(impossible());
@@ -176,7 +177,7 @@ describe('failures', () => {
   });
 });
 
-describe('programs', () => {
+describeCpu('programs', () => {
   it('place temporaries in the arena and replay', async () => {
     const n = 3000;
     const view = (s: number) => ({ slot: s, dtype: 'float32' as DType, strides: [1], offset: 0 });
@@ -225,7 +226,7 @@ describe('programs', () => {
   });
 });
 
-describe('the process', () => {
+describeCpu('the process', () => {
   it('describes the backend', () => {
     expect(describeCpuBackend().available).toBe(true);
     expect(cpu.info.threads).toBe(2);

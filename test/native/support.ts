@@ -1,9 +1,15 @@
 // Hand-written programs for the backend's own tests, and plain loops in double to compare with. Not a test itself.
 
+import { describe, inject } from 'vitest';
 import type { Backend, DeviceBuffer } from '../../engine/backend.ts';
 import { type DType, type Shape, sizeOf, stridesOf, type TypedArray } from '../../engine/dtype.ts';
 import type { Body, Instruction, Program, RootName, Slot, Step, View } from '../../engine/program.ts';
 import { createCpuBackend } from '../../native/backend.ts';
+
+/** False where there is no compiler, or none was found when the addon was to be built. */
+export const hasCpu = inject('absent').cpu === null;
+/** A suite that needs the CPU addon. */
+export const describeCpu: (name: string, suite: () => void) => unknown = describe.skipIf(!hasCpu);
 
 export interface Value {
   readonly shape: Shape;

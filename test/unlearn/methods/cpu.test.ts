@@ -1,18 +1,15 @@
 // The same promises on the CPU backend, where steps run beside JavaScript: batches are prepared while it computes, and
 // memory given back early must still be alive for work that is under way. Skipped where the addon is not built.
-import { describe, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import * as lt from '../../../index.ts';
 import { methods } from '../../../unlearn/methods/index.ts';
 import { train } from '../../../unlearn/train.ts';
+import { describeCpu } from '../../native/support.ts';
 import { MemoryStore, stripes, tinyCnn, valuesOf } from '../problems.ts';
 import { checkMethod } from './kit.ts';
 
-const built = await lt.init({ device: 'cpu' }).then(
-  () => true,
-  () => false,
-);
-
-describe.skipIf(!built)('on the CPU backend', () => {
+describeCpu('on the CPU backend', () => {
+  beforeAll(() => lt.init({ device: 'cpu' }));
   const quick = { epochs: 2, batchSize: 10, learningRate: 0.01 };
   test('boundaryShrink keeps its promises', () => checkMethod(() => methods.boundaryShrink(quick)));
   test('boundaryExpanding keeps its promises', () => checkMethod(() => methods.boundaryExpanding(quick)));
