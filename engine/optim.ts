@@ -6,7 +6,7 @@
 import { full, zeros, zerosLike } from './create.ts';
 import type { DType } from './dtype.ts';
 import { check } from './error.ts';
-import { settle } from './options.ts';
+import { notNegative, settle } from './options.ts';
 import type { Rate } from './schedules.ts';
 import type { Tensor } from './tensor.ts';
 import { flatten, type Leaf, map, type Tree, unflatten } from './tree.ts';
@@ -40,14 +40,6 @@ function perType<S>(make: (dtype: DType) => S): (like: Tensor) => S {
 /** The rate for the update after `step`, in the type of a parameter. */
 const rateOf = (rate: Rate, step: Tensor): ((like: Tensor) => Tensor | number) =>
   perType((dtype) => (typeof rate === 'number' ? rate : rate(step.astype(dtype)).astype(dtype)));
-const notNegative = (name: string, options: Record<string, number | undefined>): void => {
-  for (const [k, v] of Object.entries(options))
-    check(
-      v === undefined || (Number.isFinite(v) && v >= 0),
-      'value',
-      () => `${name}: ${k} must be a number of at least 0, got ${v}`,
-    );
-};
 const checkRate = (name: string, rate: Rate): void =>
   check(
     typeof rate === 'function' || (Number.isFinite(rate) && rate >= 0),

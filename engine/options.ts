@@ -37,3 +37,13 @@ export function settle<T extends object, const D extends Defaults<T>>(
   }
   return settled as Settled<T, D>;
 }
+
+/** @throws 'value' unless all are finite and at least 0. */
+export function notNegative(name: string, options: Readonly<Record<string, number>>): void {
+  for (const [key, value] of Object.entries(options))
+    check(
+      Number.isFinite(value) && value >= 0,
+      'value',
+      () => `${name}: ${key} must be a number of at least 0, got ${value}`,
+    );
+}

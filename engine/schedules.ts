@@ -4,7 +4,7 @@
 import { full } from './create.ts';
 import { check } from './error.ts';
 import { where } from './ops/index.ts';
-import { settle } from './options.ts';
+import { notNegative, settle } from './options.ts';
 import type { Tensor } from './tensor.ts';
 
 export type Schedule = (step: Tensor) => Tensor;
@@ -16,12 +16,6 @@ const positive = (name: string, what: string, value: number): void =>
     Number.isFinite(value) && value > 0,
     'value',
     () => `${name}: ${what} must be positive, got ${value}`,
-  );
-const checkRate = (name: string, rate: number): void =>
-  check(
-    Number.isFinite(rate) && rate >= 0,
-    'value',
-    () => `${name}: learningRate must be a number of at least 0, got ${rate}`,
   );
 /** Half a cosine from `from` at 0 to `to` at 1. */
 const anneal = (from: number, to: number, fraction: Tensor): Tensor =>
@@ -49,7 +43,7 @@ export function multiStep(options: {
     milestones: undefined,
     gamma: 0.1,
   });
-  checkRate('multiStep', learningRate);
+  notNegative('multiStep', { learningRate });
   check(Array.isArray(milestones), 'value', () => 'multiStep: needs milestones, a list of steps');
   const sorted = [...milestones].sort((a, b) => a - b);
   return (step) =>
@@ -82,7 +76,7 @@ export function cosine(options: {
     warmup: warm,
     final,
   } = settle('cosine', options, { learningRate: undefined, total: undefined, warmup: 0, final: 0 });
-  checkRate('cosine', learningRate);
+  notNegative('cosine', { learningRate });
   check(
     total > warm,
     'value',
@@ -109,7 +103,7 @@ export function oneCycle(options: {
     divide: 25,
     finalDivide: 1e4,
   });
-  checkRate('oneCycle', learningRate);
+  notNegative('oneCycle', { learningRate });
   positive('oneCycle', 'total', total);
   const start = learningRate / divide;
   const top = rise * total - 1;

@@ -64,6 +64,7 @@ export function expectTensors(op: string, ...operands: readonly unknown[]): void
       throw new LetheError('value', `${op}: operand ${i + 1} is ${describe(x)}, expected a tensor`);
   });
 }
+
 export type NestedArray = number | boolean | NestedArray[];
 
 function nest(data: TypedArray, shape: Shape, asBool: boolean): NestedArray {

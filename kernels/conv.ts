@@ -88,13 +88,21 @@ interface Gather {
 }
 /** What an output pixel sees of the image. */
 const windows = (g: Geometry): Gather => ({
-  ...{ image: g.input, pixels: g.output, channels: g.channels },
-  ...{ stride: g.stride, sign: 1, divide: [1, 1] },
+  image: g.input,
+  pixels: g.output,
+  channels: g.channels,
+  stride: g.stride,
+  sign: 1,
+  divide: [1, 1],
 });
 /** What a pixel of the image reached in the result. */
 const reached = (g: Geometry): Gather => ({
-  ...{ image: g.output, pixels: g.input, channels: g.filters },
-  ...{ stride: [1, 1], sign: -1, divide: g.stride },
+  image: g.output,
+  pixels: g.input,
+  channels: g.filters,
+  stride: [1, 1],
+  sign: -1,
+  divide: g.stride,
 });
 
 /** Pixels along one axis of the product, taps and their channels (i, j, channel) along the other, which neighbours lie in. */
@@ -228,10 +236,20 @@ function emitConvolution(
   factors: Product['factors'],
 ): void {
   const [{ slot, dtype }] = i.outputs;
-  const buffers = sourcesOf(i).flatMap(slotsOf);
-  const [label, batch, epilogue] = [i.root as string, g.batch * g.groups, i.body];
   emitProduct(
-    { label, batch, rows, columns, depth, groups: g.groups, factors, dtype, slot, epilogue, buffers },
+    {
+      label: i.root as string,
+      batch: g.batch * g.groups,
+      rows,
+      columns,
+      depth,
+      groups: g.groups,
+      factors,
+      dtype,
+      slot,
+      epilogue: i.body,
+      buffers: sourcesOf(i).flatMap(slotsOf),
+    },
     to,
   );
 }

@@ -10,8 +10,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { formatWithOptions } from 'node:util';
-import { afterAll, describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { close } from '../index.ts';
+import { hasCpu } from './native/support.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const cache = join(root, 'build', 'docs-test');
@@ -96,9 +97,8 @@ for (const script of scripts) {
 afterAll(close);
 
 // On the reference some of it would take hours.
-const slow = inject('absent').cpu !== null;
 const running = [...new Set(scripts.filter((s) => s.run).map((s) => s.page))];
-describe.skipIf(slow).each(running)('code in %s', (page) => {
+describe.skipIf(!hasCpu).each(running)('code in %s', (page) => {
   it.each(scripts.filter((s) => s.run && s.page === page).map((s) => [s.parts[0].line, s] as const))(
     'from line %i on does what it says',
     async (_, script) => {

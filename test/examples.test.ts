@@ -1,7 +1,8 @@
 // The examples run, do what they say, and leave no device open.
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { describeCpu } from './native/support.ts';
 
 const folder = fileURLToPath(new URL('../examples/', import.meta.url));
 
@@ -15,8 +16,6 @@ afterAll(() => {
   vi.restoreAllMocks();
 });
 
-// On the reference they would take hours.
-const withCpu = test.skipIf(inject('absent').cpu !== null);
 const example = (name: string): Promise<Record<string, unknown>> => import(`${folder}${name}.js`);
 
 test('every example is tested', () => {
@@ -28,40 +27,27 @@ test('every example is tested', () => {
   ]);
 });
 
-withCpu(
-  'train-cnn learns',
-  async () => {
+// On the reference they would take hours.
+describeCpu('examples', () => {
+  test('train-cnn learns', async () => {
     const { accuracy } = await example('train-cnn');
     expect(accuracy).toBeGreaterThan(25);
-  },
-  120_000,
-);
+  }, 120_000);
 
-withCpu(
-  'per-sample gradients average to the batch gradient',
-  async () => {
+  test('per-sample gradients average to the batch gradient', async () => {
     const { difference } = await example('per-sample-gradients');
     expect(difference).toBeLessThan(1e-5);
-  },
-  120_000,
-);
+  }, 120_000);
 
-withCpu(
-  'the curvature is that of differences of gradients',
-  async () => {
+  test('the curvature is that of differences of gradients', async () => {
     const { curvature, difference } = (await example('hvp')) as { curvature: number; difference: number };
     expect(curvature).toBeGreaterThan(0);
     expect(Math.abs(curvature - difference)).toBeLessThan(0.02 * curvature);
-  },
-  120_000,
-);
+  }, 120_000);
 
-withCpu(
-  'forgetting a class with the library',
-  async () => {
+  test('forgetting a class with the library', async () => {
     const { table } = (await example('forget-class')) as { table: Record<string, Record<string, number>> };
     expect(Object.keys(table)).toEqual(['original', 'retrain', 'finetune', 'boundaryShrink']);
     expect(table.retrain['stars, test']).toBe(0);
-  },
-  300_000,
-);
+  }, 300_000);
+});

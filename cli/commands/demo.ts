@@ -33,8 +33,10 @@ export function register(program: Command, world: World): void {
 const shipped = (name: string): string => fileURLToPath(new URL(`recipes/${name}.yaml`, packageRoot));
 
 /** Whether nothing faster than the reference would compute. */
-async function onReference({ world }: Context, device = 'auto'): Promise<boolean> {
+async function onReference(context: Context, device = 'auto'): Promise<boolean> {
   if (device !== 'auto') return device === 'reference';
   const { workshop } = await import('../../unlearn/run/workshop.ts');
-  return (await (world.parts ?? workshop()).open('auto')).backend === 'reference';
+  const parts = context.world.parts ?? workshop();
+  const { backend } = await context.compute(() => parts.open('auto'));
+  return backend === 'reference';
 }

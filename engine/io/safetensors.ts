@@ -74,7 +74,7 @@ function placeOf(name: string, info: Json): Place {
  * All tensors of a safetensors file. F16 becomes float16, BF16 float32, I64 and U8 int32 (an I64 that does not
  * fit is an error), BOOL bool; F64 stays float64.
  *
- * @throws 'data' for anything the format does not allow: a header longer than the file or 100 MB, repeated or unknown
+ * @throws 'value' for what is no bytes, 'data' for anything the format does not allow: a header longer than the file or 100 MB, repeated or unknown
  * keys, unknown types, sizes that do not match, overlapping tensors, holes between them or bytes after them.
  */
 export function loadSafetensors(source: Uint8Array | ArrayBuffer): Safetensors {
@@ -135,7 +135,7 @@ export function loadSafetensors(source: Uint8Array | ArrayBuffer): Safetensors {
  * float16 is written as F16, float32 F32, float64 F64, int32 I32, uint32 U32, bool BOOL; a stored tensor that came from
  * I64 or U8 is written so again.
  *
- * @throws 'value' for the reserved name __metadata__; 'shape' if data does not fill its shape.
+ * @throws 'value' for the reserved name __metadata__ and for what is no tensor; 'shape' if data does not fill its shape.
  */
 export async function saveSafetensors(
   tensors: Readonly<Record<string, Tensor | StoredTensor>>,

@@ -85,13 +85,13 @@ export function sequential(children: Children, name = 'sequential'): Layer {
     init: (key, inputShape) => {
       const keys = layers.length > 0 ? split(key, layers.length) : [];
       let shape = inputShape;
-      const made = layers.map((layer, i) => {
-        return inChild(names[i], () => {
+      const made = layers.map((layer, i) =>
+        inChild(names[i], () => {
           const variables = layer.init(keys[i], shape);
           if (i < layers.length - 1) shape = outputShape(layer, variables, shape);
           return variables;
-        });
-      });
+        }),
+      );
       return {
         params: gather(
           list,

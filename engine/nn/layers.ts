@@ -39,7 +39,7 @@ const WEIGHTS = { bias: true, weightInit: kaimingUniform(), biasInit: undefined 
 function weights(
   key: Tensor,
   shape: Shape,
-  { bias, weightInit = WEIGHTS.weightInit, biasInit }: WeightOptions,
+  { bias, weightInit, biasInit }: WeightOptions & { weightInit: Initialiser },
 ): Record<string, Tensor> {
   const [k1, k2] = split(key, 2);
   const weight = weightInit(k1, shape);

@@ -86,9 +86,8 @@ export const toFloat = (x: Tensor): Tensor => (isFloat(x.dtype) ? x : e.convert(
 
 /** f of floats; for float16 computed in float32 throughout and rounded once, at the end. */
 export const inFloat32 =
-  (op: string, f: (x: Tensor) => Tensor) =>
+  (f: (x: Tensor) => Tensor) =>
   (of: Tensor): Tensor => {
-    expectTensors(op, of);
     const x = toFloat(of);
     return x.dtype === 'float16' ? e.convert(f(e.convert(x, 'float32')), 'float16') : f(x);
   };
@@ -116,6 +115,7 @@ export function normaliseAxis(op: string, axis: number, rank: number): number {
   );
   return a;
 }
+/** normaliseAxis of an operand that nobody has looked at yet. */
 export function axisOf(op: string, x: Tensor, axis: number): number {
   expectTensors(op, x);
   return normaliseAxis(op, axis, x.ndim);
@@ -145,7 +145,7 @@ export const restoreAxes = (y: Tensor, x: Tensor, axes: readonly number[], keepD
 export const reduction =
   (op: string, f: (x: Tensor, axes: readonly number[]) => Tensor) =>
   (x: Tensor, axis?: Axis, keepDims = false): Tensor => {
-    expectTensors(op, x);
+    expectTensors(op, x); // its type is read before axesOf looks at it
     const y = x.dtype === 'bool' ? e.convert(x, 'int32') : x;
     const axes = axesOf(op, y, axis);
     return restoreAxes(f(y, axes), y, axes, keepDims);

@@ -7,7 +7,7 @@ import * as g from '../primitives/gather.ts';
 import * as m from '../primitives/movement.ts';
 import { floatType } from '../runtime.ts';
 import { expectTensors, type Tensor } from '../tensor.ts';
-import { axisOf } from './common.ts';
+import { normaliseAxis } from './common.ts';
 import { add } from './elementwise.ts';
 
 function positions(op: string, x: Tensor, indices: Tensor, ...more: readonly Tensor[]): void {
@@ -23,17 +23,17 @@ function positions(op: string, x: Tensor, indices: Tensor, ...more: readonly Ten
 /** Slices of x at int32 positions along an axis: x.shape[:axis] + indices.shape + x.shape[axis+1:]. Out of range: NaN (0 for integers). */
 export const take = (x: Tensor, indices: Tensor, axis = 0): Tensor => {
   positions('take', x, indices);
-  return g.gather(x, indices, axisOf('take', x, axis));
+  return g.gather(x, indices, normaliseAxis('take', axis, x.ndim));
 };
 /** One element of x for each index, at the index's own position off the axis. */
 export const takeAlongAxis = (x: Tensor, indices: Tensor, axis = -1): Tensor => {
   positions('takeAlongAxis', x, indices);
-  return g.gatherAlong(x, indices, axisOf('takeAlongAxis', x, axis));
+  return g.gatherAlong(x, indices, normaliseAxis('takeAlongAxis', axis, x.ndim));
 };
 /** x with updates added at int32 positions along an axis (default 0); updates have the shape take(x, indices, axis) has. */
 export const scatterAdd = (x: Tensor, indices: Tensor, updates: Tensor, axis = 0): Tensor => {
   positions('scatterAdd', x, indices, updates);
-  const a = axisOf('scatterAdd', x, axis);
+  const a = normaliseAxis('scatterAdd', axis, x.ndim);
   return add(x, g.scatter(updates, indices, a, x.shape[a]));
 };
 /** Rows of the unit matrix: indices.shape + [classes]. An index out of range gives a row of zeros. */

@@ -10,22 +10,27 @@ import * as r from '../primitives/reduce.ts';
 import { sameShape } from '../primitives/rules.ts';
 import { expectTensors, type Tensor } from '../tensor.ts';
 import { stopGradient } from '../transforms/autodiff.ts';
-import { axisOf, binary, inFloat32, restoreAxes, type TensorLike } from './common.ts';
+import { binary, inFloat32, normaliseAxis, restoreAxes, type TensorLike } from './common.ts';
 import { add, mul, square, sub, where } from './elementwise.ts';
 import { matmul } from './products.ts';
 import { mean, sum } from './reduce.ts';
 
-export const softmax = (of: Tensor, axis = -1): Tensor => inFloat32('softmax', (x) => softmaxOf(x, axis))(of);
+export function softmax(of: Tensor, axis = -1): Tensor {
+  expectTensors('softmax', of);
+  return inFloat32((x) => softmaxOf(x, axis))(of);
+}
 function softmaxOf(x: Tensor, axis: number): Tensor {
-  const axes = [axisOf('softmax', x, axis)];
+  const axes = [normaliseAxis('softmax', axis, x.ndim)];
   const top = stopGradient(r.max(x, axes)) as Tensor;
   const ex = e.exp(e.sub(x, r.spread(top, x.shape, axes)));
   return e.div(ex, r.spread(r.sum(ex, axes), x.shape, axes));
 }
-export const logSoftmax = (of: Tensor, axis = -1): Tensor =>
-  inFloat32('logSoftmax', (x) => logSoftmaxOf(x, axis))(of);
+export function logSoftmax(of: Tensor, axis = -1): Tensor {
+  expectTensors('logSoftmax', of);
+  return inFloat32((x) => logSoftmaxOf(x, axis))(of);
+}
 function logSoftmaxOf(x: Tensor, axis: number): Tensor {
-  const axes = [axisOf('logSoftmax', x, axis)];
+  const axes = [normaliseAxis('logSoftmax', axis, x.ndim)];
   const centred = e.sub(x, r.spread(stopGradient(r.max(x, axes)) as Tensor, x.shape, axes));
   return e.sub(centred, r.spread(e.log(r.sum(e.exp(centred), axes)), x.shape, axes));
 }
@@ -46,7 +51,7 @@ function normaliseWith(
   x: Tensor,
   mean: Tensor,
   varianceT: Tensor,
-  { scale, shift, epsilon = NORM.epsilon }: NormOptions,
+  { scale, shift, epsilon }: NormOptions & { epsilon: number },
 ): Tensor {
   const inverse = e.rsqrt(add(varianceT, epsilon));
   const factor = scale ? mul(inverse, scale) : inverse;

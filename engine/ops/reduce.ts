@@ -18,21 +18,23 @@ export const sum = reduction('sum', r.sum);
 export const max = reduction('max', r.max);
 export const min = reduction('min', r.min);
 export const mean = reduction('mean', (x, axes) =>
-  inFloat32('mean', (f) => {
+  inFloat32((f) => {
     const y = r.sum(f, axes);
     return e.mul(y, e.fillLike(y, 1 / r.countOf(f.shape, axes)));
   })(x),
 );
 /** Biased variance: the mean squared distance from the mean. */
 export const variance = reduction('variance', (x, axes) =>
-  axes.length === 0 ? e.fillLike(toFloat(x), 0) : inFloat32('variance', (f) => r.moments(f, axes)[1])(x),
+  axes.length === 0 ? e.fillLike(toFloat(x), 0) : inFloat32((f) => r.moments(f, axes)[1])(x),
 );
 /** Position of the largest element along `axis` (default the last), int32; the first of equals. */
 export const argmax = (x: Tensor, axis = -1): Tensor => r.argmax(x, axisOf('argmax', x, axis));
 export const argmin = (x: Tensor, axis = -1): Tensor => r.argmin(x, axisOf('argmin', x, axis));
 /** log(sum(exp(x))) without overflow. */
-export const logsumexp = (of: Tensor, axis?: Axis, keepDims = false): Tensor =>
-  inFloat32('logsumexp', (x) => logsumexpOf(x, axis, keepDims))(of);
+export function logsumexp(of: Tensor, axis?: Axis, keepDims = false): Tensor {
+  expectTensors('logsumexp', of);
+  return inFloat32((x) => logsumexpOf(x, axis, keepDims))(of);
+}
 function logsumexpOf(x: Tensor, axis: Axis | undefined, keepDims: boolean): Tensor {
   const axes = axesOf('logsumexp', x, axis);
   const top = stopGradient(r.max(x, axes)) as Tensor;

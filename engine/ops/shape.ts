@@ -27,7 +27,8 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 export function transpose(x: Tensor, perm?: readonly number[]): Tensor {
   expectTensors('transpose', x);
   if (perm !== undefined) expectShape('transpose', perm);
-  const order = perm?.map((p) => axisOf('transpose', x, p)) ?? x.shape.map((_, i) => x.ndim - 1 - i);
+  const order =
+    perm?.map((p) => normaliseAxis('transpose', p, x.ndim)) ?? x.shape.map((_, i) => x.ndim - 1 - i);
   return fresh(m.transpose(x, order), x);
 }
 export const broadcastTo = (x: Tensor, shape: Shape): Tensor => {
@@ -67,9 +68,7 @@ export function stack(xs: readonly Tensor[], axis = 0): Tensor {
 /** Cuts an axis into equal parts (a number) or into parts of the given sizes. */
 export function split(x: Tensor, parts: number | readonly number[], axis = 0): Tensor[] {
   const a = axisOf('split', x, axis);
-  const equal = (n: number) =>
-    Number.isInteger(n) && n > 0 ? new Array<number>(n).fill(x.shape[a] / n) : [x.shape[a] / n];
-  const sizes = typeof parts === 'number' ? equal(parts) : parts;
+  const sizes = typeof parts === 'number' ? Array.from({ length: parts }, () => x.shape[a] / parts) : parts;
   expectShape('split', sizes);
   check(
     sizes.reduce((s, v) => s + v, 0) === x.shape[a] && sizes.every(Number.isInteger),

@@ -40,7 +40,7 @@ export function jvp(
   tangents: readonly unknown[],
   options?: { hasAux?: boolean },
 ): Leaf {
-  return jvpNamed('jvp', 'tangent', f, primals, tangents, options);
+  return jvpNamed('jvp', f, primals, tangents, options);
 }
 
 /** Throws 'value' unless what a transformation is to transform are functions. */
@@ -59,12 +59,12 @@ export const expectArray = (name: string, what: string, list: unknown): void =>
 /** jvp in the words of the transformation that was called. */
 function jvpNamed(
   name: 'jvp' | 'hvp',
-  what: 'tangent' | 'vector',
   f: Fn,
   primals: readonly unknown[],
   tangents: readonly unknown[],
   options?: { hasAux?: boolean },
 ): Leaf {
+  const what = name === 'jvp' ? 'tangent' : 'vector';
   const { hasAux } = settle(name, options, { hasAux: false });
   expectFunction(name, f);
   expectArray(name, 'primals', primals);
@@ -289,7 +289,7 @@ export function hvp(f: Fn, primals: readonly Leaf[], vectors: readonly Leaf[]): 
   expectArray('hvp', 'primals', primals);
   const argnums = primals.map((_, i) => i);
   return tidy(() => {
-    const [, product] = jvpNamed('hvp', 'vector', grad(f, argnums), primals, vectors);
+    const [, product] = jvpNamed('hvp', grad(f, argnums), primals, vectors);
     return primals.length === 1 ? product[0] : product;
   });
 }

@@ -2,8 +2,9 @@
 // differences of gradients in float64 and against a loop over the samples. The ResNet is thin on the reference backend
 // and has its full width on the CPU.
 
-import { afterAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import * as lt from '../../index.ts';
+import { describeCpu } from '../native/support.ts';
 
 type Tree = lt.Tensor | readonly Tree[] | { readonly [k: string]: Tree };
 type Loss = (params: Tree, x: lt.Tensor, y: lt.Tensor) => lt.Tensor;
@@ -154,7 +155,7 @@ describe('in float64 on the reference backend', () => {
   });
 });
 
-describe.runIf(inject('absent').cpu === null)('in float32 on the CPU', () => {
+describeCpu('in float32 on the CPU', () => {
   beforeEach(() => lt.init({ device: 'cpu' }));
   afterAll(() => lt.close());
 

@@ -58,7 +58,7 @@ describe('glyphs', () => {
     await refuses(() => datasets.load('glyphs', { seed: -1 }), 'value', /^seed/);
   });
 
-  it('4,000 of them are drawn in seconds, and a linear classifier gets less than 60 % of 1,000 others right', {
+  it('4,000 of them take less than 2 seconds, and a linear classifier gets less than 60 % of 1,000 others right', {
     timeout: 30_000,
   }, () => {
     const started = performance.now();
@@ -73,8 +73,8 @@ describe('glyphs', () => {
     console.info(
       `glyphs: 4,000 drawn in ${seconds.toFixed(2)} s; a linear classifier gets ${accuracy.toFixed(1)} %`,
     );
-    // A quiet machine takes 0.3 s; the time is printed.
-    expect(seconds).toBeLessThan(10);
+    // Generous where machines are shared; the time is printed.
+    expect(seconds).toBeLessThan(4);
     expect(accuracy).toBeLessThan(60);
     expect(accuracy).toBeGreaterThan(10);
   });

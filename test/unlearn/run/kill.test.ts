@@ -69,7 +69,7 @@ describe('SIGKILL', () => {
     const out = fresh();
     let kills = 0;
     for (; kills < 60; kills++) {
-      // The work has 58 steps of 20 ms or more: the first two attempts cannot reach its end. Growing, for a busy machine.
+      // The work has 57 steps of 20 ms or more: the first two attempts cannot reach its end. Growing, for a busy machine.
       const { killed } = await attempt(out, 20, 15 * kills + Math.random() * 400);
       if (existsSync(join(out, 'results.json'))) JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'));
       if (existsSync(join(out, 'cells'))) {

@@ -10,6 +10,7 @@ import { lineOf } from '../../../unlearn/run/log.ts';
 import { fitModel } from '../../../unlearn/train/fit.ts';
 import { firstScaling, nextScaling, unscale } from '../../../unlearn/train/precision.ts';
 import { train } from '../../../unlearn/train.ts';
+import { hasCpu } from '../../native/support.ts';
 import { MemoryStore, stripes, tinyCnn, tinyMlp, valuesOf } from '../problems.ts';
 
 vi.setConfig({ testTimeout: 300_000 });
@@ -169,7 +170,7 @@ methods: [{ name: finetune }]
   });
 });
 
-test.skipIf(inject('absent').cpu !== null)('on the CPU it says where it runs', async () => {
+test.skipIf(!hasCpu)('on the CPU it says where it runs', async () => {
   await lt.init({ device: 'cpu' });
   await expect(learn('mixed', 1)).rejects.toThrow(
     /^train: precision 'mixed' computes in float16; device 'cpu' has no float16 here; device 'webgpu' has/,
