@@ -20,6 +20,8 @@ export interface Trace {
  * that do not treat it specially run `expand` on their own values.
  */
 export interface CallPrimitive extends Primitive {
+  /** Linear in its tangents: what a call becomes on a tape. Forward mode expands it. */
+  readonly linear: boolean;
   readonly expand: (operands: readonly Tensor[], params: object) => Tensor[];
 }
 export const isCall = (p: Primitive): p is CallPrimitive => 'expand' in p;

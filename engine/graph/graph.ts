@@ -1,10 +1,11 @@
-// The typed graph that jit traces: a flat list of primitive calls on named values. It prints as text, so that a change
-// in what is computed is a visible difference in a test.
+// The typed graph of a traced function: a flat list of primitive calls on named values. `traceGraph` makes the one that
+// jit compiles; `lift` makes a function of its operands alone, for calls (checkpoint, customVjp) that run it later. A
+// graph prints as text, so that a change in what is computed is a visible difference in a test.
 
 import { type Aval, type DType, type Shape, showAval } from '../dtype.ts';
 import { LetheError } from '../error.ts';
 import type { Primitive } from '../primitives/types.ts';
-import { Concrete, Tensor } from '../tensor.ts';
+import { type Concrete, Tensor } from '../tensor.ts';
 import { bind, isCall, type Trace, withTrace } from '../trace.ts';
 
 /** A value of a graph; identity is what counts. */
@@ -32,13 +33,18 @@ export interface Graph {
 
 class GraphTrace implements Trace {
   active = true;
-  readonly name = 'jit';
   readonly equations: Equation[] = [];
-  private readonly captured = new Map<Concrete, Var>();
-  constructor(readonly level: number) {}
+  /** Values that came from outside, in order of appearance. */
+  readonly captured = new Map<Tensor, Var>();
+  constructor(
+    readonly level: number,
+    readonly name: string,
+    /** Calls stay calls, and values of outer transformations may be captured: the graph will be replayed under them. */
+    private readonly lifts: boolean,
+  ) {}
 
   process(primitive: Primitive, operands: readonly Tensor[], params: object): Tensor[] {
-    if (isCall(primitive)) return primitive.expand(operands, params);
+    if (!this.lifts && isCall(primitive)) return primitive.expand(operands, params);
     const inputs = operands.map((x) => this.variable(x));
     const outputs = primitive.shape(inputs, params).map((a) => new Var(a.shape, a.dtype));
     this.equations.push({ primitive, inputs, params, outputs });
@@ -46,20 +52,16 @@ class GraphTrace implements Trace {
   }
   variable(x: Tensor): Var {
     if (x instanceof Traced && x.trace === this) return x.variable;
-    if (!(x instanceof Concrete))
+    let v = this.captured.get(x);
+    if (v !== undefined) return v;
+    if (x.trace !== null && !(this.lifts && x.trace.active))
       throw new LetheError(
         'state',
-        `jit: met ${x}, a value of a transformation outside the compiled function`,
+        `${this.name}: met ${x}, a value of a transformation ${x.trace.active ? 'outside the function' : 'that has ended'}`,
       );
-    let v = this.captured.get(x);
-    if (v === undefined) {
-      v = new Var(x.shape, x.dtype);
-      this.captured.set(x, v);
-    }
+    v = new Var(x.shape, x.dtype);
+    this.captured.set(x, v);
     return v;
-  }
-  constants(): { variable: Var; value: Concrete }[] {
-    return [...this.captured].map(([value, variable]) => ({ variable, value }));
   }
 }
 
@@ -72,35 +74,66 @@ class Traced extends Tensor {
   }
 }
 
-/** Records f on inputs of the given types. `finish` turns f's result into the list of output tensors. */
-export function traceGraph<R>(
+function record<R>(
+  name: string,
+  lifts: boolean,
   inputs: readonly Aval[],
   f: (xs: Tensor[]) => R,
-  finish: (result: R) => Tensor[],
-): { graph: Graph; result: R } {
+  finish: (result: R) => readonly Tensor[],
+) {
   return withTrace(
-    (level) => new GraphTrace(level),
+    (level) => new GraphTrace(level, name, lifts),
     (trace) => {
       const vars = inputs.map((a) => new Var(a.shape, a.dtype));
       const result = f(vars.map((v) => new Traced(trace, v)));
       const outputs = finish(result).map((y) => trace.variable(y));
-      return {
-        graph: { inputs: vars, constants: trace.constants(), equations: trace.equations, outputs },
-        result,
-      };
+      return { inputs: vars, captured: trace.captured, equations: trace.equations, outputs, result };
     },
     true,
   );
 }
 
-/** Runs a graph again on tensors, through bind: under whatever transformations are active. */
-export function replay(graph: Graph, inputs: readonly Tensor[], constants: readonly Tensor[]): Tensor[] {
+/** Records f on inputs of the given types. `finish` turns f's result into the list of output tensors. */
+export function traceGraph<R>(
+  inputs: readonly Aval[],
+  f: (xs: Tensor[]) => R,
+  finish: (result: R) => readonly Tensor[],
+): { graph: Graph; result: R } {
+  const { captured, result, ...rest } = record('jit', false, inputs, f, finish);
+  const constants = [...captured].map(([value, variable]) => ({ variable, value: value as Concrete }));
+  return { graph: { ...rest, constants }, result };
+}
+
+/** A function of its operands alone: `graph` takes the inputs, then the values that were captured. */
+export interface Lifted<R> {
+  readonly graph: Graph;
+  readonly captured: readonly Tensor[];
+  readonly result: R;
+}
+
+/**
+ * Records f on inputs of the given types for the transformation `name`. What f closes over, concrete values and those of
+ * outer transformations alike, becomes further inputs, so that whoever replays the graph may batch or differentiate it.
+ */
+export function lift<R>(
+  name: string,
+  inputs: readonly Aval[],
+  f: (xs: Tensor[]) => R,
+  finish: (result: R) => readonly Tensor[],
+): Lifted<R> {
+  const { captured, result, ...rest } = record(name, true, inputs, f, finish);
+  return {
+    graph: { ...rest, inputs: [...rest.inputs, ...captured.values()], constants: [] },
+    captured: [...captured.keys()],
+    result,
+  };
+}
+
+/** Runs a graph without constants again on tensors, through bind: under whatever transformations are active. */
+export function replay(graph: Graph, inputs: readonly Tensor[]): Tensor[] {
   const env = new Map<Var, Tensor>();
   graph.inputs.forEach((v, i) => {
     env.set(v, inputs[i]);
-  });
-  graph.constants.forEach((c, i) => {
-    env.set(c.variable, constants[i]);
   });
   for (const { primitive, inputs: xs, params, outputs } of graph.equations)
     bind(

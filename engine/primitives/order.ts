@@ -3,8 +3,7 @@
 
 import type { Tensor } from '../tensor.ts';
 import { bind } from '../trace.ts';
-import { ensureBatched } from './rules.ts';
-import type { Primitive } from './types.ts';
+import { type Primitive, Unbatched } from './types.ts';
 
 const barrierPrimitive: Primitive<Record<string, never>> = {
   name: 'barrier',
@@ -15,12 +14,9 @@ const barrierPrimitive: Primitive<Record<string, never>> = {
     tangents: [...tangents],
   }),
   transpose: (cotangents) => [...cotangents],
-  batch: (operands, batched, params, size) =>
-    bind(
-      barrierPrimitive,
-      operands.map((x, i) => ensureBatched(x, batched[i], size)),
-      params,
-    ),
+  // What all samples share stays shared: weights do not become a copy for each sample.
+  batch: (operands, batched, params) =>
+    bind(barrierPrimitive, operands, params).map((y, i) => (batched[i] ? y : new Unbatched(y))),
   reference: (inputs) => inputs.map((x) => x.data.slice()),
   samples: [{ operands: [{ shape: [2, 3] }, { shape: [4] }], params: {} }],
 };

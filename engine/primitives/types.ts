@@ -40,13 +40,18 @@ export type TransposeRule<P> = (
   params: P,
 ) => MaybeZero[];
 
-/** `batched[i]`: operand i carries the batch as axis 0. Every result must carry it as axis 0. */
+/** A result of a batching rule that is the same for all samples, and does not carry the batch. */
+export class Unbatched {
+  constructor(readonly value: Tensor) {}
+}
+
+/** `batched[i]`: operand i carries the batch as axis 0. Every result must carry it as axis 0, or be marked Unbatched. */
 export type BatchRule<P> = (
   operands: readonly Tensor[],
   batched: readonly boolean[],
   params: P,
   size: number,
-) => Tensor[];
+) => (Tensor | Unbatched)[];
 
 /** Plain code, readable before fast; float32 results accumulate in double. Writes new arrays. */
 export type ReferenceRule<P> = (

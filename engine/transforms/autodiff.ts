@@ -304,7 +304,10 @@ const stopPrimitive: Primitive<Record<string, never>> = {
   reference: ([x]) => [x.data.slice()],
   samples: [],
 };
-const stopCall = Object.assign(stopPrimitive, { expand: ([x]: readonly Tensor[]) => [identity(x)] });
+const stopCall = Object.assign(stopPrimitive, {
+  linear: false,
+  expand: ([x]: readonly Tensor[]) => [identity(x)],
+});
 
 /** The same values, treated as constants by every derivative. Takes a tree. */
 export function stopGradient(tree: Leaf): Leaf {

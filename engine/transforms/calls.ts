@@ -1,37 +1,37 @@
 // Calls whose meaning is a function: checkpoint and customVjp. Both act only where a tape is recorded; everywhere else
 // they are the function they stand for. Batching a call gives the call of the batched function (and rules).
 //
+// The function is traced once, when it is called, and what it closes over becomes operands of the call: a call that is
+// batched or differentiated later so misses nothing. From then on it is a graph of its operands alone.
+//
 // Under differentiation a call gives its value, and one linear call on the tangents. On a tape the linear call stays a
 // single entry, and its transpose is what we want: for checkpoint, run the function again and pull back; for customVjp,
 // the user's rule. Anywhere else (forward mode) the linear call of checkpoint expands into an ordinary jvp.
 
 import { type Aval, isFloat, showAval } from '../dtype.ts';
 import { check, LetheError } from '../error.ts';
+import { type Lifted, lift, replay } from '../graph/graph.ts';
 import { fillLike } from '../primitives/elementwise.ts';
 import { barrier } from '../primitives/order.ts';
 import { sum } from '../primitives/reduce.ts';
 import { aval, ensureBatched, sameShape } from '../primitives/rules.ts';
 import type { MaybeZero } from '../primitives/types.ts';
-import { Tensor } from '../tensor.ts';
-import { bind, type CallPrimitive } from '../trace.ts';
+import { Concrete, scope, Tensor } from '../tensor.ts';
+import { bind, type CallPrimitive, depth, isStaging } from '../trace.ts';
 import { flatten, type Leaf, showDef, type TreeDef, unflatten } from '../tree.ts';
 import { asTensor, expectFunction, type Fn, jvp, vjp } from './autodiff.ts';
 import { withBatch } from './vmap.ts';
 
-type Flat = (xs: readonly Tensor[]) => Tensor[];
+/** A function of its operands alone. */
+type Closed = (xs: readonly Tensor[]) => Tensor[];
 interface CallParams {
-  /** The function on flat lists of tensors. */
-  flat: Flat;
-  /** Set by the jvp rule: types of the results, and which primals have tangents. */
-  outputs?: readonly Aval[];
-  active?: readonly boolean[];
+  readonly run: Closed;
+  /** Types of the results. */
+  readonly outputs: readonly Aval[];
 }
-/** customVjp's rules on flat lists; residuals are a tree that only the two of them look into. */
-interface CustomParams extends CallParams {
-  readonly name: string;
-  forward(xs: readonly Tensor[]): { outs: Tensor[]; residuals: Leaf };
-  backward(residuals: Leaf, cts: readonly Tensor[]): MaybeZero[];
-  residuals?: Leaf;
+/** A call on tangents: its operands end with the tangents of the operands where `active` holds. */
+interface LinearParams extends CallParams {
+  readonly active: readonly boolean[];
 }
 
 const notHere = (): never => {
@@ -40,131 +40,171 @@ const notHere = (): never => {
 
 const callRecord = (
   name: string,
-  rest: Pick<CallPrimitive, 'jvp' | 'transpose' | 'expand' | 'batch'>,
+  rest: Pick<CallPrimitive, 'linear' | 'jvp' | 'transpose' | 'expand' | 'batch'>,
 ): CallPrimitive => ({
   name,
   kind: 'view',
-  shape: (_, params) => [...((params as CallParams).outputs ?? [])],
+  shape: (_, params) => [...(params as CallParams).outputs],
   reference: notHere,
   samples: [],
   ...rest,
 });
 
+const typesOf = (ys: readonly Aval[]): Aval[] => ys.map((y) => aval(y.shape, y.dtype));
+const batchTypes = (ys: readonly Aval[], size: number): Aval[] =>
+  ys.map((y) => aval([size, ...y.shape], y.dtype));
+
+/** Runs work on the operands of a call. What it makes on the way is given back at once where nothing traces it. */
+const within = <R>(operands: readonly Tensor[], work: () => R): R =>
+  !isStaging() && operands.every((x) => x instanceof Concrete) ? scope(work) : work();
+
 const activeOf = (tangents: readonly MaybeZero[]): { active: boolean[]; given: Tensor[] } => ({
   active: tangents.map((t) => t !== null),
   given: tangents.filter((t): t is Tensor => t !== null),
 });
-const spreadTangents = (
-  primals: readonly Tensor[],
-  active: readonly boolean[],
-  given: readonly Tensor[],
-): Tensor[] => {
-  let next = 0;
-  return primals.map((p, i) => (active[i] ? given[next++] : fillLike(p, 0)));
-};
+/** The function of the active operands alone; the others stand in it as they are. */
+const ofActive =
+  (run: Closed, primals: readonly Tensor[], active: readonly boolean[]) =>
+  (...xs: Tensor[]): Tensor[] => {
+    let next = 0;
+    return run(primals.map((p, i) => (active[i] ? xs[next++] : p)));
+  };
+/** Results of integer type have no tangent. */
+const floatsOnly = (outs: readonly Tensor[], tangents: readonly Tensor[]): MaybeZero[] =>
+  tangents.map((t, i) => (isFloat(outs[i].dtype) ? t : null));
 
 /** The function of whole batches: every result carries the batch as axis 0. */
-const batchFlat =
-  (flat: Flat, batched: readonly boolean[], size: number): Flat =>
+const batchRun =
+  (run: Closed, batched: readonly boolean[], size: number): Closed =>
   (xs) => {
-    const ys = withBatch(xs, batched, size, flat, (r) => r);
+    const ys = withBatch(xs, batched, size, run, (r) => r);
     return ys.values.map((y, i) => ensureBatched(y, ys.batched[i], size));
   };
 
 const checkpointPrimitive = callRecord('checkpoint', {
-  expand: (xs, params) => (params as CallParams).flat(xs),
-  batch: (xs, batched, params, size) =>
-    bind(checkpointPrimitive, xs, { flat: batchFlat((params as CallParams).flat, batched, size) }),
+  linear: false,
+  expand: (xs, params) => within(xs, () => (params as CallParams).run(xs)),
+  batch: (xs, batched, params, size) => {
+    const { run, outputs } = params as CallParams;
+    const whole: CallParams = { run: batchRun(run, batched, size), outputs: batchTypes(outputs, size) };
+    return bind(checkpointPrimitive, xs, whole);
+  },
   transpose: 'nonlinear',
   jvp: (primals, tangents, params) => {
-    const p = params as CallParams;
     const outs = bind(checkpointPrimitive, primals, params);
     const { active, given } = activeOf(tangents);
-    const linear: CallParams = { flat: p.flat, active, outputs: outs.map((y) => aval(y.shape, y.dtype)) };
-    return { outs, tangents: bind(checkpointLinear, [...primals, ...given], linear) };
+    const linear: LinearParams = { ...(params as CallParams), active };
+    return { outs, tangents: floatsOnly(outs, bind(checkpointLinear, [...primals, ...given], linear)) };
   },
 });
 
 /** Operands: all primals, then the tangents of the active ones. */
 const checkpointLinear = callRecord('checkpointLinear', {
+  linear: true,
   jvp: notHere,
   // Met by a batch only in forward mode: on a tape the batch is inside the operands.
   batch: (operands, batched, params, size) =>
-    batchFlat((xs) => checkpointLinear.expand(xs, params), batched, size)(operands),
+    batchRun((xs) => checkpointLinear.expand(xs, params), batched, size)(operands),
   expand: (operands, params) => {
-    const { flat, active = [] } = params as CallParams;
+    const { run, active } = params as LinearParams;
     const primals = operands.slice(0, active.length);
-    const tangents = spreadTangents(primals, active, operands.slice(active.length));
-    return jvp((...xs: Tensor[]) => flat(xs), primals, tangents)[1];
+    const f = ofActive(run, primals, active);
+    const along = primals.filter((_, i) => active[i]);
+    return within(operands, () => jvp(f, along, operands.slice(active.length))[1]);
   },
   transpose: (cotangents, operands, params) => {
-    const { flat, active = [], outputs = [] } = params as CallParams;
+    const { run, active, outputs } = params as LinearParams;
     const primals = operands.slice(0, active.length) as Tensor[];
     const cts = cotangents.map((c, i) => c ?? fillLike(outputs[i] as Tensor, 0));
-    // The barrier ties the second run to the cotangent: it cannot be merged with the first, nor start before it is due.
-    const held = barrier([...primals, ...cts]);
-    const [, pullback] = vjp((...xs: Tensor[]) => flat(xs), ...held.slice(0, primals.length));
-    const grads = pullback(held.slice(primals.length)) as MaybeZero[];
-    return [...primals.map(() => null), ...grads.filter((_, i) => active[i])];
+    const again = (): MaybeZero[] => {
+      // The barrier ties the second run to the cotangent: it cannot be merged with the first, nor start before it is due.
+      const held = barrier([...primals, ...cts]);
+      const f = ofActive(run, held.slice(0, primals.length), active);
+      const [, pullback] = vjp(f, ...held.filter((_, i) => active[i]));
+      return pullback(held.slice(primals.length)) as MaybeZero[];
+    };
+    return [...primals.map(() => null), ...within([...primals, ...cts], again)];
   },
 });
 
-/** Flattens a function of trees; the structure of its result is known after the first run. */
-function flatFunction(
-  what: string,
-  f: Fn,
-  def: TreeDef,
-  statics: readonly Leaf[],
-): { flat: Flat; out: () => TreeDef } {
-  let out: TreeDef | undefined;
+/** The tensors among the leaves of the arguments, and the way back to arguments. */
+function argumentsOf(args: readonly Leaf[]): {
+  tensors: Tensor[];
+  rebuild: (xs: readonly Tensor[]) => Leaf[];
+} {
+  const { leaves, def } = flatten<Leaf>(args);
   return {
-    flat: (xs) => {
+    tensors: leaves.filter((x) => x instanceof Tensor),
+    rebuild: (xs) => {
       let next = 0;
-      const result = flatten<Leaf>(
-        f(
-          ...unflatten(
-            def,
-            statics.map((s) => (s instanceof Tensor ? xs[next++] : s)),
-          ),
-        ),
+      return unflatten(
+        def,
+        leaves.map((x) => (x instanceof Tensor ? xs[next++] : x)),
       );
-      out = result.def;
-      return result.leaves.map((y) => asTensor(y, what));
     },
-    out: () => out as TreeDef,
   };
 }
 
+/** A result of trees: its leaves as tensors. */
+const resultOf = (what: string, tree: Leaf): { leaves: Tensor[]; def: TreeDef } => {
+  const { leaves, def } = flatten<Leaf>(tree);
+  return { leaves: leaves.map((y) => asTensor(y, what)), def };
+};
+
 /**
- * Rematerialisation: the same function, but reverse mode keeps only its arguments and runs it a second time when its
- * gradient is needed. Trades time (one more forward pass of f) for the memory of f's intermediate values.
+ * Rematerialisation: the same function, but reverse mode keeps only its arguments, and the values f closes over, and runs
+ * it a second time when its gradient is needed. Trades time (one more forward pass of f) for the memory of f's
+ * intermediate values. Under a transformation f is traced once, as by `jit`: it may close over anything, but cannot look
+ * at elements.
  */
 export function checkpoint(f: Fn): Fn {
   expectFunction('checkpoint', f);
   return (...args) => {
-    const { leaves, def } = flatten<Leaf>(args);
-    const { flat, out } = flatFunction('checkpoint', f, def, leaves);
-    const ys = bind(
-      checkpointPrimitive,
-      leaves.filter((x) => x instanceof Tensor),
-      { flat },
+    if (depth() === 0) return f(...args);
+    const { tensors, rebuild } = argumentsOf(args);
+    const { graph, captured, result } = lift(
+      'checkpoint',
+      tensors,
+      (xs) => resultOf('checkpoint', f(...rebuild(xs))),
+      ({ leaves }) => leaves,
     );
-    return unflatten(out(), ys);
+    const params: CallParams = { run: (xs) => replay(graph, xs), outputs: typesOf(graph.outputs) };
+    return unflatten(result.def, bind(checkpointPrimitive, [...tensors, ...captured], params));
   };
 }
 
+/** customVjp's rules as functions of operands; residuals are a tree that only the two of them look into. */
+interface Rules {
+  readonly forward: (xs: readonly Tensor[]) => { outs: Tensor[]; residuals: Leaf };
+  readonly backward: (residuals: Leaf, cts: readonly Tensor[]) => MaybeZero[];
+}
+interface CustomParams extends CallParams, Rules {
+  readonly name: string;
+  /** How many operands are arguments; those behind them were captured, and have no rule. */
+  readonly arity: number;
+}
+interface CustomLinearParams extends CustomParams, LinearParams {
+  readonly residuals: Leaf;
+}
+
 const customPrimitive = callRecord('customVjp', {
-  expand: (xs, params) => (params as CustomParams).flat(xs),
+  linear: false,
+  expand: (xs, params) => within(xs, () => (params as CustomParams).run(xs)),
   batch: (xs, batched, params, size) =>
     bind(customPrimitive, xs, batchRules(params as CustomParams, batched, size)),
   transpose: 'nonlinear',
   jvp: (primals, tangents, params) => {
     const p = params as CustomParams;
+    check(
+      tangents.slice(p.arity).every((t) => t === null),
+      'state',
+      () =>
+        `customVjp: ${p.name} or a rule of it closes over a value that is being differentiated, for which there is no rule; pass it as an argument, or its stopGradient`,
+    );
     const { outs, residuals } = p.forward(primals);
-    const { active, given } = activeOf(tangents);
-    const outputs = outs.map((y) => aval(y.shape, y.dtype));
-    const linear: CustomParams = { ...p, residuals, active, outputs };
-    return { outs, tangents: bind(customLinear, given, linear) };
+    const { active, given } = activeOf(tangents.slice(0, p.arity));
+    const linear: CustomLinearParams = { ...p, residuals, active };
+    return { outs, tangents: floatsOnly(outs, bind(customLinear, given, linear)) };
   },
 });
 
@@ -176,11 +216,12 @@ const noForward = (_: unknown, params: object): never => {
 };
 
 const customLinear = callRecord('customVjpLinear', {
+  linear: true,
   jvp: notHere,
   expand: noForward,
   batch: (xs, _, params) => noForward(xs, params),
   transpose: (cotangents, _, params) => {
-    const { backward, residuals, outputs = [], active = [] } = params as CustomParams;
+    const { backward, residuals, outputs, active } = params as CustomLinearParams;
     const cts = cotangents.map((c, i) => c ?? fillLike(outputs[i] as Tensor, 0));
     return backward(residuals, cts).filter((_g, i) => active[i]);
   },
@@ -190,7 +231,8 @@ const customLinear = callRecord('customVjpLinear', {
 function batchRules(p: CustomParams, batched: readonly boolean[], size: number): CustomParams {
   return {
     ...p,
-    flat: batchFlat(p.flat, batched, size),
+    run: batchRun(p.run, batched, size),
+    outputs: batchTypes(p.outputs, size),
     forward: (xs) => {
       const run = withBatch(xs, batched, size, p.forward, ({ outs, residuals }) => [
         ...outs,
@@ -263,11 +305,28 @@ function gradientsFor(name: string, position: number, argument: Leaf, given: Lea
   return walk(argument, given, String(position));
 }
 
+/** Throws 'shape' unless the forward rule gives what the function gives. */
+function checkForward(
+  name: string,
+  primal: Lifted<{ def: TreeDef }>,
+  def: TreeDef,
+  outputs: readonly Aval[],
+): void {
+  const show = (d: TreeDef, ys: readonly Aval[]): string => `${showDef(d)} of ${ys.map(showAval).join(', ')}`;
+  const [got, want] = [show(def, outputs), show(primal.result.def, primal.graph.outputs)];
+  check(
+    got === want,
+    'shape',
+    () => `customVjp: forward of ${name} returns ${got}, the function itself ${want}`,
+  );
+}
+
 /**
  * A function with its own reverse rule. `forward(...args)` returns [output, residuals]; `backward(residuals, cotangent)`
  * returns an array with one gradient tree for each argument (null for arguments, or leaves, without one). The backward
  * rule is itself differentiable, so higher reverse orders and hvp work; plain forward mode does not, and says so. Under
- * vmap both rules see one sample.
+ * vmap both rules see one sample. Under a transformation f and the rules are traced once; they may close over values, but
+ * a value that is being differentiated has to be an argument, since there is no rule for it otherwise: that throws 'state'.
  */
 export function customVjp(
   f: Fn,
@@ -276,32 +335,35 @@ export function customVjp(
   expectFunction('customVjp', f, rules?.forward, rules?.backward);
   const name = f.name || 'the function';
   return (...args) => {
-    const { leaves, def } = flatten<Leaf>(args);
-    const primal = flatFunction('customVjp', f, def, leaves);
-    let outDef: TreeDef | undefined;
-    const params: CustomParams = {
-      name,
-      flat: (xs) => {
-        const ys = primal.flat(xs);
-        outDef = primal.out();
-        return ys;
-      },
-      forward: (xs) => {
-        let next = 0;
-        const result = rules.forward(
-          ...unflatten(
-            def,
-            leaves.map((x) => (x instanceof Tensor ? xs[next++] : x)),
-          ),
-        );
+    if (depth() === 0) return f(...args);
+    const { tensors, rebuild } = argumentsOf(args);
+    const primal = lift(
+      'customVjp',
+      tensors,
+      (xs) => resultOf('customVjp', f(...rebuild(xs))),
+      ({ leaves }) => leaves,
+    );
+    const forward = lift(
+      'customVjp',
+      tensors,
+      (xs) => {
+        const result = rules.forward(...rebuild(xs));
         if (!Array.isArray(result) || result.length !== 2)
           throw new LetheError('value', `customVjp: forward of ${name} must return [output, residuals]`);
-        const out = flatten<Leaf>(result[0]);
-        outDef = out.def;
-        return { outs: out.leaves.map((y) => asTensor(y, 'customVjp')), residuals: result[1] };
+        return { output: resultOf('customVjp', result[0]), residuals: argumentsOf([result[1]]) };
       },
-      backward: (residuals, cts) => {
-        const given = rules.backward(residuals, unflatten(outDef as TreeDef, cts));
+      ({ output, residuals }) => [...output.leaves, ...residuals.tensors],
+    );
+    const { output, residuals } = forward.result;
+    const { graph, captured } = forward;
+    const outputs = graph.outputs.slice(0, output.leaves.length);
+    checkForward(name, primal, output.def, outputs);
+    const backward = lift(
+      'customVjp',
+      graph.outputs,
+      (xs) => {
+        const [own] = residuals.rebuild(xs.slice(outputs.length));
+        const given = rules.backward(own, unflatten(output.def, xs.slice(0, outputs.length)));
         if (!Array.isArray(given) || given.length !== args.length)
           throw new LetheError(
             'value',
@@ -309,12 +371,34 @@ export function customVjp(
           );
         return args.flatMap((arg, i) => gradientsFor(name, i, arg, given[i]));
       },
-    };
-    const ys = bind(
-      customPrimitive,
-      leaves.filter((x) => x instanceof Tensor),
-      params,
+      (grads) => grads.filter((g) => g !== null),
     );
-    return unflatten(outDef as TreeDef, ys);
+    const outside = [...new Set([...primal.captured, ...captured, ...backward.captured])];
+    const places = (of: Lifted<unknown>): number[] =>
+      of.captured.map((x) => tensors.length + outside.indexOf(x));
+    const [forPrimal, forForward, forBackward] = [primal, forward, backward].map(places);
+    const operands = (xs: readonly Tensor[], behind: readonly number[]): Tensor[] => [
+      ...xs.slice(0, tensors.length),
+      ...behind.map((i) => xs[i]),
+    ];
+    const params: CustomParams = {
+      name,
+      arity: tensors.length,
+      outputs: typesOf(outputs),
+      run: (xs) => replay(primal.graph, operands(xs, forPrimal)),
+      forward: (xs) => {
+        const ys = replay(graph, operands(xs, forForward));
+        return {
+          outs: ys.slice(0, outputs.length),
+          residuals: [...ys.slice(outputs.length), ...forBackward.map((i) => xs[i])],
+        };
+      },
+      backward: (own, cts) => {
+        const found = replay(backward.graph, [...cts, ...own]);
+        let next = 0;
+        return backward.result.map((g) => (g === null ? null : found[next++]));
+      },
+    };
+    return unflatten(output.def, bind(customPrimitive, [...tensors, ...outside], params));
   };
 }

@@ -15,7 +15,7 @@ export class JvpTrace implements Trace {
     const tangents = operands.map((x) => this.tangent(x));
     if (primitive.jvp === 'constant' || tangents.every((t) => t === null))
       return bind(primitive, primals, params);
-    if (isCall(primitive) && primitive.name.endsWith('Linear')) return primitive.expand(operands, params);
+    if (isCall(primitive) && primitive.linear) return primitive.expand(operands, params);
     const { outs, tangents: ts } = primitive.jvp(primals, tangents, params);
     return outs.map((y, i) => this.dual(y, ts[i]));
   }

@@ -1,8 +1,9 @@
-// evalShape: what a function would return, without computing it. It is jit's tracing with nothing compiled afterwards.
+// evalShape: what a function would return, without computing it. It is jit's tracing with nothing compiled afterwards,
+// and may be asked for inside other transformations.
 
 import type { Aval } from '../dtype.ts';
 import { LetheError } from '../error.ts';
-import { traceGraph } from '../graph/graph.ts';
+import { lift } from '../graph/graph.ts';
 import { Tensor } from '../tensor.ts';
 import { flatten, type Leaf, unflatten } from '../tree.ts';
 import type { Fn } from './autodiff.ts';
@@ -22,7 +23,8 @@ export class ShapeOf implements Aval {
 export function evalShape(f: Fn, ...args: Leaf[]): Leaf {
   const { leaves, def } = flatten<Leaf>(args);
   const isValue = (x: unknown): x is Aval => x instanceof Tensor || x instanceof ShapeOf;
-  const { result } = traceGraph(
+  const { result } = lift(
+    'evalShape',
     leaves.filter(isValue),
     (xs) => {
       let next = 0;

@@ -123,6 +123,8 @@ const operations: readonly ((x: lt.Tensor, y: lt.Tensor, op: Op) => lt.Tensor | 
   (x) => lt.stopGradient(x),
   (x) => (x.ndim ? lt.logsumexp(x, -1) : x),
   (x, _, { b }) => lt.checkpoint((t: lt.Tensor) => tame(lt.add(lt.mul(lt.sin(t), t), b % 3)))(x),
+  // It closes over y, which depends on what is differentiated.
+  (x, y) => lt.checkpoint((t: lt.Tensor) => tame(lt.add(lt.mul(lt.sin(t), y), y)))(x),
 ];
 
 const compatible = (a: Shape, b: Shape): boolean => {
