@@ -47,12 +47,12 @@ const input = (n: number, shape: readonly number[], scale = 1, dtype: Float = 'f
 /** A sum of n products of random signs, each rounded to `bits`: the error of one in order, four times over. */
 const normTolerance = (terms: number, bits = 24): number => 4 * 2 ** -bits * Math.sqrt(terms);
 
-function compiled(
-  f: (...xs: never[]) => unknown,
-  args: readonly unknown[],
+function compiled<A extends unknown[]>(
+  f: (...xs: A) => unknown,
+  args: [...A],
   keep: readonly unknown[] = args,
 ): Prepared {
-  const g = lt.jit(f as never);
+  const g = lt.jit(f);
   const program = g.program(...args);
   return {
     program,
@@ -295,27 +295,39 @@ export function trainingStep(name: ModelName, n = N): Case {
       const { model, variables, x, y } = setting(name, n);
       const optimizer = lt.optim.sgd({ learningRate: 0.01, momentum: 0.9, weightDecay: 5e-4 });
       const step = lt.jit(
-        (params, state, opt, xs, ys) => {
+        (
+          params: lt.nn.Variables['params'],
+          state: lt.nn.Variables['state'],
+          opt: lt.optim.OptimiserState,
+          xs: lt.Tensor,
+          ys: lt.Tensor,
+        ) => {
           const [[loss, next], grads] = lt.valueAndGrad(
-            (p) => {
+            (p: lt.nn.Variables['params']) => {
               const { output, state: s } = model.apply({ params: p, state }, xs, { train: true });
               return [lt.crossEntropy(output, ys), s];
             },
             { hasAux: true },
           )(params);
           const updated = optimizer.update(grads, opt, params);
-          return [updated.params, next, updated.state, loss];
+          return [updated.params, next, updated.state, loss] as const;
         },
         { donate: [0, 1, 2], name: `${name} step` },
       );
-      let now: unknown[] = [variables.params, variables.state, optimizer.init(variables.params)];
-      const program = step.program(...now, x, y);
+      let now: Parameters<typeof step> = [
+        variables.params,
+        variables.state,
+        optimizer.init(variables.params),
+        x,
+        y,
+      ];
+      const program = step.program(...now);
       return {
         program,
         flops: flopsOf(program),
         run() {
-          const [params, state, opt, loss] = step(...now, x, y);
-          now = [params, state, opt];
+          const [params, state, opt, loss] = step(...now);
+          now = [params, state, opt, x, y];
           return loss;
         },
         dispose() {
@@ -346,14 +358,15 @@ export function derivative(kind: Derivative, n = N): Case {
     prepare() {
       const { model, variables, x, y } = setting('smallCnn', n);
       const { params, state } = variables;
-      const loss = (p: unknown, xs: lt.Tensor, ys: lt.Tensor) =>
-        lt.crossEntropy(model.apply({ params: p as never, state }, xs).output, ys);
-      const one = (p: unknown, xs: lt.Tensor, ys: lt.Tensor) =>
+      type Params = typeof params;
+      const loss = (p: Params, xs: lt.Tensor, ys: lt.Tensor) =>
+        lt.crossEntropy(model.apply({ params: p, state }, xs).output, ys);
+      const one = (p: Params, xs: lt.Tensor, ys: lt.Tensor) =>
         loss(p, xs.reshape([1, ...xs.shape]), ys.reshape([1]));
       switch (kind) {
         case 'fgsm':
           return compiled(
-            (p: unknown, xs: lt.Tensor, ys: lt.Tensor) =>
+            (p: Params, xs: lt.Tensor, ys: lt.Tensor) =>
               lt
                 .grad((z: lt.Tensor) => loss(p, z, ys))(xs)
                 .sign(),
@@ -365,8 +378,8 @@ export function derivative(kind: Derivative, n = N): Case {
         default: {
           const vector = lt.tree.map((p: lt.Tensor) => input(9, p.shape), params);
           return compiled(
-            (p: unknown, v: unknown, xs: lt.Tensor, ys: lt.Tensor) =>
-              lt.hvp((q: unknown) => loss(q, xs, ys), [p], [v]),
+            (p: Params, v: Params, xs: lt.Tensor, ys: lt.Tensor) =>
+              lt.hvp((q: Params) => loss(q, xs, ys), [p], [v]),
             [params, vector, x, y],
             [variables, vector, x, y],
           );

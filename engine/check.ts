@@ -13,7 +13,8 @@ import { createReferenceBackend } from './reference.ts';
 import { withBackend } from './runtime.ts';
 import { type Concrete, scope, Tensor } from './tensor.ts';
 import { bind } from './trace.ts';
-import { asTensor, expectArray, type Fn, grad, jvp, vjp } from './transforms/autodiff.ts';
+import { asTensor, expectArray, grad, jvp, vjp } from './transforms/autodiff.ts';
+import type { Fn } from './transforms/signatures.ts';
 import { flatten, type Leaf, unflatten } from './tree.ts';
 
 export interface GradientOptions {

@@ -22,8 +22,9 @@ export interface OptimiserState {
   readonly [slot: string]: Tree<Tensor>;
 }
 export interface Optimiser {
-  init(params: Params): OptimiserState;
-  update(grads: Params, state: OptimiserState, params: Params): { params: Params; state: OptimiserState };
+  init(params: unknown): OptimiserState;
+  /** New parameters, of the structure of `params`, and the state to go on with. */
+  update<P>(grads: P, state: OptimiserState, params: P): { params: P; state: OptimiserState };
 }
 
 /** The same scalar for all parameters of one type, made once. */
@@ -91,7 +92,7 @@ export function sgd(options: SgdOptions): Optimiser {
       step: zeros([], 'int32'),
       ...(momentum > 0 ? { velocity: map(zerosLike, params) } : {}),
     }),
-    update: (grads, state, params) => {
+    update: (grads: Params, state, params: Params) => {
       const rate = rateOf(learningRate, state.step);
       const decayed = (g: Tensor, p: Tensor): Tensor => (weightDecay === 0 ? g : g.add(p.mul(weightDecay)));
       const step = state.step.add(1);
@@ -148,7 +149,7 @@ function adamLike(name: string, decoupled: boolean, options: AdamOptions): Optim
       first: map(zerosLike, params),
       second: map(zerosLike, params),
     }),
-    update: (grads, state, params) => {
+    update: (grads: Params, state, params: Params) => {
       const rate = rateOf(learningRate, state.step);
       const step = state.step.add(1);
       // Bias corrections as factors on scalars, so that an element costs one root and one division.
@@ -186,7 +187,7 @@ export const adam = (options: AdamOptions): Optimiser => adamLike('adam', false,
 export const adamw = (options: AdamOptions): Optimiser => adamLike('adamw', true, options);
 
 /** The Euclidean norm of all leaves together, a scalar. */
-export function globalNorm(tree: Params): Tensor {
+export function globalNorm(tree: unknown): Tensor {
   const { leaves } = flatten<Tensor>(tree);
   check(leaves.length > 0, 'value', () => 'globalNorm: the tree has no leaves');
   return leaves
@@ -195,8 +196,8 @@ export function globalNorm(tree: Params): Tensor {
     .sqrt();
 }
 /** Gradients scaled down so that their global norm is at most `max`; as PyTorch's clip_grad_norm_, by max / (norm + 1e-6). */
-export function clipByGlobalNorm(grads: Params, max: number): Params {
+export function clipByGlobalNorm<T>(grads: T, max: number): T {
   check(max > 0, 'value', () => `clipByGlobalNorm: max must be positive, got ${max}`);
   const factor = globalNorm(grads).add(1e-6).pow(-1).mul(max).minimum(1);
-  return map((g: Tensor) => g.mul(factor.astype(g.dtype)), grads);
+  return map((g: Tensor) => g.mul(factor.astype(g.dtype)), grads as Params);
 }

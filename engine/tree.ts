@@ -3,6 +3,7 @@
 // keys are visited in sorted order, so two trees with the same keys have the same leaves whatever the insertion order.
 
 import { LetheError } from './error.ts';
+import type { LeafOf, WithLeaves } from './transforms/signatures.ts';
 
 export type Tree<T> = T | readonly Tree<T>[] | { readonly [key: string]: Tree<T> } | null | undefined;
 
@@ -24,7 +25,7 @@ const isPlainObject = (x: unknown): x is Record<string, unknown> => {
 export type Leaf = any;
 
 /** Leaves in a fixed order and the structure that puts them back. */
-export function flatten<T = Leaf>(tree: Tree<T>): { leaves: T[]; def: TreeDef } {
+export function flatten<T = Leaf>(tree: unknown): { leaves: T[]; def: TreeDef } {
   const leaves: T[] = [];
   const walk = (node: unknown): TreeDef => {
     if (node === null || node === undefined) return { kind: 'empty', value: node };
@@ -97,7 +98,8 @@ export function showDef(def: TreeDef): string {
   }
 }
 
-/** Applies `f` to the leaves of one or more trees of the same structure. */
+/** Applies `f` to the leaves of one or more trees of the same structure. Throws 'value' where the structures differ. */
+export function map<T, R>(f: (...leaves: LeafOf<T>[]) => R, tree: T, ...rest: readonly T[]): WithLeaves<T, R>;
 export function map(f: (...leaves: Leaf[]) => Leaf, tree: Leaf, ...rest: Leaf[]): Leaf {
   const first = flatten<Leaf>(tree);
   const others = rest.map((t, i) => {
@@ -116,7 +118,7 @@ export function map(f: (...leaves: Leaf[]) => Leaf, tree: Leaf, ...rest: Leaf[])
 }
 
 /** Leaves with their paths ('layer1.0.weight'), in leaf order. */
-export function entries<T = Leaf>(tree: Tree<T>): [string, T][] {
+export function entries<T = Leaf>(tree: unknown): [string, T][] {
   const out: [string, T][] = [];
   const walk = (node: unknown, path: string): void => {
     if (node === null || node === undefined) return;

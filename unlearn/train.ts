@@ -62,7 +62,7 @@ export async function train(input: TrainInput): Promise<TrainResult> {
     return { ...result, details: { history: result.history } };
   } finally {
     judge?.dispose();
-    if (variables !== input.variables) lt.tree.map((t: lt.Tensor) => t.dispose(), variables as never);
+    if (variables !== input.variables) lt.tree.map((t: lt.Tensor) => t.dispose(), variables);
   }
 }
 

@@ -8,7 +8,7 @@ import * as lt from '../index.ts';
 
 /** Every tensor with its path, such as `params.conv1.weight`. */
 const named = (part: unknown, prefix: string): [string, Tensor][] =>
-  lt.tree.entries<Tensor>(part as never).map(([path, tensor]) => [`${prefix}.${path}`, tensor]);
+  lt.tree.entries<Tensor>(part).map(([path, tensor]) => [`${prefix}.${path}`, tensor]);
 
 const all = ({ params, state }: Variables) => [...named(params, 'params'), ...named(state, 'state')];
 
@@ -66,7 +66,7 @@ function byPath(model: Model, found: lt.io.StateDict, inputShape: readonly numbe
     }
     const paths = new Map(wanted.map(([name, tensor]) => [tensor, name]));
     const load = (tensor: Tensor) => lt.tensor(found[paths.get(tensor) as string].data, tensor);
-    return lt.tree.map(load, like as never) as unknown as Variables;
+    return lt.tree.map(load, like) as Variables;
   } finally {
     disposeAll(like);
   }

@@ -34,7 +34,7 @@ export interface Turn {
 
 /** The result that is compared: the tensor of the case's size. */
 function compared(c: Case, result: unknown): lt.Tensor {
-  const { leaves } = lt.tree.flatten(result as never);
+  const { leaves } = lt.tree.flatten(result);
   const found = leaves.find((x: unknown) => x instanceof lt.Tensor && x.size === c.size);
   if (!found) throw new lt.LetheError('value', `${c.name}: no result has ${c.size} elements`);
   return found as lt.Tensor;

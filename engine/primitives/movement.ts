@@ -380,7 +380,7 @@ const concatPrimitive: Primitive<{ axis: number }> = {
     for (const x of inputs) {
       const { n, inner, outer } = around(x.shape, axis);
       for (let o = 0; o < outer; o++)
-        result.set(x.data.subarray(o * n * inner, (o + 1) * n * inner) as never, (o * whole.n + at) * inner);
+        result.set(x.data.subarray(o * n * inner, (o + 1) * n * inner), (o * whole.n + at) * inner);
       at += n;
     }
     return [result];

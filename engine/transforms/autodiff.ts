@@ -12,10 +12,8 @@ import { Concrete, scope, Tensor } from '../tensor.ts';
 import { bind, depth, withTrace } from '../trace.ts';
 import { flatten, type Leaf, sameStructure, showDef, type TreeDef, unflatten } from '../tree.ts';
 import { JvpTrace } from './jvp.ts';
+import type { Argnums, Args, Chosen, Fn, Result, Scalar } from './signatures.ts';
 import { type Linear, TapeTrace } from './tape.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: user functions of any tree arguments
-export type Fn = (...args: any[]) => any;
 
 /** Leaves of results, tangents and cotangents: tensors, or numbers as scalars of the device's float type. */
 export const asTensor = (x: unknown, what: string): Tensor => {
@@ -34,6 +32,18 @@ export const tidy = <R>(f: () => R): R => (depth() === 0 ? scope(f) : f());
  * `tangents` has the structure, shapes and types of `primals`; leaves of integer type take any tangent (ignored).
  * Costs about twice f; memory does not grow with depth.
  */
+export function jvp<A extends Args, R, X>(
+  f: (...args: A) => readonly [R, X],
+  primals: readonly [...A],
+  tangents: readonly [...A],
+  options: { hasAux: true },
+): [Result<R>, Result<R>, X];
+export function jvp<A extends Args, R>(
+  f: (...args: A) => R,
+  primals: readonly [...A],
+  tangents: readonly [...A],
+  options?: { hasAux?: false },
+): [Result<R>, Result<R>];
 export function jvp(
   f: Fn,
   primals: readonly unknown[],
@@ -169,7 +179,11 @@ function linearise(
  * returns an array with one tree of cotangents for each argument; leaves that are no floats get null. The pullback may
  * be called many times; it holds the intermediate values until it is garbage.
  */
-export function vjp(f: Fn, ...primals: Leaf[]): [Leaf, (cotangents: Leaf) => Leaf[]] {
+export function vjp<A extends Args, R>(
+  f: (...args: A) => R,
+  ...primals: A
+): [Result<R>, (cotangents: R) => A];
+export function vjp(f: Fn, ...primals: Args): [Leaf, (cotangents: Leaf) => Leaf[]] {
   expectFunction('vjp', f);
   const args = flatten<Leaf>(primals);
   const wanted = args.leaves.map((x) => x instanceof Tensor && isFloat(x.dtype));
@@ -201,14 +215,14 @@ export function vjp(f: Fn, ...primals: Leaf[]): [Leaf, (cotangents: Leaf) => Lea
   return [unflatten(lin.def, lin.ys), pullback];
 }
 
-export interface GradOptions {
+export interface GradOptions<N extends Argnums = Argnums, Aux extends boolean = boolean> {
   /** Which arguments to differentiate; a number, or several (then the gradients come as an array). Default 0. */
-  argnums?: number | readonly number[];
+  argnums?: N;
   /** f returns [loss, aux]; aux is passed through undifferentiated. */
-  hasAux?: boolean;
+  hasAux?: Aux;
 }
 
-const gradOptions = (o: number | readonly number[] | GradOptions | undefined): Required<GradOptions> => {
+const gradOptions = (o: Argnums | GradOptions | undefined): Required<GradOptions> => {
   const given = typeof o === 'number' || Array.isArray(o) ? { argnums: o } : o;
   return settle('grad', given as GradOptions | undefined, { argnums: 0, hasAux: false });
 };
@@ -217,7 +231,20 @@ const gradOptions = (o: number | readonly number[] | GradOptions | undefined): R
  * Value and gradient of a scalar function in one pass: (...args) -> [value, gradient], or [[value, aux], gradient] with
  * `hasAux`. The gradient has the structure of the chosen argument. Throws if f does not return one float.
  */
-export function valueAndGrad(f: Fn, options?: number | readonly number[] | GradOptions): Fn {
+export function valueAndGrad<A extends Args, X, const N extends Argnums = 0>(
+  f: (...args: A) => readonly [Scalar, X],
+  options: GradOptions<N, true> & { hasAux: true },
+): (...args: A) => [[Tensor, X], Chosen<A, N>];
+export function valueAndGrad<A extends Args, X, const N extends Argnums = 0>(
+  f: (...args: A) => readonly X[],
+  options: GradOptions<N, true> & { hasAux: true },
+): (...args: A) => [[Tensor, X], Chosen<A, N>];
+export function valueAndGrad<A extends Args>(f: (...args: A) => Scalar): (...args: A) => [Tensor, A[0]];
+export function valueAndGrad<A extends Args, const N extends Argnums = 0>(
+  f: (...args: A) => Scalar,
+  options: N | GradOptions<N, false> | undefined,
+): (...args: A) => [Tensor, Chosen<A, N>];
+export function valueAndGrad(f: Fn, options?: Argnums | GradOptions): Fn {
   expectFunction('grad', f);
   const { argnums, hasAux } = gradOptions(options);
   const chosen = typeof argnums === 'number' ? [argnums] : [...argnums];
@@ -270,8 +297,21 @@ export function valueAndGrad(f: Fn, options?: number | readonly number[] | GradO
 const own = (x: Tensor): Tensor => (x instanceof Concrete ? x.alias() : x);
 
 /** Gradient of a scalar function: (...args) -> gradient, or [gradient, aux] with `hasAux`. See valueAndGrad. */
-export function grad(f: Fn, options?: number | readonly number[] | GradOptions): Fn {
-  const both = valueAndGrad(f, options);
+export function grad<A extends Args, X, const N extends Argnums = 0>(
+  f: (...args: A) => readonly [Scalar, X],
+  options: GradOptions<N, true> & { hasAux: true },
+): (...args: A) => [Chosen<A, N>, X];
+export function grad<A extends Args, X, const N extends Argnums = 0>(
+  f: (...args: A) => readonly X[],
+  options: GradOptions<N, true> & { hasAux: true },
+): (...args: A) => [Chosen<A, N>, X];
+export function grad<A extends Args>(f: (...args: A) => Scalar): (...args: A) => A[0];
+export function grad<A extends Args, const N extends Argnums = 0>(
+  f: (...args: A) => Scalar,
+  options: N | GradOptions<N, false> | undefined,
+): (...args: A) => Chosen<A, N>;
+export function grad(f: Fn, options?: Argnums | GradOptions): Fn {
+  const both: Fn = valueAndGrad(f, options as GradOptions<Argnums, false>);
   const { hasAux } = gradOptions(options);
   return (...args) =>
     tidy(() => {
@@ -285,7 +325,12 @@ export function grad(f: Fn, options?: number | readonly number[] | GradOptions):
  * `vectors` (an array of trees like `primals`). Returns a tree like the one primal, or an array of them for several.
  * Costs about three gradients; the Hessian is never formed.
  */
-export function hvp(f: Fn, primals: readonly Leaf[], vectors: readonly Leaf[]): Leaf {
+export function hvp<A extends Args>(
+  f: (...args: A) => Scalar,
+  primals: readonly [...A],
+  vectors: readonly [...A],
+): A extends [infer Only] ? Only : A;
+export function hvp(f: Fn, primals: readonly unknown[], vectors: readonly unknown[]): Leaf {
   expectArray('hvp', 'primals', primals);
   const argnums = primals.map((_, i) => i);
   return tidy(() => {
@@ -310,6 +355,6 @@ const stopCall = Object.assign(stopPrimitive, {
 });
 
 /** The same values, treated as constants by every derivative. Takes a tree. */
-export function stopGradient(tree: Leaf): Leaf {
+export function stopGradient<T>(tree: T): T {
   return mapTensors(tree, (x) => bind(stopCall, [x], {})[0]);
 }

@@ -19,7 +19,8 @@ import type { MaybeZero } from '../primitives/types.ts';
 import { Concrete, scope, Tensor } from '../tensor.ts';
 import { bind, type CallPrimitive, depth, isStaging } from '../trace.ts';
 import { flatten, type Leaf, showDef, type TreeDef, unflatten } from '../tree.ts';
-import { asTensor, expectFunction, type Fn, jvp, vjp } from './autodiff.ts';
+import { asTensor, expectFunction, jvp, vjp } from './autodiff.ts';
+import type { Args, Fn, Partly } from './signatures.ts';
 import { withBatch } from './vmap.ts';
 
 /** A function of its operands alone. */
@@ -157,6 +158,7 @@ const resultOf = (what: string, tree: Leaf): { leaves: Tensor[]; def: TreeDef } 
  * intermediate values. Under a transformation f is traced once, as by `jit`: it may close over anything, but cannot look
  * at elements.
  */
+export function checkpoint<F extends Fn>(f: F): F;
 export function checkpoint(f: Fn): Fn {
   expectFunction('checkpoint', f);
   return (...args) => {
@@ -328,6 +330,13 @@ function checkForward(
  * vmap both rules see one sample. Under a transformation f and the rules are traced once; they may close over values, but
  * a value that is being differentiated has to be an argument, since there is no rule for it otherwise: that throws 'state'.
  */
+export function customVjp<A extends Args, R, S>(
+  f: (...args: A) => R,
+  rules: {
+    forward: (...args: A) => readonly [R, S];
+    backward: (residuals: S, cotangent: R) => { readonly [K in keyof A]: Partly<A[K]> };
+  },
+): (...args: A) => R;
 export function customVjp(
   f: Fn,
   rules: { forward: Fn; backward: (residuals: Leaf, cotangent: Leaf) => readonly Leaf[] },

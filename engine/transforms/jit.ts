@@ -14,7 +14,8 @@ import { Compiled, device } from '../runtime.ts';
 import { Concrete, scope, Tensor, untrack } from '../tensor.ts';
 import { depth } from '../trace.ts';
 import { flatten, type Leaf, showDef, type TreeDef, unflatten } from '../tree.ts';
-import { expectFunction, type Fn } from './autodiff.ts';
+import { expectFunction } from './autodiff.ts';
+import type { Args, Fn, Result } from './signatures.ts';
 
 export interface JitOptions {
   /** Arguments whose tensors are given away: their memory is reused for results, and they are disposed by the call. */
@@ -29,13 +30,12 @@ interface Entry {
   readonly def: TreeDef;
 }
 
-export interface Jitted extends Fn {
+export interface Jitted<A extends Args = Args, R = Leaf> {
+  (...args: A): R;
   /** The simplified graph for these arguments, as text. Compiles it if need be; runs nothing. */
-  // biome-ignore lint/suspicious/noExplicitAny: arguments of any tree
-  graph(...args: any[]): string;
+  graph(...args: A): string;
   /** The planned program for these arguments: kernels, slots, arena size. */
-  // biome-ignore lint/suspicious/noExplicitAny: arguments of any tree
-  program(...args: any[]): Compiled['program'];
+  program(...args: A): Compiled['program'];
   /** Releases all compiled programs. */
   dispose(): void;
 }
@@ -46,7 +46,12 @@ const MAX_ENTRIES = 64;
 const numbers = new WeakMap<Backend, number>();
 let nextNumber = 0;
 
-/** See the head of this file. Returns a function with the same arguments and results as f. */
+/**
+ * A function that traces f once for each signature of its arguments (structure, shapes, types, and the values of what is
+ * no tensor), compiles it, and from then on replays the program: same arguments, same results. Throws 'value' for leaves
+ * that are neither tensors, numbers, strings nor booleans.
+ */
+export function jit<A extends Args, R>(f: (...args: A) => R, options?: JitOptions): Jitted<A, Result<R>>;
 export function jit(f: Fn, options?: JitOptions): Jitted {
   expectFunction('jit', f);
   const { donate, name } = settle('jit', options, { donate: [], name: f.name || 'jit' });

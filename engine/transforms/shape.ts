@@ -6,7 +6,7 @@ import { LetheError } from '../error.ts';
 import { lift } from '../graph/graph.ts';
 import { Tensor } from '../tensor.ts';
 import { flatten, type Leaf, unflatten } from '../tree.ts';
-import type { Fn } from './autodiff.ts';
+import type { Fn, WithLeaves } from './signatures.ts';
 
 /** A shape and an element type standing for a tensor; a leaf of trees, unlike a plain object. */
 export class ShapeOf implements Aval {
@@ -20,6 +20,7 @@ export class ShapeOf implements Aval {
  * The shapes and types that `f(...args)` would return, as a tree of `{ shape, dtype }`. Tensors and `ShapeOf` leaves
  * among the arguments are replaced by stand-ins of their shape; other leaves are passed as they are. Nothing is computed.
  */
+export function evalShape<R>(f: (...args: Leaf[]) => R, ...args: Leaf[]): WithLeaves<R, ShapeOf>;
 export function evalShape(f: Fn, ...args: Leaf[]): Leaf {
   const { leaves, def } = flatten<Leaf>(args);
   const isValue = (x: unknown): x is Aval => x instanceof Tensor || x instanceof ShapeOf;

@@ -10,7 +10,8 @@ import { type Primitive, Unbatched } from '../primitives/types.ts';
 import { Tensor } from '../tensor.ts';
 import { bind, type Trace, withTrace } from '../trace.ts';
 import { flatten, type Leaf, showDef, type TreeDef, unflatten } from '../tree.ts';
-import { expectFunction, type Fn, tidy } from './autodiff.ts';
+import { expectFunction, tidy } from './autodiff.ts';
+import type { Args, Fn } from './signatures.ts';
 
 class BatchTrace implements Trace {
   active = true;
@@ -100,6 +101,7 @@ function spreadAxes(axes: Axes, def: TreeDef, where: string): (number | null)[] 
  * Maps f over an axis of its arguments: f sees one sample, the result is that of all samples at once. Composes with
  * every transformation; vmap(grad(lossOfOne), { inAxes: [null, 0, 0] })(params, x, y) gives per-sample gradients.
  */
+export function vmap<A extends Args, R>(f: (...args: A) => R, options?: VmapOptions): (...args: A) => R;
 export function vmap(f: Fn, options?: VmapOptions): Fn {
   expectFunction('vmap', f);
   const { inAxes, outAxes } = settle('vmap', options, { inAxes: 0, outAxes: 0 });

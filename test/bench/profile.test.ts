@@ -22,7 +22,7 @@ const layer = async (name: 'cpu' | 'webgpu' | 'reference') => {
     const y = lt.matmul(x, w).add(b).relu();
     return [y, y.sum()];
   });
-  const args = [lt.ones([6, 5]), lt.ones([5, 7]), lt.ones([7])];
+  const args: Parameters<typeof f> = [lt.ones([6, 5]), lt.ones([5, 7]), lt.ones([7])];
   return { f, args, program: f.program(...args) };
 };
 

@@ -104,7 +104,7 @@ const programs: Record<string, (c: Wrap) => unknown> = {
       const { shape } = lt.evalShape(
         c((z) => z.mul(p).sum(0, true)),
         p,
-      ) as { shape: number[] };
+      );
       return p.mul(shape[0]).sum();
     })(w()),
 };
@@ -116,9 +116,10 @@ describe('checkpoint of a closure is the function itself', () => {
     });
 });
 
+type P = { w: lt.Tensor; g: lt.Tensor; b: lt.Tensor }[];
+
 // A small CNN as one writes it: blocks close over their parameters, and over batch statistics on the way.
 const cnn = (c: Wrap) => {
-  type P = { w: lt.Tensor; g: lt.Tensor; b: lt.Tensor }[];
   return (params: P, images: lt.Tensor, labels: lt.Tensor): lt.Tensor => {
     let h = images;
     for (const [i, { w, g, b }] of params.entries()) {
@@ -154,7 +155,7 @@ const network = () => {
 describe('blocks of a CNN that close over their parameters', () => {
   const { grad, hvp, jit, jvp, vmap } = lt;
   const n = network;
-  const like = (tree: unknown) => lt.tree.map((t: lt.Tensor) => t.mul(0.5).add(0.25), tree);
+  const like = (tree: P) => lt.tree.map((t: lt.Tensor) => t.mul(0.5).add(0.25), tree);
   const ways: Record<string, (c: Wrap) => unknown> = {
     'first order': (c) => {
       const { params, images, labels } = n();
@@ -166,11 +167,11 @@ describe('blocks of a CNN that close over their parameters', () => {
     },
     'Hessian-vector product': (c) => {
       const { params, images, labels } = n();
-      return hvp((p: unknown) => cnn(c)(p as never, images, labels), [params], [like(params)]);
+      return hvp((p: P) => cnn(c)(p, images, labels), [params], [like(params)]);
     },
     'reverse over reverse, compiled': (c) => {
       const { params, images, labels } = n();
-      const length = (p: unknown): lt.Tensor =>
+      const length = (p: P): lt.Tensor =>
         lt.tree
           .flatten(grad(cnn(c))(p, images, labels))
           .leaves.reduce((sum: lt.Tensor, g: lt.Tensor) => sum.add(g.square().sum()), lt.tensor(0));
@@ -178,15 +179,15 @@ describe('blocks of a CNN that close over their parameters', () => {
     },
     'per-sample gradients': (c) => {
       const { params, images, labels } = n();
-      const one = (p: unknown, image: lt.Tensor, label: lt.Tensor) =>
-        cnn(c)(p as never, lt.reshape(image, [1, 8, 8, 2]), lt.reshape(label, [1]));
+      const one = (p: P, image: lt.Tensor, label: lt.Tensor) =>
+        cnn(c)(p, lt.reshape(image, [1, 8, 8, 2]), lt.reshape(label, [1]));
       return jit(vmap(grad(one), { inAxes: [null, 0, 0] }))(params, images, labels);
     },
     'per-sample gradient dot v': (c) => {
       const { params, images, labels } = n();
-      const losses = (p: unknown) =>
+      const losses = (p: P) =>
         vmap((image: lt.Tensor, label: lt.Tensor) =>
-          cnn(c)(p as never, lt.reshape(image, [1, 8, 8, 2]), lt.reshape(label, [1])),
+          cnn(c)(p, lt.reshape(image, [1, 8, 8, 2]), lt.reshape(label, [1])),
         )(images, labels);
       return jvp(losses, [params], [like(params)])[1];
     },
@@ -206,8 +207,8 @@ describe('blocks of a CNN that close over their parameters', () => {
 
   test('per-sample gradients keep one copy of the weights that samples share', () => {
     const { params, images, labels } = n();
-    const one = (p: unknown, image: lt.Tensor, label: lt.Tensor) =>
-      cnn(remade)(p as never, lt.reshape(image, [1, 8, 8, 2]), lt.reshape(label, [1]));
+    const one = (p: P, image: lt.Tensor, label: lt.Tensor) =>
+      cnn(remade)(p, lt.reshape(image, [1, 8, 8, 2]), lt.reshape(label, [1]));
     const text = jit(vmap(grad(one), { inAxes: [null, 0, 0] })).graph(params, images, labels);
     const barriers = text.split('\n').filter((line) => line.includes('= barrier'));
     expect(barriers.length).toBe(2);
@@ -259,7 +260,7 @@ describe('residual blocks of the library, wrapped where they are applied', () =>
     };
     return { params, loss };
   };
-  const direction = (tree: unknown) => lt.tree.map((t: lt.Tensor) => t.mul(0.3).add(0.1), tree);
+  const direction = <T>(tree: T) => lt.tree.map((t: lt.Tensor) => t.mul(0.3).add(0.1), tree as unknown) as T;
 
   test('loss, new batch statistics and gradient', async () => {
     const of = (c: Wrap) => {
@@ -275,7 +276,9 @@ describe('residual blocks of the library, wrapped where they are applied', () =>
   test('Hessian-vector product', async () => {
     const of = (c: Wrap) => {
       const { params, loss } = setUp(c);
-      return lt.jit((v: unknown) => lt.hvp((p: never) => loss(p)[0], [params], [v]))(direction(params));
+      return lt.jit((v: typeof params) => lt.hvp((p: typeof params) => loss(p)[0], [params], [v]))(
+        direction(params),
+      );
     };
     await same(of(remade), of(plain), 1e-8);
   });
@@ -336,7 +339,7 @@ describe('customVjp of a closure', () => {
 
   test('over constants, inside a checkpoint, and over values of an outer derivative', async () => {
     await same(lt.grad((t: lt.Tensor) => scaled(x)(t).sum())(w()), x().mul(3));
-    await same(lt.grad(lt.checkpoint((t: lt.Tensor) => scaled(x)(t).sum()) as F)(w()), x().mul(3));
+    await same(lt.grad(lt.checkpoint((t: lt.Tensor) => scaled(x)(t).sum()))(w()), x().mul(3));
     // p belongs to the outer grad: the inner one finds 3 p, which is then differentiated like any value.
     const inner = (p: lt.Tensor) => lt.grad((t: lt.Tensor) => scaled(() => p)(t).sum())(w());
     await same(lt.grad((p: lt.Tensor) => inner(p).sum())(x()), lt.full([3], 3));
@@ -385,7 +388,7 @@ test('a value that outlives its transformation is refused by name wherever it is
   expect(() =>
     lt.grad((p: lt.Tensor) =>
       lt
-        .checkpoint(() => dead)(p)
+        .checkpoint((_: lt.Tensor) => dead)(p)
         .sum(),
     )(w()),
   ).toThrow('has ended');

@@ -103,7 +103,7 @@ test('grad of a jitted function, jit of grad, vmap of jit', async () => {
 test('valueAndGrad with auxiliary values, several arguments, leaves that share a gradient', async () => {
   const f = (p: { a: lt.Tensor; b: lt.Tensor }, x: lt.Tensor) => {
     const y = lt.add(p.a, p.b);
-    return [lt.sum(lt.mul(y, x)), { y }];
+    return [lt.sum(lt.mul(y, x)), { y }] as const;
   };
   const p = { a: lt.tensor([1, 2]), b: lt.tensor([3, 4]) };
   const [[loss, aux], [gp, gx]] = lt.valueAndGrad(f, { argnums: [0, 1], hasAux: true })(p, lt.tensor([5, 6]));

@@ -116,7 +116,7 @@ test.each<[string, () => unknown, string | RegExp]>([
   ],
   [
     'jit result',
-    () => lt.jit(() => 'text')(z(1)),
+    () => lt.jit((_: lt.Tensor) => 'text')(z(1)),
     'jit: a jitted function must return tensors, found string',
   ],
   [
@@ -163,7 +163,7 @@ test.each<[string, () => unknown, string | RegExp]>([
   ['stack', () => lt.stack([z(2), z(3)]), 'stack: float32[3] has another shape than float32[2]'],
   [
     'hvp',
-    () => lt.hvp((p) => lt.sum(p.a), [{ a: z(2) }], [{ b: z(2) }]),
+    () => lt.hvp((p) => lt.sum(p.a), [{ a: z(2) }], [{ b: z(2) } as never]),
     'hvp: vectors are [{b: *}], expected the structure of the primals [{a: *}]',
   ],
   [

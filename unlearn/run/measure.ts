@@ -31,12 +31,12 @@ async function measure(model: Model, dataset: Dataset, batchSize: number): Promi
   const x = lt.tensor(batch.images, { shape });
   const y = lt.tensor(batch.labels);
   const step = lt.jit(({ params, state }: Variables, x: lt.Tensor, y: lt.Tensor, key: lt.Tensor) => {
-    const loss = (p: Variables['params']) => {
+    const loss = (p: Variables['params']): [lt.Tensor, Variables['state']] => {
       const { output, state: next } = model.apply({ params: p, state }, x, { train: true, key });
       return [lt.crossEntropy(output, y), next];
     };
     const [[value], grads] = lt.valueAndGrad(loss, { hasAux: true })(params);
-    const after = lt.tree.map((p: lt.Tensor, g: lt.Tensor) => p.sub(g.mul(0)), params as never, grads);
+    const after = lt.tree.map((p: lt.Tensor, g: lt.Tensor) => p.sub(g.mul(0)), params, grads);
     return [value, after];
   });
   const look = lt.jit((v: Variables, x: lt.Tensor) => model.apply(v, x).output);

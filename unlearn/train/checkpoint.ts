@@ -11,8 +11,7 @@ import type { Scaling } from './precision.ts';
 /** What a step takes and returns. */
 export interface Carry {
   variables: Variables;
-  // biome-ignore lint/suspicious/noExplicitAny: a tree of the optimiser's own form
-  optimizer: any;
+  optimizer: lt.optim.OptimiserState;
   /** Of mixed precision. */
   scaling: Scaling | null;
   /** The best variables so far, where they are to be kept. */
@@ -36,7 +35,7 @@ type Arrays = Parameters<CheckpointStore['save']>[0]['arrays'];
 const packed = (data: lt.TypedArray): Arrays[string]['data'] =>
   data instanceof Float64Array ? new Uint32Array(data.buffer, data.byteOffset, 2 * data.length) : data;
 
-const entriesOf = (carry: Carry) => lt.tree.entries<lt.Tensor>(carry as never);
+const entriesOf = (carry: Carry) => lt.tree.entries<lt.Tensor>(carry);
 
 /** Waits for the device and stores everything. The carry stays in use. */
 export async function save(
@@ -84,6 +83,6 @@ export async function load(
   });
   for (const [, tensor] of wanted) tensor.dispose();
   const { step, sum, samples, seconds, history } = structuredClone(meta) as unknown as Note;
-  const carry = lt.tree.unflatten(lt.tree.flatten(like as never).def, restored) as Carry;
+  const carry = lt.tree.unflatten(lt.tree.flatten(like).def, restored) as Carry;
   return { carry, note: { step, sum, samples, seconds, history } };
 }

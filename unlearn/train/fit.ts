@@ -99,15 +99,14 @@ export async function fitModel(input: FitInput): Promise<FitResult> {
 
   const step = compileStep(input);
   const started = performance.now();
-  let carry: Carry = {
+  let carry: Carry = lt.scope(() => ({
     variables: copyOf(input.variables),
-    optimizer: null,
+    optimizer: input.optimizer.init(input.variables.params),
     scaling: null,
     best: input.keepBest ? copyOf(input.variables) : null,
-  };
+  }));
   const pending: { at: Position; value: Promise<ArrayLike<number>> }[] = [];
   try {
-    carry.optimizer = lt.scope(() => input.optimizer.init(carry.variables.params));
     if (input.precision === 'mixed') carry.scaling = firstScaling(name);
     const restored = await load(input.checkpoint, identity, carry);
     const note = restored?.note ?? { step: 0, sum: 0, samples: 0, seconds: 0, history: [] };
@@ -145,7 +144,7 @@ export async function fitModel(input: FitInput): Promise<FitResult> {
         throw signal.reason;
       }
       const labels = pass.labels?.(batch, at.epoch) ?? batch.labels;
-      const given = [
+      const given: [lt.Tensor, lt.Tensor, lt.Tensor] = [
         lt.tensor(batch.images, { shape: [at.size, ...pass.split.shape] }),
         lt.tensor(labels),
         stepKey(seed, at.step),
@@ -233,9 +232,17 @@ function* walk({ passes, epochs, batchSize, seed }: FitInput, counts: readonly n
 function compileStep({ name, model, optimizer, loss = lt.crossEntropy, batchNorm = 'train' }: FitInput) {
   const frozenStatistics = batchNorm === 'frozen';
   return lt.jit(
-    (params, state, optimizerState, scaling: Scaling | null, x: lt.Tensor, y: lt.Tensor, key: lt.Tensor) => {
+    (
+      params: Variables['params'],
+      state: Variables['state'],
+      optimizerState: lt.optim.OptimiserState,
+      scaling: Scaling | null,
+      x: lt.Tensor,
+      y: lt.Tensor,
+      key: lt.Tensor,
+    ) => {
       const inside = (t: lt.Tensor): lt.Tensor => (scaling ? t.astype('float16') : t);
-      const objective = (p: Variables['params']) => {
+      const objective = (p: Variables['params']): [lt.Tensor, [lt.Tensor, Variables['state']]] => {
         const variables = { params: lt.tree.map(inside, p), state };
         const out = model.apply(variables, inside(x), { train: true, key, frozenStatistics });
         const value = loss(scaling ? out.output.astype('float32') : out.output, y);
@@ -244,15 +251,19 @@ function compileStep({ name, model, optimizer, loss = lt.crossEntropy, batchNorm
       const [[, [value, nextState]], grads] = lt.valueAndGrad(objective, { hasAux: true })(params);
       if (scaling === null) {
         const next = optimizer.update(grads, optimizerState, params);
-        return [next.params, nextState, next.state, null, value];
+        return [next.params, nextState, next.state, null, value] as const;
       }
       const { grads: unscaled, finite } = unscale(grads, scaling);
       const next = optimizer.update(unscaled, optimizerState, params);
       return [
-        ...chosen(finite, [next.params, nextState, next.state], [params, state, optimizerState]),
+        ...chosen(
+          finite,
+          [next.params, nextState, next.state] as const,
+          [params, state, optimizerState] as const,
+        ),
         nextScaling(scaling, finite),
         value,
-      ];
+      ] as const;
     },
     { donate: [0, 1, 2, 3], name: `${name} step` },
   );
@@ -293,5 +304,5 @@ const isBest = (epoch: EpochRecord, before: readonly EpochRecord[], fact: string
   before.every((e) => epoch[fact] > e[fact]);
 
 function disposeTree(tree: unknown): void {
-  for (const tensor of lt.tree.flatten<lt.Tensor>(tree as never).leaves) tensor.dispose();
+  for (const tensor of lt.tree.flatten<lt.Tensor>(tree).leaves) tensor.dispose();
 }

@@ -7,7 +7,7 @@ import type { FitInput } from './fit.ts';
 
 /** The loss of each step is watched; this sees what the last step did. @throws LetheError 'value' */
 export async function checkFinite(input: FitInput, variables: Variables, perEpoch: number): Promise<void> {
-  for (const [path, tensor] of lt.tree.entries<lt.Tensor>(variables as never)) {
+  for (const [path, tensor] of lt.tree.entries<lt.Tensor>(variables)) {
     const values: ArrayLike<number> = await tensor.data();
     if (!Array.prototype.every.call(values, Number.isFinite))
       throw await diverged(input, `${path} is no longer finite`, input.epochs * perEpoch - 1, perEpoch);

@@ -35,16 +35,16 @@ export function firstScaling(name: string, scale = FIRST_SCALE): Scaling {
 export function unscale<T>(grads: T, { scale }: Scaling): { grads: T; finite: lt.Tensor } {
   // NaN is larger than everything in a maximum, and less than nothing.
   const largest = lt.tree
-    .flatten<lt.Tensor>(grads as never)
+    .flatten<lt.Tensor>(grads)
     .leaves.map((g) => g.abs().max())
     .reduce((a, b) => a.maximum(b));
   const back = (g: lt.Tensor): lt.Tensor => g.div(scale);
-  return { grads: lt.tree.map(back, grads as never) as T, finite: largest.less(Infinity) };
+  return { grads: lt.tree.map(back, grads as unknown) as T, finite: largest.less(Infinity) };
 }
 
 /** `after` where the step counts, else `before`. */
 export const chosen = <T>(finite: lt.Tensor, after: T, before: T): T =>
-  lt.tree.map((a: lt.Tensor, b: lt.Tensor) => lt.where(finite, a, b), after as never, before as never) as T;
+  lt.tree.map((a: lt.Tensor, b: lt.Tensor) => lt.where(finite, a, b), after as unknown, before) as T;
 
 export function nextScaling({ scale, good, skipped }: Scaling, finite: lt.Tensor): Scaling {
   const row = good.add(1);

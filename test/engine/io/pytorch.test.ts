@@ -74,7 +74,7 @@ function filled(dict: Record<string, lt.io.StoredTensor>): Record<string, lt.io.
 }
 const blank = (model: lt.nn.Model, shape: readonly number[]): lt.nn.Variables =>
   lt.tree.map(
-    (a: { shape: number[] }) => lt.zeros(a.shape),
+    (a) => lt.zeros(a.shape),
     lt.evalShape((k: lt.Tensor) => model.init(k, shape), lt.random.key(0)),
   );
 

@@ -218,7 +218,7 @@ test('evalShape computes nothing and sees through trees', () => {
   const out = lt.evalShape((p: { a: lt.Tensor }) => ({ b: [p.a.sum(0), lt.zeros([2], 'int32')] }), {
     a: lt.zeros([3, 4]),
   });
-  expect(out.b.map((t: lt.Tensor) => [t.dtype, ...t.shape])).toEqual([
+  expect(out.b.map((t) => [t.dtype, ...t.shape])).toEqual([
     ['float64', 4],
     ['int32', 2],
   ]);
