@@ -60,6 +60,14 @@ export const recipeSchema = section('A recipe.', {
   evaluate: v.optional(
     section('Evaluation.', {
       batchSize: v.optional(int('Samples per forward pass.', 1, 1_000_000), 500),
+      mia: v.optional(
+        choice(
+          "Members of the MIA: `even` draws them at random, evenly over the classes; `released` takes the first ones, as SalUn's code does.",
+          ['even', 'released'],
+        ),
+        'even',
+      ),
+      miaDraws: v.optional(int('Draws of members with `even`: the attack is fitted on each.', 1, 100), 5),
       exhibits: v.optional(bool('Collect entropy histograms and predictions for the report.'), true),
       images: v.optional(
         bool(

@@ -64,7 +64,7 @@ export function workshop(architecture: (recipe: Recipe, dataset: Dataset) => Mod
       const { dataset, manifest, forget, retain } = material;
       const model = architecture(recipe, dataset);
       const variables = fromBytes(model, weights, dataset.shape);
-      const { batchSize, exhibits, images = !PEOPLE.has(recipe.dataset.name) } = recipe.evaluate;
+      const { images = !PEOPLE.has(recipe.dataset.name), ...how } = recipe.evaluate;
       const data = {
         forget,
         retain,
@@ -73,7 +73,7 @@ export function workshop(architecture: (recipe: Recipe, dataset: Dataset) => Mod
         classIndex: manifest.classIndex,
       };
       try {
-        return await evaluate(model, variables, data, { batchSize, exhibits, images, signal, onProgress });
+        return await evaluate(model, variables, data, { ...how, images, signal, onProgress });
       } finally {
         disposeAll(variables);
       }
