@@ -118,6 +118,10 @@ export interface UnlearnResult {
 export interface Method<Options extends object = object> {
   readonly name: string;
   readonly options: Readonly<Options>;
+  /** Starts from fresh weights: neither the original nor the forgotten samples enter its result. */
+  readonly fromScratch: boolean;
+  /** With these options batch normalisation sees the forgotten samples alone and moves its running statistics to them. */
+  readonly forgetStatistics: boolean;
   unlearn(input: UnlearnInput): Promise<UnlearnResult>;
 }
 

@@ -68,6 +68,12 @@ export const recipeSchema = section('A recipe.', {
         'even',
       ),
       miaDraws: v.optional(int('Draws of members with `even`: the attack is fitted on each.', 1, 100), 5),
+      controls: v.optional(
+        bool(
+          'Run each method that lets batch-norm gather statistics of the forgotten data alone once more at learning rate 0, as LABEL-rate0: what the statistics forget, the weights did not.',
+        ),
+        true,
+      ),
       exhibits: v.optional(bool('Collect entropy histograms and predictions for the report.'), true),
       images: v.optional(
         bool(

@@ -198,6 +198,7 @@ function entryOf(
   return {
     seed: cell.seed,
     method: cell.label,
+    ...(cell.control && { control: cell.control }),
     options,
     metrics: { ...metrics, rte_seconds: record.cost.seconds },
     cost: record.cost,

@@ -35,11 +35,13 @@ export interface ToyOptions {
   pace?: number;
   /** Throws at this step of this method. */
   fail?: { method: string; error: Error };
+  /** Methods that need a control. */
+  controlled?: string[];
   /** Told of each piece of work begun. */
   onWork?: (what: string) => void;
 }
 
-export function toyParts({ pace = 0, fail, onWork = () => {} }: ToyOptions = {}): Parts {
+export function toyParts({ pace = 0, fail, controlled = [], onWork = () => {} }: ToyOptions = {}): Parts {
   const material: Material = {
     dataset: {
       name: 'glyphs',
@@ -102,6 +104,7 @@ export function toyParts({ pace = 0, fail, onWork = () => {} }: ToyOptions = {})
         metrics: { ...metrics, acc_forget: 100 - ua, acc_test_retain: ta, acc_test_forget: null } as Metrics,
       };
     },
+    needsControl: (_, __, method) => controlled.includes(method.name),
     measure: async () => ({
       parameters: 64,
       trainSeconds: 0.001,
