@@ -70,6 +70,8 @@ export interface Progress {
   readonly rate?: number;
   /** Seconds left, estimated. */
   readonly eta?: number;
+  /** Something the user should know, said once. */
+  readonly warning?: string;
 }
 
 export interface Cost {

@@ -155,6 +155,16 @@ describe('a run', { timeout: 30_000 }, () => {
     );
   });
 
+  it('what a piece of work warns of is a note, in the log too', async () => {
+    const { events } = await go(toyRecipe(), { parts: toyParts({ warning: 'learns nothing' }) });
+    const notes = events.flatMap((e) => (e.type === 'note' ? [`${e.level}: ${e.message}`] : []));
+    expect(notes[0]).toBe('warning: seed-0-original: learns nothing');
+    expect(notes).toHaveLength(4);
+    expect(readFileSync(join(out, 'log.txt'), 'utf8')).toContain(
+      'warning: seed-0-original: learns nothing\n',
+    );
+  });
+
   it('redoes a cell whose weights were damaged or deleted', async () => {
     await go();
     const before = weights();
