@@ -3,7 +3,7 @@
 
 import { check } from '../engine/error.ts';
 import type { Model, Variables } from '../engine/nn/types.ts';
-import { exhibitsOf, metricsOf, type Outputs, type SampleToShow } from './audit/index.ts';
+import { exhibitsOf, type MiaOptions, metricsOf, type Outputs, type SampleToShow } from './audit/index.ts';
 import { predictor } from './predict.ts';
 import type { Exhibits, Metrics, Progress, Split } from './types.ts';
 
@@ -21,7 +21,7 @@ export interface EvaluationData {
   readonly classIndex: number | null;
 }
 
-export interface EvaluateOptions {
+export interface EvaluateOptions extends MiaOptions {
   /** Samples per forward pass, 500 by default. */
   readonly batchSize?: number;
   /** Seconds the unlearning took, for rte_seconds; NaN by default. */
@@ -74,8 +74,9 @@ export async function evaluate(
     answers.dispose();
   }
   const kind = data.classIndex === null ? 'samples' : 'class';
-  const { seconds = Number.NaN, reference } = options;
-  const metrics = metricsOf({ ...sets, kind, classIndex: data.classIndex, seconds, reference });
+  const { seconds = Number.NaN, reference, mia, miaDraws } = options;
+  const { classIndex } = data;
+  const metrics = metricsOf({ ...sets, kind, classIndex, seconds, reference, mia, miaDraws });
   if (!options.exhibits) return { metrics };
   const samples = options.images === false ? [] : await samplesOf(data);
   return { metrics, exhibits: exhibitsOf({ ...sets, samples }) };

@@ -7,7 +7,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LetheError } from '../engine/error.ts';
 import { printable, readFileBounded, reasonOf } from './files.ts';
-import { checkRecipe, parseRecipe, type Recipe } from './recipe.ts';
+import { checkRecipe, type MethodEntry, parseRecipe, type Recipe } from './recipe.ts';
 import { Carrier } from './run/carry.ts';
 import { version } from './run/environment.ts';
 import { estimateCell } from './run/estimate.ts';
@@ -68,7 +68,8 @@ export async function run(source: string | object, options: RunOptions): Promise
   const parts = options.parts ?? (await import('./run/workshop.ts')).workshop();
   const device = await parts.open(recipe.device);
   const material = await parts.load(recipe, options.data);
-  const cells = planCells(recipe, material, device, version);
+  const needsControl = (method: MethodEntry) => parts.needsControl(recipe, material, method);
+  const cells = planCells(recipe, material, device, version, needsControl);
   if (options.dryRun) {
     const step = await parts.measure(recipe, material);
     const plan = (await inspectCells(options.out, cells)).map((cell) => ({

@@ -5,6 +5,7 @@ import { check, LetheError } from '../engine/error.ts';
 import type { Model, Variables } from '../engine/nn/types.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import * as lt from '../index.ts';
+import type { Constants } from './model.ts';
 
 /** Every tensor with its path, such as `params.conv1.weight`. */
 const named = (part: unknown, prefix: string): [string, Tensor][] =>
@@ -19,17 +20,59 @@ export function parameterCount(variables: Variables): number {
   return named(variables.params, 'params').reduce((sum, [, tensor]) => sum + tensor.size, 0);
 }
 
-/** @param shape [height, width, channels] of the images. The same variables give the same bytes. */
+/** What a file of weights says of its model, under `lethe` in its metadata: enough to use it without the recipe. */
+export interface ModelNote {
+  readonly version: 1;
+  readonly model: { readonly name: string; readonly options: Readonly<Record<string, unknown>> };
+  readonly classes: readonly string[];
+  /** [height, width, channels] of the images. */
+  readonly shape: readonly number[];
+  /** What the model normalises with, as it did in training; null for nothing. */
+  readonly normalise: Constants;
+}
+
+/**
+ * @param shape [height, width, channels] of the images. The same variables give the same bytes.
+ * @param note what the file says of the model.
+ */
 export async function toBytes(
   model: Model,
   variables: Variables,
   shape: readonly number[],
+  note?: ModelNote,
 ): Promise<Uint8Array> {
   const inputShape = [1, ...shape];
   const tensors = known(model)
     ? await lt.io.toPyTorch(model, variables, { inputShape })
     : Object.fromEntries(all(variables));
-  return lt.io.saveSafetensors(tensors, { format: 'pt', model: model.name });
+  const said = note && { lethe: JSON.stringify(note) };
+  return lt.io.saveSafetensors(tensors, { format: 'pt', model: model.name, ...said });
+}
+
+/**
+ * What a file of weights says of its model; null where it says nothing, as one from PyTorch.
+ * @throws LetheError 'data' where what it says cannot be read.
+ */
+export function noteOf(bytes: Uint8Array): ModelNote | null {
+  const { lethe } = lt.io.loadSafetensors(bytes).metadata;
+  if (lethe === undefined) return null;
+  const wrong = (cause?: unknown) =>
+    new LetheError(
+      'data',
+      'weights: the metadata entry "lethe" is damaged; expected JSON with version 1 and normalise: null, or mean and std',
+      { cause },
+    );
+  let note: ModelNote;
+  try {
+    note = JSON.parse(lethe);
+  } catch (cause) {
+    throw wrong(cause);
+  }
+  const numbers = (x: unknown) => Array.isArray(x) && x.every(Number.isFinite);
+  const constants = note?.normalise;
+  if (note?.version !== 1 || constants === undefined) throw wrong();
+  if (constants !== null && !(numbers(constants.mean) && numbers(constants.std))) throw wrong();
+  return note;
 }
 
 /**

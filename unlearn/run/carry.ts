@@ -9,9 +9,9 @@ import { saveManifest } from '../data/forget.ts';
 import { readFileBounded, reasonOf, sha256, writeFileAtomic } from '../files.ts';
 import type { Recipe } from '../recipe.ts';
 import type { RunOptions, RunOutcome } from '../run.ts';
-import type { Metrics, Progress, Results, RunEntry } from '../types.ts';
+import type { Metrics, Results, RunEntry } from '../types.ts';
 import { describeEnvironment } from './environment.ts';
-import { type Action, type RunEvent, stackOf } from './log.ts';
+import { type Action, progressTo, type RunEvent, stackOf } from './log.ts';
 import type { DeviceInfo, Material, Parts } from './parts.ts';
 import { type CellRecord, hashOf, type PlannedCell, progressFile, recordFile, weightsFile } from './plan.ts';
 import { FileStore } from './store.ts';
@@ -137,7 +137,7 @@ export class Carrier {
       material: this.material,
       seed: cell.seed,
       signal: this.options.signal,
-      onProgress: (progress: Progress) => this.tell({ type: 'progress', cell: cell.id, action, progress }),
+      onProgress: progressTo(this.tell, cell.id, action),
     };
   }
 
@@ -198,6 +198,7 @@ function entryOf(
   return {
     seed: cell.seed,
     method: cell.label,
+    ...(cell.control && { control: cell.control }),
     options,
     metrics: { ...metrics, rte_seconds: record.cost.seconds },
     cost: record.cost,

@@ -34,6 +34,19 @@ export type RunEvent =
       readonly detail?: string;
     };
 
+/** Progress of a cell as events: what it warns of becomes a note. */
+export function progressTo(
+  tell: (event: RunEvent) => void,
+  cell: string,
+  action: Action,
+): (progress: Progress) => void {
+  return (progress) => {
+    const { warning } = progress;
+    if (warning) tell({ type: 'note', level: 'warning', message: `${cell}: ${warning}` });
+    tell({ type: 'progress', cell, action, progress });
+  };
+}
+
 /** Where an error came from, if it is not one that speaks for itself. For the log only. */
 export function stackOf(error: unknown): string | undefined {
   return error instanceof Error && !(error instanceof LetheError) ? error.stack : undefined;

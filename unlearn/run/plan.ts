@@ -4,6 +4,7 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { check } from '../../engine/error.ts';
 import { readFileBounded, sha256, sha256File } from '../files.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
 import type { Cost } from '../types.ts';
@@ -17,6 +18,8 @@ export interface Cell {
   readonly label: string;
   /** Null for the original. */
   readonly method: MethodEntry | null;
+  /** On a control, the label of the method whose computation this is at learning rate 0. */
+  readonly control?: string;
   /** Names the weights: sha256 of all they depend on. */
   readonly key: string;
   /** Names the evaluation of these weights. */
@@ -54,8 +57,18 @@ export const recordFile = (out: string, cell: { id: string }) => join(out, 'cell
 export const progressFile = (out: string, cell: { id: string }) =>
   join(out, 'unfinished', `${cell.id}.safetensors`);
 
-/** The cells of a recipe in the order they run: per seed the original, retrain, then the methods. */
-export function planCells(recipe: Recipe, material: Material, device: DeviceInfo, version: string): Cell[] {
+/**
+ * The cells of a recipe in the order they run: per seed the original, retrain, then the methods, then their controls.
+ * @param needsControl which methods get one; none by default.
+ * @throws LetheError 'value' where a control's label is taken by a method.
+ */
+export function planCells(
+  recipe: Recipe,
+  material: Material,
+  device: DeviceInfo,
+  version: string,
+  needsControl: (method: MethodEntry) => boolean = () => false,
+): Cell[] {
   const base = {
     version,
     data: material.dataset.hash,
@@ -64,15 +77,19 @@ export function planCells(recipe: Recipe, material: Material, device: DeviceInfo
   };
   const { manifest } = material;
   const forget = { kind: manifest.kind, class: manifest.classIndex, ids: manifest.ids };
-  const evaluation = { ...recipe.evaluate, forget };
+  const { controls, ...measures } = recipe.evaluate;
+  const evaluation = { ...measures, forget };
+  const methods: (MethodEntry & { readonly control?: string })[] = [...recipe.methods];
+  if (controls) methods.push(...controlsOf(recipe.methods, needsControl));
   return recipe.seeds.flatMap((seed) => {
-    const cell = (label: string, method: MethodEntry | null, depends: object): Cell => {
+    const cell = (label: string, method: MethodEntry | null, depends: object, control?: string): Cell => {
       const key = hashOf({ ...base, ...depends, seed });
       return {
         id: `seed-${seed}-${label}`,
         seed,
         label,
         method,
+        ...(control && { control }),
         key,
         evaluationKey: hashOf({ key, evaluation }),
       };
@@ -80,13 +97,28 @@ export function planCells(recipe: Recipe, material: Material, device: DeviceInfo
     const original = cell('original', null, { train: recipe.train });
     return [
       original,
-      ...recipe.methods.map((method) => {
+      ...methods.map(({ control, ...method }) => {
         const { name, options, label } = method;
         // Retrain starts from nothing; all others start from the original's weights.
         const from = name === 'retrain' ? null : original.key;
-        return cell(label, method, { method: name, options, forget, from });
+        return cell(label, method, { method: name, options, forget, from }, control);
       }),
     ];
+  });
+}
+
+/** The same methods at learning rate 0, where no weight moves, for those that need a control and are none themselves. */
+function controlsOf(methods: readonly MethodEntry[], needsControl: (method: MethodEntry) => boolean) {
+  const moving = methods.filter((method) => method.options.learningRate !== 0 && needsControl(method));
+  return moving.map(({ name, label, options }) => {
+    const free = methods.every((other) => other.label !== `${label}-rate0`);
+    check(
+      free,
+      'value',
+      () =>
+        `methods: the label "${label}-rate0" is that of the control of ${label}; expected another label, or evaluate: { controls: false }`,
+    );
+    return { name, label: `${label}-rate0`, options: { ...options, learningRate: 0 }, control: label };
   });
 }
 

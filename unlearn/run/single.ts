@@ -9,7 +9,7 @@ import { printable, readFileBounded, reasonOf, sha256, writeFileAtomic } from '.
 import { type MethodEntry, methodEntry, type Recipe } from '../recipe.ts';
 import type { Metrics } from '../types.ts';
 import { version } from './environment.ts';
-import type { RunEvent } from './log.ts';
+import { progressTo, type RunEvent } from './log.ts';
 import type { Evaluation, Parts, Product, Task } from './parts.ts';
 import { hashOf, planCells } from './plan.ts';
 import { FileStore } from './store.ts';
@@ -63,8 +63,7 @@ async function make(
   tell({ type: 'start', cell: out, action, index: 1, total: 1 });
   store.start();
   try {
-    const onProgress: Task['onProgress'] = (progress) =>
-      tell({ type: 'progress', cell: out, action, progress });
+    const onProgress = progressTo(tell, out, action);
     const product = await work({ ...task, checkpoint: store, timed: store.timed, onProgress });
     const cost = { ...product.cost, seconds: store.seconds };
     await writeFileAtomic(out, product.weights);
@@ -116,8 +115,7 @@ export async function evaluateFile(
   const { recipe, parts, material, seed } = await prepare(given, options);
   const look = async (cell: string, bytes: Uint8Array) => {
     options.onEvent?.({ type: 'start', cell, action: 'evaluate', index: 1, total: 1 });
-    const onProgress: Task['onProgress'] = (progress) =>
-      options.onEvent?.({ type: 'progress', cell, action: 'evaluate', progress });
+    const onProgress = progressTo(options.onEvent ?? (() => {}), cell, 'evaluate');
     return parts.evaluate({ recipe, material, seed, signal: options.signal, onProgress, weights: bytes });
   };
   const found = await look(from, weights);

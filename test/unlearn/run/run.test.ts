@@ -118,6 +118,53 @@ describe('a run', { timeout: 30_000 }, () => {
     );
   });
 
+  it('runs a control at learning rate 0 beside what needs one, unless told not to', async () => {
+    const recipe = toyRecipe({ seeds: [0, 1] });
+    const parts = toyParts({ controlled: ['boundaryShrink'] });
+    const { outcome } = await go(recipe, { parts });
+    const rows = outcome.results!.runs.filter((r) => r.control !== undefined);
+    expect(rows.map((r) => [r.seed, r.method, r.control])).toEqual([
+      [0, 'boundaryShrink-rate0', 'boundaryShrink'],
+      [1, 'boundaryShrink-rate0', 'boundaryShrink'],
+    ]);
+    const of = outcome.results!.runs.find((r) => r.method === 'boundaryShrink')!;
+    expect(rows[0].options).toEqual({ ...of.options, learningRate: 0 });
+    expect(rows[0].metrics.avg_gap).toEqual(expect.any(Number));
+    const planned = (await go(recipe, { parts, dryRun: true })).outcome.plan;
+    expect(planned.map((cell) => cell.label).slice(0, 5)).toEqual([
+      'original',
+      'retrain',
+      'finetune',
+      'boundaryShrink',
+      'boundaryShrink-rate0',
+    ]);
+    expect(planned.filter((cell) => cell.control).every((cell) => cell.estimate!.seconds > 0)).toBe(true);
+
+    // Without them nothing else is made or measured again.
+    const without = toyRecipe({ seeds: [0, 1], evaluate: { controls: false } });
+    const again = await go(without, { parts });
+    expect(again.events.filter((e) => e.type === 'start').map((e) => e.action)).toEqual(['report']);
+    expect(again.outcome.results!.runs.some((r) => r.control)).toBe(false);
+
+    const still = toyRecipe({ methods: [{ name: 'boundaryShrink', options: { learningRate: 0 } }] });
+    const none = await go(still, { parts, dryRun: true });
+    expect(none.outcome.plan.map((cell) => cell.label)).toEqual(['original', 'retrain', 'boundaryShrink']);
+    const taken = [{ name: 'boundaryShrink' }, { name: 'finetune', label: 'boundaryShrink-rate0' }];
+    await expect(go(toyRecipe({ methods: taken }), { parts })).rejects.toThrow(
+      'methods: the label "boundaryShrink-rate0" is that of the control of boundaryShrink; expected another label',
+    );
+  });
+
+  it('what a piece of work warns of is a note, in the log too', async () => {
+    const { events } = await go(toyRecipe(), { parts: toyParts({ warning: 'learns nothing' }) });
+    const notes = events.flatMap((e) => (e.type === 'note' ? [`${e.level}: ${e.message}`] : []));
+    expect(notes[0]).toBe('warning: seed-0-original: learns nothing');
+    expect(notes).toHaveLength(4);
+    expect(readFileSync(join(out, 'log.txt'), 'utf8')).toContain(
+      'warning: seed-0-original: learns nothing\n',
+    );
+  });
+
   it('redoes a cell whose weights were damaged or deleted', async () => {
     await go();
     const before = weights();

@@ -3,10 +3,12 @@
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import type { Model, Variables } from '../../../engine/nn/types.ts';
 import * as lt from '../../../index.ts';
+import { channelStatistics, forgetSet, makeSplit } from '../../../unlearn/data/index.ts';
+import { sha256 } from '../../../unlearn/files.ts';
 import { checkRecipe } from '../../../unlearn/recipe.ts';
 import { findDevices } from '../../../unlearn/run/devices.ts';
 import { workshop } from '../../../unlearn/run/workshop.ts';
-import { fromBytes, parameterCount, toBytes } from '../../../unlearn/weights.ts';
+import { fromBytes, noteOf, parameterCount, toBytes } from '../../../unlearn/weights.ts';
 
 const linear: Model = {
   name: 'linear',
@@ -68,6 +70,35 @@ describe('weights as bytes', () => {
     expect(tensors['conv1.weight'].shape).toEqual([6, 3, 5, 5]);
     expect(await toBytes(model, fromBytes(model, bytes, shape), shape)).toEqual(bytes);
   });
+
+  it('say with which constants they were trained, and refuse a note that is damaged', async () => {
+    const small = [2, 2, 3];
+    const variables = linear.init(lt.random.key(1), [1, ...small]);
+    const note = {
+      version: 1,
+      model: { name: 'linear', options: {} },
+      classes: ['a', 'é'],
+      shape: small,
+      normalise: { mean: [0.1, 1 / 3, 0.5], std: [1, 0.2, 0.3] },
+    } as const;
+    expect(noteOf(await toBytes(linear, variables, small, note))).toEqual(note);
+    expect(
+      noteOf(await toBytes(linear, variables, small, { ...note, normalise: null }))?.normalise,
+    ).toBeNull();
+    expect(noteOf(await toBytes(linear, variables, small))).toBeNull();
+    for (const lethe of [
+      '{',
+      '7',
+      'null',
+      '{"version":2,"normalise":null}',
+      '{"version":1,"normalise":{"mean":0}}',
+    ]) {
+      const bytes = await lt.io.saveSafetensors({ a: lt.zeros([1]) }, { lethe });
+      expect(() => noteOf(bytes)).toThrow(
+        'weights: the metadata entry "lethe" is damaged; expected JSON with version 1',
+      );
+    }
+  });
 });
 
 describe('the workshop', () => {
@@ -86,6 +117,82 @@ describe('the workshop', () => {
     expect(cost.parameters).toBe(30_730);
     for (const seconds of [cost.trainSeconds, cost.inferSeconds]) expect(seconds).toBeGreaterThan(0);
     expect(cost.bytes).toBeGreaterThan(1e6);
+  });
+
+  it('retrain depends on no byte of the forgotten images; what comes of the original keeps its constants', async () => {
+    const small = checkRecipe({
+      name: 'tiny',
+      dataset: { name: 'glyphs', options: { trainSize: 60, testSize: 30 } },
+      forget: { class: 3 },
+      model: { name: 'mlp', options: { hidden: [4] } },
+      train: { batchSize: 16, epochs: 2 },
+      methods: [{ name: 'retrain' }, { name: 'gradientAscent', options: { epochs: 1 } }],
+      device: 'reference',
+    });
+    const parts = workshop();
+    const material = await parts.load(small);
+    const { train } = material.dataset;
+    const images = train.images.map((byte, i) =>
+      train.labels[Math.floor(i / 3072)] === 3 ? 255 - byte : byte,
+    );
+    const dataset = { ...material.dataset, train: makeSplit({ ...train, images }) };
+    const altered = {
+      dataset: { ...dataset, ...channelStatistics(dataset.train) },
+      ...forgetSet(dataset, { class: 3 }),
+    };
+    const store = { load: async () => null, save: async () => {} };
+    const make = async (on: typeof material) => {
+      const timed = <T>(work: () => Promise<T>) => work();
+      const task = { recipe: small, material: on, seed: 0, onProgress: () => {}, checkpoint: store, timed };
+      const original = await parts.train({ ...task, options: small.train });
+      const [retrained, ascended] = await Promise.all(
+        small.methods.map((method) => parts.unlearn({ ...task, method, weights: original.weights })),
+      );
+      const { metrics } = await parts.evaluate({ ...task, weights: retrained.weights });
+      return {
+        original: original.weights,
+        retrained: retrained.weights,
+        ascended: ascended.weights,
+        metrics,
+      };
+    };
+    const [one, other] = [await make(material), await make(altered)];
+    expect(sha256(other.retrained)).toBe(sha256(one.retrained));
+    expect(sha256(other.original)).not.toBe(sha256(one.original));
+    expect([other.metrics.ra, other.metrics.ta]).toEqual([one.metrics.ra, one.metrics.ta]);
+    const constants = (split: typeof train) => channelStatistics(split);
+    expect(noteOf(one.retrained)?.normalise).toEqual(constants(material.retain));
+    expect(noteOf(one.original)?.normalise).toEqual(constants(train));
+    expect(noteOf(one.ascended)?.normalise).toEqual(constants(train));
+    expect(noteOf(other.ascended)?.normalise).toEqual(constants(dataset.train));
+
+    // Evaluation goes by the file, not by the data set: with other constants the same weights answer differently.
+    const variables = fromBytes(lt.nn.mlp({ classes: 10, hidden: [4] }), one.retrained, [32, 32, 3]);
+    const told = { ...noteOf(one.retrained)!, normalise: constants(material.forget) };
+    const wrong = await toBytes(lt.nn.mlp({ classes: 10, hidden: [4] }), variables, [32, 32, 3], told);
+    const task = { recipe: small, material, seed: 0, onProgress: () => {} };
+    expect((await parts.evaluate({ ...task, weights: wrong })).metrics.entropy_test).not.toBe(
+      one.metrics.entropy_test,
+    );
+  });
+
+  it('asks for a control where batch-norm would gather statistics of the forgotten data alone', async () => {
+    const parts = workshop();
+    const material = await parts.load(recipe);
+    const needs = (name: string, options: object, model = 'allCnn') => {
+      const base = { name: 'c', dataset: recipe.dataset, forget: { class: 3 }, model: { name: model } };
+      const whole = checkRecipe({ ...base, methods: [{ name, options }] });
+      return parts.needsControl(whole, material, whole.methods.find((m) => m.name === name)!);
+    };
+    expect(needs('boundaryShrink', {})).toBe(true);
+    expect(needs('boundaryExpanding', {})).toBe(true);
+    expect(needs('gradientAscent', {})).toBe(true);
+    expect(needs('randomLabels', { order: 'forgetOnly' })).toBe(true);
+    expect(needs('randomLabels', {})).toBe(false);
+    expect(needs('finetune', {})).toBe(false);
+    expect(needs('retrain', {})).toBe(false);
+    expect(needs('boundaryShrink', { batchNorm: 'frozen' })).toBe(false);
+    expect(needs('boundaryShrink', {}, 'smallCnn')).toBe(false);
   });
 
   it('devices: what each is or lacks, and what to do; auto takes one, no software adapter', async () => {
