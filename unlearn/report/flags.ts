@@ -33,15 +33,19 @@ const KINDS: Record<FlagKind, { readonly label: string; readonly verb: string }>
   certain: { label: 'Too certain', verb: 'is too certain' },
 };
 
+/** Of a network that is broken nothing can be said about forgetting. */
+export const BROKEN: ReadonlySet<FlagKind> = new Set(['collapsed', 'diverged']);
+
 /** Flags with which a method cannot be named best. */
-export const SPOILED: ReadonlySet<FlagKind> = new Set(['collapsed', 'diverged', 'unforgotten', 'idle']);
+export const SPOILED: ReadonlySet<FlagKind> = new Set([...BROKEN, 'unforgotten', 'idle']);
 
 export function flagsOf(row: Row, view: View, facts: Facts): Flag[] {
   if (row.role !== 'method') return [];
   const found = [diverged(row), collapsed(row, view), unforgotten(row, view), idle(row, view)];
   const spoiled = found.filter((flag): flag is Flag => flag !== null);
-  // Of a network that is broken nothing can be said about forgetting.
-  if (found[0] || found[1]) return spoiled;
+  if (spoiled.some(({ kind }) => BROKEN.has(kind))) return spoiled;
+  // What was trained without the data has not forgotten it too much or too little.
+  if (row.exact) return [];
   return [...spoiled, ...traces(row, view, facts, found[2] !== null)];
 }
 
@@ -122,7 +126,7 @@ function traces(row: Row, { retrain }: View, { size }: Facts, hardly: boolean): 
   const reasons = (Object.keys(TRACES) as (keyof typeof FAR)[]).flatMap((key): Reason[] => {
     const { gap, measurable } = row.cells[key];
     if (gap === null || !measurable) return [];
-    const draws = key === 'mia' ? Math.max(mean(row, 'mia_sd') || 0, mean(retrain, 'mia_sd') || 0) : 0;
+    const draws = Math.max(row.cells[key].draws ?? 0, retrain.cells[key].draws ?? 0);
     const one = key !== 'entropy_forget' && size ? 100 / size : 0;
     if (Math.abs(gap) <= limitOf(FAR[key], retrain.cells[key].spread, draws, one)) return [];
     const [kind, text] = TRACES[key][gap > 0 ? 0 : 1];

@@ -90,8 +90,7 @@ ${shaded ? html`<p class="legend" aria-hidden="true"><span class="key g0">≤ 1 
 
 const steps = (key: string): readonly number[] => definitionOf(key).steps ?? STEPS;
 
-const singles = (view: View) =>
-  view.rows.some((row) => row.summary.n === 1 && typeof row.summary.runs[0].metrics.mia_sd === 'number');
+const singles = (view: View) => view.rows.some((row) => row.summary.n === 1 && row.cells.mia.draws !== null);
 
 function comparisonRow(row: Row, columns: readonly Definition[], verdict: Verdict, shaded: boolean): Html {
   const control = row.role === 'control';
@@ -125,14 +124,17 @@ function plainCell(key: string, text: string, below?: string | null | false | 0)
 function averageCell(row: Row, heated: boolean): Html {
   const { label } = definitionOf('avg_gap');
   const warm = heated && row.role === 'method' && row.avgGap ? heat(row.avgGap.mean) : '';
-  const over = row.avgGap && !row.measures.includes('mia') ? html`<small>UA, RA, TA</small>` : '';
+  const over =
+    row.role !== 'retrain' && row.avgGap && !row.measures.includes('mia')
+      ? html`<small>UA, RA, TA</small>`
+      : '';
   return html`<td role="cell" class="num strong ${warm}" data-label="${label}">${row.role === 'retrain' ? '0' : meanAndSpread(row.avgGap)}${over}</td>`;
 }
 
 function gapCell(key: string, row: Row, heated: boolean): Html {
   const cell: Cell = row.cells[key];
   const { label } = definitionOf(key);
-  const draws = key === 'mia' ? drawn(row) : null;
+  const { draws } = cell;
   if (!cell.measurable) {
     const raw = `as measured, for what it is worth: ${number(cell.spread?.mean)}${draws === null ? '' : ` ± ${number(draws)} over draws of members`}${cell.spread?.std ? ` ± ${number(cell.spread.std)} over seeds` : ''}`;
     return html`<td role="cell" class="num" data-label="${label}"><abbr class="words" title="${raw}">not measurable</abbr></td>`;
@@ -142,13 +144,8 @@ function gapCell(key: string, row: Row, heated: boolean): Html {
   const title = draws === null ? null : `± ${number(draws)} over draws of members`;
   if (cell.gap === null)
     return html`<td role="cell" class="num" data-label="${label}" title="${title ?? ''}">${meanAndSpread(own)}</td>`;
-  const near = cell.within ? html`<abbr title="within retraining’s own spread">≈</abbr> ` : '';
+  const near = cell.within ? html`<abbr title="within retraining’s own spread">≈</abbr>\u00a0` : '';
   return html`<td role="cell" class="num ${heated ? heat(cell.gap, steps(key)) : ''}" data-label="${label}" title="${title ?? ''}">${meanAndSpread(own)}<small>${near}${signed(cell.gap)}</small></td>`;
-}
-
-/** Spread of MIA over the draws of its members, mean over seeds. */
-function drawn(row: Row): number | null {
-  return row.summary.metrics.mia_sd?.mean ?? null;
 }
 
 /** Mean large, spread small beside it. */

@@ -73,7 +73,7 @@ td small, tbody th small { display: block; font-size: 12.5px; color: var(--soft)
 .std { font-size: 12px; color: var(--soft); } .main .std { display: block; } .strong { font-weight: 620; }
 tbody th { overflow-wrap: anywhere; min-width: 110px; } .main tbody th { min-width: 150px; } .main .name { margin-right: 6px; }
 .main td { border-left: 2px solid var(--card); } .main tr.retrain > * { border-bottom: 2px solid var(--soft); }
-.main tr.control td, .main tr.control th, .main tr.control .std { color: var(--soft); } .main tr.control th { padding-left: 26px; font-weight: 400; }
+.main tr.control td, .main tr.control th, .main tr.control .std { color: var(--soft); } .main tr.control th, .main tr.control td { font-weight: 400; } .main tr.control th { padding-left: 26px; }
 .words { font-size: 12.5px; white-space: normal; } td .words { display: inline-block; max-width: 84px; color: var(--soft); }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .note { margin: 12px 0 0; font-size: 13.5px; color: var(--soft); max-width: 84ch; }
@@ -129,6 +129,7 @@ footer { margin-top: 28px; color: var(--soft); font-size: 13.5px; }
 
 @media (max-width: 1000px) { .tiles { gap: 8px; } .tile { padding: 11px 12px; }
   .main tbody td, .main thead th { padding: 8px 7px; } .main tbody th { min-width: 118px; } .main th:first-child { padding-left: 0; } }
+@media (max-width: 900px) { section { padding: 22px 18px; } .main { font-size: 13px; } .main td small { white-space: normal; } .main tbody td, .main thead th { padding: 8px 4px; font-size: 13px; } .main tbody th { min-width: 90px; } .main td small, .main .std { font-size: 11.5px; } }
 @media (max-width: 720px) {
   main { padding: 0 14px 40px; } nav > div { padding: 0 14px; gap: 14px; } nav .brand { display: none; }
   .top { padding-top: 28px; } section { padding: 20px 16px; margin-top: 18px; border-radius: 10px; }

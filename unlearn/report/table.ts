@@ -7,7 +7,7 @@ import { factsOf } from './facts.ts';
 import { duration, number, signed, spread, times } from './format.ts';
 import { oneLine } from './html.ts';
 import { judge } from './verdict.ts';
-import { type Row, viewOf } from './view.ts';
+import { type Cell, type Row, viewOf } from './view.ts';
 
 export interface TableOptions {
   /** ANSI colours: the caller decides (terminal, NO_COLOR). Default false. */
@@ -57,6 +57,7 @@ export function renderTable(results: Results, options: TableOptions = {}): strin
   const others = view.models.filter((row) => flagged(row) && row.summary.label !== verdict.best);
   const out = [
     ...lines,
+    '',
     ...say(legend(view.retrain !== null, gaps), DIM),
     '',
     ...say(verdict.headline, BOLD),
@@ -66,15 +67,15 @@ export function renderTable(results: Results, options: TableOptions = {}): strin
       return say(`! ${row.name} ${texts.join(', and ')}.`, '', '  ');
     }),
     ...(raw.length
-      ? say(
-          `MIA as measured: ${raw.map((row) => `${row.name} ${spread(row.cells.mia.spread)}`).join(', ')}.`,
-          DIM,
-        )
+      ? say(`MIA as measured: ${raw.map((row) => `${row.name} ${rawText(row.cells.mia)}`).join(', ')}.`, DIM)
       : []),
     ...(view.few ? say('Fewer than three seeds in some rows: their spread is not known.') : []),
   ];
   return `${out.join('\n')}\n`;
 }
+
+/** A mean that says nothing, with the spread that says so: over the draws of the attack, else over seeds. */
+const rawText = ({ spread: s, draws }: Cell) => spread(s && { ...s, std: draws ?? s.std });
 
 function legend(retrain: boolean, gaps: string): string {
   if (!retrain) return 'In %. No retrained model among the runs: nothing to compare with.';

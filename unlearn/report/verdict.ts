@@ -5,7 +5,7 @@
 import type { Results } from '../types.ts';
 import { definitionOf } from './definitions.ts';
 import { type Facts, factsOf } from './facts.ts';
-import { type Flag, flagsOf, SPOILED } from './flags.ts';
+import { BROKEN, type Flag, flagsOf, SPOILED } from './flags.ts';
 import { comparedWith, number, signed } from './format.ts';
 import { type Ground, groundsOf } from './grounds.ts';
 import { ATTACK, CLOSE, PARTLY } from './rules.ts';
@@ -46,7 +46,10 @@ export function verdictOf(results: Results): Verdict {
 /** The same of what has been read already. */
 export function judge(view: View, facts: Facts): Verdict {
   const grounds = groundsOf(view, facts);
-  const flags = new Map(view.models.map((row) => [row, flagsOf(row, view, facts)]));
+  const failing = grounds.filter((ground) => ground.holds === false);
+  // Without grounds a flag would say something about forgetting that was not measured; a broken network is broken all the same.
+  const sayable = (flag: Flag) => !failing.length || BROKEN.has(flag.kind);
+  const flags = new Map(view.models.map((row) => [row, flagsOf(row, view, facts).filter(sayable)]));
   const candidates = view.models
     .filter((row) => row.role === 'method' && row.avgGap)
     .filter((row) => !flags.get(row)?.some(({ kind }) => SPOILED.has(kind)))
@@ -54,7 +57,6 @@ export function judge(view: View, facts: Facts): Verdict {
       (row): Candidate => ({ row, flags: flags.get(row) ?? [], ...gradeOf(row, flags.get(row) ?? [], view) }),
     )
     .sort(byGrade);
-  const failing = grounds.filter((ground) => ground.holds === false);
   const best = view.original && view.retrain && !failing.length ? (candidates[0] ?? null) : null;
   const grade = failing.length ? 'void' : (best?.grade ?? 'none');
   return {
@@ -65,8 +67,9 @@ export function judge(view: View, facts: Facts): Verdict {
     headline: failing.length ? voided(failing) : best ? praise(best, candidates) : silence(view, flags),
     remarks: [
       ...new Set(failing.flatMap(({ advice }) => advice ?? [])),
-      ...(failing.length ? [] : grounds.filter(({ holds }) => holds === null).map(({ text }) => text)),
-      ...attacks(view),
+      ...(failing.length
+        ? []
+        : [...grounds.filter(({ holds }) => holds === null).map(({ text }) => text), ...attacks(view)]),
       ...(best ? drift(best.row, view) : []),
     ],
     flags: Object.fromEntries(

@@ -14,6 +14,8 @@ export interface Cell {
   readonly within: boolean;
   /** False for an attack that is no better than chance here or under retrain: the number says nothing. */
   readonly measurable: boolean;
+  /** Spread of an attack over the draws of its members, mean over seeds; null where there are no draws. */
+  readonly draws: number | null;
 }
 
 export interface Row {
@@ -119,14 +121,14 @@ function cellOf(
   const spread = summary.metrics[key] ?? null;
   const measurable = !unmeasured(summary, key) && !(retrain && unmeasured(retrain, key));
   const base = retrain?.metrics[key];
-  if (!spread || !base || summary.method === 'retrain')
-    return { spread, gap: null, within: false, measurable };
+  const known = { spread, measurable, draws: summary.metrics[`${key}_sd`]?.mean ?? null };
+  if (!spread || !base || summary.method === 'retrain') return { ...known, gap: null, within: false };
   const paired = spreadOf(
     summary.runs.map((run) => distance(run, references.get(run.seed), key) ?? Number.NaN),
   );
   const gap = paired?.mean ?? spread.mean - base.mean;
   const within = base.std !== null && base.n >= 3 && Math.abs(gap) <= base.std;
-  return { spread, gap, within, measurable };
+  return { ...known, gap, within };
 }
 
 /** Older results do not say whether an attack could be measured: then it counts as measurable. */
