@@ -169,7 +169,7 @@ function attacks({ retrain, models }: View): string[] {
   const own = 'of its own training samples';
   if (!retrain.cells.mia.measurable)
     return [
-      `MIA is not measurable here: under the retrained model the attack is right on ${accuracy(retrain)} % ${own}, and chance is 50. It is left out of gaps and verdict.`,
+      `MIA is not measurable here: under the retrained model the attack is right on ${accuracy(retrain)} % ${own}, no more than chance would give. It is left out of gaps and verdict.`,
     ];
   const lost = models.filter((row) => row.role === 'method' && !row.cells.mia.measurable);
   if (lost.length)

@@ -330,7 +330,7 @@ describe('an attack that is no better than chance', () => {
     expect(grade).toBe('close');
     expect(headline).toContain('0.20 points away on average over UA, RA and TA');
     expect(remarks[0]).toBe(
-      'MIA is not measurable here: under the retrained model the attack is right on 51.3 % of its own training samples, and chance is 50. It is left out of gaps and verdict.',
+      'MIA is not measurable here: under the retrained model the attack is right on 51.3 % of its own training samples, no more than chance would give. It is left out of gaps and verdict.',
     );
   });
 
