@@ -234,7 +234,7 @@ export function limits(view: View, verdict: Verdict, facts: Facts): Html {
   );
   const items = [...verdict.remarks, ...flagged, ...verdict.cautions];
   const notes = facts.notes.length
-    ? html`<h3>Notes of the run</h3><ul class="limits">${facts.notes.map((item) => html`<li>${item}</li>`)}</ul>`
+    ? html`<h3>Notes on data and run</h3><ul class="limits">${facts.notes.map((item) => html`<li>${item}</li>`)}</ul>`
     : '';
   const found = verdict.grounds.map(
     ({ holds, text }) =>

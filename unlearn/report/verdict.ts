@@ -6,7 +6,7 @@ import type { Results } from '../types.ts';
 import { definitionOf } from './definitions.ts';
 import { type Facts, factsOf } from './facts.ts';
 import { BROKEN, type Flag, flagsOf, SPOILED } from './flags.ts';
-import { comparedWith, number, signed } from './format.ts';
+import { comparedWith, listed, number, signed } from './format.ts';
 import { type Ground, groundsOf } from './grounds.ts';
 import { ATTACK, CLOSE, PARTLY } from './rules.ts';
 import { averageGap, controlOf, type Row, type View, viewOf } from './view.ts';
@@ -67,9 +67,8 @@ export function judge(view: View, facts: Facts): Verdict {
     headline: failing.length ? voided(failing) : best ? praise(best, candidates) : silence(view, flags),
     remarks: [
       ...new Set(failing.flatMap(({ advice }) => advice ?? [])),
-      ...(failing.length
-        ? []
-        : [...grounds.filter(({ holds }) => holds === null).map(({ text }) => text), ...attacks(view)]),
+      ...grounds.filter(({ holds }) => holds === null).map(({ text }) => text),
+      ...attacks(view),
       ...(best ? drift(best.row, view) : []),
     ],
     flags: Object.fromEntries(
@@ -214,10 +213,13 @@ function cautionsOf(view: View, best: Row | null): string[] {
       `Seeds ${unpaired.join(', ')} have no retrain of their own: their runs carry no gap of their own.`,
     );
   for (const row of methods) if (row !== best) cautions.push(...drift(row, view));
-  if (retrain && !retrain.cells.asr.measurable)
+  const silent = methods.filter((row) => !row.cells.asr.measurable).map((row) => row.name);
+  if (silent.length) {
+    const where = retrain?.cells.asr.measurable ? `for ${listed(silent)}` : 'here';
     cautions.push(
-      'ASR is not measurable here: its attack is no better than chance on its own training samples.',
+      `ASR is not measurable ${where}: its attack is no better than chance on its own training samples.`,
     );
+  }
   if (models.length)
     cautions.push(
       'The attacks here look at whole populations. They overrate privacy: single samples can stay exposed while the averages agree with retraining.',

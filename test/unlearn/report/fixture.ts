@@ -195,8 +195,18 @@ function samplesOf(kind: 'class' | 'samples', plan: Plan, seed: number, method: 
   });
 }
 
-/** A small picture: sky, ground and a blot whose hue follows the class. */
-export function picture(i: number, label: number, size = 32): string {
+const pictures = new Map<string, string>();
+
+/** A small picture, drawn once. */
+function picture(i: number, label: number): string {
+  const name = `${i} ${label}`;
+  const known = pictures.get(name) ?? drawn(i, label);
+  pictures.set(name, known);
+  return known;
+}
+
+/** Sky, ground and a blot whose hue follows the class. */
+function drawn(i: number, label: number, size = 32): string {
   const data = new Uint8Array(size * size * 3);
   const { uniform } = draws(5 + i);
   const hue = label / 10;

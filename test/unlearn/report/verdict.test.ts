@@ -346,6 +346,25 @@ describe('an attack that is no better than chance', () => {
     expect(words(table)).toContain('MIA as measured: Original 4.30 ± 2.00, Retrain 89.50 ± 40.20,');
   });
 
+  it('is said so where nothing can be concluded too', () => {
+    const coin = { mia_attack_acc: 51.3, mia_measurable: 0 };
+    const alike = { every: coin, original: { ...coin, ua: 4.3 }, retrain: { ...coin, ua: 5.2 } };
+    const { grade, remarks } = verdictOf(changed(alike, 'samples'));
+    expect(grade).toBe('void');
+    expect(remarks).toEqual([
+      expect.stringContaining('forget more of them'),
+      expect.stringContaining('MIA is not measurable here'),
+    ]);
+  });
+
+  it('on entropy is a caution', () => {
+    const { remarks, cautions } = verdictOf(changed({ salun: { asr_measurable: 0 } }));
+    expect(remarks).toEqual([]);
+    expect(cautions).toContain(
+      'ASR is not measurable for SalUn: its attack is no better than chance on its own training samples.',
+    );
+  });
+
   it('in one method alone leaves that method’s gap', () => {
     const one = changed({ salun: { mia_measurable: 0, mia_attack_acc: 50.9, mia: 20, ua: 100 } });
     const { best, remarks } = verdictOf(one);
