@@ -43,6 +43,12 @@ export class Context {
     return this.globals.color !== false && !env.NO_COLOR && env.TERM !== 'dumb' && stream.isTTY === true;
   }
 
+  /** How a table on stdout is to look. */
+  table(wide?: boolean): { color: boolean; width?: number; wide?: boolean } {
+    const { stdout } = this.world;
+    return { color: this.colors(stdout), width: stdout.isTTY ? stdout.columns : undefined, wide };
+  }
+
   /** Whether a line may be redrawn in place. */
   get live(): boolean {
     const { env, stderr } = this.world;

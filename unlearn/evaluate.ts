@@ -82,15 +82,32 @@ export async function evaluate(
   return { metrics, exhibits: exhibitsOf({ ...sets, samples }) };
 }
 
-/** A few samples of each set, evenly over it: the same ones for every method. */
+/** A few samples of each set: the same ones for every method. */
 async function samplesOf(data: EvaluationData): Promise<SampleToShow[]> {
   const { pngDataUri } = await import('./data/png.ts');
   return (['forget', 'retain'] as const).flatMap((set) => {
     const split = data[set];
-    const count = Math.min(SHOWN, split.size);
-    return Array.from({ length: count }, (_, i) => {
-      const index = Math.floor((i * split.size) / count);
+    return spreadOver(split.labels, SHOWN).map((index) => {
       return { set, index, id: split.ids[index], png: pngDataUri(split, index) };
     });
   });
+}
+
+/** Rows of at most `count` samples, evenly over the classes and evenly within each, in the order of the classes. */
+export function spreadOver(labels: Int32Array, count: number): number[] {
+  const byClass = new Map<number, number[]>();
+  for (const [row, label] of labels.entries()) {
+    const rows = byClass.get(label);
+    if (rows) rows.push(row);
+    else byClass.set(label, [row]);
+  }
+  const classes = [...byClass].sort(([a], [b]) => a - b).map(([, rows]) => rows);
+  const shown = evenly(classes, count);
+  return shown.flatMap((rows, i) => evenly(rows, Math.ceil((count - i) / shown.length)));
+}
+
+/** `count` of the items, evenly spaced from the first on; all where there are fewer. */
+function evenly<T>(items: readonly T[], count: number): T[] {
+  const some = Math.min(count, items.length);
+  return Array.from({ length: some }, (_, i) => items[Math.floor((i * items.length) / some)]);
 }

@@ -5,6 +5,7 @@ export * from './data/index.ts';
 export { type EvaluateOptions, type EvaluationData, evaluate } from './evaluate.ts';
 export { methods } from './methods/index.ts';
 export { type PredictOptions, predict } from './predict.ts';
+export { type Verdict, verdictOf } from './report/verdict.ts';
 export type { RunEvent, RunOptions, RunOutcome } from './run.ts';
 export { type EpochRecord, type TrainInput, type TrainResult, train } from './train.ts';
 export type * from './types.ts';

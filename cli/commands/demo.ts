@@ -19,7 +19,8 @@ export function register(program: Command, world: World): void {
     (command) =>
       computing(command)
         .option('--out <dir>', 'where results go', 'lethe-out/demo')
-        .option('--dry-run', 'print the plan, with time and memory estimated, and do nothing'),
+        .option('--dry-run', 'print the plan, with time and memory estimated, and do nothing')
+        .option('--wide', 'the table at the end with all columns'),
     async (context, _, flags) => {
       if (!(await onReference(context, flags.device))) return runRecipe(context, shipped('demo'), flags);
       context.say(

@@ -12,6 +12,7 @@ export interface RunFlags extends Computing {
   readonly dryRun?: boolean;
   readonly resume?: boolean;
   readonly failFast?: boolean;
+  readonly wide?: boolean;
 }
 
 export function register(program: Command, world: World): void {
@@ -34,7 +35,8 @@ export function register(program: Command, world: World): void {
         .option('--out <dir>', 'where results go; default: lethe-out/ and the name of the recipe')
         .option('--dry-run', 'print the plan, with time and memory estimated, and do nothing')
         .option('--resume', 'only go on with what is there: never replace results of other settings')
-        .option('--fail-fast', 'stop at the first method that fails'),
+        .option('--fail-fast', 'stop at the first method that fails')
+        .option('--wide', 'the table at the end with all columns'),
     async (context, [recipe], flags) => runRecipe(context, recipe, flags),
   );
 }
@@ -50,11 +52,7 @@ export async function runRecipe(context: Context, path: string, flags: RunFlags)
   });
   if (flags.dryRun) return showPlan(context, outcome, out);
   const { renderTable } = await import('../../unlearn/report/index.ts');
-  if (outcome.results)
-    context.put(
-      outcome.results,
-      renderTable(outcome.results, { color: context.colors(context.world.stdout) }),
-    );
+  if (outcome.results) context.put(outcome.results, renderTable(outcome.results, context.table(flags.wide)));
   context.say(`${context.paint('bold', 'report:')} ${out}/report.html`);
   if (outcome.failures.length > 0) {
     const what = outcome.failures.map((f) => `${f.cell} (${f.reason})`).join(', ');

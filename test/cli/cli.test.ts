@@ -174,6 +174,18 @@ describe('single steps', { timeout: 30_000 }, () => {
   it('report renders each form again', async () => {
     await world.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out']);
     const page = readFileSync(world.path('out/report.html'), 'utf8');
+    const table = ['report', 'DIR/out', '--format', 'table'];
+    const { out } = await world.run([...table, '--json']);
+    expect(JSON.parse(out).verdict).toMatchObject({ grade: 'void', best: null, badge: expect.any(String) });
+    expect((await world.run(table)).out).toMatch(/^Method +UA +RA +TA +MIA +Gap +Time$/m);
+    expect((await world.run([...table, '--wide'])).out).toMatch(/^Method +UA .* ASR .* Speed$/m);
+    const narrow = new TestWorld({}, { columns: 40 });
+    await narrow.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out']);
+    const lines = (await narrow.run(['report', 'DIR/out', '--format', 'table', '--no-color'])).out.split(
+      '\n',
+    );
+    narrow.close();
+    expect(Math.max(...lines.map((line) => [...line].length))).toBeLessThanOrEqual(40);
     expect((await world.run(['report', 'DIR/out', '--format', 'csv'])).out).toContain('seed,method');
     expect((await world.run(['report', 'DIR/out/results.json', '--format', 'latex'])).out).toContain(
       '\\begin{tabular}',

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { LetheError } from '../../engine/error.ts';
 import { againstRetrain } from '../audit/metrics.ts';
 import { saveManifest } from '../data/forget.ts';
+import { classCounts } from '../data/split.ts';
 import { readFileBounded, reasonOf, sha256, writeFileAtomic } from '../files.ts';
 import type { Recipe } from '../recipe.ts';
 import type { RunOptions, RunOutcome } from '../run.ts';
@@ -153,13 +154,14 @@ export class Carrier {
   }
 
   #environment(): Record<string, unknown> {
-    const { dataset, manifest } = this.material;
+    const { dataset, manifest, retain } = this.material;
     const { ids: _, hashes: __, ...forget } = manifest;
     const failed = this.#failures.map(({ cell, reason }) => `${cell} failed: ${reason}`);
     return {
       ...describeEnvironment(),
       classes: dataset.classes,
       forget,
+      kept: { size: retain.size, largestClass: Math.max(...classCounts(retain, dataset.classes.length)) },
       hashes: { dataset: dataset.hash, forget: hashOf(manifest) },
       notes: [...dataset.notes, ...failed],
     };
