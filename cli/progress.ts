@@ -50,7 +50,7 @@ export class Display {
 
   /** Leaves the terminal with the cursor on an empty line. */
   end(): void {
-    if (this.#drawn) this.context.world.stderr.write('\r\u001b[K');
+    if (this.#drawn) this.context.world.stderr.redraw('');
     this.#drawn = false;
   }
 
@@ -83,7 +83,7 @@ export class Display {
   #draw(text: string): void {
     const width = Math.max(20, this.context.world.stderr.columns ?? 80) - 1;
     const cut = text.length > width ? `${text.slice(0, width - 1)}…` : text;
-    this.context.world.stderr.write(`\r${this.context.paint('dim', cut)}\u001b[K`);
+    this.context.world.stderr.redraw(this.context.paint('dim', cut));
     this.#drawn = true;
   }
 

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { Context } from '../../cli/context.ts';
 import { bytes, duration, table } from '../../cli/format.ts';
 import { Display } from '../../cli/progress.ts';
+import { Screen } from '../../cli/screen.ts';
 import type { RunEvent } from '../../unlearn/run/log.ts';
 
 function show(
@@ -12,7 +13,8 @@ function show(
 ) {
   let text = '';
   let now = 0;
-  const stderr = { write: (t: string) => (text += t), isTTY: setup.tty, columns: setup.columns ?? 100 };
+  const stream = { write: (t: string) => (text += t), isTTY: setup.tty, columns: setup.columns ?? 100 };
+  const stderr = new Screen(stream);
   const world = { stdout: stderr, stderr, env: setup.env ?? {}, onInterrupt: () => () => {} };
   const display = new Display(new Context(world, { quiet: setup.quiet }), {
     now: () => now,
