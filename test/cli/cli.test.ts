@@ -68,6 +68,17 @@ describe('wrong use and wrong input: exit code 2 and one line', () => {
     expect(readdirSync(world.folder)).toEqual(['toy.yaml']);
   });
 
+  it('a recipe with several faults tells them all, a line each', async () => {
+    const { code, err } = await world.run(['run', 'DIR/toy.yaml', '--set', 'modle.x=1', '--set', 'seeds=[]']);
+    expect(err.split('\n')).toEqual([
+      'lethe: error: DIR/toy.yaml: 2 problems',
+      '  --set modle.x=1: unknown key "modle"; did you mean "model"?',
+      '  --set seeds=[]: seeds: expected a list of seeds, such as [0, 1, 2], got []',
+      '',
+    ]);
+    expect(code).toBe(2);
+  });
+
   it('a data set file from nowhere says where it looked', async () => {
     const { code, err } = await world.run(['datasets', 'check', 'mnist', '--data', 'DIR']);
     expect(err).toContain('DIR');

@@ -2,7 +2,8 @@
 
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { plain, Screen } from '../../cli/screen.ts';
+import { Screen } from '../../cli/screen.ts';
+import { plain } from '../../unlearn/text.ts';
 import { TestWorld } from './world.ts';
 
 const HOSTILE = '\u001b[2J\rX\u009b31m\u202e\u0007';
