@@ -10,7 +10,7 @@ import { printable, readFileBounded, reasonOf } from './files.ts';
 import { checkRecipe, parseRecipe, type Recipe } from './recipe.ts';
 import { Carrier } from './run/carry.ts';
 import { version } from './run/environment.ts';
-import { estimateCell } from './run/estimate.ts';
+import { estimatePlan } from './run/estimate.ts';
 import { lockFolder } from './run/lock.ts';
 import { fileLog, type RunEvent, stackOf } from './run/log.ts';
 import type { Parts, StepCost } from './run/parts.ts';
@@ -71,10 +71,7 @@ export async function run(source: string | object, options: RunOptions): Promise
   const cells = planCells(recipe, material, device, version);
   if (options.dryRun) {
     const step = await parts.measure(recipe, material);
-    const plan = (await inspectCells(options.out, cells)).map((cell) => ({
-      ...cell,
-      estimate: estimateCell(cell, recipe, material, step),
-    }));
+    const plan = estimatePlan(await inspectCells(options.out, cells), recipe, material, step);
     return { recipe, plan, results: null, step, failures: [] };
   }
   try {
@@ -93,7 +90,7 @@ export async function run(source: string | object, options: RunOptions): Promise
   try {
     for (const message of early) tell({ type: 'note', level: 'warning', message });
     sweep(options.out);
-    const plan = await inspectCells(options.out, cells);
+    let plan = await inspectCells(options.out, cells);
     const replaced = plan.filter((cell) => cell.state === 'replace').map((cell) => cell.id);
     if (replaced.length > 0 && options.resume) {
       throw new LetheError(
@@ -101,6 +98,9 @@ export async function run(source: string | object, options: RunOptions): Promise
         `--resume: ${printable(options.out)} holds results of other settings for ${replaced.join(', ')}; expected the settings they were made with, or another --out`,
       );
     }
+    // A few steps, so that whoever watches can be told from the first moment how long all of it will take.
+    if (options.onEvent && plan.some((cell) => cell.state !== 'done'))
+      plan = estimatePlan(plan, recipe, material, await parts.measure(recipe, material));
     tell({ type: 'plan', cells: plan });
     for (const id of replaced)
       tell({ type: 'note', level: 'warning', message: `${id}: replacing a result of other settings` });
