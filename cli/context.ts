@@ -139,6 +139,10 @@ export function wholeNumber(text: string): number {
 /** Collects an option given several times. */
 export const collect = (text: string, before: string[] = []) => [...before, text];
 
+/** A command that computes what a recipe says. */
+export const ofRecipe = (command: Command) =>
+  computing(command.argument('<recipe>', 'file, or name of a recipe that comes with Lethe'));
+
 /** The options of every command that computes. */
 export const computing = (command: Command) =>
   command

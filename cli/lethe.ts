@@ -9,6 +9,7 @@ import { register as datasets } from './commands/datasets.ts';
 import { register as demo } from './commands/demo.ts';
 import { register as devices } from './commands/devices.ts';
 import { register as evaluate } from './commands/evaluate.ts';
+import { register as recipes } from './commands/recipes.ts';
 import { register as report } from './commands/report.ts';
 import { register as run } from './commands/run.ts';
 import { register as train } from './commands/train.ts';
@@ -18,7 +19,7 @@ import { Screen } from './screen.ts';
 
 const examples = `Examples:
   lethe demo                                          a network forgets a class: no data, no network, no GPU
-  lethe run recipes/fashion-mnist-class.yaml --data data
+  lethe run fashion-mnist-class --data data           a recipe that comes with Lethe; lethe recipes lists them
   lethe run my.yaml --set train.epochs=3 --dry-run    what would be done, and how long it would take
   lethe report lethe-out/demo                         draw the report again
 `;
@@ -46,7 +47,7 @@ export async function lethe(argv: readonly string[], outside: Outside): Promise<
       getErrHelpWidth: () => world.stderr.columns ?? 100,
       outputError: (text, write) => write(`lethe: ${oneLine(text)}\n`),
     });
-  for (const register of [demo, run, train, unlearn, evaluate, report, datasets, devices, bench])
+  for (const register of [demo, run, recipes, train, unlearn, evaluate, report, datasets, devices, bench])
     register(program, world);
   for (const command of program.commands) inherit(command, program);
   try {

@@ -6,7 +6,8 @@ import { readdirSync, rmSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LetheError } from '../engine/error.ts';
-import { printable, readFileBounded, reasonOf } from './files.ts';
+import { printable, reasonOf } from './files.ts';
+import { recipeText } from './recipe/shipped.ts';
 import { checkRecipe, parseRecipe, type Recipe } from './recipe.ts';
 import { Carrier } from './run/carry.ts';
 import { version } from './run/environment.ts';
@@ -54,7 +55,7 @@ export interface RunOutcome {
 }
 
 /**
- * Runs a recipe, given as the path of a YAML or JSON file or as a plain object.
+ * Runs a recipe, given as the path of a YAML or JSON file, as the name of one that comes with Lethe, or as a plain object.
  * @throws LetheError: 'value' or 'data' for wrong input, 'io' where the folder cannot be written, 'state' when
  * stopped by the signal or when another run works in the folder.
  */
@@ -115,15 +116,13 @@ export async function run(source: string | object, options: RunOptions): Promise
   }
 }
 
-/** Reads a recipe file. @throws LetheError 'value' where there is none or it is wrong. */
-export async function readRecipe(path: string, overrides: readonly string[] = []): Promise<Recipe> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFileBounded(path, 1 << 20);
-  } catch (cause) {
-    throw new LetheError('value', `recipe ${printable(path)}: ${reasonOf(cause)}`, { cause });
-  }
-  return parseRecipe(bytes.toString('utf8'), printable(path), overrides);
+/**
+ * Reads a recipe, given by its path or by the name of one that comes with Lethe.
+ * @throws LetheError 'value' where there is none or it is wrong.
+ */
+export async function readRecipe(given: string, overrides: readonly string[] = []): Promise<Recipe> {
+  const { text, source } = await recipeText(given);
+  return parseRecipe(text, source, overrides);
 }
 
 function stopped(out: string) {
