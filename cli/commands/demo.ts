@@ -18,8 +18,9 @@ export function register(program: Command, world: World): void {
     async (context, _, flags) => {
       const { shippedFile } = await import('../../unlearn/recipe/shipped.ts');
       if (!(await onReference(context, flags.device))) return runRecipe(context, shippedFile('demo'), flags);
+      const { howToBuild } = await import('../../native/place.ts');
       context.say(
-        'a smaller network and fewer pictures, for the reference; with a C++ compiler, `npm run build:native` gives the whole demo',
+        `a smaller network and fewer pictures, as only the reference computes; for the whole demo, ${howToBuild()}`,
       );
       await runRecipe(context, shippedFile('demo-reference'), { ...flags, device: 'reference' });
     },
