@@ -453,7 +453,7 @@ class WebGpu implements WebGpuBackend {
     const mebibytes = (n: number): string => `${Math.ceil(n / 2 ** 20)} MiB`;
     if (this.#failure === null || this.#failure !== this.#shortage)
       this.#failure = this.#shortage = deviceError(
-        `out of memory: no room for ${mebibytes(bytes)} beside ${buffers} buffers of ${mebibytes(all)} in all; use smaller batches, dispose what is not needed, or use device 'cpu'`,
+        `out of memory: no room for ${mebibytes(bytes)} beside ${buffers} buffers of ${mebibytes(all)} in all; use smaller batches, or dispose what is not needed`,
       );
     this.#queue.add(() => {
       this.#flush();

@@ -5,13 +5,13 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { Backend, Ceilings, DeviceBuffer, Executable, KernelTime } from '../engine/backend.ts';
 import { allocate, type DType, type TypedArray } from '../engine/dtype.ts';
 import { check, LetheError } from '../engine/error.ts';
 import type { Program, RootName } from '../engine/program.ts';
 import { dtypeCode, lower } from './lower.ts';
+import { howToBuild, packageRoot } from './place.ts';
 
 export interface CpuCeilings extends Ceilings {
   /** One way between two cores; 0 with one thread. */
@@ -222,12 +222,6 @@ function deviceError(cause: unknown, label = ''): LetheError {
 }
 
 // The package root: the nearest folder above with a package.json, from native/ and from dist/native/ alike.
-function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder);
-  return folder;
-}
-
 let loaded: Addon | null = null;
 
 function load(): Addon {
@@ -240,10 +234,7 @@ function load(): Addon {
     );
   }
   if (!existsSync(path)) {
-    throw new LetheError(
-      'device',
-      'the CPU addon is not built; install a C++17 compiler and run: npm run build:native',
-    );
+    throw new LetheError('device', `the CPU addon is not built; ${howToBuild()}`);
   }
   try {
     loaded = createRequire(import.meta.url)(path) as Addon;
@@ -251,7 +242,7 @@ function load(): Addon {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new LetheError(
       'device',
-      `the CPU addon does not load (${why}); rebuild it with: npm run build:native`,
+      `the CPU addon does not load (${why}); to build it again, ${howToBuild()}`,
       { cause },
     );
   }

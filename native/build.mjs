@@ -12,7 +12,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -175,6 +175,14 @@ async function main() {
     );
 }
 
+/** As native/place.ts says it: in a project that uses Lethe, npm runs this in another folder than the user's. */
+function commandHere() {
+  if (!root.split(sep).includes('node_modules')) return 'npm run build:native';
+  const script = join(root, 'native', 'build.mjs');
+  const near = relative(process.env.INIT_CWD ?? process.cwd(), script);
+  return `node ${near.startsWith('..') ? JSON.stringify(script) : near}`;
+}
+
 try {
   await main();
 } catch (error) {
@@ -185,6 +193,6 @@ try {
   }
   const [first] = error.message.split('\n');
   console.error(
-    `lethe: the CPU addon was not built (${first}). Lethe works without it, on a GPU or slowly in TypeScript; to get it, install a C++17 compiler (set CXX if it is not on the PATH) and run: npm run build:native`,
+    `lethe: the CPU addon was not built (${first}). Lethe works without it, on a GPU or slowly in TypeScript; to get it, install a C++17 compiler (set CXX if it is not on the PATH) and run: ${commandHere()}`,
   );
 }

@@ -10,7 +10,7 @@ export type { RunEvent, RunOptions, RunOutcome } from './run.ts';
 export { type EpochRecord, type TrainInput, type TrainResult, train } from './train.ts';
 export type * from './types.ts';
 
-/** Runs a recipe, given as a file's path or as a plain object; see RunOptions. */
+/** Runs a recipe, given as a file's path, by the name of one that comes with Lethe, or as a plain object; see RunOptions. */
 export const run: typeof import('./run.ts').run = async (source, options) => {
   const { run } = await import('./run.ts');
   return run(source, options);

@@ -6,11 +6,12 @@ import { readdirSync, rmSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LetheError } from '../engine/error.ts';
-import { printable, readFileBounded, reasonOf } from './files.ts';
+import { printable, reasonOf } from './files.ts';
+import { recipeText } from './recipe/shipped.ts';
 import { checkRecipe, type MethodEntry, parseRecipe, type Recipe } from './recipe.ts';
 import { Carrier } from './run/carry.ts';
 import { version } from './run/environment.ts';
-import { estimateCell } from './run/estimate.ts';
+import { estimatePlan } from './run/estimate.ts';
 import { lockFolder } from './run/lock.ts';
 import { fileLog, type RunEvent, stackOf } from './run/log.ts';
 import type { Parts, StepCost } from './run/parts.ts';
@@ -54,7 +55,7 @@ export interface RunOutcome {
 }
 
 /**
- * Runs a recipe, given as the path of a YAML or JSON file or as a plain object.
+ * Runs a recipe, given as the path of a YAML or JSON file, as the name of one that comes with Lethe, or as a plain object.
  * @throws LetheError: 'value' or 'data' for wrong input, 'io' where the folder cannot be written, 'state' when
  * stopped by the signal or when another run works in the folder.
  */
@@ -72,10 +73,7 @@ export async function run(source: string | object, options: RunOptions): Promise
   const cells = planCells(recipe, material, device, version, needsControl);
   if (options.dryRun) {
     const step = await parts.measure(recipe, material);
-    const plan = (await inspectCells(options.out, cells)).map((cell) => ({
-      ...cell,
-      estimate: estimateCell(cell, recipe, material, step),
-    }));
+    const plan = estimatePlan(await inspectCells(options.out, cells), recipe, material, step);
     return { recipe, plan, results: null, step, failures: [] };
   }
   try {
@@ -94,7 +92,7 @@ export async function run(source: string | object, options: RunOptions): Promise
   try {
     for (const message of early) tell({ type: 'note', level: 'warning', message });
     sweep(options.out);
-    const plan = await inspectCells(options.out, cells);
+    let plan = await inspectCells(options.out, cells);
     const replaced = plan.filter((cell) => cell.state === 'replace').map((cell) => cell.id);
     if (replaced.length > 0 && options.resume) {
       throw new LetheError(
@@ -102,6 +100,9 @@ export async function run(source: string | object, options: RunOptions): Promise
         `--resume: ${printable(options.out)} holds results of other settings for ${replaced.join(', ')}; expected the settings they were made with, or another --out`,
       );
     }
+    // A few steps, so that whoever watches can be told from the first moment how long all of it will take.
+    if (options.onEvent && plan.some((cell) => cell.state !== 'done'))
+      plan = estimatePlan(plan, recipe, material, await parts.measure(recipe, material));
     tell({ type: 'plan', cells: plan });
     for (const id of replaced)
       tell({ type: 'note', level: 'warning', message: `${id}: replacing a result of other settings` });
@@ -116,15 +117,13 @@ export async function run(source: string | object, options: RunOptions): Promise
   }
 }
 
-/** Reads a recipe file. @throws LetheError 'value' where there is none or it is wrong. */
-export async function readRecipe(path: string, overrides: readonly string[] = []): Promise<Recipe> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFileBounded(path, 1 << 20);
-  } catch (cause) {
-    throw new LetheError('value', `recipe ${printable(path)}: ${reasonOf(cause)}`, { cause });
-  }
-  return parseRecipe(bytes.toString('utf8'), printable(path), overrides);
+/**
+ * Reads a recipe, given by its path or by the name of one that comes with Lethe.
+ * @throws LetheError 'value' where there is none or it is wrong.
+ */
+export async function readRecipe(given: string, overrides: readonly string[] = []): Promise<Recipe> {
+  const { text, source } = await recipeText(given);
+  return parseRecipe(text, source, overrides);
 }
 
 function stopped(out: string) {

@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import { LetheError } from '../../engine/error.ts';
 import type { RunOutcome } from '../../unlearn/run.ts';
-import { type Computing, type Context, computing, define, type World } from '../context.ts';
+import { type Computing, type Context, define, ofRecipe, type World } from '../context.ts';
 import { bytes, duration, table } from '../format.ts';
 import { onRecipe } from '../recipe.ts';
 
@@ -19,27 +19,35 @@ export function register(program: Command, world: World): void {
   define<RunFlags>(
     program,
     world,
-    'run <recipe>',
+    'run',
     {
       summary:
         'Train, retrain, unlearn with each method, evaluate and report, as a recipe says. Skips what is done.',
       examples: [
-        'lethe run recipes/fashion-mnist-class.yaml --data data',
-        'lethe run recipes/demo.yaml --set train.epochs=3 --set forget.class=7 --dry-run',
+        'lethe run fashion-mnist-class --data data            a recipe that comes with Lethe; lethe recipes lists them',
+        'lethe run demo --set train.epochs=3 --set methods.finetune.options.epochs=1 --dry-run',
         'lethe run my.yaml --seed 1 --out results/seed1',
         'lethe run my.yaml --json > results.json',
       ],
     },
     (command) =>
-      computing(command)
-        .option('--out <dir>', 'where results go; default: lethe-out/ and the name of the recipe')
-        .option('--dry-run', 'print the plan, with time and memory estimated, and do nothing')
-        .option('--resume', 'only go on with what is there: never replace results of other settings')
-        .option('--fail-fast', 'stop at the first method that fails')
-        .option('--wide', 'the table at the end with all columns'),
+      running(
+        ofRecipe(command).option(
+          '--out <dir>',
+          'where results go; default: lethe-out/ and the name of the recipe',
+        ),
+      ),
     async (context, [recipe], flags) => runRecipe(context, recipe, flags),
   );
 }
+
+/** The options of the commands that run a whole recipe. */
+export const running = (command: Command) =>
+  command
+    .option('--dry-run', 'print the plan, with time and memory estimated, and do nothing')
+    .option('--resume', 'only go on with what is there: never replace results of other settings')
+    .option('--fail-fast', 'stop at the first method that fails')
+    .option('--wide', 'the table at the end with all columns');
 
 /** Reads a recipe and runs it; also what `lethe demo` does. */
 export async function runRecipe(context: Context, path: string, flags: RunFlags): Promise<void> {

@@ -24,8 +24,19 @@ describe('wrong use and wrong input: exit code 2 and one line', () => {
       ['run', 'DIR/toy.yaml', '--device', 'cup'],
       'lethe: error: --device: no device "cup"; did you mean "cpu"?',
     ],
-    [['run', 'DIR/none.yaml'], 'lethe: error: recipe DIR/none.yaml: '],
-    [['run', 'DIR'], 'lethe: error: recipe DIR: '],
+    [['run', 'DIR/none.yaml'], 'lethe: error: no recipe DIR/none.yaml: there is no such file\n'],
+    [['run', 'DIR'], 'lethe: error: could not read the recipe: DIR: not a regular file\n'],
+    [['run', 'DIR/toy.yaml/x'], 'lethe: error: could not read the recipe: ENOTDIR'],
+    [['run', 'x'.repeat(5000)], 'lethe: error: could not read the recipe: ENAMETOOLONG'],
+    [
+      ['run', 'fashion'],
+      'lethe: error: no recipe "fashion": there is no such file, and none of that name comes with Lethe; did you mean "fashion-mnist-class"?\n',
+    ],
+    [
+      ['train', 'zzz'],
+      'known: att-faces-person, cifar-10-class, demo, demo-reference, fashion-mnist-class\n',
+    ],
+    [['recipes', 'dmo'], 'lethe: error: no recipe "dmo" comes with Lethe; did you mean "demo"?\n'],
     [
       ['run', 'DIR/toy.yaml', '--set', 'train.epohcs=3'],
       '--set train.epohcs=3: train: unknown key "epohcs"; did you mean "epochs"?',
@@ -66,6 +77,17 @@ describe('wrong use and wrong input: exit code 2 and one line', () => {
     expect(out).toBe('');
     expect(code).toBe(2);
     expect(readdirSync(world.folder)).toEqual(['toy.yaml']);
+  });
+
+  it('a recipe with several faults tells them all, a line each', async () => {
+    const { code, err } = await world.run(['run', 'DIR/toy.yaml', '--set', 'modle.x=1', '--set', 'seeds=[]']);
+    expect(err.split('\n')).toEqual([
+      'lethe: error: DIR/toy.yaml: 2 problems',
+      '  --set modle.x=1: unknown key "modle"; did you mean "model"?',
+      '  --set seeds=[]: seeds: expected a list of seeds, such as [0, 1, 2], got []',
+      '',
+    ]);
+    expect(code).toBe(2);
   });
 
   it('a data set file from nowhere says where it looked', async () => {
@@ -199,7 +221,57 @@ describe('single steps', { timeout: 30_000 }, () => {
   });
 });
 
+describe('recipes that come with Lethe', () => {
+  it('are listed with a line each, and printed', async () => {
+    const { code, out } = await world.run(['recipes']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^cifar-10-class +All-CNN \(half width\) on CIFAR-10/m);
+    const names = JSON.parse((await world.run(['recipes', '--json'])).out).map(
+      (r: { name: string }) => r.name,
+    );
+    expect(names).toEqual(
+      readdirSync('recipes')
+        .map((file) => file.replace('.yaml', ''))
+        .sort(),
+    );
+    expect((await world.run(['recipes', 'demo'])).out).toBe(readFileSync('recipes/demo.yaml', 'utf8'));
+  });
+
+  it('run by their names, unless there is a file of that name', async () => {
+    const { code, out, err } = await world.run(['run', 'demo', '--set', 'seeds=[0]', '--dry-run', '--json']);
+    expect(code, err).toBe(0);
+    expect(JSON.parse(out).cells).toHaveLength(7);
+    const { err: wrong } = await world.run([
+      'run',
+      'demo',
+      '--set',
+      'seeds=[]',
+      '--set',
+      'methods.2.options.x=1',
+    ]);
+    expect(wrong).toContain('recipe demo: 2 problems');
+    const here = process.cwd();
+    process.chdir(world.folder);
+    try {
+      writeFileSync('demo', readFileSync('toy.yaml'));
+      expect(JSON.parse((await world.run(['run', 'demo', '--dry-run', '--json'])).out).cells).toHaveLength(4);
+      // What is called the demo is not whatever lies there.
+      expect(JSON.parse((await world.run(['demo', '--dry-run', '--json'])).out).cells).toHaveLength(21);
+    } finally {
+      process.chdir(here);
+    }
+  });
+});
+
 describe('demo', () => {
+  it('goes on, and refuses to replace, as run does', async () => {
+    const demo = ['demo', '--out', 'DIR/demo', '--set', 'seeds=[0]', '--resume'];
+    expect((await world.run([...demo, '--fail-fast'])).code).toBe(0);
+    const { code, err } = await world.run([...demo, '--set', 'train.epochs=2']);
+    expect(err).toContain('--resume: DIR/demo holds results of other settings');
+    expect(code).toBe(2);
+  });
+
   it.each([
     ['the whole where anything computes fast', [], 'smallCnn', 21],
     ['a smaller one on the reference', ['--device', 'reference'], 'lenet', 7],
@@ -215,7 +287,18 @@ describe('demo', () => {
 });
 
 describe('help', () => {
-  const commands = ['demo', 'run', 'train', 'unlearn', 'evaluate', 'report', 'datasets', 'devices', 'bench'];
+  const commands = [
+    'demo',
+    'run',
+    'recipes',
+    'train',
+    'unlearn',
+    'evaluate',
+    'report',
+    'datasets',
+    'devices',
+    'bench',
+  ];
   it.each([[''], ...commands.map((c) => [c]), ['datasets list'], ['datasets check'], ['datasets get']])(
     '%s',
     async (words) => {

@@ -3,7 +3,7 @@
 
 import type { Recipe } from '../recipe.ts';
 import type { Material, StepCost } from './parts.ts';
-import type { Cell } from './plan.ts';
+import type { Cell, PlannedCell } from './plan.ts';
 
 interface Passes {
   /** Samples through a forward and a backward pass. */
@@ -35,17 +35,26 @@ export function passesOf(cell: Cell, recipe: Recipe, sizes: Sizes): Passes {
   return rule(Number(options.epochs ?? 1), sizes, options);
 }
 
-/** Seconds and bytes of a cell, its evaluation included. */
-export function estimateCell(
-  cell: Cell,
+/** What is left to do of each cell of a plan. */
+export const estimatePlan = (
+  plan: readonly PlannedCell[],
   recipe: Recipe,
   material: Material,
   step: StepCost,
-): { seconds: number; bytes: number } {
+): PlannedCell[] => plan.map((cell) => ({ ...cell, estimate: estimateCell(cell, recipe, material, step) }));
+
+/** `evaluation` is part of `seconds`. */
+function estimateCell(
+  cell: PlannedCell,
+  recipe: Recipe,
+  material: Material,
+  step: StepCost,
+): PlannedCell['estimate'] {
   const sizes = { forget: material.forget.size, retain: material.retain.size };
   const work = passesOf(cell, recipe, sizes);
   const looked = sizes.forget + sizes.retain + material.dataset.test.size;
-  const seconds =
-    step.startSeconds + work.train * step.trainSeconds + (work.infer + looked) * step.inferSeconds;
-  return { seconds, bytes: step.bytes };
+  const evaluation = cell.state === 'done' ? 0 : looked * step.inferSeconds;
+  const begun = cell.state === 'done' || cell.state === 'evaluate';
+  const making = step.startSeconds + work.train * step.trainSeconds + work.infer * step.inferSeconds;
+  return { seconds: evaluation + (begun ? 0 : making), evaluation, bytes: step.bytes };
 }

@@ -46,7 +46,8 @@ export type CellState = 'done' | 'evaluate' | 'resume' | 'todo' | 'replace';
 export interface PlannedCell extends Cell {
   readonly state: CellState;
   readonly record: CellRecord | null;
-  readonly estimate?: { readonly seconds: number; readonly bytes: number };
+  /** What is left to do of it, in seconds with those of its evaluation among them, and the memory it takes. */
+  readonly estimate?: { readonly seconds: number; readonly evaluation: number; readonly bytes: number };
 }
 
 const MAX_RECORD = 64 * 2 ** 20;
