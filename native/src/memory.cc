@@ -24,11 +24,12 @@ size_t classOf(size_t bytes) {
   return std::max(unit, (bytes + unit - 1) / unit * unit);
 }
 
+// Null where there is no room.
 char* fresh(size_t capacity) {
   const size_t alignment = capacity >= kHuge ? kHuge : capacity >= 4096 ? 4096 : 64;
-  char* p = static_cast<char*>(::operator new(capacity, std::align_val_t(alignment)));
+  char* p = static_cast<char*>(::operator new(capacity, std::align_val_t(alignment), std::nothrow));
 #if defined(__linux__)
-  if (alignment == kHuge) madvise(p, capacity / kHuge * kHuge, MADV_HUGEPAGE);
+  if (p && alignment == kHuge) madvise(p, capacity / kHuge * kHuge, MADV_HUGEPAGE);
 #endif
   return p;
 }
@@ -68,17 +69,11 @@ struct BlockPool::State {
       if (it->second.empty()) free.erase(it);
       return p;
     }
-    try {
-      try {
-        return fresh(capacity);
-      } catch (const std::bad_alloc&) {
-        drop(0);
-        return fresh(capacity);
-      }
-    } catch (...) {
-      live -= capacity;
-      throw;
-    }
+    if (char* p = fresh(capacity)) return p;
+    drop(0);
+    if (char* p = fresh(capacity)) return p;
+    live -= capacity;
+    throw std::bad_alloc();
   }
   void give(char* p, size_t capacity) {
     std::lock_guard<std::mutex> lock(mutex);

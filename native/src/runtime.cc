@@ -23,7 +23,7 @@ uint32_t Runtime::allocate(size_t bytes) {
 
 void Runtime::write(uint32_t buffer, const void* data, size_t bytes) {
   BlockPtr& block = buffers_.at(buffer);
-  require(bytes <= block->bytes, "the data is larger than the buffer");
+  require(bytes == block->bytes, "the data has another size than the buffer");
   if (block.use_count() == 1) {
     copy(block->data, data, bytes);
     return;

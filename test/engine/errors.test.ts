@@ -45,6 +45,25 @@ test.each<[string, () => unknown, string | RegExp]>([
     'tensor: [-2, -3] is no shape; sizes must be whole numbers from 0',
   ],
   [
+    'tensor of a transferred array',
+    () => {
+      const data = new Float32Array(3);
+      structuredClone(data.buffer, { transfer: [data.buffer] });
+      return lt.tensor(data);
+    },
+    'tensor: the typed array has lost its memory: its buffer was transferred, or shrunk below its end',
+  ],
+  [
+    'tensor of bigints',
+    () => lt.tensor(new BigInt64Array(2) as never),
+    'tensor: expected a typed array of numbers, got a BigInt64Array',
+  ],
+  [
+    'tensor of a DataView',
+    () => lt.tensor(new DataView(new ArrayBuffer(8)) as never),
+    'tensor: expected a typed array of numbers, got a DataView',
+  ],
+  [
     'ragged',
     () => lt.tensor([[1, 2], [3]]),
     'tensor: rows must have equal length; axis 1 is 2 long, found 1',

@@ -63,7 +63,7 @@ export interface StepCost {
   readonly bytes: number;
 }
 
-/** The device in use. `backend` and `dtype` enter the key of every cell, the rest is told in results.json. */
+/** The device in use. What decides the bits enters the key of every cell (plan.ts); all is told in results.json. */
 export interface DeviceInfo extends Readonly<Record<string, unknown>> {
   readonly backend: string;
   readonly dtype: string;

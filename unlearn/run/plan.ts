@@ -58,6 +58,9 @@ export const recordFile = (out: string, cell: { id: string }) => join(out, 'cell
 export const progressFile = (out: string, cell: { id: string }) =>
   join(out, 'unfinished', `${cell.id}.safetensors`);
 
+/** What of a device decides the bits. Threads, sizes of memory and the processor's name do not. */
+const DECIDES = ['backend', 'dtype', 'instructionSet', 'exact', 'adapter'] as const;
+
 /**
  * The cells of a recipe in the order they run: per seed the original, retrain, then the methods, then their controls.
  * @param needsControl which methods get one; none by default.
@@ -74,7 +77,7 @@ export function planCells(
     version,
     data: material.dataset.hash,
     model: recipe.model,
-    device: [device.backend, device.dtype],
+    device: DECIDES.map((fact) => device[fact] ?? null),
   };
   const { manifest } = material;
   const forget = { kind: manifest.kind, class: manifest.classIndex, ids: manifest.ids };

@@ -16,6 +16,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LetheError } from '../../../engine/error.ts';
 import * as files from '../../../unlearn/files.ts';
 import type { RunEvent } from '../../../unlearn/run/log.ts';
+import type { DeviceInfo } from '../../../unlearn/run/parts.ts';
 import { run } from '../../../unlearn/run.ts';
 import { broken, toyParts, toyRecipe } from './toy.ts';
 
@@ -188,6 +189,24 @@ describe('a run', { timeout: 30_000 }, () => {
       level: 'warning',
       message: 'seed-0-original: replacing a result of other settings',
     });
+  });
+
+  it.each([
+    ['instruction set', { instructionSet: 'avx512' }, { instructionSet: 'avx2' }],
+    ['way of convolutions', { exact: false }, { exact: true }],
+    ['adapter', { adapter: 'nvidia, ampere' }, { adapter: 'intel, gen-12lp' }],
+  ])('another %s makes other bits: what is there is replaced, not continued', async (_, here, there) => {
+    const on = (facts: object, more: object = {}) => {
+      const parts = toyParts({});
+      const open = async (): Promise<DeviceInfo> => ({ backend: 'toy', dtype: 'float32', ...facts });
+      return go(toyRecipe(), { ...more, parts: { ...parts, open } });
+    };
+    const states = async (facts: object) =>
+      (await on(facts, { dryRun: true })).outcome.plan.map((c) => c.state);
+    await on({ ...here, threads: 2 });
+    expect(new Set(await states({ ...here, threads: 7, processor: 'another' }))).toEqual(new Set(['done']));
+    expect(new Set(await states(there))).toEqual(new Set(['replace']));
+    await expect(on(there, { resume: true })).rejects.toThrow(/other settings for seed-0-original/);
   });
 
   it('a dry run estimates and touches nothing', async () => {
