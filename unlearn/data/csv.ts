@@ -7,8 +7,9 @@ import { check } from '../../engine/error.ts';
 import { printable } from '../files.ts';
 import { checkSeed } from '../random.ts';
 import type { Split } from '../types.ts';
+import { readDecoded } from './decoded.ts';
 import { naturalCompare } from './folder.ts';
-import { findVariant, locate, readDecoded } from './locate.ts';
+import { findVariant, locate } from './locate.ts';
 import { limits, refuse, unknownName } from './refuse.ts';
 import { holdOut, type Loaded, makeSplit, takeSplit } from './split.ts';
 
@@ -208,7 +209,7 @@ function toBytes(
 }
 
 async function textOf(path: string): Promise<string> {
-  return (await readDecoded(path, limits.csvBytes)).toString('utf8');
+  return (await readDecoded(path, { maxBytes: limits.csvBytes })).toString('utf8');
 }
 
 function labelsOf(table: Table, classes: readonly string[], file: string): Int32Array {

@@ -11,15 +11,15 @@ import { type CsvOptions, loadCsv } from './csv.ts';
 import { type DownloadOptions, download, extractTarGz } from './download.ts';
 import { type FolderOptions, loadFolder } from './folder.ts';
 import { loadGlyphs } from './glyphs.ts';
-import { loadIdx } from './idx.ts';
+import { type IdxOptions, loadIdx, loadOwnIdx } from './idx.ts';
 import { cacheFolder } from './locate.ts';
 import { digitNames, fashionNames } from './names.ts';
 import { unknownName } from './refuse.ts';
 import { type Remote, remotes } from './sources.ts';
 import { classCounts, finishDataset, type Loaded, stratifiedPositions, takeSplit } from './split.ts';
 
-export interface LoadOptions extends FolderOptions, CsvOptions {
-  /** Where to look first; then LETHE_DATA, then the cache. For 'folder' and 'csv' the folder (or file) itself. */
+export interface LoadOptions extends FolderOptions, CsvOptions, IdxOptions {
+  /** Where to look first; then LETHE_DATA, then the cache. For 'folder', 'idx' and 'csv' the folder (or file) itself. */
   readonly dir?: string;
   /** Seed of every random choice here: glyphs, test splits, subsets. 0 by default. */
   readonly seed?: number;
@@ -119,9 +119,13 @@ const sources = new Map<string, Source>([
   [
     'folder',
     {
-      description: 'your pictures: one folder for each class or person (PGM, PPM, PNG, JPEG)',
+      description: 'your pictures: one folder for each class or person (JPEG, PNG, WebP, GIF, BMP, PGM, PPM)',
       load: (o) => loadFolder('folder', [], o),
     },
+  ],
+  [
+    'idx',
+    { description: 'your images as IDX files, grey, with labels of any bytes', load: (o) => loadOwnIdx(o) },
   ],
   ['csv', { description: 'your table: numeric columns and a class column', load: (o) => loadCsv(o) }],
 ]);
