@@ -8,9 +8,10 @@ import { printable } from '../files.ts';
 import { checkSeed } from '../random.ts';
 import type { Split } from '../types.ts';
 import { readDecoded } from './decoded.ts';
-import { naturalCompare } from './folder.ts';
+
 import { findVariant, locate } from './locate.ts';
 import { limits, refuse, unknownName } from './refuse.ts';
+import { naturalCompare } from './scan.ts';
 import { holdOut, type Loaded, makeSplit, takeSplit } from './split.ts';
 
 export interface CsvOptions {

@@ -89,6 +89,7 @@ export function classify(head: Uint8Array, name: string): { name: string; read: 
 
 /** The pixels of a picture file. What is no picture, damaged or of a kind that is not read is a 'data' error. */
 export async function decodePicture(bytes: Uint8Array, file: string): Promise<Picture> {
+  if (bytes.length === 0) return refuse(file, '', 'an empty file');
   const kind = kindOf(bytes);
   if (kind === undefined) return refuse(file, 'byte 0', `expected a ${readKinds} picture`);
   if (kind.decode === null) return refuse(file, '', `a ${kind.name} picture; expected ${readKinds}`);

@@ -198,6 +198,9 @@ const pictures = {
   channels: v.optional(v.pipe(int('1 grey, 3 colour.', 1, 3), v.notValue(2, 'expected 1 or 3'))),
   testPerClass: v.optional(int('Test pictures of each class.', 1)),
   testRatio: v.optional(fraction('Share of each class held back for testing, instead of testPerClass.')),
+  skipBad: v.optional(
+    bool('Leave out pictures that cannot be read, and name them, instead of refusing them.'),
+  ),
 };
 
 const dir = v.optional(text('Folder of the data, instead of --data.'));
