@@ -42,8 +42,7 @@ export function inspectionText(found: Inspection): string {
   for (const { file, reason } of unreadable.slice(0, 5 * SHOWN))
     facts.push(['bad', `${printable(file)}: ${reason}`]);
   if (unreadable.length > 5 * SHOWN) facts.push(['bad', `and ${unreadable.length - 5 * SHOWN} more`]);
-  for (const line of found.warnings.filter((line) => !line.startsWith('left out: ')))
-    facts.push(['warning', line]);
+  for (const line of found.warnings) facts.push(['warning', line]);
   const oddities = odditiesOf(found);
   for (const line of oddities) facts.push(['odd', line]);
   for (const line of found.notes) facts.push(['note', line]);

@@ -9,6 +9,7 @@ import { register as datasets } from './commands/datasets.ts';
 import { register as demo } from './commands/demo.ts';
 import { register as devices } from './commands/devices.ts';
 import { register as evaluate } from './commands/evaluate.ts';
+import { register as predict } from './commands/predict.ts';
 import { register as report } from './commands/report.ts';
 import { register as run } from './commands/run.ts';
 import { register as train } from './commands/train.ts';
@@ -40,7 +41,7 @@ export async function lethe(argv: readonly string[], world: World): Promise<numb
       getErrHelpWidth: () => world.stderr.columns ?? 100,
       outputError: (text, write) => write(`lethe: ${oneLine(text)}\n`),
     });
-  for (const register of [demo, run, train, unlearn, evaluate, report, datasets, devices, bench])
+  for (const register of [demo, run, train, unlearn, evaluate, predict, report, datasets, devices, bench])
     register(program, world);
   for (const command of program.commands) inherit(command, program);
   try {

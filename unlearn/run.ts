@@ -15,6 +15,7 @@ import { lockFolder } from './run/lock.ts';
 import { fileLog, type RunEvent, stackOf } from './run/log.ts';
 import type { Parts, StepCost } from './run/parts.ts';
 import { inspectCells, type PlannedCell, planCells } from './run/plan.ts';
+import { type DataSummary, summarise, summaryLines } from './run/summary.ts';
 import type { Results } from './types.ts';
 
 export type { RunEvent } from './run/log.ts';
@@ -45,6 +46,8 @@ export interface RunOptions {
 export interface RunOutcome {
   readonly recipe: Recipe;
   readonly plan: readonly PlannedCell[];
+  /** What was read and what is to be forgotten. */
+  readonly data: DataSummary;
   /** Null after a dry run. */
   readonly results: Results | null;
   /** What one training step was measured to cost; null unless it was a dry run. */
@@ -68,6 +71,7 @@ export async function run(source: string | object, options: RunOptions): Promise
   const parts = options.parts ?? (await import('./run/workshop.ts')).workshop();
   const device = await parts.open(recipe.device);
   const material = await parts.load(recipe, options.data);
+  const data = summarise(material);
   const cells = planCells(recipe, material, device, version);
   if (options.dryRun) {
     const step = await parts.measure(recipe, material);
@@ -75,7 +79,7 @@ export async function run(source: string | object, options: RunOptions): Promise
       ...cell,
       estimate: estimateCell(cell, recipe, material, step),
     }));
-    return { recipe, plan, results: null, step, failures: [] };
+    return { recipe, plan, data, results: null, step, failures: [] };
   }
   try {
     for (const folder of ['checkpoints', 'cells', 'unfinished'])
@@ -102,6 +106,8 @@ export async function run(source: string | object, options: RunOptions): Promise
       );
     }
     tell({ type: 'plan', cells: plan });
+    for (const message of summaryLines(data)) tell({ type: 'note', level: 'info', message });
+    for (const message of data.warnings) tell({ type: 'note', level: 'warning', message });
     for (const id of replaced)
       tell({ type: 'note', level: 'warning', message: `${id}: replacing a result of other settings` });
     return await new Carrier(recipe, options, parts, device, material, plan, tell).go();

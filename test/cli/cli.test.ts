@@ -203,7 +203,18 @@ describe('demo', () => {
 });
 
 describe('help', () => {
-  const commands = ['demo', 'run', 'train', 'unlearn', 'evaluate', 'report', 'datasets', 'devices', 'bench'];
+  const commands = [
+    'demo',
+    'run',
+    'train',
+    'unlearn',
+    'evaluate',
+    'predict',
+    'report',
+    'datasets',
+    'devices',
+    'bench',
+  ];
   it.each([[''], ...commands.map((c) => [c]), ['datasets list'], ['datasets check'], ['datasets get']])(
     '%s',
     async (words) => {

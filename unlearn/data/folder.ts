@@ -53,6 +53,14 @@ export interface Reading {
   readonly sizes: readonly SizeCount[];
 }
 
+/** What is wrong with a file, without its name in front; rethrows what is no LetheError. */
+export function reasonWithout(cause: unknown, ...names: string[]): string {
+  if (!(cause instanceof LetheError)) throw cause;
+  const prefixes = names.flatMap((name) => [`${printable(name)}: `, `could not read ${printable(name)}: `]);
+  const prefix = prefixes.find((text) => cause.message.startsWith(text)) ?? '';
+  return cause.message.slice(prefix.length);
+}
+
 /** Unreadable files that an error names. */
 const NAMED = 10;
 
@@ -72,10 +80,7 @@ export async function readPictures(
     try {
       picture = await decodePicture(await readFileBounded(join(scan.top, path), limits.pictureBytes), path);
     } catch (cause) {
-      if (!(cause instanceof LetheError)) throw cause;
-      const own = [path, join(scan.top, path)].map((name) => `${printable(name)}: `);
-      const prefix = own.find((name) => cause.message.startsWith(name)) ?? '';
-      unreadable.push({ file: path, reason: cause.message.slice(prefix.length) });
+      unreadable.push({ file: path, reason: reasonWithout(cause, path, join(scan.top, path)) });
       continue;
     }
     readable.push(place);
@@ -152,7 +157,7 @@ export function problemsOf(reading: Reading, options: FolderOptions): string[] {
   const problems: string[] = [];
   if (unreadable.length > 0 && !options.skipBad)
     problems.push(
-      `${unreadableLine(unreadable)}; mend or remove them, or leave them out with skipBad (--skip-bad)`,
+      `${unreadableLine(unreadable, 'cannot be read')}; mend or remove them, or leave them out with skipBad (--skip-bad)`,
     );
   const counts = scan.classes.map(() => ({ train: 0, test: 0 }));
   for (const { file, test } of splitFiles(reading, options)) counts[file.label][test ? 'test' : 'train']++;
@@ -175,17 +180,17 @@ export function problemsOf(reading: Reading, options: FolderOptions): string[] {
   return problems;
 }
 
-/** `2 pictures cannot be read: a/1.jpg (damaged JPEG), b/2.png (...)`. */
-function unreadableLine(unreadable: readonly Unreadable[]): string {
+/** `2 pictures WHAT: a/1.jpg (damaged JPEG), b/2.png (...)`. */
+export function unreadableLine(unreadable: readonly Unreadable[], what: string): string {
   const shown = unreadable.slice(0, NAMED).map(({ file, reason }) => `${printable(file)} (${reason})`);
   const more = unreadable.length > NAMED ? ` and ${unreadable.length - NAMED} more` : '';
-  return `${counted(unreadable.length, 'picture')} cannot be read: ${shown.join(', ')}${more}`;
+  return `${counted(unreadable.length, 'picture')} ${what}: ${shown.join(', ')}${more}`;
 }
 
 /** What a reader of results should know, and of it what to look at before training. */
 export function remarksOf({ scan, unreadable }: Reading): { notes: string[]; warnings: string[] } {
   const warnings = warningsOf(scan.left);
-  if (unreadable.length > 0) warnings.unshift(`left out: ${unreadableLine(unreadable)}`);
+  if (unreadable.length > 0) warnings.unshift(unreadableLine(unreadable, 'left out for being unreadable'));
   const parted = scan.files.some((file) => file.part !== null);
   const notes = parted ? ['train and test as in the folders of these names'] : [];
   return { notes: [...notes, ...notesOf(scan.left)], warnings };

@@ -16,7 +16,7 @@ import {
 } from './folder.ts';
 import type { Picture } from './pictures.ts';
 import { resize, withChannels } from './resize.ts';
-import type { Scan } from './scan.ts';
+import { type Scan, warningsOf } from './scan.ts';
 import { finishDataset } from './split.ts';
 
 export interface NearDuplicate {
@@ -45,6 +45,7 @@ export interface Inspection {
   readonly nearDuplicates: readonly NearDuplicate[] | null;
   /** What keeps the folder from being used as it is, but for a size that is missing. */
   readonly problems: readonly string[];
+  /** What was left out although it was probably meant. */
   readonly warnings: readonly string[];
   readonly notes: readonly string[];
   /** What a run with this size would use; null where it would refuse. */
@@ -155,7 +156,8 @@ export async function inspectFolder(name: string, scan: Scan, options: FolderOpt
     duplicates: sameOf(seen),
     nearDuplicates: seen.length > LIMIT ? null : alikeOf(seen),
     problems: sizeIs === 'a guess' ? problemsOf(reading, { ...options, size: [size[0], size[1]] }) : problems,
-    ...remarksOf(reading),
+    warnings: warningsOf(scan.left),
+    notes: remarksOf(reading).notes,
     dataset: dataset && {
       shape: dataset.shape,
       mean: dataset.mean,

@@ -7,7 +7,7 @@ import * as lt from '../../index.ts';
 import { datasets, type ForgetSet, forgetSet } from '../data/index.ts';
 import { evaluate } from '../evaluate.ts';
 import { methodByName, methods } from '../methods/index.ts';
-import { modelFor } from '../model.ts';
+import { cardOf, modelFor } from '../model.ts';
 import { hint } from '../recipe/suggest.ts';
 import type { Recipe } from '../recipe.ts';
 import { train } from '../train.ts';
@@ -39,7 +39,7 @@ export function workshop(architecture: (recipe: Recipe, dataset: Dataset) => Mod
       const key = lt.random.key(seed);
       const data = material.dataset.train;
       const input = { model, data, options, key, signal, onProgress, checkpoint };
-      return product(model, material, await timed(() => train(input)));
+      return product(model, recipe, material, await timed(() => train(input)));
     },
 
     async unlearn({ recipe, material, seed, method, weights, signal, onProgress, checkpoint, timed }) {
@@ -54,7 +54,7 @@ export function workshop(architecture: (recipe: Recipe, dataset: Dataset) => Mod
       const key = lt.random.key(seed);
       try {
         const input = { model, variables, forget, retain, key, signal, onProgress, checkpoint };
-        return await product(model, material, await timed(() => make(method.options).unlearn(input)));
+        return await product(model, recipe, material, await timed(() => make(method.options).unlearn(input)));
       } finally {
         disposeAll(variables);
       }
@@ -90,11 +90,13 @@ export function workshop(architecture: (recipe: Recipe, dataset: Dataset) => Mod
 
 async function product(
   model: Model,
+  recipe: Recipe,
   { dataset }: Material,
   { variables, cost, details }: UnlearnResult,
 ): Promise<Product> {
   try {
-    return { weights: await toBytes(model, variables, dataset.shape), cost, details };
+    const weights = await toBytes(model, variables, dataset.shape, cardOf(recipe, dataset));
+    return { weights, cost, details };
   } finally {
     disposeAll(variables);
   }

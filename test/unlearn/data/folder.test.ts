@@ -216,7 +216,7 @@ describe('pictures that cannot be read', () => {
     const whole = await datasets.load('folder', { dir: await scratch(people()), testPerClass: 3 });
     const data = await datasets.load('folder', { dir: await scratch(files), testPerClass: 3, skipBad: true });
     expect(data.warnings).toEqual([
-      expect.stringMatching(/^left out: 3 pictures cannot be read: s1\/broken/),
+      expect.stringMatching(/^3 pictures left out for being unreadable: s1\/broken/),
     ]);
     expect(data.notes[0]).toBe(data.warnings?.[0]);
     expect([data.train.files, data.test.files]).toEqual([whole.train.files, whole.test.files]);

@@ -3,6 +3,7 @@
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import type { Model, Variables } from '../../../engine/nn/types.ts';
 import * as lt from '../../../index.ts';
+import { cardOf, readCard } from '../../../unlearn/model.ts';
 import { checkRecipe } from '../../../unlearn/recipe.ts';
 import { findDevices } from '../../../unlearn/run/devices.ts';
 import { workshop } from '../../../unlearn/run/workshop.ts';
@@ -86,6 +87,25 @@ describe('the workshop', () => {
     expect(cost.parameters).toBe(30_730);
     for (const seconds of [cost.trainSeconds, cost.inferSeconds]) expect(seconds).toBeGreaterThan(0);
     expect(cost.bytes).toBeGreaterThan(1e6);
+  });
+
+  it('writes weights that say what they are of', async () => {
+    const parts = workshop();
+    const small = {
+      ...recipe,
+      dataset: { name: 'glyphs' as const, options: { trainSize: 20, testSize: 10 } },
+      model: { name: 'mlp' as const, options: { hidden: [2] }, normalisation: 'dataset' as const },
+      train: { ...recipe.train, epochs: 1 },
+    };
+    const material = await parts.load(small);
+    const checkpoint = { load: async () => null, save: async () => {} };
+    const timed = <T>(work: () => Promise<T>) => work();
+    const task = { recipe: small, material, seed: 0, checkpoint, timed, onProgress: () => {} };
+    const { weights } = await parts.train({ ...task, options: small.train });
+    const card = readCard(lt.io.loadSafetensors(weights).metadata);
+    expect(card).toEqual(cardOf(small, material.dataset));
+    expect(card).toMatchObject({ dataset: 'glyphs', shape: [32, 32, 3], classes: material.dataset.classes });
+    expect(card?.model.normalise?.mean).toEqual(material.dataset.mean);
   });
 
   it('devices: what each is or lacks, and what to do; auto takes one, no software adapter', async () => {
