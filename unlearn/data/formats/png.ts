@@ -1,7 +1,8 @@
 // PNG by fast-png, behind a walk over the chunks: sizes are checked before anything is decoded, and the decoder sees only
 // what it needs. Writing pictures is ../png.ts.
 
-import { inflateSync } from 'node:zlib';
+import { Readable } from 'node:stream';
+import { createInflate } from 'node:zlib';
 import { refuse } from '../refuse.ts';
 import { orientationOf } from './exif.ts';
 import { checkSize, onWhite, type Picture, upright } from './pixels.ts';
@@ -31,7 +32,7 @@ function pngRawBytes(width: number, height: number, bitsPerPixel: number, interl
  * Walks the chunks, checks that the pixels decompress to exactly what the header declares, and answers a copy without
  * the chunks we ignore, for the decoder to see nothing unchecked, and the EXIF orientation.
  */
-function checkedPng(bytes: Buffer, file: string): { checked: Buffer; orientation: number } {
+async function checkedPng(bytes: Buffer, file: string): Promise<{ checked: Buffer; orientation: number }> {
   const kept: Buffer[] = [bytes.subarray(0, 8)];
   const data: Buffer[] = [];
   let orientation = 1;
@@ -61,14 +62,36 @@ function checkedPng(bytes: Buffer, file: string): { checked: Buffer; orientation
     at = end;
   }
   if (at !== bytes.length) refuse(file, `byte ${at}`, `${bytes.length - at} bytes follow the end of the PNG`);
-  const found = inflateSync(Buffer.concat(data), { maxOutputLength: raw }).length;
-  if (found !== raw) refuse(file, '', `pixels decompress to ${found} bytes, the header asks for ${raw}`);
+  const found = await inflatedBytes(data, raw);
+  if (found !== raw)
+    refuse(
+      file,
+      '',
+      `pixels decompress to ${found > raw ? 'more' : `${found} bytes`}, the header asks for ${raw}`,
+    );
   return { checked: Buffer.concat(kept), orientation };
+}
+
+/** How many bytes the pieces of a zlib stream decompress to; counted up to `enough`, none of them kept. */
+async function inflatedBytes(data: readonly Buffer[], enough: number): Promise<number> {
+  const stream = createInflate({ chunkSize: 1 << 16 });
+  // An error of the stream is thrown by the loop below.
+  Readable.from(data).pipe(stream);
+  try {
+    let found = 0;
+    for await (const piece of stream as AsyncIterable<Buffer>) {
+      found += piece.length;
+      if (found > enough) break;
+    }
+    return found;
+  } finally {
+    stream.destroy();
+  }
 }
 
 export async function decodePng(input: Uint8Array, file: string): Promise<Picture> {
   const bytes = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
-  const { checked, orientation } = checkedPng(bytes, file);
+  const { checked, orientation } = await checkedPng(bytes, file);
   const { decode, convertIndexedToRgb } = await import('fast-png');
   const png = decode(checked, { checkCrc: true });
   const { width, height } = png;
