@@ -9,6 +9,7 @@ import { register as datasets } from './commands/datasets.ts';
 import { register as demo } from './commands/demo.ts';
 import { register as devices } from './commands/devices.ts';
 import { register as evaluate } from './commands/evaluate.ts';
+import { register as predict } from './commands/predict.ts';
 import { register as recipes } from './commands/recipes.ts';
 import { register as report } from './commands/report.ts';
 import { register as run } from './commands/run.ts';
@@ -47,8 +48,8 @@ export async function lethe(argv: readonly string[], outside: Outside): Promise<
       getErrHelpWidth: () => world.stderr.columns ?? 100,
       outputError: (text, write) => write(`lethe: ${oneLine(text)}\n`),
     });
-  for (const register of [demo, run, recipes, train, unlearn, evaluate, report, datasets, devices, bench])
-    register(program, world);
+  const commands = [demo, run, recipes, train, unlearn, evaluate, predict, report, datasets, devices, bench];
+  for (const register of commands) register(program, world);
   for (const command of program.commands) inherit(command, program);
   try {
     await program.parseAsync(argv as string[], { from: 'user' });

@@ -26,6 +26,10 @@ export function printable(text: string): string {
     );
 }
 
+/** `1 picture`, `3 pictures`. */
+export const counted = (count: number, one: string, many = `${one}s`): string =>
+  `${count} ${count === 1 ? one : many}`;
+
 /**
  * Writes `data` so that `path` holds either what it held before or all of `data`, also after a crash: a temporary
  * file in the same folder, fsync, rename, fsync of the folder. Errors are 'io' and leave no temporary file behind.

@@ -4,7 +4,15 @@
 export * from './data/index.ts';
 export { type EvaluateOptions, type EvaluationData, evaluate } from './evaluate.ts';
 export { methods } from './methods/index.ts';
+export type { ModelCard } from './model.ts';
 export { type PredictOptions, predict } from './predict.ts';
+export {
+  cardOfFile,
+  type PredictFilesOptions,
+  type Prediction,
+  type Predictions,
+  predictFiles,
+} from './predict-files.ts';
 export { type Verdict, verdictOf } from './report/verdict.ts';
 export type { RunEvent, RunOptions, RunOutcome } from './run.ts';
 export { type EpochRecord, type TrainInput, type TrainResult, train } from './train.ts';

@@ -16,6 +16,7 @@ import { lockFolder } from './run/lock.ts';
 import { fileLog, type RunEvent, stackOf } from './run/log.ts';
 import type { Parts, StepCost } from './run/parts.ts';
 import { inspectCells, type PlannedCell, planCells } from './run/plan.ts';
+import { type DataSummary, summarise, summaryLines } from './run/summary.ts';
 import type { Results } from './types.ts';
 
 export type { RunEvent } from './run/log.ts';
@@ -46,6 +47,8 @@ export interface RunOptions {
 export interface RunOutcome {
   readonly recipe: Recipe;
   readonly plan: readonly PlannedCell[];
+  /** What was read and what is to be forgotten. */
+  readonly data: DataSummary;
   /** Null after a dry run. */
   readonly results: Results | null;
   /** What one training step was measured to cost; null unless it was a dry run. */
@@ -69,12 +72,13 @@ export async function run(source: string | object, options: RunOptions): Promise
   const parts = options.parts ?? (await import('./run/workshop.ts')).workshop();
   const device = await parts.open(recipe.device);
   const material = await parts.load(recipe, options.data);
+  const data = summarise(material);
   const needsControl = (method: MethodEntry) => parts.needsControl(recipe, material, method);
   const cells = planCells(recipe, material, device, version, needsControl);
   if (options.dryRun) {
     const step = await parts.measure(recipe, material);
     const plan = estimatePlan(await inspectCells(options.out, cells), recipe, material, step);
-    return { recipe, plan, results: null, step, failures: [] };
+    return { recipe, plan, data, results: null, step, failures: [] };
   }
   try {
     for (const folder of ['checkpoints', 'cells', 'unfinished'])
@@ -104,6 +108,8 @@ export async function run(source: string | object, options: RunOptions): Promise
     if (options.onEvent && plan.some((cell) => cell.state !== 'done'))
       plan = estimatePlan(plan, recipe, material, await parts.measure(recipe, material));
     tell({ type: 'plan', cells: plan });
+    for (const message of summaryLines(data)) tell({ type: 'note', level: 'info', message });
+    for (const message of data.warnings) tell({ type: 'note', level: 'warning', message });
     for (const id of replaced)
       tell({ type: 'note', level: 'warning', message: `${id}: replacing a result of other settings` });
     return await new Carrier(recipe, options, parts, device, material, plan, tell).go();

@@ -27,6 +27,8 @@ export interface Dataset {
   readonly std: readonly number[];
   /** What a reader should know: provenance, checks made, oddities found. */
   readonly notes: readonly string[];
+  /** Of the notes those to look at before training, such as pictures left out that were probably meant. */
+  readonly warnings?: readonly string[];
   /** sha256 over the decoded training and test bytes and labels: names exactly what was read. */
   readonly hash: string;
   /** Tabular data only, one entry a column: byte b stands for min + (max - min) * b / 255. */

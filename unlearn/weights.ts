@@ -5,7 +5,7 @@ import { check, LetheError } from '../engine/error.ts';
 import type { Model, Variables } from '../engine/nn/types.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import * as lt from '../index.ts';
-import type { Constants } from './model.ts';
+import { CARD, type ModelCard, readCard } from './model.ts';
 
 /** Every tensor with its path, such as `params.conv1.weight`. */
 const named = (part: unknown, prefix: string): [string, Tensor][] =>
@@ -20,59 +20,31 @@ export function parameterCount(variables: Variables): number {
   return named(variables.params, 'params').reduce((sum, [, tensor]) => sum + tensor.size, 0);
 }
 
-/** What a file of weights says of its model, under `lethe` in its metadata: enough to use it without the recipe. */
-export interface ModelNote {
-  readonly version: 1;
-  readonly model: { readonly name: string; readonly options: Readonly<Record<string, unknown>> };
-  readonly classes: readonly string[];
-  /** [height, width, channels] of the images. */
-  readonly shape: readonly number[];
-  /** What the model normalises with, as it did in training; null for nothing. */
-  readonly normalise: Constants;
-}
-
 /**
- * @param shape [height, width, channels] of the images. The same variables give the same bytes.
- * @param note what the file says of the model.
+ * @param shape [height, width, channels] of the images.
+ * @param card what the weights need besides themselves to be used, for whoever has the file alone.
+ * The same variables give the same bytes.
  */
 export async function toBytes(
   model: Model,
   variables: Variables,
   shape: readonly number[],
-  note?: ModelNote,
+  card?: ModelCard,
 ): Promise<Uint8Array> {
   const inputShape = [1, ...shape];
   const tensors = known(model)
     ? await lt.io.toPyTorch(model, variables, { inputShape })
     : Object.fromEntries(all(variables));
-  const said = note && { lethe: JSON.stringify(note) };
-  return lt.io.saveSafetensors(tensors, { format: 'pt', model: model.name, ...said });
+  const described = card && { [CARD]: JSON.stringify(card) };
+  return lt.io.saveSafetensors(tensors, { format: 'pt', model: model.name, ...described });
 }
 
 /**
- * What a file of weights says of its model; null where it says nothing, as one from PyTorch.
- * @throws LetheError 'data' where what it says cannot be read.
+ * The card that a file of weights carries; null where it carries none, as one from PyTorch.
+ * @throws LetheError 'data' where it cannot be read.
  */
-export function noteOf(bytes: Uint8Array): ModelNote | null {
-  const { lethe } = lt.io.loadSafetensors(bytes).metadata;
-  if (lethe === undefined) return null;
-  const wrong = (cause?: unknown) =>
-    new LetheError(
-      'data',
-      'weights: the metadata entry "lethe" is damaged; expected JSON with version 1 and normalise: null, or mean and std',
-      { cause },
-    );
-  let note: ModelNote;
-  try {
-    note = JSON.parse(lethe);
-  } catch (cause) {
-    throw wrong(cause);
-  }
-  const numbers = (x: unknown) => Array.isArray(x) && x.every(Number.isFinite);
-  const constants = note?.normalise;
-  if (note?.version !== 1 || constants === undefined) throw wrong();
-  if (constants !== null && !(numbers(constants.mean) && numbers(constants.std))) throw wrong();
-  return note;
+export function cardIn(bytes: Uint8Array): ModelCard | null {
+  return readCard(lt.io.loadSafetensors(bytes).metadata);
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import { LetheError } from '../../engine/error.ts';
+import { summaryLines } from '../../unlearn/run/summary.ts';
 import type { RunOutcome } from '../../unlearn/run.ts';
 import { type Computing, type Context, define, ofRecipe, type World } from '../context.ts';
 import { bytes, duration, table } from '../format.ts';
@@ -13,6 +14,7 @@ export interface RunFlags extends Computing {
   readonly resume?: boolean;
   readonly failFast?: boolean;
   readonly wide?: boolean;
+  readonly skipBad?: boolean;
 }
 
 export function register(program: Command, world: World): void {
@@ -32,10 +34,9 @@ export function register(program: Command, world: World): void {
     },
     (command) =>
       running(
-        ofRecipe(command).option(
-          '--out <dir>',
-          'where results go; default: lethe-out/ and the name of the recipe',
-        ),
+        ofRecipe(command)
+          .option('--out <dir>', 'where results go; default: lethe-out/ and the name of the recipe')
+          .option('--skip-bad', 'leave out pictures that cannot be read, naming them'),
       ),
     async (context, [recipe], flags) => runRecipe(context, recipe, flags),
   );
@@ -52,9 +53,10 @@ export const running = (command: Command) =>
 /** Reads a recipe and runs it; also what `lethe demo` does. */
 export async function runRecipe(context: Context, path: string, flags: RunFlags): Promise<void> {
   const { run } = await import('../../unlearn/run.ts');
-  const { resume, dryRun, failFast } = flags;
+  const { resume, dryRun, failFast, skipBad, set = [] } = flags;
   let out = flags.out ?? '';
-  const outcome = await onRecipe(context, path, flags, (recipe, options) => {
+  const all = { ...flags, set: skipBad ? [...set, 'dataset.options.skipBad=true'] : set };
+  const outcome = await onRecipe(context, path, all, (recipe, options) => {
     out ||= `lethe-out/${recipe.name}`;
     return run(recipe, { ...options, out, resume, dryRun, failFast });
   });
@@ -80,7 +82,7 @@ const states = {
 };
 
 function showPlan(context: Context, outcome: RunOutcome, out: string): void {
-  const { plan, step } = outcome;
+  const { plan, step, data } = outcome;
   const left = plan.filter((cell) => cell.state !== 'done');
   const seconds = left.reduce((sum, cell) => sum + (cell.estimate?.seconds ?? 0), 0);
   const rows = plan.map((cell) => [
@@ -91,11 +93,14 @@ function showPlan(context: Context, outcome: RunOutcome, out: string): void {
     cell.key.slice(0, 8),
   ]);
   const text = [
+    ...summaryLines(data),
+    ...data.warnings.map((warning) => `warning: ${warning}`),
+    '',
     table(['cell', 'state', 'time', 'memory', 'key'], rows),
     '',
     `${left.length} of ${plan.length} cells to do in ${out}, about ${duration(seconds)} in all.`,
     `Estimated from one measured training step: ${((step?.trainSeconds ?? 0) * 1000).toFixed(3)} ms a sample, ${step?.parameters.toLocaleString('en')} parameters. Nothing was written.`,
   ].join('\n');
   const cells = plan.map(({ record: _, ...cell }) => cell);
-  context.put({ out, cells, step, estimate: { seconds } }, text);
+  context.put({ out, data, cells, step, estimate: { seconds } }, text);
 }

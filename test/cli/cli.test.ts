@@ -34,7 +34,7 @@ describe('wrong use and wrong input: exit code 2 and one line', () => {
     ],
     [
       ['train', 'zzz'],
-      'known: att-faces-person, cifar-10-class, demo, demo-reference, fashion-mnist-class\n',
+      'known: att-faces-person, cifar-10-class, cifar-10-class-paper, demo, demo-reference, fashion-mnist-class\n',
     ],
     [['recipes', 'dmo'], 'lethe: error: no recipe "dmo" comes with Lethe; did you mean "demo"?\n'],
     [
@@ -294,6 +294,7 @@ describe('help', () => {
     'train',
     'unlearn',
     'evaluate',
+    'predict',
     'report',
     'datasets',
     'devices',

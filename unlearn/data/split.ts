@@ -189,6 +189,8 @@ export interface Loaded {
   readonly train: Split;
   readonly test: Split;
   readonly notes: readonly string[];
+  /** What to look at before training; finishDataset puts them before the notes. */
+  readonly warnings?: readonly string[];
   /** Absolute paths of the files read. */
   readonly files: readonly string[];
   /** The folder the files were found in. */
@@ -198,7 +200,7 @@ export interface Loaded {
 
 /** The data set of what a reader read, with statistics and hash. */
 export function finishDataset(name: string, loaded: Loaded): Dataset {
-  const { train, test, classes, notes, features } = loaded;
+  const { train, test, classes, notes, warnings, features } = loaded;
   return Object.freeze({
     name,
     classes,
@@ -206,7 +208,8 @@ export function finishDataset(name: string, loaded: Loaded): Dataset {
     train,
     test,
     ...channelStatistics(train),
-    notes,
+    notes: [...(warnings ?? []), ...notes],
+    ...(warnings === undefined || warnings.length === 0 ? {} : { warnings }),
     hash: datasetHash(train, test),
     ...(features === undefined ? {} : { features }),
   });

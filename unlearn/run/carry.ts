@@ -16,6 +16,7 @@ import { type Action, progressTo, type RunEvent, stackOf } from './log.ts';
 import type { DeviceInfo, Material, Parts } from './parts.ts';
 import { type CellRecord, hashOf, type PlannedCell, progressFile, recordFile, weightsFile } from './plan.ts';
 import { FileStore } from './store.ts';
+import { summarise } from './summary.ts';
 
 type Place = { readonly cell: string; readonly index: number; readonly total: number };
 
@@ -69,7 +70,8 @@ export class Carrier {
       await writeFileAtomic(join(out, 'report.html'), await this.parts.render(results));
     });
     if (this.#failures.length === 0) await rm(join(out, 'unfinished'), { recursive: true, force: true });
-    return { recipe: this.recipe, plan: this.plan, results, step: null, failures: this.#failures };
+    const data = summarise(this.material);
+    return { recipe: this.recipe, plan: this.plan, data, results, step: null, failures: this.#failures };
   }
 
   /** A lost device takes the other methods with it, unless the same one opens again. */

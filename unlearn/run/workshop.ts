@@ -7,12 +7,12 @@ import * as lt from '../../index.ts';
 import { channelStatistics, datasets, type ForgetSet, forgetSet } from '../data/index.ts';
 import { evaluate } from '../evaluate.ts';
 import { methodByName, methods } from '../methods/index.ts';
-import { type Constants, constantsFor, modelFor } from '../model.ts';
+import { type Constants, cardOf, constantsFor, modelFor } from '../model.ts';
 import { hint } from '../recipe/suggest.ts';
 import type { Recipe } from '../recipe.ts';
 import { train } from '../train.ts';
 import type { Dataset, ForgetSpec, UnlearnResult } from '../types.ts';
-import { disposeAll, fromBytes, noteOf, toBytes } from '../weights.ts';
+import { cardIn, disposeAll, fromBytes, toBytes } from '../weights.ts';
 import { measureStep } from './measure.ts';
 import type { Parts, Product } from './parts.ts';
 
@@ -110,8 +110,8 @@ export function workshop(architecture: Architecture = modelFor): Parts {
 
 /** The constants weights were trained with: those the file names, else the recipe's over all training images. */
 function constantsOf(weights: Uint8Array, recipe: Recipe, dataset: Dataset): Constants {
-  const note = noteOf(weights);
-  return note ? note.normalise : constantsFor(recipe, dataset);
+  const card = cardIn(weights);
+  return card ? card.model.normalise : constantsFor(recipe, dataset);
 }
 
 async function product(
@@ -119,11 +119,9 @@ async function product(
   { recipe, dataset, constants }: { recipe: Recipe; dataset: Dataset; constants: Constants },
   { variables, cost, details }: UnlearnResult,
 ): Promise<Product> {
-  const { classes, shape } = dataset;
-  const { name, options } = recipe.model;
-  const note = { version: 1, model: { name, options }, classes, shape, normalise: constants } as const;
   try {
-    return { weights: await toBytes(model, variables, shape, note), cost, details };
+    const weights = await toBytes(model, variables, dataset.shape, cardOf(recipe, dataset, constants));
+    return { weights, cost, details };
   } finally {
     disposeAll(variables);
   }

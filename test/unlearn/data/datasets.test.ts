@@ -23,6 +23,7 @@ describe('datasets', () => {
       'cifar-100',
       'faces',
       'folder',
+      'idx',
       'csv',
     ]);
     expect(list.filter((entry) => entry.download).map((entry) => entry.name)).toEqual([

@@ -5,10 +5,11 @@ import type { Model, Variables } from '../../../engine/nn/types.ts';
 import * as lt from '../../../index.ts';
 import { channelStatistics, forgetSet, makeSplit } from '../../../unlearn/data/index.ts';
 import { sha256 } from '../../../unlearn/files.ts';
+import { cardOf, type ModelCard, readCard } from '../../../unlearn/model.ts';
 import { checkRecipe } from '../../../unlearn/recipe.ts';
 import { findDevices } from '../../../unlearn/run/devices.ts';
 import { workshop } from '../../../unlearn/run/workshop.ts';
-import { fromBytes, noteOf, parameterCount, toBytes } from '../../../unlearn/weights.ts';
+import { cardIn, fromBytes, parameterCount, toBytes } from '../../../unlearn/weights.ts';
 
 const linear: Model = {
   name: 'linear',
@@ -71,32 +72,30 @@ describe('weights as bytes', () => {
     expect(await toBytes(model, fromBytes(model, bytes, shape), shape)).toEqual(bytes);
   });
 
-  it('say with which constants they were trained, and refuse a note that is damaged', async () => {
+  it('say with which constants they were trained, and refuse a card that is damaged', async () => {
     const small = [2, 2, 3];
     const variables = linear.init(lt.random.key(1), [1, ...small]);
-    const note = {
+    const normalise = { mean: [0.1, 1 / 3, 0.5], std: [1, 0.2, 0.3] };
+    const card: ModelCard = {
       version: 1,
-      model: { name: 'linear', options: {} },
+      model: { name: 'mlp', options: {}, normalise },
+      dataset: 'glyphs',
       classes: ['a', 'é'],
-      shape: small,
-      normalise: { mean: [0.1, 1 / 3, 0.5], std: [1, 0.2, 0.3] },
-    } as const;
-    expect(noteOf(await toBytes(linear, variables, small, note))).toEqual(note);
-    expect(
-      noteOf(await toBytes(linear, variables, small, { ...note, normalise: null }))?.normalise,
-    ).toBeNull();
-    expect(noteOf(await toBytes(linear, variables, small))).toBeNull();
+      shape: [2, 2, 3],
+    };
+    expect(cardIn(await toBytes(linear, variables, small, card))).toEqual(card);
+    const bare = { ...card, model: { ...card.model, normalise: null } };
+    expect(cardIn(await toBytes(linear, variables, small, bare))?.model.normalise).toBeNull();
+    expect(cardIn(await toBytes(linear, variables, small))).toBeNull();
     for (const lethe of [
       '{',
       '7',
       'null',
-      '{"version":2,"normalise":null}',
-      '{"version":1,"normalise":{"mean":0}}',
+      JSON.stringify({ ...card, version: 2 }),
+      JSON.stringify({ ...card, model: { ...card.model, normalise: { mean: 0 } } }),
     ]) {
       const bytes = await lt.io.saveSafetensors({ a: lt.zeros([1]) }, { lethe });
-      expect(() => noteOf(bytes)).toThrow(
-        'weights: the metadata entry "lethe" is damaged; expected JSON with version 1',
-      );
+      expect(() => cardIn(bytes)).toThrow('the description of the model');
     }
   });
 });
@@ -161,14 +160,15 @@ describe('the workshop', () => {
     expect(sha256(other.original)).not.toBe(sha256(one.original));
     expect([other.metrics.ra, other.metrics.ta]).toEqual([one.metrics.ra, one.metrics.ta]);
     const constants = (split: typeof train) => channelStatistics(split);
-    expect(noteOf(one.retrained)?.normalise).toEqual(constants(material.retain));
-    expect(noteOf(one.original)?.normalise).toEqual(constants(train));
-    expect(noteOf(one.ascended)?.normalise).toEqual(constants(train));
-    expect(noteOf(other.ascended)?.normalise).toEqual(constants(dataset.train));
+    expect(cardIn(one.retrained)?.model.normalise).toEqual(constants(material.retain));
+    expect(cardIn(one.original)?.model.normalise).toEqual(constants(train));
+    expect(cardIn(one.ascended)?.model.normalise).toEqual(constants(train));
+    expect(cardIn(other.ascended)?.model.normalise).toEqual(constants(dataset.train));
 
     // Evaluation goes by the file, not by the data set: with other constants the same weights answer differently.
     const variables = fromBytes(lt.nn.mlp({ classes: 10, hidden: [4] }), one.retrained, [32, 32, 3]);
-    const told = { ...noteOf(one.retrained)!, normalise: constants(material.forget) };
+    const card = cardIn(one.retrained)!;
+    const told = { ...card, model: { ...card.model, normalise: constants(material.forget) } };
     const wrong = await toBytes(lt.nn.mlp({ classes: 10, hidden: [4] }), variables, [32, 32, 3], told);
     const task = { recipe: small, material, seed: 0, onProgress: () => {} };
     expect((await parts.evaluate({ ...task, weights: wrong })).metrics.entropy_test).not.toBe(
@@ -193,6 +193,25 @@ describe('the workshop', () => {
     expect(needs('retrain', {})).toBe(false);
     expect(needs('boundaryShrink', { batchNorm: 'frozen' })).toBe(false);
     expect(needs('boundaryShrink', {}, 'smallCnn')).toBe(false);
+  });
+
+  it('writes weights that say what they are of', async () => {
+    const parts = workshop();
+    const small = {
+      ...recipe,
+      dataset: { name: 'glyphs' as const, options: { trainSize: 20, testSize: 10 } },
+      model: { name: 'mlp' as const, options: { hidden: [2] }, normalisation: 'dataset' as const },
+      train: { ...recipe.train, epochs: 1 },
+    };
+    const material = await parts.load(small);
+    const checkpoint = { load: async () => null, save: async () => {} };
+    const timed = <T>(work: () => Promise<T>) => work();
+    const task = { recipe: small, material, seed: 0, checkpoint, timed, onProgress: () => {} };
+    const { weights } = await parts.train({ ...task, options: small.train });
+    const card = readCard(lt.io.loadSafetensors(weights).metadata);
+    expect(card).toEqual(cardOf(small, material.dataset));
+    expect(card).toMatchObject({ dataset: 'glyphs', shape: [32, 32, 3], classes: material.dataset.classes });
+    expect(card?.model.normalise?.mean).toEqual(material.dataset.mean);
   });
 
   it('devices: what each is or lacks, and what to do; auto takes one, no software adapter', async () => {
