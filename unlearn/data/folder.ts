@@ -263,7 +263,7 @@ export async function loadFolder(
         'value',
         () => `${name}: give its folder (dir); looked for nothing in ${searchRoots().join(', ')}`,
       );
-      check(await isFolder(options.dir!), 'io', () => `${name}: no folder ${printable(options.dir!)}`);
+      check(await isFolder(options.dir!), 'data', () => `${name}: no folder ${printable(options.dir!)}`);
       return await readFolder(await realpath(options.dir!), options);
     }
     const wanted = 'folder with a folder of pictures for each class';

@@ -92,7 +92,10 @@ export async function loadIdx(
       [labelFile, 'labels-idx1'],
     ] as const) {
       if (path === null)
-        throw new LetheError('io', `${name}: ${root} lacks ${PARTS[part]}-${stem}-ubyte (plain, .gz or .br)`);
+        throw new LetheError(
+          'data',
+          `${name}: ${root} lacks ${PARTS[part]}-${stem}-ubyte (plain, .gz or .br)`,
+        );
       files.push(path);
     }
     const images = parseIdx(await readDecoded(imageFile!), imageFile!, 3);

@@ -173,7 +173,7 @@ describe('image folders', () => {
     await refuses(() => datasets.load('folder'), 'value', /give its folder/);
     await refuses(
       async () => datasets.load('folder', { dir: join(await scratch(), 'none') }),
-      'io',
+      'data',
       /no folder .*none$/,
     );
   });

@@ -93,7 +93,7 @@ describe('IDX', () => {
     const { [label]: _, ...rest } = good;
     await refuses(
       async () => datasets.load('mnist', { dir: await scratch(rest) }),
-      'io',
+      'data',
       /lacks train-labels-idx1-ubyte/,
     );
   });
