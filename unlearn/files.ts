@@ -7,10 +7,11 @@ import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { LetheError } from '../engine/error.ts';
 
-/** One line of a cause, without stack and without line breaks. */
+/** One line of a cause, without stack and without line breaks. Where it happened is for the caller to say. */
 export function reasonOf(cause: unknown): string {
   const text = cause instanceof Error ? cause.message : String(cause);
-  return printable(text.split('\n', 1)[0]);
+  // Node ends the messages of the system with call and path: "ENOENT: no such file or directory, open '/x'".
+  return printable(text.split('\n', 1)[0].replace(/^(E[A-Z0-9]+: [^,]+), .*$/, '$1'));
 }
 
 /** A name from outside made fit for one line of text: control characters as escapes, at most 200 characters. */

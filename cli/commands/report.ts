@@ -3,6 +3,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Command, Option } from 'commander';
+import { LetheError } from '../../engine/error.ts';
 import type { Results } from '../../unlearn/types.ts';
 import { define, type World } from '../context.ts';
 
@@ -39,6 +40,12 @@ export function register(program: Command, world: World): void {
         )
         .option('--wide', 'the table with all columns'),
     async (context, [given], flags) => {
+      // The table's data may be had as JSON; the other forms are data already.
+      if (context.json && ['csv', 'latex'].includes(flags.format) && flags.out === undefined)
+        throw new LetheError(
+          'value',
+          `--format ${flags.format} and --json both ask for stdout; expected one of them, or --out for the first`,
+        );
       const path = existsSync(given) && statSync(given).isDirectory() ? join(given, 'results.json') : given;
       const { loadResults } = await import('../../unlearn/run/results.ts');
       const results = await loadResults(path);

@@ -142,7 +142,7 @@ export async function loadCifar(
     const path = await findVariant(root, file);
     if (path === null) {
       const folder = (await isFolder(join(root, file))) ? ' (a folder has that name)' : '';
-      throw new LetheError('io', `${name}: ${printable(root)} lacks ${file} (plain, .gz or .br)${folder}`);
+      throw new LetheError('data', `${name}: ${printable(root)} lacks ${file} (plain, .gz or .br)${folder}`);
     }
     return path;
   };

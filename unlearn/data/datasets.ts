@@ -193,8 +193,8 @@ function list(): ListEntry[] {
 }
 
 /**
- * Loads a data set by name. Errors: 'value' for an unknown name or an option that cannot be, 'io' for files that are
- * not there (naming every place looked at), 'data' for malformed ones (naming file and place).
+ * Loads a data set by name. Errors: 'value' for an unknown name or an option that cannot be, 'data' for files that
+ * are not there (naming every place looked at) or malformed (naming file and place).
  */
 async function load(name: string, options: LoadOptions = {}): Promise<Dataset> {
   return finishDataset(name, await read(name, options));

@@ -129,7 +129,7 @@ async function read(
   const files: string[] = [];
   const find = async (file: string) => {
     const path = await findVariant(root, file);
-    if (path === null) throw new LetheError('io', `${name}: ${root} lacks ${file} (plain, .gz or .br)`);
+    if (path === null) throw new LetheError('data', `${name}: ${root} lacks ${file} (plain, .gz or .br)`);
     files.push(path);
     return path;
   };

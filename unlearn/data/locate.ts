@@ -45,7 +45,7 @@ export async function findVariant(folder: string, base: string): Promise<string 
 
 /**
  * The first folder, among each root and its subfolders `folders`, for which `holds` says yes. When there is none:
- * one 'io' error that names every place looked at and what was looked for.
+ * one 'data' error that names every place looked at and what was looked for.
  */
 export async function locate(
   name: string,
@@ -62,7 +62,7 @@ export async function locate(
     }
   }
   throw new LetheError(
-    'io',
+    'data',
     `${name}: no ${wanted} in any of: ${places.map(printable).join(', ')}; give the folder, set LETHE_DATA, or download where that is offered`,
   );
 }

@@ -12,7 +12,7 @@ export async function loadResults(path: string): Promise<Results> {
   try {
     text = (await readFileBounded(path, MAX_BYTES)).toString('utf8');
   } catch (cause) {
-    throw new LetheError('value', `results ${printable(path)}: ${reasonOf(cause)}`, { cause });
+    throw new LetheError('value', `results: ${reasonOf(cause)}`, { cause });
   }
   const bad = (what: string) =>
     new LetheError('data', `${printable(path)}: ${what}; expected a results.json written by lethe run`);

@@ -128,6 +128,6 @@ async function readWeights(path: string): Promise<Uint8Array> {
   try {
     return await readFileBounded(path, MAX_WEIGHTS);
   } catch (cause) {
-    throw new LetheError('value', `weights ${printable(path)}: ${reasonOf(cause)}`, { cause });
+    throw new LetheError('value', `weights: ${reasonOf(cause)}`, { cause });
   }
 }

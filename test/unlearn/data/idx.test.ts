@@ -93,7 +93,7 @@ describe('IDX', () => {
     const { [label]: _, ...rest } = good;
     await refuses(
       async () => datasets.load('mnist', { dir: await scratch(rest) }),
-      'io',
+      'data',
       /lacks train-labels-idx1-ubyte/,
     );
   });
@@ -152,7 +152,7 @@ describe("one's own IDX files", () => {
       testLabels: 'letters-test-labels',
     };
     expect((await datasets.load('idx', { dir, ...names })).train.size).toBe(3);
-    await refuses(() => datasets.load('idx', { dir }), 'io', /lacks train-images-idx3-ubyte/);
+    await refuses(() => datasets.load('idx', { dir }), 'data', /lacks train-images-idx3-ubyte/);
   });
 
   it('refuse what cannot be, in one line', async () => {
