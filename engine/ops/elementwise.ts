@@ -75,10 +75,14 @@ export const gelu = unary('gelu', (x) => mul(mul(x, 0.5), add(e.erf(mul(x, Math.
 export const softplus = unary('softplus', (x) => e.add(e.relu(x), e.log1p(e.exp(e.neg(e.abs(x))))), true);
 export const square = unary('square', (x) => e.mul(x, x));
 
-/** The nearest value in [low, high]; derivative 1 inside, 0 outside. */
+/**
+ * The nearest value in [low, high], which is high where low is above it; NaN stays. Derivative 1 inside and at the bounds, 0
+ * outside; there it is the bound's.
+ */
 export const clip = (x: Tensor, low: TensorLike, high: TensorLike): Tensor => {
   const [a, b, c] = promote('clip', [x, low, high], true);
-  return e.minimum(e.maximum(a, b), c);
+  const raised = e.select(e.less(a, b), b, a);
+  return e.select(e.less(c, raised), c, raised);
 };
 
 /** Elements of a where the condition (bool, or nonzero) holds, of b elsewhere. All three broadcast. */
