@@ -34,13 +34,14 @@ export function bytes(count: number): string {
   return `${value >= 100 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
+/** `12`, `~1.0 MiB`, `4m26s`, `-`; not `4592d9bc`. */
+const NUMBER = /^(-|[-~]?[\d.]+(h\d\dm|m\d\ds| ?[A-Za-z%/]*))?$/;
+
 /** Rows under a head, columns as wide as their widest cell; cells that look like numbers go to the right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows];
   const width = head.map((_, c) => Math.max(...all.map((row) => (row[c] ?? '').length)));
-  const right = head.map(
-    (_, c) => rows.length > 0 && rows.every((row) => /^[-~]?[\d.]+\S* ?\S*$|^-?$/.test(row[c] ?? '')),
-  );
+  const right = head.map((_, c) => rows.length > 0 && rows.every((row) => NUMBER.test(row[c] ?? '')));
   const line = (row: readonly string[]) =>
     row
       .map((cell, c) => (right[c] ? cell.padStart(width[c]) : cell.padEnd(width[c])))

@@ -2,6 +2,7 @@
 // else at most every ten seconds). It only draws; what happens is decided in unlearn/run.ts.
 
 import { lineOf, type RunEvent } from '../unlearn/run/log.ts';
+import { wrap } from '../unlearn/text.ts';
 import type { Progress } from '../unlearn/types.ts';
 import type { Context } from './context.ts';
 import { Forecast } from './forecast.ts';
@@ -80,10 +81,13 @@ export class Display {
     };
   }
 
+  /** Without the last column: some terminals wrap a line that fills it. */
+  get #width(): number {
+    return Math.max(20, this.context.world.stderr.columns || 80) - 1;
+  }
+
   #draw(p: Partial<Progress>): void {
-    // The last column stays empty: some terminals wrap a line that fills it.
-    const width = Math.max(20, this.context.world.stderr.columns || 80) - 1;
-    const line = progressLine(this.#facts(p), width);
+    const line = progressLine(this.#facts(p), this.#width);
     this.context.world.stderr.redraw(this.context.paint('dim', line));
     this.#drawn = true;
   }
@@ -91,7 +95,7 @@ export class Display {
   #line(text: string): void {
     if (this.context.live) {
       this.end();
-      this.context.say(text);
+      for (const line of wrap(text, this.#width, '  ')) this.context.say(line);
     } else {
       this.context.say(`${this.clock.day()} ${text}`);
     }

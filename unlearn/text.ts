@@ -34,3 +34,28 @@ export function show(value: unknown, depth = 0): string {
 
 const cut = (text: string, more = false): string =>
   text.length > 60 ? `${text.slice(0, 57)}...` : more ? `${text}, ...` : text;
+
+/** Words on lines of at most `width`, all but the first indented; a word that is longer by itself is cut. */
+export function wrap(text: string, width: number, indent = ''): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (let word of text.split(' ')) {
+    const joined = line === '' || line === indent ? line + word : `${line} ${word}`;
+    if (length(joined) <= width) {
+      line = joined;
+      continue;
+    }
+    if (line !== '' && line !== indent) lines.push(line);
+    line = lines.length ? indent : '';
+    for (let room = width - length(line); length(word) > room; room = width - length(line)) {
+      lines.push(line + [...word].slice(0, room).join(''));
+      word = [...word].slice(room).join('');
+      line = indent;
+    }
+    line += word;
+  }
+  return line === '' ? lines : [...lines, line];
+}
+
+/** Characters of a text, as a person counts them. */
+export const length = (text: string): number => [...text].length;

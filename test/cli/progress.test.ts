@@ -107,6 +107,20 @@ it.each([40, 80, 120])('fits %i columns, and always says how long the run takes'
   expect(drawn(columns)).toMatchSnapshot();
 });
 
+it('lasting lines wrap between words', () => {
+  const metrics = { ua: 100, ra: 97.42, ta: 86.22, mia: 100 } as never;
+  const end: RunEvent = {
+    type: 'end',
+    cell: 'seed-0-randomLabels',
+    action: 'evaluate',
+    seconds: 4.3,
+    metrics,
+  };
+  expect(show({ tty: true, columns: 80 }, [[0, end]])).toBe(
+    'seed-0-randomLabels: evaluate took 4.3 s (ua 100.00, ra 97.42, ta 86.22, mia\n  100.00)\n',
+  );
+});
+
 it('leaves out the less important first, and never cuts the time that is left', () => {
   const facts = {
     count: '[7/21]',
@@ -183,4 +197,13 @@ it('writes numbers as people read them', () => {
       ],
     ),
   ).toBe('a     size\n----  ----\nx        1\nlong    22');
+  const keys = table(
+    ['time', 'key'],
+    [
+      ['~1h05m', '4592d9bc'],
+      ['-', '12ab'],
+      ['9.1s', '1e12'],
+    ],
+  );
+  expect(keys).toBe('  time  key\n------  --------\n~1h05m  4592d9bc\n     -  12ab\n  9.1s  1e12');
 });

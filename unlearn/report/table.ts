@@ -1,6 +1,7 @@
 // The comparison for a terminal: a table that fits its width, the verdict below it, words wrapped. What does not fit beside a
 // value goes below it, and on very narrow terminals each row becomes a few lines.
 
+import { length, wrap } from '../text.ts';
 import type { Results } from '../types.ts';
 import { COMPARED, definitionOf, STEPS } from './definitions.ts';
 import { factsOf } from './facts.ts';
@@ -214,27 +215,3 @@ function packed(items: readonly string[], width: number): string[] {
   }
   return lines;
 }
-
-/** Words on lines of at most `width`, all but the first indented; a word that is longer by itself is cut. */
-export function wrap(text: string, width: number, indent = ''): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (let word of text.split(' ')) {
-    const joined = line === '' || line === indent ? line + word : `${line} ${word}`;
-    if (length(joined) <= width) {
-      line = joined;
-      continue;
-    }
-    if (line !== '' && line !== indent) lines.push(line);
-    line = lines.length ? indent : '';
-    for (let room = width - length(line); length(word) > room; room = width - length(line)) {
-      lines.push(line + [...word].slice(0, room).join(''));
-      word = [...word].slice(room).join('');
-      line = indent;
-    }
-    line += word;
-  }
-  return line === '' ? lines : [...lines, line];
-}
-
-const length = (text: string) => [...text].length;

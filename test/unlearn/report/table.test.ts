@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { renderTable } from '../../../unlearn/report/index.ts';
-import { wrap } from '../../../unlearn/report/table.ts';
+import { wrap } from '../../../unlearn/text.ts';
 import type { Results } from '../../../unlearn/types.ts';
 import { fixture, withControl } from './fixture.ts';
 
