@@ -35,7 +35,7 @@ export function passesOf(cell: Cell, recipe: Recipe, sizes: Sizes): Passes {
   return rule(Number(options.epochs ?? 1), sizes, options);
 }
 
-/** What is left to do of each cell of a plan. */
+/** What each cell of a plan takes; of those whose weights are there only the evaluation. */
 export const estimatePlan = (
   plan: readonly PlannedCell[],
   recipe: Recipe,
@@ -53,8 +53,7 @@ function estimateCell(
   const sizes = { forget: material.forget.size, retain: material.retain.size };
   const work = passesOf(cell, recipe, sizes);
   const looked = sizes.forget + sizes.retain + material.dataset.test.size;
-  const evaluation = cell.state === 'done' ? 0 : looked * step.inferSeconds;
-  const begun = cell.state === 'done' || cell.state === 'evaluate';
+  const evaluation = looked * step.inferSeconds;
   const making = step.startSeconds + work.train * step.trainSeconds + work.infer * step.inferSeconds;
-  return { seconds: evaluation + (begun ? 0 : making), evaluation, bytes: step.bytes };
+  return { seconds: evaluation + (cell.state === 'evaluate' ? 0 : making), evaluation, bytes: step.bytes };
 }

@@ -46,7 +46,7 @@ export type CellState = 'done' | 'evaluate' | 'resume' | 'todo' | 'replace';
 export interface PlannedCell extends Cell {
   readonly state: CellState;
   readonly record: CellRecord | null;
-  /** What is left to do of it, in seconds with those of its evaluation among them, and the memory it takes. */
+  /** Seconds, those of the evaluation among them, and memory; where the weights are there, of the evaluation alone. */
   readonly estimate?: { readonly seconds: number; readonly evaluation: number; readonly bytes: number };
 }
 
