@@ -43,7 +43,7 @@ class Sort : public Kernel {
     require(n_ < (int64_t{1} << 31), "sort's axis is too long");
   }
   WorkspaceSize workspace(int) const override { return {0, static_cast<size_t>(n_) * 16}; }
-  int64_t cost() const override { return x_.size * 16; }
+  double cost() const override { return x_.size * 16; }
   void run(const Frame& f) const override {
     switch (x_.dtype) {
       case DType::F32: return over<float>(f);
@@ -66,8 +66,8 @@ class Sort : public Kernel {
         sortPacked(a, a + n_, n_);
         for (int64_t i = 0; i < n_; ++i) {
           const int32_t at = static_cast<int32_t>(a[i] & 0x7fffffffu);
-          if (values) values[row * n_ + i] = from[at];
-          if (indices) indices[row * n_ + i] = at;
+          values[row * n_ + i] = from[at];
+          indices[row * n_ + i] = at;
         }
       }
     });
