@@ -239,7 +239,7 @@ describe('single steps', { timeout: 30_000 }, () => {
     writeFileSync(world.path('bad.json'), JSON.stringify(results));
     expect(await world.run(['report', 'DIR/bad.json'])).toMatchObject({
       code: 2,
-      err: 'lethe: error: DIR/bad.json: runs.1.metrics: expected a map, got nothing\n',
+      err: 'lethe: error: DIR/bad.json: runs.1.metrics: expected a map, got null\n',
     });
   });
 });

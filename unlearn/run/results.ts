@@ -95,7 +95,9 @@ export async function loadResults(path: string): Promise<Results> {
     const [{ path: steps = [], message, input }] = issues;
     const at = printable(steps.map((step) => String(step.key)).join('.'));
     throw bad(
-      input === undefined ? `${at} is missing` : `${at}: expected ${message}, got ${printable(show(input))}`,
+      input === undefined
+        ? `${at} is missing`
+        : `${at}: expected ${message}, got ${input === null ? 'null' : printable(show(input))}`,
     );
   }
   return value as unknown as Results;
