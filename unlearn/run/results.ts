@@ -4,7 +4,7 @@
 import * as v from 'valibot';
 import { LetheError } from '../../engine/error.ts';
 import { isIo, printable, readFileBounded, reasonOf } from '../files.ts';
-import { show } from '../recipe/check.ts';
+import { show } from '../text.ts';
 import type { Results } from '../types.ts';
 
 const MAX_BYTES = 1 << 30;
@@ -49,6 +49,7 @@ const run = record({
   metrics: v.pipe(map, v.record(v.string(), measured)),
   cost: record({ seconds: measured, gradientSteps: measured, samplesVisited: measured }),
   details: map,
+  control: v.optional(text),
   exhibits: v.optional(
     record({ entropy, forgetPredictions: matrix, samples: v.array(sample, 'a list of samples') }),
   ),
@@ -88,7 +89,7 @@ export async function loadResults(path: string): Promise<Results> {
     throw bad(`not JSON (${reasonOf(cause)})${ours}`);
   }
   if (!isMap(value)) throw bad(`not a map${ours}`);
-  if (value.version !== 1) throw bad(`version ${printable(show(value.version))}${ours}`);
+  if (value.version !== 1) throw bad(`version ${show(value.version)}${ours}`);
   if (!within(value, MAX_DEPTH)) throw bad(`more than ${MAX_DEPTH} maps and lists within each other`);
   const { issues } = v.safeParse(results, value, { abortEarly: true });
   if (issues) {
@@ -97,7 +98,7 @@ export async function loadResults(path: string): Promise<Results> {
     throw bad(
       input === undefined
         ? `${at} is missing`
-        : `${at}: expected ${message}, got ${input === null ? 'null' : printable(show(input))}`,
+        : `${at}: expected ${message}, got ${input === null ? 'null' : show(input)}`,
     );
   }
   return value as unknown as Results;
