@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { optionsOf } from '../../cli/context.ts';
+import { disk } from '../../unlearn/files.ts';
+import { withDisk } from '../unlearn/run/crash.ts';
 import { TestWorld } from './world.ts';
 
 let world: TestWorld;
@@ -34,6 +36,7 @@ describe('wrong use and wrong input: exit code 2 and one line', () => {
     ],
     [['train', 'zzz'], 'none of that name comes with Lethe; known: att-faces-person, '],
     [['recipes', 'dmo'], 'lethe: error: no recipe "dmo" comes with Lethe; did you mean "demo"?\n'],
+    [['run', 'DIR/toy.yaml', '--out', 'DIR'], 'lethe: error: --out DIR: holds toy.yaml, not a run; expected'],
     [
       ['run', 'DIR/toy.yaml', '--set', 'train.epohcs=3'],
       '--set train.epohcs=3: train: unknown key "epohcs"; did you mean "epochs"?',
@@ -132,6 +135,19 @@ describe('lethe run', { timeout: 30_000 }, () => {
     expect(code).toBe(1);
   });
 
+  it('a run that is complete but cannot clear up: a warning, exit code 0', async () => {
+    const refuse = (call: typeof disk.unlink) => async (path: unknown) => {
+      if (/lethe\.lock$|unfinished$/.test(String(path))) throw new Error(`EIO: no luck, ${path}`);
+      return call(path as string);
+    };
+    const calls = { unlink: refuse(disk.unlink), rmdir: refuse(disk.rmdir) };
+    const { code, err } = await withDisk(calls, () => world.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out']));
+    for (const name of ['unfinished', 'lethe.lock'])
+      expect(err).toContain(`warning: could not remove DIR/out/${name}: EIO`);
+    expect(err).toContain('report: DIR/out/report.html');
+    expect(code).toBe(0);
+  });
+
   it('an error of ours is a bug and says so; LETHE_DEBUG shows where', async () => {
     const toy = { fail: { method: 'original', error: new TypeError('x is undefined') } };
     const { code, err } = await world.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out', '-q'], toy);
@@ -218,6 +234,13 @@ describe('single steps', { timeout: 30_000 }, () => {
     expect((await world.run(['report', 'DIR/bad.json'])).err).toContain(
       'version 2; expected a results.json written by lethe run',
     );
+    const results = JSON.parse(readFileSync(world.path('out/results.json'), 'utf8'));
+    results.runs[1].metrics = null;
+    writeFileSync(world.path('bad.json'), JSON.stringify(results));
+    expect(await world.run(['report', 'DIR/bad.json'])).toMatchObject({
+      code: 2,
+      err: 'lethe: error: DIR/bad.json: runs.1.metrics: expected a map, got null\n',
+    });
   });
 });
 

@@ -1,9 +1,9 @@
 // The data sets by name: list, load, describe, get. Each name is one record that says how it is read; everything
 // about a format is in that format's file. Only `get` uses the network.
 
-import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { check, LetheError } from '../../engine/error.ts';
+import { makeFolder } from '../files.ts';
 import type { Dataset } from '../types.ts';
 import { checkFiles, type FileFact } from './checksums.ts';
 import { loadCifar } from './cifar.ts';
@@ -254,9 +254,7 @@ async function get(name: string, options: GetOptions = {}): Promise<string> {
 /** The work of `get` for any table of files. */
 export async function getRemote(name: string, remote: Remote, options: GetOptions = {}): Promise<string> {
   const folder = join(options.dir ?? cacheFolder(), name);
-  await mkdir(folder, { recursive: true }).catch((cause) => {
-    throw new LetheError('io', `could not make ${folder}`, { cause });
-  });
+  await makeFolder(folder);
   const bases = (options.bases ?? remote.bases).map((base) => (base.endsWith('/') ? base : `${base}/`));
   for (const file of remote.files) {
     const path = join(folder, basename(file.name));

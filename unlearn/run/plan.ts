@@ -2,13 +2,13 @@
 // the sha256 of everything its weights depend on. A cell is done when its record carries that key and the weights
 // on disk are the ones recorded. Plain data; carrying it out is run.ts.
 
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { check } from '../../engine/error.ts';
-import { readFileBounded, sha256, sha256File } from '../files.ts';
+import { isThere, sha256, sha256File } from '../files.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
 import type { Cost } from '../types.ts';
 import type { DeviceInfo, Evaluation, Material } from './parts.ts';
+import { readRecord } from './record.ts';
 
 export interface Cell {
   /** `seed-0-original`: names the cell's files. */
@@ -46,11 +46,11 @@ export type CellState = 'done' | 'evaluate' | 'resume' | 'todo' | 'replace';
 export interface PlannedCell extends Cell {
   readonly state: CellState;
   readonly record: CellRecord | null;
+  /** What is wrong with what is there of it, so that it is made again. */
+  readonly flaw?: string;
   /** Seconds, those of the evaluation among them, and memory; where the weights are there, of the evaluation alone. */
   readonly estimate?: { readonly seconds: number; readonly evaluation: number; readonly bytes: number };
 }
-
-const MAX_RECORD = 64 * 2 ** 20;
 
 export const weightsFile = (out: string, cell: { id: string }) =>
   join(out, 'checkpoints', `${cell.id}.safetensors`);
@@ -133,25 +133,20 @@ export async function inspectCells(out: string, cells: readonly Cell[]): Promise
   return planned;
 }
 
-async function inspect(out: string, cell: Cell): Promise<{ state: CellState; record: CellRecord | null }> {
-  const record = await readRecord(recordFile(out, cell));
-  const weights = weightsFile(out, cell);
-  if (record?.key === cell.key && existsSync(weights) && (await sha256File(weights)) === record.weights) {
-    return { state: record.evaluation?.key === cell.evaluationKey ? 'done' : 'evaluate', record };
-  }
-  if (record && record.key !== cell.key && existsSync(weights)) return { state: 'replace', record: null };
-  return { state: existsSync(progressFile(out, cell)) ? 'resume' : 'todo', record: null };
-}
+type Inspection = Pick<PlannedCell, 'state' | 'record' | 'flaw'>;
 
-/** A record, or null where there is none that can be read: then the cell is simply not done. */
-async function readRecord(path: string): Promise<CellRecord | null> {
-  if (!existsSync(path)) return null;
-  try {
-    const record = JSON.parse((await readFileBounded(path, MAX_RECORD)).toString('utf8'));
-    return record?.version === 1 && typeof record.key === 'string' ? record : null;
-  } catch {
-    return null;
-  }
+async function inspect(out: string, cell: Cell): Promise<Inspection> {
+  const path = weightsFile(out, cell);
+  const there = await isThere(path);
+  const { record, flaw } = await readRecord(recordFile(out, cell));
+  if (record && record.key !== cell.key && there) return { state: 'replace', record: null };
+  const begun = await isThere(progressFile(out, cell));
+  const anew = { state: begun ? 'resume' : 'todo', record: null } as const;
+  if (record?.key !== cell.key) return { ...anew, flaw };
+  if (!there) return { ...anew, flaw: 'its weights are gone' };
+  if ((await sha256File(path)) !== record.weights)
+    return { ...anew, flaw: 'its weights are not the ones recorded' };
+  return { state: record.evaluation?.key === cell.evaluationKey ? 'done' : 'evaluate', record, flaw };
 }
 
 /** sha256 of a value as JSON with sorted keys: the same for equal values, whatever order their keys were written in. */
