@@ -64,10 +64,10 @@ export async function train(input: TrainInput): Promise<TrainResult> {
     }));
   try {
     const { signal, onProgress, checkpoint } = rest;
-    const { epochs, warmupEpochs } = options;
+    const { epochs } = options;
     const chance = chanceLoss(data.labels);
     const onEpoch = (history: readonly EpochRecord[]) => {
-      const warning = chanceWarning(history, { epochs, warmupEpochs, chance });
+      const warning = chanceWarning(history, { ...options, chance });
       const epoch = history.length;
       if (warning) onProgress?.({ phase: name, fraction: epoch / epochs, epoch, epochs, warning });
     };

@@ -35,11 +35,16 @@ export function nearest(word: string, known: readonly string[]): string | null {
   const whole =
     long && (known.find((k) => simple(k).startsWith(part)) ?? known.find((k) => simple(k).includes(part)));
   if (whole) return whole;
-  const ranked = known.map((k) => [editDistance(short, k), k] as const).sort((a, b) => a[0] - b[0]);
-  const [best] = ranked;
-  return best && best[0] <= Math.max(1, Math.floor(Math.min(short.length, best[1].length) / 3) + 0.5)
-    ? best[1]
-    : null;
+  // Each letter more or less is an edit, so most of a long list need no closer look.
+  const limit = (k: string) => Math.max(1, Math.floor(Math.min(short.length, k.length) / 3) + 0.5);
+  let best: string | null = null;
+  let least = Number.POSITIVE_INFINITY;
+  for (const k of known) {
+    if (Math.abs(k.length - short.length) > limit(k)) continue;
+    const edits = editDistance(short, k);
+    if (edits < least && edits <= limit(k)) [best, least] = [k, edits];
+  }
+  return best;
 }
 
 /** `; did you mean "x"?` or `; known: a, b, c`. Empty when nothing is known. */

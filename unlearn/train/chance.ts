@@ -3,6 +3,7 @@
 // accuracy the share of the largest class. A mean loss below that can only come of looking at the images. The accuracy is
 // not computed: with few or unequal classes it passes chance later and says less.
 
+import type { TrainOptions } from '../recipe.ts';
 import type { EpochRecord } from './fit.ts';
 
 /** A loss above this share of chance's is chance: epochs that learn nothing come out a little above or below it. */
@@ -27,11 +28,16 @@ export const hasLearned = (loss: number, chance: number): boolean =>
  */
 export function chanceWarning(
   history: readonly EpochRecord[],
-  { epochs, warmupEpochs, chance }: { epochs: number; warmupEpochs: number; chance: number },
+  {
+    epochs,
+    warmupEpochs,
+    learningRate,
+    chance,
+  }: Pick<TrainOptions, 'epochs' | 'warmupEpochs' | 'learningRate'> & { chance: number },
 ): string | null {
   const from = Math.min(epochs, Math.max(2, Math.ceil(epochs / 3), Math.ceil(warmupEpochs) + 1));
   const first = history.find(({ epoch, loss }) => epoch >= from && !hasLearned(loss, chance));
   if (first === undefined || first !== history.at(-1)) return null;
-  const { epoch, loss, learningRate } = first;
+  const { epoch, loss } = first;
   return `the network has learned nothing so far: loss ${loss.toFixed(2)} after epoch ${epoch} of ${epochs}, chance ${chance.toFixed(2)}; try more epochs, or another learning rate than ${learningRate}`;
 }

@@ -94,7 +94,8 @@ describe('datasets', () => {
   });
 
   it('suggests names, and never takes a name for a path', async () => {
-    await refuses(() => datasets.load('fashion'), 'value', /^unknown data set 'fashion': known: glyphs/);
+    await refuses(() => datasets.load('fashion'), 'value', /did you mean 'fashion-mnist'\?/);
+    await refuses(() => datasets.load('zebra'), 'value', /^unknown data set 'zebra': known: glyphs/);
     await refuses(() => datasets.load('cifar10'), 'value', /did you mean 'cifar-10'\?/);
     await refuses(() => datasets.load('../mnist\n'), 'value', /^unknown data set '..\/mnist\\n'/);
     await refuses(() => datasets.load('__proto__'), 'value', /^unknown data set '__proto__'/);

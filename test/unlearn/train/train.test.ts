@@ -79,8 +79,12 @@ describe('training that stays at chance', () => {
     expect([hasLearned(5, 0), hasLearned(0.9, 1), hasLearned(0.96, 1)]).toEqual([true, true, false]);
     const told = (losses: number[]) =>
       losses.map((_, i) => {
-        const history = losses.slice(0, i + 1).map((loss, e) => ({ epoch: e + 1, loss, learningRate: 0.1 }));
-        return chanceWarning(history, { epochs: losses.length, warmupEpochs: 0, chance: 1 }) !== null;
+        const history = losses.slice(0, i + 1).map((loss, e) => ({ epoch: e + 1, loss, learningRate: 0.01 }));
+        const options = { epochs: losses.length, warmupEpochs: 0, learningRate: 0.1 };
+        const warning = chanceWarning(history, { ...options, chance: 1 });
+        // The rate that was asked for, not the one a schedule made of it.
+        if (warning) expect(warning).toContain('another learning rate than 0.1');
+        return warning !== null;
       });
     expect(told([1, 0.5, 0.4, 0.3, 1.2, 1])).toEqual([false, false, false, false, true, false]);
     expect(told([1, 1, 1, 0.3, 0.2, 0.1])).toEqual([false, true, false, false, false, false]);
