@@ -1,6 +1,7 @@
 // Operations element by element. Operands broadcast; a number adapts to the tensor beside it.
 
-import type { DType } from '../dtype.ts';
+import { type DType, showAval } from '../dtype.ts';
+import { check } from '../error.ts';
 import * as e from '../primitives/elementwise.ts';
 import { floatType } from '../runtime.ts';
 import { expectTensors, Tensor } from '../tensor.ts';
@@ -28,9 +29,26 @@ export const less = binary('less', e.less);
 export const greater = binary('greater', (a, b) => e.less(b, a));
 export const lessEqual = binary('lessEqual', e.lessEqual);
 export const greaterEqual = binary('greaterEqual', (a, b) => e.lessEqual(b, a));
-export const logicalAnd = binary('logicalAnd', e.and, false);
-export const logicalOr = binary('logicalOr', e.or, false);
-export const logicalNot = unary('logicalNot', e.not);
+
+/** Throws 'dtype' where a tensor among the operands is no bool; counted from 1, as the caller sees them. */
+const bools = (op: string, ...operands: readonly TensorLike[]): void =>
+  operands.forEach((x, i) => {
+    const fits = !(x instanceof Tensor) || x.dtype === 'bool';
+    check(fits, 'dtype', () => `${op}: operand ${i + 1} is ${showAval(x as Tensor)}, expected bool`);
+  });
+const logical = (op: string, f: (a: Tensor, b: Tensor) => Tensor) => {
+  const joined = binary(op, f, false);
+  return (a: TensorLike, b: TensorLike): Tensor => {
+    bools(op, a, b);
+    return joined(a, b);
+  };
+};
+export const logicalAnd = logical('logicalAnd', e.and);
+export const logicalOr = logical('logicalOr', e.or);
+export const logicalNot = unary('logicalNot', (x) => {
+  bools('logicalNot', x);
+  return e.not(x);
+});
 
 /** a to the power b. Small whole-number exponents become products, so that negative bases and zero have derivatives. */
 export function pow(a: TensorLike, b: TensorLike): Tensor {

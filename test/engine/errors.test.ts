@@ -219,6 +219,17 @@ test.each<[string, () => unknown, string | RegExp]>([
     () => lt.nn.allCnn({ classes: 2, width: 'big' as never }),
     "allCnn: width is 'big', expected 'half' or 'full'",
   ],
+  [
+    'einsum',
+    () => lt.einsum(3 as never, z(2)),
+    "einsum: the equation is 3, expected text such as 'ij,jk->ik'",
+  ],
+  ['logicalNot', () => lt.logicalNot(z(2)), 'logicalNot: operand 1 is float32[2], expected bool'],
+  [
+    'logicalOr',
+    () => lt.logicalOr(lt.equal(z(2), 0), z(2)),
+    'logicalOr: operand 2 is float32[2], expected bool',
+  ],
   ['stack', () => lt.stack([z(2), z(3)]), 'stack: float32[3] has another shape than float32[2]'],
   [
     'hvp',
