@@ -52,10 +52,11 @@ export function checkSupport(backend: Backend, dtype: DType): void {
   );
 }
 
-/** Sizes in bytes are whole numbers up to 2^53; no device has more. */
+/** What addresses of 47 bits reach: no device has more, and all positions are exact numbers. */
+const MOST_BYTES = 2 ** 47;
 function checkSize(backend: Backend, x: Aval): void {
   check(
-    sizeOf(x.shape) * bytesOf(x.dtype) <= Number.MAX_SAFE_INTEGER,
+    sizeOf(x.shape) * bytesOf(x.dtype) <= MOST_BYTES,
     'device',
     () => `device '${backend.name}': out of memory: ${showAval(x)} has more bytes than any device`,
   );
