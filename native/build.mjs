@@ -68,7 +68,7 @@ const COMMON = [
 ];
 
 const SANITIZE = sanitize
-  ? ['-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-g']
+  ? ['-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-g1']
   : [];
 
 class Unavailable extends Error {}

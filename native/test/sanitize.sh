@@ -36,19 +36,19 @@ address() {
   node "$root/native/build.mjs" --sanitize
   rm -f "$out"/report.*
   status=0
-  # A size that no machine has is refused, not a report. Node's own memory at its end is not ours to judge.
+  # Node's own memory at its end is not ours to judge.
   watched() {
     LETHE_ADDON="$out/lethe.node" LETHE_REQUIRE_CPU=1 LETHE_MUTATIONS="${LETHE_MUTATIONS:-10000}" LD_PRELOAD="$preload" \
       ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1:detect_stack_use_after_return=0:log_path=$out/report" \
       UBSAN_OPTIONS="print_stacktrace=1:log_path=$out/report" \
       node "$root/node_modules/vitest/vitest.mjs" run --root "$root" --testTimeout 600000 "$@" || status=1
   }
-  watched test/native
+  watched test/native --exclude test/native/build.test.ts
   watched test/conformance -t cpu
   for report in "$out"/report.*; do
     [ -e "$report" ] || continue
-    status=1
-    cat "$report"
+    # A test asks for more than any machine has, and is refused.
+    grep -v 'WARNING: AddressSanitizer failed to allocate' "$report" && status=1
   done
   [ "$status" -eq 0 ] || { echo "sanitize: faults were found, or tests failed" >&2; exit 1; }
 }
