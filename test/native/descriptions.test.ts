@@ -78,6 +78,8 @@ describeCpu('a description is refused', () => {
       }),
       /only products/,
     ],
+    ['a root without operands', instruction(dot, { inputs: [] }), /lacks an operand/],
+    ['a root without results', instruction(dot, { outputs: [] }), /one result|lacks a result/],
     ['more prologues than operands', instruction(dot, { prologues: [null, null, null] }), /more prologues/],
     [
       'operands of a body alone',
