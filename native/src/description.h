@@ -14,6 +14,11 @@
 
 namespace lethe {
 
+[[noreturn]] inline void fail(const std::string& what) { throw std::runtime_error(what); }
+inline void require(bool ok, const char* what) {
+  if (!ok) fail(what);
+}
+
 using Shape = std::vector<int64_t>;
 int64_t sizeOf(const Shape& shape);
 // Whether `size`, of an array that passed decoding, is the product of the factors, which may be too large for 64 bits.
@@ -70,9 +75,15 @@ struct Instruction {
   std::vector<std::unique_ptr<Body>> prologues;
   std::unique_ptr<Body> body;
 
-  int64_t param(size_t i) const {
-    if (i >= params.size()) throw std::runtime_error("a root lacks a parameter");
-    return params[i];
+  // Of a root that has to have them.
+  const Operand& input(size_t i) const { return at(inputs, i, "a root lacks an operand"); }
+  const Operand& output(size_t i) const { return at(outputs, i, "a root lacks a result"); }
+  int64_t param(size_t i) const { return at(params, i, "a root lacks a parameter"); }
+
+ private:
+  template <class T> static const T& at(const std::vector<T>& list, size_t i, const char* what) {
+    require(i < list.size(), what);
+    return list[i];
   }
 };
 
@@ -89,10 +100,5 @@ struct Description {
 };
 
 Description decode(const std::string& label, const double* words, size_t count);
-
-[[noreturn]] inline void fail(const std::string& what) { throw std::runtime_error(what); }
-inline void require(bool ok, const char* what) {
-  if (!ok) fail(what);
-}
 
 }  // namespace lethe

@@ -15,7 +15,7 @@ void single(const Instruction& i, size_t inputs) {
 // Writes every element of the result: rows of the last axis are zeroed and filled one by one.
 class Pad : public Kernel {
  public:
-  explicit Pad(const Instruction& i) : x_(i.inputs.at(0)), y_(i.outputs.at(0)) {
+  explicit Pad(const Instruction& i) : x_(i.input(0)), y_(i.output(0)) {
     single(i, 1);
     const size_t r = x_.shape.size();
     require(y_.shape.size() == r && i.params.size() == 3 * r, "pad needs low, high and interior for each axis");
@@ -70,7 +70,7 @@ class Pad : public Kernel {
 
 class Concat : public Kernel {
  public:
-  explicit Concat(const Instruction& i) : parts_(i.inputs), y_(i.outputs.at(0)), around_(y_.shape, i.param(0)), axis_(static_cast<size_t>(i.param(0))) {
+  explicit Concat(const Instruction& i) : parts_(i.inputs), y_(i.output(0)), around_(y_.shape, i.param(0)), axis_(static_cast<size_t>(i.param(0))) {
     single(i, parts_.size());
     int64_t total = 0;
     for (const Operand& p : parts_) {
@@ -110,7 +110,7 @@ class Concat : public Kernel {
 
 class Iota : public Kernel {
  public:
-  explicit Iota(const Instruction& i) : y_(i.outputs.at(0)), around_(y_.shape, i.param(0)) { single(i, 0); }
+  explicit Iota(const Instruction& i) : y_(i.output(0)), around_(y_.shape, i.param(0)) { single(i, 0); }
   double cost() const override { return y_.size; }
   void run(const Frame& f) const override {
     if (y_.dtype == DType::F32) fill(f, f.at<float>(y_.slot));

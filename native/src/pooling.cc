@@ -49,7 +49,7 @@ class Pooling : public Kernel {
 
 class MaxPool : public Pooling {
  public:
-  explicit MaxPool(const Instruction& i) : Pooling(i, i.inputs.at(0), i.outputs.at(0)), x_(i.inputs[0].slot), y_(i.outputs[0]), at_(i.outputs.at(1)) {
+  explicit MaxPool(const Instruction& i) : Pooling(i, i.input(0), i.output(0)), x_(i.inputs[0].slot), y_(i.outputs[0]), at_(i.output(1)) {
     require(at_.size == y_.size, "maxPool has two results of the same shape");
   }
   void run(const Frame& f) const override {
@@ -79,7 +79,7 @@ class MaxPool : public Pooling {
 
 class SumPool : public Pooling {
  public:
-  explicit SumPool(const Instruction& i) : Pooling(i, i.inputs.at(0), i.outputs.at(0)), x_(i.inputs[0].slot), y_(i.outputs[0]) {}
+  explicit SumPool(const Instruction& i) : Pooling(i, i.input(0), i.output(0)), x_(i.inputs[0].slot), y_(i.outputs[0]) {}
   void run(const Frame& f) const override {
     if (y_.size == 0) return;
     const int64_t row = w_.out * c_;
@@ -105,7 +105,7 @@ class SumPool : public Pooling {
 // Every position of the result adds up the windows that cover it: no two threads meet.
 class SumPoolTranspose : public Pooling {
  public:
-  explicit SumPoolTranspose(const Instruction& i) : Pooling(i, i.outputs.at(0), i.inputs.at(0)), dy_(i.inputs[0].slot), dx_(i.outputs[0]) {}
+  explicit SumPoolTranspose(const Instruction& i) : Pooling(i, i.output(0), i.input(0)), dy_(i.inputs[0].slot), dx_(i.outputs[0]) {}
   void run(const Frame& f) const override {
     if (dx_.size == 0) return;
     const int64_t row = w_.in * c_;

@@ -16,7 +16,7 @@ size_t lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 // One operand: in memory, or computed by a prologue; `hole`: the kernel can compute it while loading.
 struct Factor {
   Factor(const Instruction& i, const Description& d, size_t k, bool hole)
-      : slot(i.inputs.at(k).slot), size(i.inputs[k].size), inKernel(hole),
+      : slot(i.input(k).slot), size(i.inputs[k].size), inKernel(hole),
         body(k < i.prologues.size() ? i.prologues[k].get() : nullptr, d, BodyPlan::Role::Prologue) {
     require(i.inputs[k].dtype == DType::F32, "a product needs float32 operands");
     require(!body || body.plan().size == size, "a prologue has another size than its operand");

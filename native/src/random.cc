@@ -13,7 +13,7 @@ class Random : public Kernel {
  public:
   // Params: distribution (0 bits, 1 uniform, 2 normal), elements for each key.
   explicit Random(const Instruction& i)
-      : keys_(i.inputs.at(0)), y_(i.outputs.at(0)), distribution_(static_cast<int>(i.param(0))), size_(i.param(1)), vector_(vectors()) {
+      : keys_(i.input(0)), y_(i.output(0)), distribution_(static_cast<int>(i.param(0))), size_(i.param(1)), vector_(vectors()) {
     require(keys_.dtype == DType::U32 && !keys_.shape.empty() && keys_.shape.back() == 2, "random needs uint32 keys of two words");
     require(distribution_ >= 0 && distribution_ <= 2, "random knows bits, uniform and normal");
     require(y_.dtype == (distribution_ == 0 ? DType::U32 : DType::F32), "random's result has the wrong type");

@@ -37,7 +37,7 @@ void sortPacked(uint64_t* a, uint64_t* spare, int64_t n) {
 
 class Sort : public Kernel {
  public:
-  explicit Sort(const Instruction& i) : x_(i.inputs.at(0)), values_(i.outputs.at(0)), indices_(i.outputs.at(1)) {
+  explicit Sort(const Instruction& i) : x_(i.input(0)), values_(i.output(0)), indices_(i.output(1)) {
     require(i.inputs.size() == 1 && !x_.shape.empty() && values_.size == x_.size && indices_.size == x_.size, "sort has one operand and two results of its shape");
     n_ = x_.shape.back();
     require(n_ < (int64_t{1} << 31), "sort's axis is too long");
