@@ -50,6 +50,11 @@ export const created: Table = {
     made([[2], 4294967295, 'uint32'], list([2], [4294967295, 4294967295], 'uint32')),
     made([[2], -2147483648, 'int32'], list([2], [-2147483648, -2147483648], 'int32')),
     made([[0], 7], list([0], [])),
+    // Numbers that the type cannot hold: truncated, and wrapped as in a typed array.
+    ...[2.7, -2.7, 1e20, -1e20, NaN, 2 ** 32 + 5].flatMap((value) => [
+      made([[1], value, 'int32'], list([1], [...Int32Array.of(value)], 'int32')),
+      made([[1], value, 'uint32'], list([1], [...Uint32Array.of(value)], 'uint32')),
+    ]),
   ],
   arange: [
     range([4], [0, 1, 2, 3], 'int32'),
