@@ -78,7 +78,7 @@ export async function loadResults(path: string): Promise<Results> {
     text = (await readFileBounded(path, MAX_BYTES)).toString('utf8');
   } catch (cause) {
     if (!isIo(cause)) throw cause;
-    throw new LetheError('value', `results ${printable(path)}: ${reasonOf(cause)}`, { cause });
+    throw new LetheError('value', `results: ${reasonOf(cause)}`, { cause });
   }
   const bad = (what: string) => new LetheError('data', `${printable(path)}: ${what}`);
   const ours = '; expected a results.json written by lethe run';
