@@ -76,8 +76,8 @@ describe('results', () => {
   });
 
   it('that are no file, no JSON, or nested without end', async () => {
-    await expect(loadResults(folder)).rejects.toThrow(/^results .*: not a regular file$/);
-    await expect(loadResults(join(folder, 'none'))).rejects.toThrow(/^results .*ENOENT/);
+    await expect(loadResults(folder)).rejects.toThrow(/^results: .*: not a regular file$/);
+    await expect(loadResults(join(folder, 'none'))).rejects.toThrow(/^results: .*ENOENT/);
     writeFileSync(path, '{"version":1,');
     await expect(loadResults(path)).rejects.toThrow(/not JSON \(.*\); expected a results.json/);
     writeFileSync(path, `{"version":1,"runs":[],"recipe":{"a":${'['.repeat(5e4)}${']'.repeat(5e4)}}}`);
