@@ -24,7 +24,8 @@ function faulty(code: string, fails: (call: number) => boolean) {
   const pass = (name: string, path: unknown) => {
     if (!fails(++calls)) return;
     hit.push(`${name} '${path}'`);
-    throw Object.assign(new Error(`${code}: no luck, ${name} '${path}'`), { code });
+    // Call and path stand in the reason: those that end Node's own messages are not repeated.
+    throw Object.assign(new Error(`${code}: no luck at ${name} '${path}'`), { code });
   };
   const around =
     (name: keyof typeof disk) =>
