@@ -82,6 +82,8 @@ async function best(exact?: boolean): Promise<Backend> {
   try {
     return await open('cpu', exact);
   } catch (error) {
+    // A setting that cannot be met is the user's to mend, and nothing to go on without.
+    if (!(error instanceof LetheError) || error.kind !== 'device') throw error;
     console.warn(`lethe: ${(error as Error).message}; using the TypeScript reference, which is slow`);
     return open('reference');
   }

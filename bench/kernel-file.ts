@@ -9,6 +9,7 @@
 
 import { readFile, stat } from 'node:fs/promises';
 import { LetheError } from '../engine/error.ts';
+import { reasonOf } from '../unlearn/files.ts';
 import { type Expression, parseExpression, splitList } from './expression.ts';
 import { type Sizes, type Task, tasks } from './tasks.ts';
 
@@ -40,15 +41,14 @@ export function parseKernelFile(source: string, path: string): KernelFile {
   });
   const need = (key: string): { text: string; where: string } => {
     const line = found.get(key);
-    if (!line) throw new LetheError('data', `${path}: there is no line "//! ${key}: ..."`);
+    const choice = key === 'primitive' ? `; expected one of ${primitives} after it` : '';
+    if (!line) throw new LetheError('data', `${path}: there is no line "//! ${key}: ..."${choice}`);
     return line;
   };
+  const primitives = Object.keys(tasks).join(', ');
   const { text: primitive, where } = need('primitive');
   if (!Object.hasOwn(tasks, primitive))
-    throw new LetheError(
-      'data',
-      `${where}: expected one of ${Object.keys(tasks).join(', ')}, found "${primitive}"`,
-    );
+    throw new LetheError('data', `${where}: expected one of ${primitives}, found "${primitive}"`);
   const task = tasks[primitive];
   const names = [...task.sizes, ...task.derived];
   const accepts = found.get('accepts');
@@ -81,7 +81,7 @@ export async function readKernelFile(path: string): Promise<KernelFile> {
     return parseKernelFile(await readFile(path, 'utf8'), path);
   } catch (cause) {
     if (cause instanceof LetheError) throw cause;
-    throw new LetheError('data', `${path}: cannot be read: ${(cause as Error).message}`, { cause });
+    throw new LetheError('data', `${path}: cannot be read: ${reasonOf(cause)}`, { cause });
   }
 }
 

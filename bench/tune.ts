@@ -2,7 +2,6 @@
 // into the table of this adapter. What was found is written after every class: a run that is stopped loses nothing.
 
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Backend } from '../engine/backend.ts';
 import { LetheError } from '../engine/error.ts';
@@ -13,7 +12,8 @@ import type { WebGpuBackend } from '../kernels/backend.ts';
 import { readChoice } from '../kernels/choice.ts';
 import { readTuning, tuningFile } from '../kernels/node.ts';
 import { KERNELS, type TuningTable } from '../kernels/tuning.ts';
-import { writeFileAtomic } from '../unlearn/files.ts';
+import { makeFolder, reasonOf, writeFileAtomic } from '../unlearn/files.ts';
+import { lockFile } from '../unlearn/run/lock.ts';
 import { type Case, casesLike } from './cases.ts';
 import { startProfile } from './profile.ts';
 import { subjectsOf, type Tuned, tuneProduct } from './search.ts';
@@ -33,21 +33,31 @@ export interface TuningRun {
   readonly onLine?: (line: string) => void;
 }
 
-/** Tunes on WebGPU and writes the table. Errors as those of `init`, of the table that is added to, and 'io'. */
-export async function runTuning({
-  filter = '',
-  recipe,
-  data,
-  seconds,
-  out,
-  signal,
-  onLine = () => {},
-}: TuningRun): Promise<{ file: string; adapter: string; tuned: Tuned[] }> {
+/** Tunes on WebGPU and writes the table. Errors as those of `init`, of the table that is added to, 'io' and 'state'. */
+export async function runTuning(run: TuningRun): Promise<{ file: string; adapter: string; tuned: Tuned[] }> {
+  const { filter = '', recipe, out, onLine = () => {} } = run;
   const cases = recipe === undefined ? casesLike(filter) : [];
   await lt.init({ device: 'webgpu' });
   const backend = device().backend as WebGpuBackend;
   const adapter = String(backend.info.adapter);
   const file = out ?? tuningFile(adapter);
+  await makeFolder(dirname(file));
+  // The table is read, added to and written: by one at a time, or choices would be lost.
+  const unlock = await lockFile(file, onLine);
+  try {
+    return { file, adapter, tuned: await tuneInto(file, adapter, backend, cases, run) };
+  } finally {
+    await unlock().catch((cause) => onLine(`warning: ${reasonOf(cause)}`));
+  }
+}
+
+async function tuneInto(
+  file: string,
+  adapter: string,
+  backend: WebGpuBackend,
+  cases: readonly Case[],
+  { recipe, data, seconds, out, signal, onLine = () => {} }: TuningRun,
+): Promise<Tuned[]> {
   const before = existsSync(file) ? await readTuning(file) : null;
   if (before && out !== undefined && before.adapter !== adapter)
     throw new LetheError(
@@ -60,7 +70,6 @@ export async function runTuning({
   await backend.sync();
   const choices: Record<string, string> = before?.kernels === KERNELS ? { ...before.choices } : {};
   const tuned: Tuned[] = [];
-  await mkdir(dirname(file), { recursive: true });
   const subjects = subjectsOf(programs, backend);
   for (const [n, subject] of subjects.entries()) {
     if (signal?.aborted) break;
@@ -73,7 +82,7 @@ export async function runTuning({
     onLine(`${n + 1}/${subjects.length} ${lineOf(found)}`);
     for (const reason of found.refused) onLine(`  refused: ${reason}`);
   }
-  return { file, adapter, tuned };
+  return tuned;
 }
 
 function programOf(c: Case): Program {

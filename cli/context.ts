@@ -3,17 +3,18 @@
 
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Parts } from '../unlearn/run/parts.ts';
-
-export interface Stream {
-  write(text: string): unknown;
-  readonly isTTY?: boolean;
-  readonly columns?: number;
-}
+import type { Screen, Stream } from './screen.ts';
 
 /** The outside world, handed in so that tests can be one. */
-export interface World {
+export interface Outside extends Omit<World, 'stdout' | 'stderr'> {
   readonly stdout: Stream;
   readonly stderr: Stream;
+}
+
+/** The outside world as commands see it. */
+export interface World {
+  readonly stdout: Screen;
+  readonly stderr: Screen;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Told of SIGINT and SIGTERM while a command listens; returns what stops the listening. */
   readonly onInterrupt: (listener: () => void) => () => void;
@@ -38,15 +39,21 @@ export class Context {
   }
 
   /** Whether a stream may be coloured. */
-  colors(stream: Stream): boolean {
+  colors(stream: Screen): boolean {
     const { env } = this.world;
-    return this.globals.color !== false && !env.NO_COLOR && env.TERM !== 'dumb' && stream.isTTY === true;
+    return this.globals.color !== false && !env.NO_COLOR && env.TERM !== 'dumb' && stream.isTTY;
+  }
+
+  /** How a table on stdout is to look. */
+  table(wide?: boolean): { color: boolean; width?: number; wide?: boolean } {
+    const { stdout } = this.world;
+    return { color: this.colors(stdout), width: stdout.isTTY ? stdout.columns : undefined, wide };
   }
 
   /** Whether a line may be redrawn in place. */
   get live(): boolean {
     const { env, stderr } = this.world;
-    return stderr.isTTY === true && env.TERM !== 'dumb' && !env.CI && !this.globals.quiet;
+    return stderr.isTTY && env.TERM !== 'dumb' && !env.CI && !this.globals.quiet;
   }
 
   /** Talk: one line on stderr, unless --quiet. */
@@ -137,6 +144,10 @@ export function wholeNumber(text: string): number {
 
 /** Collects an option given several times. */
 export const collect = (text: string, before: string[] = []) => [...before, text];
+
+/** A command that computes what a recipe says. */
+export const ofRecipe = (command: Command) =>
+  computing(command.argument('<recipe>', 'file, or name of a recipe that comes with Lethe'));
 
 /** The options of every command that computes. */
 export const computing = (command: Command) =>

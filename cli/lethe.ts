@@ -2,28 +2,36 @@
 // command is one file in commands/; whatever one throws becomes one clear line here.
 
 import { Command, CommanderError } from 'commander';
-import { LetheError } from '../engine/error.ts';
+import { type ErrorKind, LetheError } from '../engine/error.ts';
 import { version } from '../unlearn/run/environment.ts';
 import { register as bench } from './commands/bench.ts';
 import { register as datasets } from './commands/datasets.ts';
 import { register as demo } from './commands/demo.ts';
 import { register as devices } from './commands/devices.ts';
 import { register as evaluate } from './commands/evaluate.ts';
+import { register as predict } from './commands/predict.ts';
+import { register as recipes } from './commands/recipes.ts';
 import { register as report } from './commands/report.ts';
 import { register as run } from './commands/run.ts';
 import { register as train } from './commands/train.ts';
 import { register as unlearn } from './commands/unlearn.ts';
-import type { World } from './context.ts';
+import type { Outside, World } from './context.ts';
+import { Screen } from './screen.ts';
 
 const examples = `Examples:
   lethe demo                                          a network forgets a class: no data, no network, no GPU
-  lethe run recipes/fashion-mnist-class.yaml --data data
+  lethe run fashion-mnist-class --data data           a recipe that comes with Lethe; lethe recipes lists them
   lethe run my.yaml --set train.epochs=3 --dry-run    what would be done, and how long it would take
   lethe report lethe-out/demo                         draw the report again
 `;
 
 /** Runs one command line. Never throws. */
-export async function lethe(argv: readonly string[], world: World): Promise<number> {
+export async function lethe(argv: readonly string[], outside: Outside): Promise<number> {
+  const world = {
+    ...outside,
+    stdout: new Screen(outside.stdout, true),
+    stderr: new Screen(outside.stderr),
+  };
   const program = new Command('lethe')
     .description('Makes trained image models forget, and measures whether they did.')
     .version(version, '-V, --version')
@@ -40,8 +48,8 @@ export async function lethe(argv: readonly string[], world: World): Promise<numb
       getErrHelpWidth: () => world.stderr.columns ?? 100,
       outputError: (text, write) => write(`lethe: ${oneLine(text)}\n`),
     });
-  for (const register of [demo, run, train, unlearn, evaluate, report, datasets, devices, bench])
-    register(program, world);
+  const commands = [demo, run, recipes, train, unlearn, evaluate, predict, report, datasets, devices, bench];
+  for (const register of commands) register(program, world);
   for (const command of program.commands) inherit(command, program);
   try {
     await program.parseAsync(argv as string[], { from: 'user' });
@@ -56,13 +64,13 @@ function inherit(command: Command, from: Command): void {
   for (const below of command.commands) inherit(below, command);
 }
 
-/** Says what went wrong in one line; returns the exit code. */
+/** Says what went wrong: a line, or a line for each of several faults below the first. Returns the exit code. */
 function explain(error: unknown, world: World): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (world.env.LETHE_DEBUG) world.stderr.write(`${(error as Error)?.stack ?? error}\n`);
   if (error instanceof LetheError) {
-    world.stderr.write(`lethe: error: ${oneLine(error.message)}\n`);
-    return error.kind === 'value' || error.kind === 'data' ? 2 : 1;
+    world.stderr.write(`lethe: error: ${error.message.trim()}\n`);
+    return EXIT_CODES[error.kind];
   }
   const what = oneLine(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
   const hint = world.env.LETHE_DEBUG
@@ -71,5 +79,16 @@ function explain(error: unknown, world: World): number {
   world.stderr.write(`lethe: this is a bug in Lethe: ${what}${hint}\n`);
   return 1;
 }
+
+/** 2 says that something else has to be asked for or given, 1 that the same may succeed elsewhere or later. */
+const EXIT_CODES: Readonly<Record<ErrorKind, 1 | 2>> = {
+  value: 2,
+  data: 2,
+  shape: 2,
+  dtype: 2,
+  state: 1,
+  device: 1,
+  io: 1,
+};
 
 const oneLine = (text: string) => text.trim().replace(/\s*\n\s*/g, ' ');

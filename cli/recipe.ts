@@ -28,7 +28,7 @@ export async function onRecipe<T>(
 }
 
 /** Checks --device before anything is loaded. */
-function deviceOf(name: string | undefined): Recipe['device'] | undefined {
+export function deviceOf(name: string | undefined): Recipe['device'] | undefined {
   if (name === undefined || (devices as readonly string[]).includes(name))
     return name as Recipe['device'] | undefined;
   throw new LetheError('value', `--device: no device "${name}"${hint(name, devices)}`);

@@ -57,6 +57,25 @@ function fill(out: TypedArray, data: TensorData, shape: readonly number[]): void
   walk(data, 0);
 }
 
+/** Every method of a typed array but its plain getters throws where the memory is gone; they say that it has no elements. */
+function checkElements(source: TypedArray | Uint8Array): void {
+  try {
+    const first: unknown = source.at(0);
+    if (first === undefined || typeof first === 'number') return;
+  } catch (cause) {
+    if (typeof source.at === 'function')
+      throw new LetheError(
+        'value',
+        'tensor: the typed array has lost its memory: its buffer was transferred, or shrunk below its end',
+        { cause },
+      );
+  }
+  throw new LetheError(
+    'value',
+    `tensor: expected a typed array of numbers, got a ${source.constructor.name}`,
+  );
+}
+
 const leafOf = (data: TensorData): TensorData =>
   Array.isArray(data) && data.length > 0 ? leafOf(data[0]) : data;
 
@@ -67,6 +86,7 @@ const leafOf = (data: TensorData): TensorData =>
 export function tensor(data: TensorData, { shape, dtype }: TensorOptions = {}): Tensor {
   if (ArrayBuffer.isView(data)) {
     const source = data as TypedArray | Uint8Array;
+    checkElements(source);
     const type: DType =
       dtype ??
       (source instanceof Float32Array || source instanceof Float64Array

@@ -2,6 +2,7 @@
 // device (a bool is a 0 or 1 in 32 bits), so that kernels need few lane widths. float64 exists on the reference backend;
 // float16 is a format of memory, computed with in float32, and exists there and on WebGPU with shader-f16.
 
+import { LetheError } from './error.ts';
 import { roundHalf } from './half.ts';
 
 export const DTYPES = ['float16', 'float32', 'float64', 'int32', 'uint32', 'bool'] as const;
@@ -29,18 +30,23 @@ export const sizeOf = (shape: Shape): number => {
 /**
  * A zero-filled array that can hold `length` elements of `dtype`. Bools are stored as Int32Array of 0 and 1, float16 as
  * Float32Array of numbers that half precision can hold.
+ * @throws 'device' where there is no memory for it.
  */
 export function allocate(dtype: DType, length: number): TypedArray {
-  switch (dtype) {
-    case 'float16':
-    case 'float32':
-      return new Float32Array(length);
-    case 'float64':
-      return new Float64Array(length);
-    case 'uint32':
-      return new Uint32Array(length);
-    default:
-      return new Int32Array(length);
+  try {
+    switch (dtype) {
+      case 'float16':
+      case 'float32':
+        return new Float32Array(length);
+      case 'float64':
+        return new Float64Array(length);
+      case 'uint32':
+        return new Uint32Array(length);
+      default:
+        return new Int32Array(length);
+    }
+  } catch (cause) {
+    throw new LetheError('device', `out of memory: no room for ${length} elements of ${dtype}`, { cause });
   }
 }
 
@@ -48,6 +54,16 @@ export function allocate(dtype: DType, length: number): TypedArray {
 export function roundTo(data: TypedArray, dtype: DType): TypedArray {
   if (dtype === 'float16') for (let i = 0; i < data.length; i++) data[i] = roundHalf(data[i]);
   return data;
+}
+
+/** The largest number of a float type that is less than x. */
+export function below(x: number, dtype: DType): number {
+  if (!Number.isFinite(x)) return x;
+  const rounded = (y: number): number => roundTo(allocate(dtype, 1).fill(y), dtype)[0];
+  // A step of up to half a unit in the last place rounds back to x; twice that does not go beyond its neighbour.
+  let step = Math.max(Math.abs(x) * 2 ** -54, Number.MIN_VALUE);
+  while (!(rounded(x - step) < x)) step *= 2;
+  return rounded(x - step);
 }
 
 export const showShape = (shape: Shape): string => `[${shape.join(', ')}]`;

@@ -1,7 +1,7 @@
 // The one error class of the engine and of everything above it. A LetheError says what was being done, what was
 // found and what would have fitted; it never needs a stack trace to be understood. `kind` lets callers react:
-// 'shape' | 'dtype' | 'value' (an impossible option), 'data' (a malformed file), 'state' (use after dispose,
-// no device), 'device' (a backend failed), 'io' (reading or writing failed).
+// 'shape' | 'dtype' | 'value' (an impossible option), 'data' (a malformed file, or files that are not where they should
+// be), 'state' (use after dispose, no device), 'device' (a backend failed), 'io' (reading or writing failed).
 
 export type ErrorKind = 'shape' | 'dtype' | 'value' | 'data' | 'state' | 'device' | 'io';
 

@@ -45,5 +45,8 @@ export const toHalves = (data: ArrayLike<number>): Uint16Array<ArrayBuffer> => {
   for (let i = 0; i < halves.length; i++) halves[i] = halfBits(data[i]);
   return halves;
 };
-export const fromHalves = (halves: Uint16Array): Float32Array<ArrayBuffer> =>
-  Float32Array.from(halves, halfToNumber);
+export const fromHalves = (halves: Uint16Array): Float32Array<ArrayBuffer> => {
+  const data = new Float32Array(halves.length);
+  for (let i = 0; i < data.length; i++) data[i] = halfToNumber(halves[i]);
+  return data;
+};

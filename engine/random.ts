@@ -2,8 +2,8 @@
 // every backend. Never use a key twice: split it.
 
 import { full, tensor } from './create.ts';
-import { type DType, isFloat, type Shape } from './dtype.ts';
-import { check } from './error.ts';
+import { below, type DType, isFloat, type Shape } from './dtype.ts';
+import { check, describe } from './error.ts';
 import * as ops from './ops/index.ts';
 import { convert, less } from './primitives/elementwise.ts';
 import { reshape, slice } from './primitives/movement.ts';
@@ -58,10 +58,18 @@ const floatOf = (dtype: DType | undefined): DType => {
 export const normal = (k: Tensor, shape: Shape, dtype?: DType): Tensor =>
   random(k, { shape, distribution: 'normal', dtype: floatOf(dtype) });
 
-/** Uniform in [low, high), in steps of 2^-24 (float16: 2^-11) of the range. */
+/** Uniform in [low, high), in steps of 2^-24 (float16: 2^-11) of the range; low where the two are equal. */
 export function uniform(k: Tensor, shape: Shape, low = 0, high = 1, dtype?: DType): Tensor {
+  check(
+    low <= high,
+    'value',
+    () => `random.uniform: needs low <= high, got ${describe(low)} and ${describe(high)}`,
+  );
   const u = random(k, { shape, distribution: 'uniform', dtype: floatOf(dtype) });
-  return low === 0 && high === 1 ? u : ops.add(ops.mul(u, high - low), low);
+  if (low === 0 && high === 1) return u;
+  // Where the range is small beside its ends, the largest u round up to high.
+  const x = ops.add(ops.mul(u, high - low), low);
+  return low < high ? ops.minimum(x, below(high, x.dtype)) : x;
 }
 
 /** int32, uniform in [low, high); ranges up to 2^24. */

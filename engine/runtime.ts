@@ -2,7 +2,16 @@
 // instruction each, compiled once per signature), and what is known about memory.
 
 import type { Backend, DeviceBuffer, Executable } from './backend.ts';
-import { type Aval, bytesOf, DTYPES, type DType, type Shape, type TypedArray } from './dtype.ts';
+import {
+  type Aval,
+  bytesOf,
+  DTYPES,
+  type DType,
+  type Shape,
+  showAval,
+  sizeOf,
+  type TypedArray,
+} from './dtype.ts';
 import { check, LetheError } from './error.ts';
 import { type Graph, Var } from './graph/graph.ts';
 import { lower, type ResultSource } from './graph/lower.ts';
@@ -40,6 +49,16 @@ export function checkSupport(backend: Backend, dtype: DType): void {
     backend.supports(dtype),
     'dtype',
     () => `device '${backend.name}' has no ${dtype} here; ${OTHERS[dtype]}`,
+  );
+}
+
+/** What addresses of 47 bits reach: no device has more, and all positions are exact numbers. */
+const MOST_BYTES = 2 ** 47;
+function checkSize(backend: Backend, x: Aval): void {
+  check(
+    sizeOf(x.shape) * bytesOf(x.dtype) <= MOST_BYTES,
+    'device',
+    () => `device '${backend.name}': out of memory: ${showAval(x)} has more bytes than any device`,
   );
 }
 
@@ -90,7 +109,11 @@ export class Compiled {
     label: string,
     donated: readonly number[] = [],
   ) {
-    for (const { outputs } of graph.equations) for (const v of outputs) checkSupport(backend, v.dtype);
+    for (const { outputs } of graph.equations)
+      for (const v of outputs) {
+        checkSupport(backend, v.dtype);
+        checkSize(backend, v);
+      }
     const { program, results } = lower(graph, label, donated, backend.prologues);
     this.results = results;
     this.executable = backend.compile(program);

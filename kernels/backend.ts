@@ -178,16 +178,19 @@ class WebGpu implements WebGpuBackend {
 
   allocate(bytes: number): DeviceBuffer {
     this.#open();
-    const limit = this.device.limits.maxBufferSize;
-    check(
-      bytes <= limit,
-      'device',
-      () => `WebGPU: ${bytes} bytes asked for; a buffer of this device holds at most ${limit}`,
-    );
+    this.#checkSize(bytes);
     const buffer = new GpuBuffer(this, this.#storage.take(bytes), bytes);
     this.#live.add(buffer);
     this.#liveBytes += bytes;
     return buffer;
+  }
+  #checkSize(bytes: number): void {
+    const limit = this.device.limits.maxBufferSize;
+    check(
+      bytes <= limit,
+      'device',
+      () => `WebGPU: out of memory: ${bytes} bytes asked for; a buffer of this device holds at most ${limit}`,
+    );
   }
   write(buffer: DeviceBuffer, data: TypedArray, dtype?: DType): void {
     this.#open();
@@ -261,6 +264,8 @@ class WebGpu implements WebGpuBackend {
   // ---- programs ------------------------------------------------------------------------------------------------------
 
   compile(program: Program): Executable {
+    // Work on what no buffer holds would be cut into pieces without end.
+    for (const { size, dtype } of program.slots) this.#checkSize(size * bytesOf(dtype));
     return this.load(lower(program, this.traits, this.tuning));
   }
   load(lowering: Lowering): Executable {
@@ -453,7 +458,7 @@ class WebGpu implements WebGpuBackend {
     const mebibytes = (n: number): string => `${Math.ceil(n / 2 ** 20)} MiB`;
     if (this.#failure === null || this.#failure !== this.#shortage)
       this.#failure = this.#shortage = deviceError(
-        `out of memory: no room for ${mebibytes(bytes)} beside ${buffers} buffers of ${mebibytes(all)} in all; use smaller batches, dispose what is not needed, or use device 'cpu'`,
+        `out of memory: no room for ${mebibytes(bytes)} beside ${buffers} buffers of ${mebibytes(all)} in all; use smaller batches, or dispose what is not needed`,
       );
     this.#queue.add(() => {
       this.#flush();

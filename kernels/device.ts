@@ -15,20 +15,27 @@ export const isSoftware = (info: GPUAdapterInfo): boolean =>
 export interface AdapterOptions {
   readonly powerPreference?: GPUPowerPreference;
   readonly allowSoftware?: boolean;
+  /** What can be done where there is no adapter, or only a software one: not the same in Node and in a browser. */
+  readonly advice?: { readonly none: string; readonly software: string };
 }
 
+const IN_A_BROWSER = {
+  none: "use a browser and a graphics card that have WebGPU, or device 'reference', which is slow",
+  software: 'hand createWebGpuBackend({ allowSoftware: true }) to useBackend to compute on it all the same',
+};
+
 export async function requestAdapter(gpu: GPU, options: AdapterOptions = {}): Promise<GPUAdapter> {
-  const { powerPreference = 'high-performance', allowSoftware = false } = options;
+  const { powerPreference = 'high-performance', allowSoftware = false, advice = IN_A_BROWSER } = options;
   const adapter = await gpu.requestAdapter({ powerPreference });
   if (adapter === null)
     throw new LetheError(
       'device',
-      "WebGPU finds no adapter here: no graphics driver that it can use is installed; use device 'cpu'",
+      `WebGPU finds no adapter here: no graphics card with a driver that it can use; ${advice.none}`,
     );
   if (!allowSoftware && isSoftware(adapter.info))
     throw new LetheError(
       'device',
-      `the only WebGPU adapter is software (${describe(adapter.info)}), slower than device 'cpu'; set LETHE_ALLOW_SOFTWARE_GPU=1 to use it all the same`,
+      `the only WebGPU adapter is software (${describe(adapter.info)}), which is slow; ${advice.software}`,
     );
   return adapter;
 }

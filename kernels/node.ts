@@ -7,7 +7,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { check, LetheError } from '../engine/error.ts';
 import { createWebGpuBackend, type WebGpuBackend, type WebGpuOptions } from './backend.ts';
-import { describe, requestAdapter, traitsOf } from './device.ts';
+import { type AdapterOptions, describe, requestAdapter, traitsOf } from './device.ts';
 import { KERNELS, parseTable, type TuningOption, type TuningTable, tuningFor } from './tuning.ts';
 
 interface Dawn {
@@ -44,7 +44,21 @@ export async function dawn(options: readonly string[] = []): Promise<GPU> {
   return create([...options]);
 }
 
+const IN_NODE = {
+  none: "use device 'cpu', or set LETHE_ALLOW_SOFTWARE_GPU=1 to compute on a software adapter, which is slower",
+  software: "use device 'cpu', which is faster, or set LETHE_ALLOW_SOFTWARE_GPU=1 to use it all the same",
+};
+
+/** Whether LETHE_ALLOW_SOFTWARE_GPU asks for software adapters. */
+export const softwareAllowed = (): boolean => process.env.LETHE_ALLOW_SOFTWARE_GPU === '1';
+
 export async function openWebGpu(options: NodeOptions = {}): Promise<WebGpuBackend> {
+  const allowSoftware = options.allowSoftware ?? softwareAllowed();
+  let { adapter } = options;
+  const find = !adapter && !options.device;
+  // Dawn's null backend, which the caller may ask for, needs no card.
+  if (find && !options.dawn && !allowSoftware && !mayHaveGpu())
+    throw new LetheError('device', `this process sees no graphics card; ${IN_NODE.none}`);
   // Timestamps are rounded for pages that should not have a fine clock; whoever runs code here has one.
   // What is experimental in Dawn (matrices of subgroups) is hidden from pages likewise.
   let gpu: GPU | null = await dawn([
@@ -52,9 +66,7 @@ export async function openWebGpu(options: NodeOptions = {}): Promise<WebGpuBacke
     'enable-dawn-features=allow_unsafe_apis',
     ...(options.dawn ?? []),
   ]);
-  const allowSoftware = options.allowSoftware ?? process.env.LETHE_ALLOW_SOFTWARE_GPU === '1';
-  let { adapter } = options;
-  if (!adapter && !options.device) adapter = await requestAdapter(gpu, { ...options, allowSoftware });
+  if (find) adapter = await findAdapter(gpu, { ...options, allowSoftware });
   return createWebGpuBackend({
     ...options,
     adapter,
@@ -64,6 +76,27 @@ export async function openWebGpu(options: NodeOptions = {}): Promise<WebGpuBacke
       options.onClose?.();
     },
   });
+}
+
+/** File names of the Vulkan drivers that compute on the processor, as the Vulkan loader matches them. */
+const SOFTWARE_DRIVERS = '*lvp*,*swiftshader*';
+
+/**
+ * An adapter of Dawn's. Unless they may be taken, software drivers are hidden from the Vulkan loader meanwhile: they take
+ * time to load, and Dawn writes warnings about lavapipe's limits to stderr even where another adapter is taken.
+ * @throws LetheError 'device' where there is none that may be taken.
+ */
+export async function findAdapter(gpu: GPU, options: AdapterOptions): Promise<GPUAdapter> {
+  const { VK_LOADER_DRIVERS_DISABLE: before } = process.env;
+  if (!options.allowSoftware)
+    process.env.VK_LOADER_DRIVERS_DISABLE = before ? `${before},${SOFTWARE_DRIVERS}` : SOFTWARE_DRIVERS;
+  try {
+    // The drivers are loaded before this call returns its promise.
+    return requestAdapter(gpu, { advice: IN_NODE, ...options });
+  } finally {
+    if (before === undefined) delete process.env.VK_LOADER_DRIVERS_DISABLE;
+    else process.env.VK_LOADER_DRIVERS_DISABLE = before;
+  }
 }
 
 // ---- the tuning table of this machine --------------------------------------------------------------------------------

@@ -5,7 +5,9 @@
 // results a second kernel reduces. The order of additions depends on sizes and device only, never on scheduling.
 
 import { type DType, sizeOf } from '../engine/dtype.ts';
-import type { Body, Instruction, Reduction } from '../engine/program.ts';
+import type { ElementwiseName } from '../engine/primitives/index.ts';
+import { extremeOfNone } from '../engine/primitives/reduce.ts';
+import type { Body, Instruction, Reduction, Step } from '../engine/program.ts';
 import {
   coordinates,
   emitMap,
@@ -19,8 +21,9 @@ import {
   writeBody,
 } from './body.ts';
 import { CPU_THREADS, GPU_THREADS } from './each.ts';
+import { type Argument, expressionOf } from './elementwise.ts';
 import { denseView, type Emitter, type Lowering, type Traits } from './lowering.ts';
-import { fromMemory, literal, toMemory, valueType } from './shader.ts';
+import { fromMemory, literal, type Shader, toMemory, valueType } from './shader.ts';
 
 /** Any body: split to fit the device, then with or without reductions. */
 export function emitBody(body: Body, to: Lowering, label = 'body'): void {
@@ -63,19 +66,16 @@ function gridFor(results: number, count: number, rows: boolean, traits: Traits):
 /** What sums and extremes of a type are kept in until they are whole. */
 const accumulated = (dtype: DType): DType => (dtype === 'float16' ? 'float32' : dtype);
 
-const START: Record<Reduction['op'], number> = { sum: 0, max: -Infinity, min: Infinity };
+const startValue = (op: Reduction['op'], dtype: DType): number =>
+  op === 'sum' ? 0 : extremeOfNone(op, dtype);
 
 /** Two shares of a reduction as one, and what nothing counts as; types are those of what is reduced. */
 export const combined = (op: Reduction['op'], dtype: DType, a: string, b: string): string =>
   op === 'sum' ? `${a} + ${b}` : `${op}${valueType(dtype) === 'f32' ? 'Of' : ''}(${a}, ${b})`;
-export function startOf(op: Reduction['op'], dtype: DType): string {
-  if (valueType(dtype) === 'f32' || op === 'sum') return literal(START[op], dtype);
-  const [low, high] = dtype === 'int32' ? [-2147483648, 2147483647] : [0, 4294967295];
-  return literal(op === 'max' ? low : high, dtype);
-}
+export const startOf = (op: Reduction['op'], dtype: DType): string => literal(startValue(op, dtype), dtype);
 
-/** `divisor` divides sums: a mean is a sum with the count. */
-export function emitReductions(body: Body, to: Lowering, label: string, divisor = 1): void {
+export function emitReductions(body: Reduced, to: Lowering, label: string): void {
+  const { divisor = 1, after } = body;
   const [{ axes }] = body.reductions;
   const domain = mergeAxes(body, axes);
   const kept = domain.sizes.flatMap((_, d) => (domain.reduced[d] ? [] : [d]));
@@ -87,7 +87,7 @@ export function emitReductions(body: Body, to: Lowering, label: string, divisor 
   if (sizeOf(body.shape) === 0) {
     for (const r of body.reductions) {
       const { dtype } = to.slots[r.slot];
-      const steps = [{ op: 'full' as const, args: [], dtype, value: START[r.op] }];
+      const steps = [{ op: 'full' as const, args: [], dtype, value: startValue(r.op, dtype) }];
       emitMap(
         { shape: [results], inputs: [], steps, stores: [{ value: 0, slot: r.slot }], reductions: [] },
         to,
@@ -144,12 +144,23 @@ export function emitReductions(body: Body, to: Lowering, label: string, divisor 
       tree.push('}');
     }
   }
-  const finish = totals.map((r, j) => {
+  const whole = (j: number): string =>
+    divisor !== 1 && totals[j].op === 'sum' ? `(total${j} / ${literal(divisor, 'float32')})` : `total${j}`;
+  const stored = totals.map((r, j) => {
     const { dtype } = to.slots[outs[r.output]];
-    const target = shader.write(outs[r.output], dtype);
-    const scale = chunks === 1 && divisor !== 1 && r.op === 'sum' ? ` / ${literal(divisor, 'float32')}` : '';
-    return `${target}[chunk * ${results}u + first + ${r.lane}u] = ${toMemory(`total${j}${scale}`, dtype)};`;
+    const value = chunks === 1 ? whole(j) : `total${j}`;
+    return `${shader.write(outs[r.output], dtype)}[chunk * ${results}u + first + ${r.lane}u] = ${toMemory(value, dtype)};`;
   });
+  const totalOf = (slot: number, lane: number): string | undefined => {
+    const j = totals.findIndex((r) => r.slot === slot && r.lane === lane);
+    return j < 0 ? undefined : whole(j);
+  };
+  const finish =
+    chunks === 1 && after
+      ? Array.from({ length: width }, (_, lane) =>
+          writeAfter(shader, after, lane, (slot) => totalOf(slot, lane)),
+        )
+      : stored;
   const main = `let chunk = group / ${resultGroups}u;
 let along = ${rows ? `lane % ${along}u` : `lane / ${across}u`};
 let across = ${rows ? `lane / ${along}u` : `lane % ${across}u`};
@@ -186,21 +197,54 @@ ${finish.join('\n')}
       : '';
   to.add(shader.kernel({ threads, groups: resultGroups * chunks, declarations, main }));
   if (chunks === 1) return;
-  const second: Body = {
+  const second: Reduced = {
+    divisor,
+    after,
     shape: [chunks, results],
     inputs: outs.map((slot) => denseView(slot, to.slots[slot].dtype, [chunks, results])),
     steps: [],
     stores: [],
     reductions: body.reductions.map((r, j) => ({ op: r.op, value: j, axes: [0], slot: r.slot })),
   };
-  for (const part of fitBodies(second, to)) emitReductions(part, to, label, divisor);
+  const parts: Reduced[] = after ? [second] : fitBodies(second, to).map((part) => ({ ...part, divisor }));
+  for (const part of parts) emitReductions(part, to, label);
+}
+
+/** Statements for one result: what comes after the reductions, their totals in place of the slots that they name. */
+function writeAfter(
+  shader: Shader,
+  after: Body,
+  lane: number,
+  totalOf: (slot: number) => string | undefined,
+): string {
+  const types = valueTypes(after, null);
+  const at = `first + ${lane}u`;
+  const inputs = after.inputs.map(
+    ({ slot, dtype }) => totalOf(slot) ?? fromMemory(`${shader.read(slot, dtype)}[${at}]`, dtype),
+  );
+  const steps = after.steps.map((s) =>
+    expressionOf(
+      s,
+      s.args.map((a): Argument => ({ name: valueName(a, lane), dtype: types[a] })),
+    ),
+  );
+  return [
+    ...[...inputs, ...steps].map((value, k) => `let ${valueName(k, lane)} = ${value};`),
+    ...after.stores.map(({ value, slot }) => {
+      const dtype = types[value];
+      return `${shader.write(slot, dtype)}[${at}] = ${toMemory(valueName(value, lane), dtype)};`;
+    }),
+  ].join('\n');
 }
 
 // ---- roots -----------------------------------------------------------------------------------------------------------
 
-/** A body whose sums are divided: a mean is a sum with the count. */
+/** A body with more to say about its reductions. */
 export interface Reduced extends Body {
+  /** Divides sums: a mean is a sum with the count. */
   readonly divisor?: number;
+  /** What is made of the results, element for element. Slots of reductions that it reads need not be in memory. */
+  readonly after?: Body;
 }
 
 const reductionBody = (op: Reduction['op'], { inputs: [x], outputs: [y], params }: Instruction): Reduced => ({
@@ -211,34 +255,60 @@ const reductionBody = (op: Reduction['op'], { inputs: [x], outputs: [y], params 
   reductions: [{ op, value: 0, axes: params.axes as readonly number[], slot: y.slot }],
 });
 
-/** The mean first, then the mean of squared distances from it: two passes, as accurate as the data. */
-function momentBodies(i: Instruction): Reduced[] {
+/**
+ * A mean first, rounded as sums of float32 are; then the mean distance from it and the mean squared distance; then both
+ * results, corrected by that distance: as accurate as the data, and exact where all of it is one number.
+ */
+function momentBodies(i: Instruction, to: Lowering): Reduced[] {
   const [x] = i.inputs;
-  const [mean, variance] = i.outputs;
+  const [{ shape, dtype, slot: mean }, { slot: variance }] = i.outputs;
   const axes = i.params.axes as readonly number[];
   const divisor = sizeOf(axes.map((a) => x.shape[a]));
-  const keptStrides = rowMajor(mean.shape);
+  const keptStrides = rowMajor(shape);
   let next = 0;
   const strides = x.shape.map((_, d) => (axes.includes(d) ? 0 : keptStrides[next++]));
-  const one = reductionBody('sum', i);
+  const [rough, off, squares] = [0, 1, 2].map(() => to.scratch(sizeOf(shape), dtype));
+  const step = (op: ElementwiseName, ...args: number[]): Step => ({ op, args, dtype });
+  const constant = (value: number): Step => ({ ...step('full'), value });
+  const one = reductionBody('sum', { ...i, outputs: [{ ...i.outputs[0], slot: rough }] });
   const two: Body = {
-    shape: x.shape,
-    inputs: [...one.inputs, { slot: mean.slot, dtype: mean.dtype, strides, offset: 0 }],
-    steps: [
-      { op: 'sub', args: [0, 1], dtype: mean.dtype },
-      { op: 'mul', args: [2, 2], dtype: mean.dtype },
+    ...one,
+    inputs: [...one.inputs, { slot: rough, dtype, strides, offset: 0 }],
+    steps: [step('sub', 0, 1), step('mul', 2, 2)],
+    reductions: [
+      { op: 'sum', value: 2, axes, slot: off },
+      { op: 'sum', value: 3, axes, slot: squares },
     ],
-    stores: [],
-    reductions: [{ op: 'sum', value: 3, axes, slot: variance.slot }],
+  };
+  const after: Body = {
+    shape,
+    inputs: [rough, off, squares].map((slot) => denseView(slot, dtype, shape)),
+    // An infinite mean has no distance. A mean of squares is not negative, not even by rounding.
+    steps: [
+      step('abs', 1),
+      constant(Infinity),
+      { ...step('less', 3, 4), dtype: 'bool' },
+      step('add', 0, 1),
+      step('select', 5, 6, 0),
+      step('mul', 1, 1),
+      step('sub', 2, 8),
+      constant(0),
+      step('maximum', 9, 10),
+    ],
+    stores: [
+      { value: 7, slot: mean },
+      { value: 11, slot: variance },
+    ],
+    reductions: [],
   };
   return [
     { ...one, divisor },
-    { ...two, divisor },
+    { ...two, divisor, after },
   ];
 }
 
 /** An instruction as bodies one after the other, where it is one body or a reduction; else null. */
-export function bodiesOf(i: Instruction): readonly Reduced[] | null {
+export function bodiesOf(i: Instruction, to: Lowering): readonly Reduced[] | null {
   switch (i.root) {
     case null:
       return i.body && [i.body];
@@ -247,14 +317,14 @@ export function bodiesOf(i: Instruction): readonly Reduced[] | null {
     case 'min':
       return [reductionBody(i.root, i)];
     case 'moments':
-      return momentBodies(i);
+      return momentBodies(i, to);
     default:
       return null;
   }
 }
 
 const reduction: Emitter = (i, to) => {
-  for (const body of bodiesOf(i) ?? []) emitReductions(body, to, i.root as string, body.divisor);
+  for (const body of bodiesOf(i, to) ?? []) emitReductions(body, to, i.root as string);
 };
 
 /** One workgroup for a result: positions strided over invocations, then the earliest of the best. */

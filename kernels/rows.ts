@@ -76,8 +76,13 @@ function squeezed(body: Reduced): Reduced {
 }
 
 /** An instruction as bodies over rows; null for one that is nothing of the kind. */
-function workOf(i: Instruction): { readonly bodies: readonly Reduced[]; readonly rows: Rows | null } | null {
-  const bodies = bodiesOf(i)?.map(squeezed);
+function workOf(
+  i: Instruction,
+  to: Lowering,
+): { readonly bodies: readonly Reduced[]; readonly rows: Rows | null } | null {
+  const bodies = bodiesOf(i, to)
+    ?.flatMap((b) => (b.after ? [b, b.after] : [b]))
+    .map(squeezed);
   if (!bodies || bodies.some((b) => sizeOf(b.shape) === 0)) return null;
   const [{ shape, reductions }] = bodies;
   if (reductions.length === 0) return { bodies, rows: null };
@@ -246,7 +251,7 @@ interface Unit {
 /** Instructions in an order that respects what they read and write, those that become row kernels together. */
 function unitsOf(program: Program, to: Lowering): Unit[] {
   const { instructions } = program;
-  const works = instructions.map(workOf);
+  const works = instructions.map((i) => workOf(i, to));
   const touched = instructions.map((i) => touches(i, to));
   const readers = new Map<number, number[]>();
   instructions.forEach((i, n) => {

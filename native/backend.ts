@@ -5,13 +5,13 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { Backend, Ceilings, DeviceBuffer, Executable, KernelTime } from '../engine/backend.ts';
-import { allocate, type DType, type TypedArray } from '../engine/dtype.ts';
+import { bytesOf, type DType, type TypedArray } from '../engine/dtype.ts';
 import { check, LetheError } from '../engine/error.ts';
 import type { Program, RootName } from '../engine/program.ts';
 import { dtypeCode, lower } from './lower.ts';
+import { howToBuild, packageRoot } from './place.ts';
 
 export interface CpuCeilings extends Ceilings {
   /** One way between two cores; 0 with one thread. */
@@ -25,10 +25,10 @@ export interface CpuBackend extends Backend {
 }
 
 /** The addon's own surface (native/src/addon.cc). */
-interface NativeRuntime {
+export interface NativeRuntime {
   allocate(bytes: number): number;
   write(buffer: number, data: TypedArray): void;
-  read(buffer: number, into: TypedArray): Promise<TypedArray>;
+  read(buffer: number, bytes: number): Promise<ArrayBuffer>;
   free(buffer: number): void;
   compile(label: string, words: Float64Array): number;
   dispose(program: number): void;
@@ -40,9 +40,11 @@ interface NativeRuntime {
   stopProfile(): Promise<Float64Array>;
   close(): void;
 }
-interface Addon {
+export interface Addon {
   readonly Runtime: new (threads: number) => NativeRuntime;
   instructionSet(): string;
+  /** What this machine has, the best first. */
+  instructionSets(): string[];
   useInstructionSet(name: string): boolean;
 }
 
@@ -114,7 +116,8 @@ class Cpu implements CpuBackend {
   async read(buffer: DeviceBuffer, dtype: DType, length: number): Promise<TypedArray> {
     const { id } = this.#own(buffer);
     dtypeCode(dtype);
-    return this.#wait(this.#call(() => this.#runtime.read(id, allocate(dtype, length))));
+    const bytes = await this.#wait(this.#call(() => this.#runtime.read(id, length * bytesOf(dtype))));
+    return wrap(dtype, bytes);
   }
 
   free(buffer: DeviceBuffer): void {
@@ -216,23 +219,25 @@ class Cpu implements CpuBackend {
   }
 }
 
+/** What the backend stores for `dtype` (see allocate in engine/dtype.ts), over memory that is there. */
+const wrap = (dtype: DType, bytes: ArrayBuffer): TypedArray =>
+  dtype === 'float32'
+    ? new Float32Array(bytes)
+    : dtype === 'uint32'
+      ? new Uint32Array(bytes)
+      : new Int32Array(bytes);
+
 function deviceError(cause: unknown, label = ''): LetheError {
   const what = cause instanceof Error ? cause.message : String(cause);
   return new LetheError('device', `CPU backend${label && ` (${label})`}: ${what}`, { cause });
 }
 
 // The package root: the nearest folder above with a package.json, from native/ and from dist/native/ alike.
-function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder);
-  return folder;
-}
-
 let loaded: Addon | null = null;
 
 function load(): Addon {
   if (loaded) return loaded;
-  const path = join(packageRoot(), 'build', 'lethe.node');
+  const path = process.env.LETHE_ADDON || join(packageRoot(), 'build', 'lethe.node');
   if (process.platform === 'win32') {
     throw new LetheError(
       'device',
@@ -240,21 +245,22 @@ function load(): Addon {
     );
   }
   if (!existsSync(path)) {
-    throw new LetheError(
-      'device',
-      'the CPU addon is not built; install a C++17 compiler and run: npm run build:native',
-    );
+    throw new LetheError('device', `the CPU addon is not built; ${howToBuild()}`);
   }
+  let addon: Addon;
   try {
-    loaded = createRequire(import.meta.url)(path) as Addon;
+    addon = createRequire(import.meta.url)(path) as Addon;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new LetheError(
       'device',
-      `the CPU addon does not load (${why}); rebuild it with: npm run build:native`,
+      `the CPU addon does not load (${why}); to build it again, ${howToBuild()}`,
       { cause },
     );
   }
+  const wanted = process.env.LETHE_INSTRUCTION_SET;
+  if (wanted) choose(addon, wanted, 'LETHE_INSTRUCTION_SET');
+  loaded = addon;
   return loaded;
 }
 
@@ -278,11 +284,28 @@ function defaultThreads(): number {
   return threads;
 }
 
+/** Names of the instruction sets there are kernels for and this machine has, the best first. */
+export const instructionSets = (): string[] => load().instructionSets();
+
 /**
- * Makes every kernel use a narrower instruction set than the machine has ('avx512' | 'avx2' | 'neon' | 'portable');
- * false if it lacks that one. For tests and for finding faults; only before anything has run.
+ * Makes every kernel of this process use the instruction set of that name. Only while no CPU backend is open.
+ * @throws LetheError 'value' where this machine lacks it, 'device' where another is in use.
  */
-export const useInstructionSet = (name: string): boolean => load().useInstructionSet(name);
+export function useInstructionSet(name: string): void {
+  choose(load(), name, 'the instruction set');
+}
+
+function choose(addon: Addon, name: string, what: string): void {
+  let known: boolean;
+  try {
+    known = addon.useInstructionSet(name);
+  } catch (cause) {
+    throw deviceError(cause);
+  }
+  check(known, 'value', () => {
+    return `${what} must be one that this machine has (${addon.instructionSets().join(', ')}), not "${name}"`;
+  });
+}
 
 export interface CpuOptions {
   /** Default: LETHE_THREADS, else the number of cores this process may use. */

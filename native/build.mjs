@@ -5,26 +5,41 @@
 //
 //   node native/build.mjs              build, or fail
 //   node native/build.mjs --optional   build if possible, else one warning and success (npm install)
+//   node native/build.mjs --sanitize   build/sanitize/lethe.node, for native/test/sanitize.sh: stops at the first fault
 //   --arch x64|arm64, --dry-run        for checks: print what would be compiled
+//
+// Every file is written beside its place and renamed, so that neither an interrupted build nor two at once leave half an
+// addon; the stamp knows by time and size which file it speaks of.
 
 import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const sourceFolder = join(root, 'native', 'src');
-const buildFolder = join(root, 'build');
-const objectFolder = join(buildFolder, 'native');
-const target = join(buildFolder, 'lethe.node');
 
 const argv = process.argv.slice(2);
 const optional = argv.includes('--optional');
 const dryRun = argv.includes('--dry-run');
+const sanitize = argv.includes('--sanitize');
+
+const buildFolder = join(root, 'build', sanitize ? 'sanitize' : '');
+const objectFolder = join(buildFolder, 'native');
+const target = join(buildFolder, 'lethe.node');
 const arch = argv.includes('--arch') ? argv[argv.indexOf('--arch') + 1] : process.arch;
 
 const INSTRUCTION_SETS = [
@@ -41,7 +56,7 @@ const INSTRUCTION_SETS = [
 // looks at either and both keep loops from being vectorised.
 const COMMON = [
   '-std=c++17',
-  '-O3',
+  sanitize ? '-O1' : '-O3',
   '-fPIC',
   '-fvisibility=hidden',
   '-ffp-contract=off',
@@ -51,6 +66,10 @@ const COMMON = [
   '-Wall',
   '-Wextra',
 ];
+
+const SANITIZE = sanitize
+  ? ['-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-g1']
+  : [];
 
 class Unavailable extends Error {}
 
@@ -108,7 +127,7 @@ const run = promisify(execFile);
 async function compileAll(compiler, include) {
   mkdirSync(objectFolder, { recursive: true });
   const jobs = sources().map(({ file, flags }) => {
-    const all = [...compiler.first, ...COMMON, ...flags, ...include];
+    const all = [...compiler.first, ...COMMON, ...SANITIZE, ...flags, ...include];
     const key = digest(file, [compiler.command, compiler.version, ...all]);
     return { file, all, object: join(objectFolder, `${basename(file, '.cc')}-${key}.o`) };
   });
@@ -132,30 +151,57 @@ async function compileAll(compiler, include) {
     }
   };
   await Promise.all(Array.from({ length: Math.min(availableParallelism(), stale.length) }, worker));
-  const keep = new Set(jobs.map((j) => basename(j.object)));
-  for (const f of readdirSync(objectFolder)) {
-    if (f.endsWith('.o') && !keep.has(f)) rmSync(join(objectFolder, f), { force: true });
-  }
   return { objects: jobs.map((j) => j.object), compiled: stale.length };
 }
+
+/** Removes objects that are no longer wanted, and what builds that were interrupted left. */
+function tidy(objects) {
+  const keep = new Set(objects.map((o) => basename(o)));
+  for (const folder of [objectFolder, buildFolder]) {
+    for (const f of readdirSync(folder)) {
+      const [, pid] = f.match(/\.(\d+)\.part$/) ?? [];
+      if (pid ? !isRunning(Number(pid)) : f.endsWith('.o') && !keep.has(f))
+        rmSync(join(folder, f), { force: true });
+    }
+  }
+}
+
+function isRunning(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+/** Which file `path` is, as far as renaming keeps it. */
+const identity = (path) => {
+  const { mtimeMs, size } = statSync(path);
+  return `${mtimeMs} ${size}`;
+};
 
 async function link(compiler, objects) {
   const stamp = join(objectFolder, 'linked.txt');
   const key = objects.map((o) => basename(o)).join('\n');
-  if (existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return false;
+  const known = existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8');
+  if (known === `${key}\n${known && identity(target)}`) return false;
   const part = `${target}.${process.pid}.part`;
   const shared =
     process.platform === 'darwin'
       ? ['-bundle', '-undefined', 'dynamic_lookup']
       : ['-shared', '-Wl,--gc-sections'];
   try {
-    await run(compiler.command, [...compiler.first, ...shared, '-pthread', ...objects, '-o', part]);
+    const flags = [...shared, ...SANITIZE, '-pthread'];
+    await run(compiler.command, [...compiler.first, ...flags, ...objects, '-o', part]);
   } catch (error) {
     rmSync(part, { force: true });
     throw new Unavailable(`linking failed with ${compiler.version}\n${error.stderr ?? error.message}`);
   }
+  const linked = `${key}\n${identity(part)}`;
   renameSync(part, target);
-  writeFileSync(stamp, key);
+  writeFileSync(`${stamp}.${process.pid}.part`, linked);
+  renameSync(`${stamp}.${process.pid}.part`, stamp);
   return true;
 }
 
@@ -169,10 +215,19 @@ async function main() {
   const began = Date.now();
   const { objects, compiled } = await compileAll(compiler, includeFlags());
   const linked = await link(compiler, objects);
+  tidy(objects);
   if (linked)
     console.error(
       `lethe: built the CPU addon (${compiled} files, ${((Date.now() - began) / 1000).toFixed(1)} s)`,
     );
+}
+
+/** As native/place.ts says it: in a project that uses Lethe, npm runs this in another folder than the user's. */
+function commandHere() {
+  if (!root.split(sep).includes('node_modules')) return 'npm run build:native';
+  const script = join(root, 'native', 'build.mjs');
+  const near = relative(process.env.INIT_CWD ?? process.cwd(), script);
+  return `node ${near.startsWith('..') ? JSON.stringify(script) : near}`;
 }
 
 try {
@@ -185,6 +240,6 @@ try {
   }
   const [first] = error.message.split('\n');
   console.error(
-    `lethe: the CPU addon was not built (${first}). Lethe works without it, on a GPU or slowly in TypeScript; to get it, install a C++17 compiler (set CXX if it is not on the PATH) and run: npm run build:native`,
+    `lethe: the CPU addon was not built (${first}). Lethe works without it, on a GPU or slowly in TypeScript; to get it, install a C++17 compiler (set CXX if it is not on the PATH) and run: ${commandHere()}`,
   );
 }

@@ -2,14 +2,16 @@
 // lead somewhere.
 //
 // A ```ts block that begins with an import starts a module; one that does not goes on where the block before it ended.
-// What it prints is compared with the comment behind each console.log, or with the ```text block that follows it.
+// What it prints is compared with the comment behind each console.log, or with the ```text block that follows it; or with
+// both, where that is ```text loose: what console.table prints, its words alone. Its numbers differ from processor to
+// processor, and have bounds in `bounds`.
 // ```ts no-run is type-checked only.
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { formatWithOptions } from 'node:util';
+import { formatWithOptions, stripVTControlCharacters } from 'node:util';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { close } from '../index.ts';
 import { hasCpu } from './native/support.ts';
@@ -52,6 +54,8 @@ interface Part {
   line: number;
   /** What must be printed. */
   says: string;
+  /** A table that must be printed after it. */
+  table: string | null;
 }
 interface Script {
   page: string;
@@ -69,11 +73,12 @@ function scriptsOf(page: string): Script[] {
       .map((m) => m[1].trim())
       .join('\n');
     const says = next?.language === 'text' ? next.code.trimEnd() : comments;
+    const table = next?.language === 'text loose' ? next.code : null;
     const run = language === 'ts';
     const last = scripts.at(-1);
     if (last === undefined || !run || !last.run || /^import /m.test(code))
-      scripts.push({ page, parts: [{ code, line, says }], run });
-    else last.parts.push({ code, line, says });
+      scripts.push({ page, parts: [{ code, line, says, table }], run });
+    else last.parts.push({ code, line, says, table });
   });
   return scripts;
 }
@@ -82,6 +87,30 @@ const scripts = pages.flatMap(scriptsOf);
 const fileOf = (script: Script): string =>
   join(cache, `${script.page.replaceAll(/[/.]/g, '-')}-${script.parts[0].line}.ts`);
 const MARK = 'docs-test: part';
+
+/** Cells of what console.table prints, by row and column. */
+function cellsOf(table: string): Record<string, Record<string, string>> {
+  const lines = table.split('\n').filter((line) => line.includes('│'));
+  const [head, ...rows] = lines.map((line) =>
+    line
+      .split('│')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+  return Object.fromEntries(
+    rows.map(([name, ...cells]) => [name, Object.fromEntries(cells.map((cell, i) => [head[i + 1], cell]))]),
+  );
+}
+
+/** Least and most a number in a loose table may be, by page, row and column: shown and printed alike. */
+const bounds: Record<string, Record<string, Record<string, readonly [number, number]>>> = {
+  'README.md': {
+    original: { ua: [0, 10], ra: [95, 100], ta: [70, 100], avg_gap: [30, 60] },
+    retrain: { ua: [97, 100], ra: [95, 100], ta: [70, 100], avg_gap: [0, 0] },
+    boundaryShrink: { ua: [90, 100], ra: [94, 100], ta: [70, 100], avg_gap: [0, 6] },
+    randomLabels: { ua: [95, 100], ra: [92, 100], ta: [70, 100], avg_gap: [0, 5] },
+  },
+};
 
 rmSync(cache, { recursive: true, force: true });
 mkdirSync(cache, { recursive: true });
@@ -116,11 +145,25 @@ describe.skipIf(!hasCpu).each(running)('code in %s', (page) => {
         log.mockRestore();
       }
       script.parts.forEach((part, i) => {
-        const lines = (printed[i] ?? []).join('\n').trimEnd();
+        const shown = printed[i] ?? [];
+        if (part.table !== null) {
+          const [said, made] = [cellsOf(part.table), cellsOf(stripVTControlCharacters(shown.pop() ?? ''))];
+          const names = (cells: typeof said) =>
+            Object.entries(cells).map(([row, c]) => [row, Object.keys(c)]);
+          expect(names(made), `rows and columns of the table at ${page}:${part.line}`).toEqual(names(said));
+          for (const [row, columns] of Object.entries(bounds[page]))
+            for (const [column, [least, most]] of Object.entries(columns))
+              for (const cells of [said, made]) {
+                const value = Number(cells[row][column]);
+                expect(value, `${column} of ${row} at ${page}`).toBeGreaterThanOrEqual(least);
+                expect(value, `${column} of ${row} at ${page}`).toBeLessThanOrEqual(most);
+              }
+        }
+        const lines = shown.join('\n').trimEnd();
         expect(lines, `what the block at ${page}:${part.line} prints`).toBe(part.says);
       });
     },
-    120_000,
+    300_000,
   );
 });
 

@@ -85,3 +85,15 @@ test('a device that is named and not there is an error', async () => {
     /expected 'auto', 'webgpu', 'cpu' or 'reference'/,
   );
 });
+
+test.skipIf(absent.cpu !== null)(
+  'auto tells of a setting that cannot be met instead of going on without',
+  async () => {
+    vi.stubEnv('LETHE_THREADS', 'many');
+    try {
+      await expect(lt.init({ device: 'auto' })).rejects.toThrow('LETHE_THREADS must be a whole number');
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  },
+);

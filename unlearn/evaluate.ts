@@ -3,7 +3,7 @@
 
 import { check } from '../engine/error.ts';
 import type { Model, Variables } from '../engine/nn/types.ts';
-import { exhibitsOf, metricsOf, type Outputs, type SampleToShow } from './audit/index.ts';
+import { exhibitsOf, type MiaOptions, metricsOf, type Outputs, type SampleToShow } from './audit/index.ts';
 import { predictor } from './predict.ts';
 import type { Exhibits, Metrics, Progress, Split } from './types.ts';
 
@@ -21,7 +21,7 @@ export interface EvaluationData {
   readonly classIndex: number | null;
 }
 
-export interface EvaluateOptions {
+export interface EvaluateOptions extends MiaOptions {
   /** Samples per forward pass, 500 by default. */
   readonly batchSize?: number;
   /** Seconds the unlearning took, for rte_seconds; NaN by default. */
@@ -74,22 +74,40 @@ export async function evaluate(
     answers.dispose();
   }
   const kind = data.classIndex === null ? 'samples' : 'class';
-  const { seconds = Number.NaN, reference } = options;
-  const metrics = metricsOf({ ...sets, kind, classIndex: data.classIndex, seconds, reference });
+  const { seconds = Number.NaN, reference, mia, miaDraws } = options;
+  const { classIndex } = data;
+  const metrics = metricsOf({ ...sets, kind, classIndex, seconds, reference, mia, miaDraws });
   if (!options.exhibits) return { metrics };
   const samples = options.images === false ? [] : await samplesOf(data);
   return { metrics, exhibits: exhibitsOf({ ...sets, samples }) };
 }
 
-/** A few samples of each set, evenly over it: the same ones for every method. */
+/** A few samples of each set: the same ones for every method. */
 async function samplesOf(data: EvaluationData): Promise<SampleToShow[]> {
   const { pngDataUri } = await import('./data/png.ts');
   return (['forget', 'retain'] as const).flatMap((set) => {
     const split = data[set];
-    const count = Math.min(SHOWN, split.size);
-    return Array.from({ length: count }, (_, i) => {
-      const index = Math.floor((i * split.size) / count);
+    return spreadOver(split.labels, SHOWN).map((index) => {
       return { set, index, id: split.ids[index], png: pngDataUri(split, index) };
     });
   });
+}
+
+/** Rows of at most `count` samples, evenly over the classes and evenly within each, in the order of the classes. */
+export function spreadOver(labels: Int32Array, count: number): number[] {
+  const byClass = new Map<number, number[]>();
+  for (const [row, label] of labels.entries()) {
+    const rows = byClass.get(label);
+    if (rows) rows.push(row);
+    else byClass.set(label, [row]);
+  }
+  const classes = [...byClass].sort(([a], [b]) => a - b).map(([, rows]) => rows);
+  const shown = evenly(classes, count);
+  return shown.flatMap((rows, i) => evenly(rows, Math.ceil((count - i) / shown.length)));
+}
+
+/** `count` of the items, evenly spaced from the first on; all where there are fewer. */
+function evenly<T>(items: readonly T[], count: number): T[] {
+  const some = Math.min(count, items.length);
+  return Array.from({ length: some }, (_, i) => items[Math.floor((i * items.length) / some)]);
 }

@@ -1,16 +1,24 @@
-// Files that are whole or not there: atomic writes, bounded reads, sha256. Everything above the engine that touches
-// the disk goes through here; what the bytes mean is decided elsewhere.
+// Files that are whole or not there: atomic writes, bounded reads, sha256, folders. Everything above the engine that
+// touches the disk goes through here; what the bytes mean is decided elsewhere. Errors are 'io' and say what was tried,
+// on which path, and why it failed.
 
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
+import { appendFileSync, constants } from 'node:fs';
+import { type FileHandle, link, mkdir, open, readdir, rename, rmdir, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { LetheError } from '../engine/error.ts';
 
-/** One line of a cause, without stack and without line breaks. */
+/**
+ * The calls by which a run changes the disk: it makes no others. An object, so that tests can put others in their
+ * place, to record what a run does or to let one call fail.
+ */
+export const disk = { open, mkdir, rename, link, unlink, rmdir, appendFileSync };
+
+/** One line of a cause, without stack and without line breaks. Where it happened is for the caller to say. */
 export function reasonOf(cause: unknown): string {
   const text = cause instanceof Error ? cause.message : String(cause);
-  return printable(text.split('\n', 1)[0]);
+  // Node ends the messages of the system with call and path: "ENOENT: no such file or directory, open '/x'".
+  return printable(text.split('\n', 1)[0].replace(/^(E[A-Z0-9]+: [^,]+), .*$/, '$1'));
 }
 
 /** A name from outside made fit for one line of text: control characters as escapes, at most 200 characters. */
@@ -26,44 +34,162 @@ export function printable(text: string): string {
     );
 }
 
+/** `1 picture`, `3 pictures`. */
+export const counted = (count: number, one: string, many = `${one}s`): string =>
+  `${count} ${count === 1 ? one : many}`;
+
+/** Whether an error is one of reading or writing. */
+export const isIo = (cause: unknown): boolean => cause instanceof LetheError && cause.kind === 'io';
+
+/** Makes a call; what it throws becomes 'io'. `what` completes "could not ... PATH". */
+async function attempt<T>(what: string, path: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (cause) {
+    if (cause instanceof LetheError) throw cause;
+    throw new LetheError('io', `could not ${what} ${printable(path)}: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+/** The code of a system error: 'ENOENT'. */
+export const codeOf = (cause: unknown): string | undefined => (cause as NodeJS.ErrnoException | null)?.code;
+
+/** A name for what will become `path`, in the same folder: `.NAME.PID.12hex.tmp`, used by nobody else. */
+export function temporaryName(path: string): string {
+  const random = randomBytes(6).toString('hex');
+  return join(dirname(path), `.${basename(path)}.${process.pid}.${random}.tmp`);
+}
+
+/** The NAME in the name of a temporary file of ours; null where it is not one. */
+export function temporaryFor(name: string): string | null {
+  return /^\.(.+)\.\d+\.[0-9a-f]{12}\.tmp$/.exec(name)?.[1] ?? null;
+}
+
+/** Writes a new file and syncs it; fails where there is one, and leaves none behind when it fails. */
+export async function writeNew(
+  path: string,
+  data: string | Uint8Array | readonly Uint8Array[],
+): Promise<void> {
+  const handle = await disk.open(path, 'wx');
+  try {
+    for (const part of Array.isArray(data) ? data : [data]) await handle.writeFile(part);
+    await handle.sync();
+    await handle.close();
+  } catch (cause) {
+    // The first error is the one to tell.
+    await handle.close().catch(() => {});
+    await disk.unlink(path).catch(() => {});
+    throw cause;
+  }
+}
+
 /**
  * Writes `data` so that `path` holds either what it held before or all of `data`, also after a crash: a temporary
- * file in the same folder, fsync, rename, fsync of the folder. Errors are 'io' and leave no temporary file behind.
+ * file in the same folder, fsync, rename, fsync of the folder. Errors leave no temporary file behind.
  */
 export async function writeFileAtomic(
   path: string,
   data: string | Uint8Array | readonly Uint8Array[],
 ): Promise<void> {
-  const folder = dirname(path);
-  const temporary = join(folder, `.${basename(path)}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`);
-  let handle: FileHandle | null = null;
-  let created = false;
-  try {
-    handle = await open(temporary, 'wx');
-    created = true;
-    for (const part of Array.isArray(data) ? data : [data]) await handle.writeFile(part);
-    await handle.sync();
-    await handle.close();
-    handle = null;
-    await rename(temporary, path);
-    created = false;
-    await syncFolder(folder);
-  } catch (cause) {
-    await handle?.close().catch(() => {});
-    if (created) await unlink(temporary).catch(() => {});
-    throw new LetheError('io', `could not write ${printable(path)}: ${reasonOf(cause)}`, { cause });
-  }
+  await attempt('write', path, async () => {
+    const temporary = temporaryName(path);
+    await writeNew(temporary, data);
+    try {
+      await disk.rename(temporary, path);
+    } catch (cause) {
+      await disk.unlink(temporary).catch(() => {});
+      throw cause;
+    }
+    await syncFolder(dirname(path));
+  });
 }
 
-/** Makes a rename last. Windows has no handle for a folder: there the rename itself must do. */
+/** Makes renames, and files and folders made or removed, last. Windows has no handle for a folder: there they must do. */
 export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
+  const handle = await disk.open(folder, 'r');
   try {
     await handle.sync();
   } finally {
     await handle.close();
   }
+}
+
+/** Makes a folder, and those above it that are missing, so that they last. */
+export async function makeFolder(path: string): Promise<void> {
+  await attempt('make', path, () => ensureFolder(path));
+}
+
+// Not mkdir's own `recursive`: that tries for ever where a folder is there and cannot hold another (/proc), and says
+// ENOENT where the reason is another one.
+async function ensureFolder(path: string): Promise<void> {
+  const above = dirname(path);
+  let made = true;
+  const make = () =>
+    disk.mkdir(path).catch(async (cause) => {
+      made = false;
+      if (codeOf(cause) !== 'EEXIST' || !(await isFolder(path))) throw cause;
+    });
+  await make().catch(async (cause) => {
+    if (codeOf(cause) !== 'ENOENT' || above === path || (await isFolder(above))) throw cause;
+    await ensureFolder(above);
+    made = true;
+    await make();
+  });
+  if (made) await syncFolder(above);
+}
+
+const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+
+/** Gives a file another name, in the same folder, in place of what has that name. */
+export async function moveFile(from: string, to: string): Promise<void> {
+  await attempt('rename', from, () => disk.rename(from, to));
+}
+
+/** Removes a file, if it is there. */
+export async function removeFile(path: string): Promise<void> {
+  await attempt('remove', path, () =>
+    disk.unlink(path).catch((cause) => {
+      if (codeOf(cause) !== 'ENOENT') throw cause;
+    }),
+  );
+}
+
+/** Removes a folder, if it is there and empty. */
+export async function removeEmptyFolder(path: string): Promise<void> {
+  await attempt('remove', path, () =>
+    disk.rmdir(path).catch((cause) => {
+      if (!['ENOENT', 'ENOTDIR', 'ENOTEMPTY', 'EEXIST'].includes(codeOf(cause) ?? '')) throw cause;
+    }),
+  );
+}
+
+/** Names in a folder; null where it is not there, or is none. */
+export async function namesIn(folder: string): Promise<string[] | null> {
+  return attempt('read', folder, () =>
+    readdir(folder).catch((cause) => {
+      if (['ENOENT', 'ENOTDIR'].includes(codeOf(cause) ?? '')) return null;
+      throw cause;
+    }),
+  );
+}
+
+/** Removes from a folder what killed processes left of files that were to get the names meant. */
+export async function sweepTemporary(folder: string, meant: (name: string) => boolean): Promise<void> {
+  for (const name of (await namesIn(folder)) ?? []) {
+    const wanted = temporaryFor(name);
+    if (wanted !== null && meant(wanted)) await removeFile(join(folder, name));
+  }
+}
+
+/** Appends text to a regular file, which is made if it is missing. No link is followed, no pipe waited for. */
+export function appendText(path: string, text: string): void {
+  const { O_APPEND, O_CREAT, O_WRONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
+  disk.appendFileSync(path, text, { flag: O_APPEND | O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK } as never);
 }
 
 /** sha256, in hex, over the parts one after the other. */
@@ -73,27 +199,48 @@ export function sha256(...parts: readonly (string | Uint8Array)[]): string {
   return hash.digest('hex');
 }
 
-/** sha256 of a file, in hex, read in pieces. */
-export async function sha256File(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  try {
-    for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
-  } catch (cause) {
-    throw new LetheError('io', `could not read ${printable(path)}: ${reasonOf(cause)}`, { cause });
-  }
-  return hash.digest('hex');
+/** Whether a regular file is there. @throws LetheError 'io' where something else is (a folder, a pipe). */
+export async function isThere(path: string): Promise<boolean> {
+  return attempt('read', path, async () => {
+    const found = await stat(path).catch((cause) => {
+      if (codeOf(cause) !== 'ENOENT') throw cause;
+    });
+    if (found && !found.isFile()) throw notRegular(path);
+    return found !== undefined;
+  });
 }
 
-/**
- * All bytes of a regular file of at most `maxBytes` (else 'data'); nothing is allocated before the size is known to
- * fit. Folders, devices and pipes are refused without being opened.
- */
+const notRegular = (path: string) => new LetheError('io', `${printable(path)}: not a regular file`);
+
+/** Opens a regular file, calls `read`, closes it. Folders, devices and pipes are refused without being opened. */
+async function reading<T>(path: string, read: (handle: FileHandle) => Promise<T>): Promise<T> {
+  return attempt('read', path, async () => {
+    if (!(await stat(path)).isFile()) throw notRegular(path);
+    const handle = await open(path, 'r');
+    try {
+      return await read(handle);
+    } finally {
+      await handle.close().catch(() => {});
+    }
+  });
+}
+
+/** sha256 of a regular file, in hex, read in pieces. */
+export async function sha256File(path: string): Promise<string> {
+  return reading(path, async (handle) => {
+    const hash = createHash('sha256');
+    const piece = Buffer.allocUnsafe(1 << 20);
+    for (;;) {
+      const { bytesRead } = await handle.read(piece, 0, piece.length, null);
+      if (bytesRead === 0) return hash.digest('hex');
+      hash.update(piece.subarray(0, bytesRead));
+    }
+  });
+}
+
+/** All bytes of a regular file of at most `maxBytes` (else 'data'); nothing is allocated before the size is known to fit. */
 export async function readFileBounded(path: string, maxBytes: number): Promise<Buffer> {
-  let handle: FileHandle | null = null;
-  try {
-    const before = await stat(path);
-    if (!before.isFile()) throw new LetheError('io', `${printable(path)}: not a regular file`);
-    handle = await open(path, 'r');
+  return reading(path, async (handle) => {
     const { size } = await handle.stat();
     if (size > maxBytes) {
       throw new LetheError('data', `${printable(path)}: ${size} bytes, expected at most ${maxBytes}`);
@@ -111,10 +258,5 @@ export async function readFileBounded(path: string, maxBytes: number): Promise<B
       have += bytesRead;
     }
     return bytes;
-  } catch (cause) {
-    if (cause instanceof LetheError) throw cause;
-    throw new LetheError('io', `could not read ${printable(path)}: ${reasonOf(cause)}`, { cause });
-  } finally {
-    await handle?.close().catch(() => {});
-  }
+  });
 }

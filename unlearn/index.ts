@@ -4,12 +4,21 @@
 export * from './data/index.ts';
 export { type EvaluateOptions, type EvaluationData, evaluate } from './evaluate.ts';
 export { methods } from './methods/index.ts';
+export type { ModelCard } from './model.ts';
 export { type PredictOptions, predict } from './predict.ts';
+export {
+  cardOfFile,
+  type PredictFilesOptions,
+  type Prediction,
+  type Predictions,
+  predictFiles,
+} from './predict-files.ts';
+export { type Verdict, verdictOf } from './report/verdict.ts';
 export type { RunEvent, RunOptions, RunOutcome } from './run.ts';
 export { type EpochRecord, type TrainInput, type TrainResult, train } from './train.ts';
 export type * from './types.ts';
 
-/** Runs a recipe, given as a file's path or as a plain object; see RunOptions. */
+/** Runs a recipe, given as a file's path, by the name of one that comes with Lethe, or as a plain object; see RunOptions. */
 export const run: typeof import('./run.ts').run = async (source, options) => {
   const { run } = await import('./run.ts');
   return run(source, options);

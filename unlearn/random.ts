@@ -118,3 +118,31 @@ export function permutation(n: number, seed: number, a = 0, b = 0, c = 0): Int32
   }
   return order;
 }
+
+/**
+ * `count` of the samples with these labels, as positions in ascending order: each class within one sample of its share,
+ * chosen by the seed and the stream.
+ * @throws LetheError 'value' where there are fewer than `count`.
+ */
+export function stratified(labels: ArrayLike<number>, count: number, seed: number, stream = 0): Int32Array {
+  check(
+    Number.isInteger(count) && count >= 1 && count <= labels.length,
+    'value',
+    () => `sample size: expected an integer from 1 to ${labels.length}, got ${count}`,
+  );
+  const byClass = new Map<number, number[]>();
+  for (const p of permutation(labels.length, seed, stream, 0, 0x73747261)) {
+    const members = byClass.get(labels[p]);
+    if (members) members.push(p);
+    else byClass.set(labels[p], [p]);
+  }
+  // The i-th of a class of n stands at (i + 1/2) / n: the first `count` of this order are an even share of each.
+  const ranked: { place: number; label: number; position: number }[] = [];
+  for (const [label, members] of byClass) {
+    members.forEach((position, i) => {
+      ranked.push({ place: (i + 0.5) / members.length, label, position });
+    });
+  }
+  ranked.sort((a, b) => a.place - b.place || a.label - b.label);
+  return Int32Array.from(ranked.slice(0, count), (r) => r.position).sort();
+}

@@ -1,63 +1,62 @@
-// Reading a recipe: YAML or JSON text in, a complete and checked Recipe out, or one error that says where, what was
-// found and what was expected. The keys themselves are described in recipe/schema.ts and recipe/options.ts.
+// Reading a recipe: YAML or JSON text in, a complete and checked Recipe out, or one error that says of everything that is
+// wrong where it is, what was found and what was expected. The keys themselves are described in recipe/schema.ts and
+// recipe/options.ts.
 
 import type * as v from 'valibot';
-import { type Document, isMap, LineCounter, parseDocument, parse as parseYaml } from 'yaml';
 import { LetheError } from '../engine/error.ts';
-import { check, type Path, type Problem, show } from './recipe/check.ts';
+import { check } from './recipe/check.ts';
+import { readText } from './recipe/document.ts';
 import { datasetOptions, methodOptions, modelOptions } from './recipe/options.ts';
+import { override } from './recipe/overrides.ts';
+import { faulty, type Path, type Problem } from './recipe/problems.ts';
 import { type MethodEntry, type Recipe, recipeSchema, type TrainOptions } from './recipe/schema.ts';
 import { hint } from './recipe/suggest.ts';
+import { show } from './text.ts';
 
 export type { MethodEntry, Recipe, TrainOptions } from './recipe/schema.ts';
 
-/** Largest recipe read, in characters: a recipe is a page, not a data file. */
-const MAX_CHARACTERS = 1 << 20;
-
 /**
  * Parses, overrides, validates and completes a recipe.
- * @param text YAML or JSON.
+ * @param text YAML or JSON, at most 262,144 characters.
  * @param source name used in messages, such as the file's path.
- * @param overrides `path=value` strings, values as YAML scalars: `train.epochs=3`, `methods.0.options.epsilon=0.2`.
- * @throws LetheError 'value' with the place, what was found and what was expected.
+ * @param overrides `path=value` strings, values as YAML scalars: `train.epochs=3`, `methods.0.options.epsilon=0.2`, or
+ * with a label instead of the position `methods.boundaryShrink.options.epsilon=0.2`.
+ * @throws LetheError 'value' that tells all problems, each with its place (`recipe.yaml:4:3`), what was found and what
+ * was expected: one line for one problem, else a line each below their count.
  */
 export function parseRecipe(text: string, source = 'recipe', overrides: readonly string[] = []): Recipe {
-  if (text.length > MAX_CHARACTERS)
-    throw wrong(`${source}: a recipe of ${text.length} characters; expected at most ${MAX_CHARACTERS}`);
-  const lines = new LineCounter();
-  const doc = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false });
-  const [fault] = doc.errors;
-  if (fault) throw wrong(`${source}:${lines.linePos(fault.pos[0]).line}: ${fault.message.split('\n')[0]}`);
-  if (!isMap(doc.contents))
-    throw wrong(`${source}: expected a map of keys to values, such as \`name: my-run\``);
-  let value: unknown;
-  try {
-    value = doc.toJS({ maxAliasCount: 100 });
-  } catch (cause) {
-    throw wrong(`${source}: ${(cause as Error).message}`);
-  }
-  const set = overrides.map((text) => override(value as object, text));
-  const problems: Problem[] = [];
+  const { value, problems: repeated, placeOf } = readText(text, source);
+  const problems = [...repeated];
+  const set = overrides.flatMap((text) => override(value, text, problems) ?? []);
   const recipe = complete(value, problems);
   if (recipe) return recipe;
-  const [first, ...more] = problems;
-  const rest =
-    more.length === 0 ? '' : ` (and ${more.length} more ${more.length === 1 ? 'problem' : 'problems'})`;
-  const from = set.find((o) => o.path.every((key, i) => String((first.at ?? first.path)[i]) === key));
-  const place = from ? `--set ${from.text}` : `${source}${lineOf(doc, lines, first.at ?? first.path)}`;
-  throw wrong(`${place}: ${told(first)}${rest}`);
+  const placed = problems.map((problem) => {
+    const path = problem.at ?? problem.path;
+    // An override is to blame for what lies below it, and for a key that is unknown and that it goes through.
+    const from = set.findLast(
+      (o) => startsWith(path, o.path) || (problem.kind === 'unknown' && startsWith(o.path, path)),
+    );
+    const place = problem.place ?? from?.place;
+    if (place !== undefined) return { ...problem, place, line: 0, column: 0 };
+    const { line, column } = placeOf(path);
+    return { ...problem, place: `${source}:${line}:${column}`, line, column };
+  });
+  throw faulty(
+    source,
+    placed.sort((a, b) => a.line - b.line || a.column - b.column),
+  );
 }
+
+const startsWith = (path: Path, start: Path): boolean =>
+  start.every((key, i) => String(path[i]) === String(key));
 
 /** Checks a recipe given as a plain object, such as one read back from results.json. Same errors as parseRecipe. */
 export function checkRecipe(value: unknown, source = 'recipe'): Recipe {
   const problems: Problem[] = [];
-  const recipe = complete(structuredClone(value), problems);
+  const recipe = complete(value, problems);
   if (recipe) return recipe;
-  throw wrong(`${source}: ${told(problems[0])}`);
+  throw faulty(source, problems);
 }
-
-const told = ({ path, message }: Problem): string =>
-  path.length > 0 ? `${path.join('.')}: ${message}` : message;
 
 /** A method named and configured outside a recipe, completed and checked the same way. */
 export function methodEntry(
@@ -65,142 +64,101 @@ export function methodEntry(
   options: Record<string, unknown>,
   train: TrainOptions,
 ): MethodEntry {
-  if (!Object.hasOwn(methodOptions, name))
-    throw wrong(`method: no method "${name}"${hint(name, Object.keys(methodOptions))}`);
+  const known = Object.keys(methodOptions);
+  if (!known.includes(name))
+    throw new LetheError('value', `method: no method ${show(name)}${hint(name, known)}`);
   const problems: Problem[] = [];
-  const entry = completeMethod({ name, options }, train, ['options'], problems);
-  if (problems.length > 0) throw wrong(told(problems[0]));
-  return entry;
+  const checked = check(methodOptions[name], options, ['options'], problems);
+  if (problems.length > 0) throw faulty(`method ${name}`, problems);
+  return filled({ name }, checked, train);
 }
 
-function wrong(message: string) {
-  return new LetheError('value', message);
-}
-
+/** Null, and at least one problem more, where the value is no recipe. */
 function complete(value: unknown, problems: Problem[]): Recipe | null {
   const top = check(recipeSchema, value, [], problems) as v.InferOutput<typeof recipeSchema> | null;
-  if (!top) return null;
-  const dataset = {
-    ...top.dataset,
-    options: check(datasetOptions[top.dataset.name], top.dataset.options, ['dataset', 'options'], problems),
-  };
-  const model = {
-    ...top.model,
-    options: check(modelOptions[top.model.name], top.model.options, ['model', 'options'], problems),
-  };
-  const { class: name, ratio, ids, files, person, seed, withinClass } = top.forget;
-  if ([name, ratio, ids, files, person].filter((x) => x !== undefined).length !== 1) {
-    problems.push({ path: ['forget'], message: 'expected exactly one of class, ratio, ids, files, person' });
-  }
-  if (ratio === undefined && (seed !== undefined || withinClass !== undefined)) {
-    problems.push({
-      path: ['forget'],
-      message: 'seed and withinClass belong to ratio; expected them only beside it',
-    });
-  }
-  if (ratio === 0 || ratio === 1)
-    problems.push({
-      path: ['forget', 'ratio'],
-      message: `expected a number between 0 and 1, both excluded, got ${ratio}`,
-    });
-  if (top.train.schedule === 'step' && !top.train.milestones) {
+  // The rest is looked at also where something else is wrong, so that all is told at once.
+  const raw = mapOf(value);
+  const dataset = checkOptions(datasetOptions, raw.dataset, ['dataset'], problems);
+  const model = checkOptions(modelOptions, raw.model, ['model'], problems);
+  const listed = Array.isArray(raw.methods) ? raw.methods : [];
+  const options = listed.map((m, i) => checkOptions(methodOptions, m, ['methods', i], problems));
+  if (isMap(raw.forget)) checkForget(raw.forget, problems);
+  if (mapOf(raw.train).schedule === 'step' && mapOf(raw.train).milestones === undefined) {
     problems.push({
       path: ['train'],
       message: 'expected milestones (a list of epochs) beside schedule: step',
     });
   }
-  const methods = top.methods.map((m, i) =>
-    completeMethod(m, top.train, ['methods', i, 'options'], problems),
-  );
-  const labels = new Set<string>(['original']);
-  for (const [i, m] of methods.entries()) {
-    if (labels.has(m.label))
-      problems.push({
-        path: ['methods', i, 'label'],
-        message: `"${m.label}" is taken; expected a label of its own for each entry`,
-      });
-    labels.add(m.label);
-    if (m.label === 'retrain' && m.name !== 'retrain')
-      problems.push({
-        path: ['methods', i, 'label'],
-        message: 'the label "retrain" is kept for the method retrain',
-      });
-  }
-  if (new Set(top.seeds).size !== top.seeds.length)
+  checkLabels(listed.map(mapOf), problems);
+  if (Array.isArray(raw.seeds) && new Set(raw.seeds).size !== raw.seeds.length)
     problems.push({ path: ['seeds'], message: 'expected seeds that differ from each other' });
-  if (problems.length > 0) return null;
+  if (!top || problems.length > 0) return null;
+  const methods = top.methods.map((m, i) => filled(m, options[i], top.train));
   const target = methods.filter((m) => m.name === 'retrain');
-  if (!target.some((m) => m.label === 'retrain'))
-    target.unshift(completeMethod({ name: 'retrain', options: {} }, top.train, [], []));
+  if (!target.some((m) => m.label === 'retrain')) target.unshift(methodEntry('retrain', {}, top.train));
   target.sort((a, b) => Number(b.label === 'retrain') - Number(a.label === 'retrain'));
   return {
     ...top,
     description: top.description.trim(),
-    dataset,
-    model,
+    dataset: { ...top.dataset, options: dataset },
+    model: { ...top.model, options: model },
     methods: [...target, ...methods.filter((m) => m.name !== 'retrain')],
   } as Recipe;
 }
 
-function completeMethod(
-  entry: { name: string; label?: string; options: Record<string, unknown> },
-  train: TrainOptions,
+/** The options beside a name; null where the name is not known: the schema tells that. */
+function checkOptions(
+  schemas: Readonly<Record<string, v.GenericSchema>>,
+  section: unknown,
   path: Path,
   problems: Problem[],
+): unknown {
+  const { name, options = {} } = mapOf(section);
+  if (typeof name !== 'string' || !Object.hasOwn(schemas, name) || !isMap(options)) return null;
+  return check(schemas[name], options, [...path, 'options'], problems);
+}
+
+function checkForget(forget: Record<string, unknown>, problems: Problem[]): void {
+  const { class: name, ratio, ids, files, person, seed, withinClass } = forget;
+  const path = ['forget'];
+  const kinds = [name, ratio, ids, files, person].filter((x) => x !== undefined).length;
+  // Where another key stands instead, that one is told.
+  if (kinds > 1 || (kinds === 0 && Object.keys(forget).every((k) => k === 'seed' || k === 'withinClass')))
+    problems.push({ path, message: 'expected exactly one of class, ratio, ids, files, person' });
+  if (ratio === undefined && (seed !== undefined || withinClass !== undefined))
+    problems.push({ path, message: 'seed and withinClass belong to ratio; expected them only beside it' });
+  if (ratio === 0 || ratio === 1)
+    problems.push({
+      path: ['forget', 'ratio'],
+      message: `expected a number between 0 and 1, both excluded, got ${ratio}`,
+    });
+}
+
+function checkLabels(methods: readonly Record<string, unknown>[], problems: Problem[]): void {
+  const labels = new Set<unknown>(['original']);
+  for (const [i, { name, label = name }] of methods.entries()) {
+    const path = ['methods', i, 'label'];
+    if (labels.has(label))
+      problems.push({ path, message: `${show(label)} is taken; expected a label of its own for each entry` });
+    if (typeof label === 'string') labels.add(label);
+    if (label === 'retrain' && name !== 'retrain')
+      problems.push({ path, message: 'the label "retrain" is kept for the method retrain' });
+  }
+}
+
+/** A method whose options were checked; what they leave to `train` is taken from there. */
+function filled(
+  { name, label = name }: { name: string; label?: string },
+  checked: unknown,
+  train: TrainOptions,
 ): MethodEntry {
-  const schema = methodOptions[entry.name];
-  const options = {
-    ...((check(schema, entry.options, path, problems) as Record<string, unknown> | null) ?? {}),
-  };
-  if (entry.name === 'retrain')
-    return { name: entry.name, label: entry.label ?? entry.name, options: { ...train, ...options } };
-  if ('augment' in (schema as unknown as { entries: object }).entries) options.augment ??= train.augment;
-  return { name: entry.name, label: entry.label ?? entry.name, options };
+  const options = { ...(checked as Record<string, unknown>) };
+  if (name === 'retrain') return { name, label, options: { ...train, ...options } };
+  const { entries } = methodOptions[name] as unknown as { entries: object };
+  if ('augment' in entries) options.augment ??= train.augment;
+  return { name, label, options };
 }
 
-/** `:12` for the line that holds the path, or the nearest part of it that exists. */
-function lineOf(doc: Document, lines: LineCounter, path: Path): string {
-  for (let depth = path.length; depth >= 0; depth--) {
-    const node = depth === 0 ? doc.contents : doc.getIn(path.slice(0, depth), true);
-    const range = (node as { range?: [number, number, number] } | undefined)?.range;
-    if (range) return `:${lines.linePos(range[0]).line}`;
-  }
-  return '';
-}
-
-/** Applies `a.b=c` to the plain recipe. Maps are made where missing; lists only take existing positions or the next. */
-function override(root: object, text: string): { text: string; path: string[] } {
-  const cut = text.indexOf('=');
-  if (cut <= 0) throw wrong(`--set ${text}: expected path=value, such as train.epochs=3`);
-  const path = text.slice(0, cut).split('.');
-  let value: unknown;
-  try {
-    value = parseYaml(text.slice(cut + 1));
-  } catch {
-    throw wrong(`--set ${text}: the value is not valid YAML`);
-  }
-  let at = root as Record<string, unknown>;
-  path.forEach((key, i) => {
-    const here = path.slice(0, i).join('.') || 'the recipe';
-    if (Array.isArray(at)) {
-      const index = /^\d{1,6}$/.test(key) ? Number(key) : -1;
-      if (index < 0 || index > at.length)
-        throw wrong(
-          `--set ${text}: ${here} is a list of ${at.length}; expected a position from 0 to ${at.length}, got "${key}"`,
-        );
-    }
-    if (i === path.length - 1) {
-      Object.defineProperty(at, key, { value, enumerable: true, writable: true, configurable: true });
-      return;
-    }
-    const next = Object.hasOwn(at, key) ? at[key] : undefined;
-    if (next !== undefined && next !== null && typeof next !== 'object')
-      throw wrong(
-        `--set ${text}: ${path.slice(0, i + 1).join('.')} is ${show(next)}; expected a map or a list`,
-      );
-    if (next === undefined || next === null)
-      Object.defineProperty(at, key, { value: {}, enumerable: true, writable: true, configurable: true });
-    at = at[key] as Record<string, unknown>;
-  });
-  return { text, path };
-}
+const isMap = (x: unknown): x is Record<string, unknown> =>
+  typeof x === 'object' && x !== null && !Array.isArray(x);
+const mapOf = (x: unknown): Record<string, unknown> => (isMap(x) ? x : {});

@@ -2,19 +2,20 @@
 // is skipped, what was begun goes on, and a process killed at any moment leaves nothing half-written: weights first,
 // then the record that names them. How tensors, methods and data work is not known here: that is run/parts.ts.
 
-import { readdirSync, rmSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LetheError } from '../engine/error.ts';
-import { printable, readFileBounded, reasonOf } from './files.ts';
-import { checkRecipe, parseRecipe, type Recipe } from './recipe.ts';
+import { isIo, makeFolder, printable, reasonOf } from './files.ts';
+import { recipeText } from './recipe/shipped.ts';
+import { checkRecipe, type MethodEntry, parseRecipe, type Recipe } from './recipe.ts';
 import { Carrier } from './run/carry.ts';
 import { version } from './run/environment.ts';
-import { estimateCell } from './run/estimate.ts';
+import { estimatePlan } from './run/estimate.ts';
+import { checkFolder, LOG, prepareFolder } from './run/folder.ts';
 import { lockFolder } from './run/lock.ts';
-import { fileLog, type RunEvent, stackOf } from './run/log.ts';
+import { fileLog, type RunEvent, stackOf, tidy } from './run/log.ts';
 import type { Parts, StepCost } from './run/parts.ts';
 import { inspectCells, type PlannedCell, planCells } from './run/plan.ts';
+import { type DataSummary, summarise, summaryLines } from './run/summary.ts';
 import type { Results } from './types.ts';
 
 export type { RunEvent } from './run/log.ts';
@@ -22,7 +23,7 @@ export type { Parts } from './run/parts.ts';
 export type { PlannedCell } from './run/plan.ts';
 
 export interface RunOptions {
-  /** Folder the results go to; made if missing. */
+  /** Folder the results go to; made if missing. If not empty, it has to be one that a run has worked in. */
   readonly out: string;
   /** Folder with data sets. */
   readonly data?: string;
@@ -45,6 +46,8 @@ export interface RunOptions {
 export interface RunOutcome {
   readonly recipe: Recipe;
   readonly plan: readonly PlannedCell[];
+  /** What was read and what is to be forgotten. */
+  readonly data: DataSummary;
   /** Null after a dry run. */
   readonly results: Results | null;
   /** What one training step was measured to cost; null unless it was a dry run. */
@@ -54,9 +57,9 @@ export interface RunOutcome {
 }
 
 /**
- * Runs a recipe, given as the path of a YAML or JSON file or as a plain object.
- * @throws LetheError: 'value' or 'data' for wrong input, 'io' where the folder cannot be written, 'state' when
- * stopped by the signal or when another run works in the folder.
+ * Runs a recipe, given as the path of a YAML or JSON file, as the name of one that comes with Lethe, or as a plain object.
+ * @throws LetheError: 'value' or 'data' for wrong input or a folder that holds something else, 'io' where the folder
+ * cannot be written, 'state' when stopped by the signal or when another run works in the folder.
  */
 export async function run(source: string | object, options: RunOptions): Promise<RunOutcome> {
   const given = typeof source === 'string' ? await readRecipe(source) : checkRecipe(source);
@@ -65,35 +68,31 @@ export async function run(source: string | object, options: RunOptions): Promise
     device: options.device ?? given.device,
     seeds: options.seed === undefined ? given.seeds : [options.seed],
   };
+  await checkFolder(options.out);
   const parts = options.parts ?? (await import('./run/workshop.ts')).workshop();
   const device = await parts.open(recipe.device);
   const material = await parts.load(recipe, options.data);
-  const cells = planCells(recipe, material, device, version);
+  const data = summarise(material);
+  const needsControl = (method: MethodEntry) => parts.needsControl(recipe, material, method);
+  const cells = planCells(recipe, material, device, version, needsControl);
   if (options.dryRun) {
     const step = await parts.measure(recipe, material);
-    const plan = (await inspectCells(options.out, cells)).map((cell) => ({
-      ...cell,
-      estimate: estimateCell(cell, recipe, material, step),
-    }));
-    return { recipe, plan, results: null, step, failures: [] };
+    const plan = estimatePlan(await inspectCells(options.out, cells), recipe, material, step);
+    return { recipe, plan, data, results: null, step, failures: [] };
   }
-  try {
-    for (const folder of ['checkpoints', 'cells', 'unfinished'])
-      await mkdir(join(options.out, folder), { recursive: true });
-  } catch (cause) {
-    throw new LetheError('io', `could not make ${printable(options.out)}: ${reasonOf(cause)}`, { cause });
-  }
+  await makeFolder(options.out);
   const early: string[] = [];
-  const unlock = lockFolder(options.out, (message) => early.push(message));
-  const log = fileLog(join(options.out, 'log.txt'));
+  const unlock = await lockFolder(options.out, (message) => early.push(message));
+  let log: (event: RunEvent) => void = () => {};
   const tell = (event: RunEvent) => {
     log(event);
     options.onEvent?.(event);
   };
   try {
+    await prepareFolder(options.out);
+    log = fileLog(join(options.out, LOG));
     for (const message of early) tell({ type: 'note', level: 'warning', message });
-    sweep(options.out);
-    const plan = await inspectCells(options.out, cells);
+    let plan = await inspectCells(options.out, cells);
     const replaced = plan.filter((cell) => cell.state === 'replace').map((cell) => cell.id);
     if (replaced.length > 0 && options.resume) {
       throw new LetheError(
@@ -101,40 +100,37 @@ export async function run(source: string | object, options: RunOptions): Promise
         `--resume: ${printable(options.out)} holds results of other settings for ${replaced.join(', ')}; expected the settings they were made with, or another --out`,
       );
     }
+    // A few steps, so that whoever watches can be told from the first moment how long all of it will take.
+    if (options.onEvent && plan.some((cell) => cell.state !== 'done'))
+      plan = estimatePlan(plan, recipe, material, await parts.measure(recipe, material));
     tell({ type: 'plan', cells: plan });
-    for (const id of replaced)
-      tell({ type: 'note', level: 'warning', message: `${id}: replacing a result of other settings` });
+    for (const message of summaryLines(data)) tell({ type: 'note', level: 'info', message });
+    for (const message of data.warnings) tell({ type: 'note', level: 'warning', message });
+    for (const { id, flaw, state } of plan) {
+      const why = state === 'replace' ? 'replacing a result of other settings' : flaw;
+      if (why) tell({ type: 'note', level: 'warning', message: `${id}: ${why}` });
+    }
     return await new Carrier(recipe, options, parts, device, material, plan, tell).go();
   } catch (cause) {
-    const error = options.signal?.aborted ? stopped(options.out) : cause;
+    // That the last state could not be written matters more than that the run was asked to stop.
+    const error = options.signal?.aborted && !isIo(cause) ? stopped(options.out) : cause;
     // For the log alone: whoever called is told by the error itself.
     log({ type: 'note', level: 'error', message: reasonOf(error), detail: stackOf(error) });
     throw error;
   } finally {
-    unlock();
+    await tidy(tell, unlock);
   }
 }
 
-/** Reads a recipe file. @throws LetheError 'value' where there is none or it is wrong. */
-export async function readRecipe(path: string, overrides: readonly string[] = []): Promise<Recipe> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFileBounded(path, 1 << 20);
-  } catch (cause) {
-    throw new LetheError('value', `recipe ${printable(path)}: ${reasonOf(cause)}`, { cause });
-  }
-  return parseRecipe(bytes.toString('utf8'), printable(path), overrides);
+/**
+ * Reads a recipe, given by its path or by the name of one that comes with Lethe.
+ * @throws LetheError 'value' where there is none or it is wrong.
+ */
+export async function readRecipe(given: string, overrides: readonly string[] = []): Promise<Recipe> {
+  const { text, source } = await recipeText(given);
+  return parseRecipe(text, source, overrides);
 }
 
 function stopped(out: string) {
   return new LetheError('state', `stopped; the same command goes on from here (${printable(out)})`);
-}
-
-/** Removes temporary files a killed process left behind. The lock is ours: nobody else is writing. */
-function sweep(out: string): void {
-  for (const folder of [out, join(out, 'checkpoints'), join(out, 'cells'), join(out, 'unfinished')]) {
-    for (const name of readdirSync(folder)) {
-      if (/^\..*\.tmp$|^lethe\.lock\.\d+\./.test(name)) rmSync(join(folder, name), { force: true });
-    }
-  }
 }

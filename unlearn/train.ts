@@ -8,6 +8,7 @@ import { predictor } from './predict.ts';
 import { completeOptions } from './recipe/complete.ts';
 import { trainSchema } from './recipe/options.ts';
 import type { TrainOptions } from './recipe.ts';
+import { chanceLoss, chanceWarning, hasLearned } from './train/chance.ts';
 import type { EpochRecord } from './train/fit.ts';
 import { tune } from './train/tune.ts';
 import type { CheckpointStore, Progress, Split, UnlearnResult } from './types.ts';
@@ -37,6 +38,13 @@ export interface TrainInput {
 
 export interface TrainResult extends UnlearnResult {
   readonly history: readonly EpochRecord[];
+  readonly details: {
+    readonly history: readonly EpochRecord[];
+    /** Mean over the last epoch, nats. */
+    readonly trainLoss: number;
+    /** False where that is no better than answering with the frequencies of the classes; a warning was given then. */
+    readonly learned: boolean;
+  };
 }
 
 /**
@@ -56,10 +64,19 @@ export async function train(input: TrainInput): Promise<TrainResult> {
     }));
   try {
     const { signal, onProgress, checkpoint } = rest;
-    const hooks = { afterEpoch, keepBest: keepBest ? 'validationAccuracy' : undefined };
+    const { epochs } = options;
+    const chance = chanceLoss(data.labels);
+    const onEpoch = (history: readonly EpochRecord[]) => {
+      const warning = chanceWarning(history, { ...options, chance });
+      const epoch = history.length;
+      if (warning) onProgress?.({ phase: name, fraction: epoch / epochs, epoch, epochs, warning });
+    };
+    const hooks = { afterEpoch, onEpoch, keepBest: keepBest ? 'validationAccuracy' : undefined };
     const where = { model, variables, passes: [{ name, split: data }] };
     const result = await tune(options, key, { name, ...where, ...hooks, signal, onProgress, checkpoint });
-    return { ...result, details: { history: result.history } };
+    const { history } = result;
+    const trainLoss = history[history.length - 1].loss;
+    return { ...result, details: { history, trainLoss, learned: hasLearned(trainLoss, chance) } };
   } finally {
     judge?.dispose();
     if (variables !== input.variables) lt.tree.map((t: lt.Tensor) => t.dispose(), variables);

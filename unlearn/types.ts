@@ -27,6 +27,8 @@ export interface Dataset {
   readonly std: readonly number[];
   /** What a reader should know: provenance, checks made, oddities found. */
   readonly notes: readonly string[];
+  /** Of the notes those to look at before training, such as pictures left out that were probably meant. */
+  readonly warnings?: readonly string[];
   /** sha256 over the decoded training and test bytes and labels: names exactly what was read. */
   readonly hash: string;
   /** Tabular data only, one entry a column: byte b stands for min + (max - min) * b / 255. */
@@ -70,6 +72,8 @@ export interface Progress {
   readonly rate?: number;
   /** Seconds left, estimated. */
   readonly eta?: number;
+  /** Something the user should know, said once. */
+  readonly warning?: string;
 }
 
 export interface Cost {
@@ -118,23 +122,42 @@ export interface UnlearnResult {
 export interface Method<Options extends object = object> {
   readonly name: string;
   readonly options: Readonly<Options>;
+  /** Starts from fresh weights: neither the original nor the forgotten samples enter its result. */
+  readonly fromScratch: boolean;
+  /** With these options batch normalisation sees the forgotten samples alone and moves its running statistics to them. */
+  readonly forgetStatistics: boolean;
   unlearn(input: UnlearnInput): Promise<UnlearnResult>;
 }
 
-/** All percentages 0..100. Definitions: docs/metrics.md. */
+/** All percentages 0..100. Definitions: docs/metrics.md. What may be missing is not in older results. */
 export interface Metrics {
   ua: number;
   ra: number;
   ta: number;
+  /** Mean over the draws of members. */
   mia: number;
+  /** Sample standard deviation over the draws; NaN (null in JSON) for a single draw. */
+  mia_sd?: number;
+  /** Mean over the draws, of the attack on its own training samples. */
+  mia_attack_acc?: number;
+  /** 1 where the attack tells members from others better than chance would, else 0: then `mia` says nothing. */
+  mia_measurable?: number;
   rte_seconds: number;
+  /** Over UA, RA, TA and MIA; over the first three where `mia_measurable` is 0 here or in retrain. */
   avg_gap: number;
+  /** Over UA, RA, TA and MIA, whatever the attack is worth. */
+  avg_gap_all?: number;
+  /** `entropy_forget` minus retrain's, nats. Above 0: less certain of the forgotten samples than retrain is. */
+  entropy_gap?: number;
   acc_retain: number;
   acc_forget: number;
   acc_test_retain: number;
   acc_test_forget: number | null;
   asr: number;
-  [name: string]: number | null;
+  asr_attack_acc?: number;
+  /** As `mia_measurable`. */
+  asr_measurable?: number;
+  [name: string]: number | null | undefined;
 }
 
 /** What the report draws beyond the table: bounded in size, no image bytes of people unless asked. */
@@ -161,7 +184,10 @@ export interface Exhibits {
 
 export interface RunEntry {
   readonly seed: number;
+  /** The label of the entry. */
   readonly method: string;
+  /** On a control row, the label of the method whose computation this is at learning rate 0. Such rows are not ranked. */
+  readonly control?: string;
   readonly options: Record<string, unknown>;
   readonly metrics: Metrics;
   readonly cost: Cost;

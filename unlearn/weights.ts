@@ -5,6 +5,7 @@ import { check, LetheError } from '../engine/error.ts';
 import type { Model, Variables } from '../engine/nn/types.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import * as lt from '../index.ts';
+import { CARD, type ModelCard, readCard } from './model.ts';
 
 /** Every tensor with its path, such as `params.conv1.weight`. */
 const named = (part: unknown, prefix: string): [string, Tensor][] =>
@@ -19,17 +20,31 @@ export function parameterCount(variables: Variables): number {
   return named(variables.params, 'params').reduce((sum, [, tensor]) => sum + tensor.size, 0);
 }
 
-/** @param shape [height, width, channels] of the images. The same variables give the same bytes. */
+/**
+ * @param shape [height, width, channels] of the images.
+ * @param card what the weights need besides themselves to be used, for whoever has the file alone.
+ * The same variables give the same bytes.
+ */
 export async function toBytes(
   model: Model,
   variables: Variables,
   shape: readonly number[],
+  card?: ModelCard,
 ): Promise<Uint8Array> {
   const inputShape = [1, ...shape];
   const tensors = known(model)
     ? await lt.io.toPyTorch(model, variables, { inputShape })
     : Object.fromEntries(all(variables));
-  return lt.io.saveSafetensors(tensors, { format: 'pt', model: model.name });
+  const described = card && { [CARD]: JSON.stringify(card) };
+  return lt.io.saveSafetensors(tensors, { format: 'pt', model: model.name, ...described });
+}
+
+/**
+ * The card that a file of weights carries; null where it carries none, as one from PyTorch.
+ * @throws LetheError 'data' where it cannot be read.
+ */
+export function cardIn(bytes: Uint8Array): ModelCard | null {
+  return readCard(lt.io.loadSafetensors(bytes).metadata);
 }
 
 /**

@@ -92,13 +92,13 @@ export function register(program: Command, world: World): void {
       examples: [
         'lethe bench tune',
         'lethe bench tune matmul --seconds 30',
-        'lethe bench tune --recipe recipes/fashion-mnist-class.yaml --data data',
+        'lethe bench tune --recipe fashion-mnist-class --data data',
       ],
     },
     (command) =>
       command
         .option('--seconds <n>', 'seconds for each class of products', positive, 10)
-        .option('--recipe <file>', "tune for a step of this recipe's training instead of the cases")
+        .option('--recipe <recipe>', "tune for a step of this recipe's training instead of the cases")
         .option('--data <dir>', 'folder with its data set (else LETHE_DATA, else the cache)')
         .option(
           '--out <file>',

@@ -1,13 +1,21 @@
 // `lethe datasets`: what there is, what was understood of it, and, on request only, downloads. The reading and
 // fetching is unlearn/data.
 
-import { basename } from 'node:path';
-import type { Command } from 'commander';
-import { define, type World } from '../context.ts';
+import { stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+import { LetheError } from '../../engine/error.ts';
+import { type Context, define, type World } from '../context.ts';
 import { bytes, table } from '../format.ts';
+import { inspectionText } from '../inspection.ts';
 
 interface Flags {
   readonly data?: string;
+}
+
+interface CheckFlags extends Flags {
+  readonly size?: readonly [number, number];
+  readonly skipBad?: boolean;
 }
 
 export function register(program: Command, world: World): void {
@@ -34,37 +42,39 @@ export function register(program: Command, world: World): void {
     },
   );
 
-  define<Flags>(
+  define<CheckFlags>(
     group,
     world,
-    'check <name>',
+    'check <name-or-folder>',
     {
-      summary: 'Read a data set and say what was understood: files, checksums, counts, statistics, oddities.',
+      summary:
+        'Read a data set, or a folder of your pictures, and say what was understood: counts, sizes, checksums, oddities.',
       examples: [
+        'lethe datasets check my-photos',
+        'lethe datasets check my-photos --size 64x64 --skip-bad',
         'lethe datasets check fashion-mnist --data data',
-        'lethe datasets check folder --data my-pictures',
       ],
     },
-    (command) => command.option('--data <dir>', 'folder with data sets (else LETHE_DATA, else the cache)'),
-    async (context, [name], flags) => {
+    (command) =>
+      command
+        .option('--data <dir>', 'folder with data sets (else LETHE_DATA, else the cache)')
+        .option('--size <HxW>', 'pictures: height x width to resize to, such as 64x48', sizeOf)
+        .option('--skip-bad', 'pictures: leave out those that cannot be read, naming them'),
+    async (context, [what], { data, ...flags }) => {
       const { datasets } = await import('../../unlearn/data/index.ts');
-      const found = await datasets.describe(name, { dir: flags.data });
-      const numbers = (list: readonly number[]) => list.map((x) => x.toFixed(4)).join(', ');
-      const text = [
-        `${found.name}: ${found.description}`,
-        `images   ${found.shape.join(' x ')} (height, width, channels); ${found.train} for training, ${found.test} for testing`,
-        `mean     ${numbers(found.mean)}`,
-        `std      ${numbers(found.std)}`,
-        `sha256   ${found.hash}`,
-        ...found.notes.map((note) => `note     ${note}`),
-        '',
-        table(
-          ['class', 'train', 'test'],
-          found.classes.map((c) => [c.name, String(c.train), String(c.test)]),
-        ),
-        ...(found.files.length > 0 && found.files.length <= 50 ? ['', fileTable(found.files)] : []),
-      ];
-      context.put(found, text.join('\n'));
+      const named = datasets.list().some(({ name }) => name === what);
+      if (named && what !== 'folder' && what !== 'faces') return describe(context, what, data);
+      if (!named && !(await isFolder(what))) {
+        if (/[/\\]/.test(what)) throw new LetheError('value', `no folder ${resolve(what)}`);
+        // Says which names there are, too.
+        return describe(context, what, data);
+      }
+      const { size, skipBad } = flags;
+      const options = { size, skipBad, dir: named ? data : what };
+      const found = await datasets.inspect(named ? what : 'folder', options);
+      context.put(found, inspectionText(found));
+      if (found.problems.length > 0)
+        throw new LetheError('data', `${found.root}: ${found.problems.join('; ')}`);
     },
   );
 
@@ -91,6 +101,40 @@ export function register(program: Command, world: World): void {
       context.put({ folder }, folder);
     },
   );
+}
+
+const isFolder = (path: string) =>
+  stat(path).then(
+    (info) => info.isDirectory(),
+    () => false,
+  );
+
+/** `64x48` as [height, width]. */
+function sizeOf(text: string): [number, number] {
+  const match = /^(\d{1,4})x(\d{1,4})$/i.exec(text);
+  if (match === null) throw new InvalidArgumentError('Expected HEIGHTxWIDTH in pixels, such as 64x48.');
+  return [Number(match[1]), Number(match[2])];
+}
+
+async function describe(context: Context, name: string, dir: string | undefined): Promise<void> {
+  const { datasets } = await import('../../unlearn/data/index.ts');
+  const found = await datasets.describe(name, { dir });
+  const numbers = (list: readonly number[]) => list.map((x) => x.toFixed(4)).join(', ');
+  const text = [
+    `${found.name}: ${found.description}`,
+    `images   ${found.shape.join(' x ')} (height, width, channels); ${found.train} for training, ${found.test} for testing`,
+    `mean     ${numbers(found.mean)}`,
+    `std      ${numbers(found.std)}`,
+    `sha256   ${found.hash}`,
+    ...found.notes.map((note) => `note     ${note}`),
+    '',
+    table(
+      ['class', 'train', 'test'],
+      found.classes.map((c) => [c.name, String(c.train), String(c.test)]),
+    ),
+    ...(found.files.length > 0 && found.files.length <= 50 ? ['', fileTable(found.files)] : []),
+  ];
+  context.put(found, text.join('\n'));
 }
 
 type Fact = Awaited<

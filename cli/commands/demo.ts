@@ -1,10 +1,8 @@
 // `lethe demo`: the shipped recipe demo.yaml, run as it stands; demo-reference.yaml where only the reference computes.
 
-import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
-import { packageRoot } from '../../unlearn/run/environment.ts';
 import { type Context, computing, define, type World } from '../context.ts';
-import { type RunFlags, runRecipe } from './run.ts';
+import { type RunFlags, running, runRecipe } from './run.ts';
 
 export function register(program: Command, world: World): void {
   define<RunFlags>(
@@ -16,21 +14,18 @@ export function register(program: Command, world: World): void {
         'A small network learns ten kinds of glyphs and forgets one, by each method. Minutes, no data, no GPU.',
       examples: ['lethe demo', 'lethe demo --out my-demo', 'lethe demo --set forget.class=7 --dry-run'],
     },
-    (command) =>
-      computing(command)
-        .option('--out <dir>', 'where results go', 'lethe-out/demo')
-        .option('--dry-run', 'print the plan, with time and memory estimated, and do nothing'),
+    (command) => running(computing(command).option('--out <dir>', 'where results go', 'lethe-out/demo')),
     async (context, _, flags) => {
-      if (!(await onReference(context, flags.device))) return runRecipe(context, shipped('demo'), flags);
+      const { shippedFile } = await import('../../unlearn/recipe/shipped.ts');
+      if (!(await onReference(context, flags.device))) return runRecipe(context, shippedFile('demo'), flags);
+      const { howToBuild } = await import('../../native/place.ts');
       context.say(
-        'a smaller network and fewer pictures, for the reference; with a C++ compiler, `npm run build:native` gives the whole demo',
+        `a smaller network and fewer pictures, as only the reference computes; for the whole demo, ${howToBuild()}`,
       );
-      await runRecipe(context, shipped('demo-reference'), { ...flags, device: 'reference' });
+      await runRecipe(context, shippedFile('demo-reference'), { ...flags, device: 'reference' });
     },
   );
 }
-
-const shipped = (name: string): string => fileURLToPath(new URL(`recipes/${name}.yaml`, packageRoot));
 
 /** Whether nothing faster than the reference would compute. */
 async function onReference(context: Context, device = 'auto'): Promise<boolean> {

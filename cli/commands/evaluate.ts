@@ -1,7 +1,7 @@
 // `lethe evaluate`: the metrics of weights that lie in a file, ours or not, against retrained ones where there are any.
 
 import type { Command } from 'commander';
-import { type Computing, computing, define, type World } from '../context.ts';
+import { type Computing, define, ofRecipe, type World } from '../context.ts';
 import { table } from '../format.ts';
 import { onRecipe } from '../recipe.ts';
 
@@ -14,17 +14,17 @@ export function register(program: Command, world: World): void {
   define<Flags>(
     program,
     world,
-    'evaluate <recipe>',
+    'evaluate',
     {
       summary:
         'Measure weights: accuracy on what was kept and forgotten, membership inference, distance from retrain.',
       examples: [
-        'lethe evaluate recipes/demo.yaml --weights forgot.safetensors',
+        'lethe evaluate demo --weights forgot.safetensors',
         'lethe evaluate my.yaml --weights forgot.safetensors --retrained retrain.safetensors --json',
       ],
     },
     (command) =>
-      computing(command)
+      ofRecipe(command)
         .requiredOption('--weights <file>', 'weights to measure, safetensors')
         .option('--retrained <file>', 'weights retrained without the forgotten data, to compare with'),
     async (context, [path], flags) => {

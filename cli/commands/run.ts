@@ -2,8 +2,9 @@
 
 import type { Command } from 'commander';
 import { LetheError } from '../../engine/error.ts';
+import { summaryLines } from '../../unlearn/run/summary.ts';
 import type { RunOutcome } from '../../unlearn/run.ts';
-import { type Computing, type Context, computing, define, type World } from '../context.ts';
+import { type Computing, type Context, define, ofRecipe, type World } from '../context.ts';
 import { bytes, duration, table } from '../format.ts';
 import { onRecipe } from '../recipe.ts';
 
@@ -12,49 +13,56 @@ export interface RunFlags extends Computing {
   readonly dryRun?: boolean;
   readonly resume?: boolean;
   readonly failFast?: boolean;
+  readonly wide?: boolean;
+  readonly skipBad?: boolean;
 }
 
 export function register(program: Command, world: World): void {
   define<RunFlags>(
     program,
     world,
-    'run <recipe>',
+    'run',
     {
       summary:
         'Train, retrain, unlearn with each method, evaluate and report, as a recipe says. Skips what is done.',
       examples: [
-        'lethe run recipes/fashion-mnist-class.yaml --data data',
-        'lethe run recipes/demo.yaml --set train.epochs=3 --set forget.class=7 --dry-run',
+        'lethe run fashion-mnist-class --data data            a recipe that comes with Lethe; lethe recipes lists them',
+        'lethe run demo --set train.epochs=3 --set methods.finetune.options.epochs=1 --dry-run',
         'lethe run my.yaml --seed 1 --out results/seed1',
         'lethe run my.yaml --json > results.json',
       ],
     },
     (command) =>
-      computing(command)
-        .option('--out <dir>', 'where results go; default: lethe-out/ and the name of the recipe')
-        .option('--dry-run', 'print the plan, with time and memory estimated, and do nothing')
-        .option('--resume', 'only go on with what is there: never replace results of other settings')
-        .option('--fail-fast', 'stop at the first method that fails'),
+      running(
+        ofRecipe(command)
+          .option('--out <dir>', 'where results go; default: lethe-out/ and the name of the recipe')
+          .option('--skip-bad', 'leave out pictures that cannot be read, naming them'),
+      ),
     async (context, [recipe], flags) => runRecipe(context, recipe, flags),
   );
 }
 
+/** The options of the commands that run a whole recipe. */
+export const running = (command: Command) =>
+  command
+    .option('--dry-run', 'print the plan, with time and memory estimated, and do nothing')
+    .option('--resume', 'only go on with what is there: never replace results of other settings')
+    .option('--fail-fast', 'stop at the first method that fails')
+    .option('--wide', 'the table at the end with all columns');
+
 /** Reads a recipe and runs it; also what `lethe demo` does. */
 export async function runRecipe(context: Context, path: string, flags: RunFlags): Promise<void> {
   const { run } = await import('../../unlearn/run.ts');
-  const { resume, dryRun, failFast } = flags;
+  const { resume, dryRun, failFast, skipBad, set = [] } = flags;
   let out = flags.out ?? '';
-  const outcome = await onRecipe(context, path, flags, (recipe, options) => {
+  const all = { ...flags, set: skipBad ? [...set, 'dataset.options.skipBad=true'] : set };
+  const outcome = await onRecipe(context, path, all, (recipe, options) => {
     out ||= `lethe-out/${recipe.name}`;
     return run(recipe, { ...options, out, resume, dryRun, failFast });
   });
   if (flags.dryRun) return showPlan(context, outcome, out);
   const { renderTable } = await import('../../unlearn/report/index.ts');
-  if (outcome.results)
-    context.put(
-      outcome.results,
-      renderTable(outcome.results, { color: context.colors(context.world.stdout) }),
-    );
+  if (outcome.results) context.put(outcome.results, renderTable(outcome.results, context.table(flags.wide)));
   context.say(`${context.paint('bold', 'report:')} ${out}/report.html`);
   if (outcome.failures.length > 0) {
     const what = outcome.failures.map((f) => `${f.cell} (${f.reason})`).join(', ');
@@ -74,7 +82,7 @@ const states = {
 };
 
 function showPlan(context: Context, outcome: RunOutcome, out: string): void {
-  const { plan, step } = outcome;
+  const { plan, step, data } = outcome;
   const left = plan.filter((cell) => cell.state !== 'done');
   const seconds = left.reduce((sum, cell) => sum + (cell.estimate?.seconds ?? 0), 0);
   const rows = plan.map((cell) => [
@@ -85,11 +93,14 @@ function showPlan(context: Context, outcome: RunOutcome, out: string): void {
     cell.key.slice(0, 8),
   ]);
   const text = [
+    ...summaryLines(data),
+    ...data.warnings.map((warning) => `warning: ${warning}`),
+    '',
     table(['cell', 'state', 'time', 'memory', 'key'], rows),
     '',
     `${left.length} of ${plan.length} cells to do in ${out}, about ${duration(seconds)} in all.`,
     `Estimated from one measured training step: ${((step?.trainSeconds ?? 0) * 1000).toFixed(3)} ms a sample, ${step?.parameters.toLocaleString('en')} parameters. Nothing was written.`,
   ].join('\n');
   const cells = plan.map(({ record: _, ...cell }) => cell);
-  context.put({ out, cells, step, estimate: { seconds } }, text);
+  context.put({ out, data, cells, step, estimate: { seconds } }, text);
 }

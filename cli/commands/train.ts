@@ -1,7 +1,7 @@
 // `lethe train`: only the training of a recipe's original, into one safetensors file.
 
 import type { Command } from 'commander';
-import { type Computing, computing, define, type World } from '../context.ts';
+import { type Computing, define, ofRecipe, type World } from '../context.ts';
 import { duration } from '../format.ts';
 import { onRecipe } from '../recipe.ts';
 
@@ -13,15 +13,15 @@ export function register(program: Command, world: World): void {
   define<Flags>(
     program,
     world,
-    'train <recipe>',
+    'train',
     {
       summary: 'Train the network of a recipe on all of its training images.',
       examples: [
-        'lethe train recipes/demo.yaml --out original.safetensors',
+        'lethe train demo --out original.safetensors',
         'lethe train my.yaml --set train.epochs=30 --seed 1 --out original.safetensors',
       ],
     },
-    (command) => computing(command).option('--out <file>', 'weights to write', 'original.safetensors'),
+    (command) => ofRecipe(command).option('--out <file>', 'weights to write', 'original.safetensors'),
     async (context, [path], flags) => {
       const { trainFile } = await import('../../unlearn/run/single.ts');
       const { out = 'original.safetensors' } = flags;

@@ -1,7 +1,7 @@
 // `lethe unlearn`: one method on weights that lie in a file.
 
 import type { Command } from 'commander';
-import { type Computing, computing, define, type World } from '../context.ts';
+import { type Computing, define, ofRecipe, type World } from '../context.ts';
 import { duration } from '../format.ts';
 import { onRecipe } from '../recipe.ts';
 
@@ -15,16 +15,16 @@ export function register(program: Command, world: World): void {
   define<Flags>(
     program,
     world,
-    'unlearn <recipe>',
+    'unlearn',
     {
       summary: 'Make given weights forget what a recipe says, by one method.',
       examples: [
-        'lethe unlearn recipes/demo.yaml --from original.safetensors --method boundaryShrink --out forgot.safetensors',
+        'lethe unlearn demo --from original.safetensors --method boundaryShrink --out forgot.safetensors',
         'lethe unlearn my.yaml --from original.safetensors --method finetune --set forget.class=7 --out forgot.safetensors',
       ],
     },
     (command) =>
-      computing(command)
+      ofRecipe(command)
         .requiredOption('--from <file>', 'weights to start from, safetensors')
         .requiredOption('--method <name>', 'a method listed in the recipe, or any other with its defaults')
         .requiredOption('--out <file>', 'weights to write'),

@@ -1,5 +1,6 @@
 // Element types of safetensors files and the engine's arrays: bytes to elements and back. Little-endian, as the format
-// and every machine that runs JavaScript are.
+// and every machine that runs JavaScript are. Loops into arrays made beforehand: TypedArray.from with a function makes
+// a plain list first, which costs many times the memory and ends the process beyond 2^27 elements.
 
 import type { DType, TypedArray } from '../dtype.ts';
 import { LetheError } from '../error.ts';
@@ -34,7 +35,9 @@ export function decode(bytes: Uint8Array<ArrayBuffer>, stored: Stored, name: () 
     case 'F16':
       return fromHalves(new Uint16Array(buffer));
     case 'BF16': {
-      const words = Uint32Array.from(new Uint16Array(buffer), (w) => w << 16);
+      const halves = new Uint16Array(buffer);
+      const words = new Uint32Array(halves.length);
+      for (let i = 0; i < halves.length; i++) words[i] = halves[i] << 16;
       return new Float32Array(words.buffer);
     }
     case 'I64': {
@@ -48,7 +51,7 @@ export function decode(bytes: Uint8Array<ArrayBuffer>, stored: Stored, name: () 
       return out;
     }
     case 'U8':
-      return Int32Array.from(bytes);
+      return new Int32Array(bytes);
     case 'BOOL': {
       const wrong = bytes.findIndex((b) => b > 1);
       if (wrong >= 0)
@@ -56,7 +59,7 @@ export function decode(bytes: Uint8Array<ArrayBuffer>, stored: Stored, name: () 
           'data',
           `safetensors: element ${wrong} of ${name()} is ${bytes[wrong]}, expected 0 or 1`,
         );
-      return Int32Array.from(bytes);
+      return new Int32Array(bytes);
     }
   }
 }
@@ -88,14 +91,20 @@ export function encode(data: TypedArray, stored: Stored, name: () => string): Ui
       return raw(data instanceof Int32Array ? data : new Int32Array(data));
     case 'U32':
       return raw(data instanceof Uint32Array ? data : new Uint32Array(data));
-    case 'I64':
-      return raw(BigInt64Array.from(Array.from(data, (v) => BigInt(v))));
+    case 'I64': {
+      const wide = new BigInt64Array(data.length);
+      for (let i = 0; i < wide.length; i++) wide[i] = BigInt(data[i]);
+      return raw(wide);
+    }
     case 'U8':
       if (data.some((v: number) => v < 0 || v > 255 || !Number.isInteger(v)))
         throw new LetheError('value', `safetensors: ${name()} does not fit into U8`);
-      return Uint8Array.from(data);
-    case 'BOOL':
-      return Uint8Array.from(data, (v: number) => (v ? 1 : 0));
+      return new Uint8Array(data);
+    case 'BOOL': {
+      const bytes = new Uint8Array(data.length);
+      for (let i = 0; i < bytes.length; i++) bytes[i] = data[i] ? 1 : 0;
+      return bytes;
+    }
     default:
       return raw(data instanceof Float32Array ? data : new Float32Array(data));
   }

@@ -8,6 +8,9 @@ export type Json = string | number | Json[] | Map<string, Json>;
 
 /** A header nests three deep; deeper is no header. */
 const MAX_DEPTH = 4;
+/** Bounds on what a header may hold: each tensor costs far more in memory than in the file. */
+export const MAX_TENSORS = 100_000;
+export const MAX_RANK = 16;
 
 /** @throws 'data' with the position of the first character that does not belong. */
 export function parseHeader(text: string): Json {
@@ -64,14 +67,17 @@ export function parseHeader(text: string): Json {
     if (take('[')) {
       const items: Json[] = [];
       if (take(']')) return items;
-      do items.push(value(depth + 1));
-      while (take(','));
+      do {
+        if (items.length === MAX_RANK) fail(`a list of at most ${MAX_RANK} numbers`);
+        items.push(value(depth + 1));
+      } while (take(','));
       return take(']') ? items : fail("',' or ']'");
     }
     if (take('{')) {
       const entries = new Map<string, Json>();
       if (take('}')) return entries;
       do {
+        if (entries.size > MAX_TENSORS) fail(`at most ${MAX_TENSORS} tensors`);
         const key = string();
         check(
           !entries.has(key),

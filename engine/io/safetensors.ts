@@ -7,7 +7,7 @@ import { type DType, type Shape, showShape, sizeOf, type TypedArray } from '../d
 import { check, describe, LetheError } from '../error.ts';
 import { Tensor } from '../tensor.ts';
 import { decode, encode, STORED, type Stored, storedFor } from './codec.ts';
-import { type Json, parseHeader } from './header.ts';
+import { type Json, MAX_RANK, MAX_TENSORS, parseHeader } from './header.ts';
 
 /** A tensor at rest: its elements, row-major, on no device. `lt.tensor(data, { shape, dtype })` makes it one. */
 export interface StoredTensor {
@@ -74,8 +74,8 @@ function placeOf(name: string, info: Json): Place {
  * All tensors of a safetensors file. F16 becomes float16, BF16 float32, I64 and U8 int32 (an I64 that does not
  * fit is an error), BOOL bool; F64 stays float64.
  *
- * @throws 'value' for what is no bytes, 'data' for anything the format does not allow: a header longer than the file or 100 MB, repeated or unknown
- * keys, unknown types, sizes that do not match, overlapping tensors, holes between them or bytes after them.
+ * @throws 'value' for what is no bytes, 'data' for anything the format does not allow: a header longer than the file or 100 MB, more than
+ * 100,000 tensors, more than 16 dimensions, repeated or unknown keys, unknown types, sizes that do not match, overlapping tensors, holes between them or bytes after them.
  */
 export function loadSafetensors(source: Uint8Array | ArrayBuffer): Safetensors {
   check(
@@ -135,14 +135,21 @@ export function loadSafetensors(source: Uint8Array | ArrayBuffer): Safetensors {
  * float16 is written as F16, float32 F32, float64 F64, int32 I32, uint32 U32, bool BOOL; a stored tensor that came from
  * I64 or U8 is written so again.
  *
- * @throws 'value' for the reserved name __metadata__ and for what is no tensor; 'shape' if data does not fill its shape.
+ * @throws 'value' for the reserved name __metadata__, for what is no tensor, and for more tensors or dimensions than
+ * loadSafetensors reads; 'shape' if data does not fill its shape.
  */
 export async function saveSafetensors(
   tensors: Readonly<Record<string, Tensor | StoredTensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const all = Object.entries(tensors);
+  check(
+    all.length <= MAX_TENSORS,
+    'value',
+    () => `safetensors: ${all.length} tensors, expected at most ${MAX_TENSORS}`,
+  );
   const parts = await Promise.all(
-    Object.entries(tensors).map(async ([name, t]) => {
+    all.map(async ([name, t]) => {
       check(name !== '__metadata__', 'value', () => 'safetensors: __metadata__ cannot name a tensor');
       check(
         t instanceof Tensor || (ArrayBuffer.isView(t?.data) && Array.isArray(t.shape)),
@@ -155,6 +162,11 @@ export async function saveSafetensors(
         data.length === sizeOf(t.shape),
         'shape',
         () => `safetensors: ${quote(name)} has ${data.length} elements for shape ${showShape(t.shape)}`,
+      );
+      check(
+        t.shape.length <= MAX_RANK,
+        'value',
+        () => `safetensors: ${quote(name)} has ${t.shape.length} dimensions, expected at most ${MAX_RANK}`,
       );
       const stored = storedFor(t.dtype, t instanceof Tensor ? undefined : t.stored);
       return { name, stored, shape: t.shape, bytes: encode(data, stored, () => quote(name)) };

@@ -1,6 +1,7 @@
 // Operations element by element. Operands broadcast; a number adapts to the tensor beside it.
 
-import type { DType } from '../dtype.ts';
+import { type DType, showAval } from '../dtype.ts';
+import { check } from '../error.ts';
 import * as e from '../primitives/elementwise.ts';
 import { floatType } from '../runtime.ts';
 import { expectTensors, Tensor } from '../tensor.ts';
@@ -28,9 +29,26 @@ export const less = binary('less', e.less);
 export const greater = binary('greater', (a, b) => e.less(b, a));
 export const lessEqual = binary('lessEqual', e.lessEqual);
 export const greaterEqual = binary('greaterEqual', (a, b) => e.lessEqual(b, a));
-export const logicalAnd = binary('logicalAnd', e.and, false);
-export const logicalOr = binary('logicalOr', e.or, false);
-export const logicalNot = unary('logicalNot', e.not);
+
+/** Throws 'dtype' where a tensor among the operands is no bool; counted from 1, as the caller sees them. */
+const bools = (op: string, ...operands: readonly TensorLike[]): void =>
+  operands.forEach((x, i) => {
+    const fits = !(x instanceof Tensor) || x.dtype === 'bool';
+    check(fits, 'dtype', () => `${op}: operand ${i + 1} is ${showAval(x as Tensor)}, expected bool`);
+  });
+const logical = (op: string, f: (a: Tensor, b: Tensor) => Tensor) => {
+  const joined = binary(op, f, false);
+  return (a: TensorLike, b: TensorLike): Tensor => {
+    bools(op, a, b);
+    return joined(a, b);
+  };
+};
+export const logicalAnd = logical('logicalAnd', e.and);
+export const logicalOr = logical('logicalOr', e.or);
+export const logicalNot = unary('logicalNot', (x) => {
+  bools('logicalNot', x);
+  return e.not(x);
+});
 
 /** a to the power b. Small whole-number exponents become products, so that negative bases and zero have derivatives. */
 export function pow(a: TensorLike, b: TensorLike): Tensor {
@@ -75,10 +93,14 @@ export const gelu = unary('gelu', (x) => mul(mul(x, 0.5), add(e.erf(mul(x, Math.
 export const softplus = unary('softplus', (x) => e.add(e.relu(x), e.log1p(e.exp(e.neg(e.abs(x))))), true);
 export const square = unary('square', (x) => e.mul(x, x));
 
-/** The nearest value in [low, high]; derivative 1 inside, 0 outside. */
+/**
+ * The nearest value in [low, high], which is high where low is above it; NaN stays. Derivative 1 inside and at the bounds, 0
+ * outside; there it is the bound's.
+ */
 export const clip = (x: Tensor, low: TensorLike, high: TensorLike): Tensor => {
   const [a, b, c] = promote('clip', [x, low, high], true);
-  return e.minimum(e.maximum(a, b), c);
+  const raised = e.select(e.less(a, b), b, a);
+  return e.select(e.less(c, raised), c, raised);
 };
 
 /** Elements of a where the condition (bool, or nonzero) holds, of b elsewhere. All three broadcast. */

@@ -106,7 +106,8 @@ export function conv2d(x: Tensor, w: Tensor, options?: ConvOptions): Tensor {
 /**
  * Transposed convolution: the linear map that is conv2d's input gradient, with weights [kh, kw, O / groups, C] for images
  * [N, H, W, C] giving O channels. Without padding the result has (H - 1) * stride + dilation * (kh - 1) + 1 + outputPadding rows;
- * 'same' gives H * stride.
+ * 'same' gives H * stride. outputPadding, below stride or dilation, adds rows at the bottom and columns at the right: those that
+ * padding would cut off, then zeros.
  */
 export function convTranspose2d(
   x: Tensor,
@@ -127,26 +128,39 @@ export function convTranspose2d(
   );
   const [s, d] = [pair(op, 'stride', stride), pair(op, 'dilation', dilation)];
   const extra = pair(op, 'outputPadding', outputPadding, 0);
-  const [h, v] = [x.shape[1], x.shape[2]];
-  let p: Sides;
-  let size: readonly [number, number];
-  if (padding === 'same') {
-    size = [h * s[0], v * s[1]];
-    p = paddingOf(op, 'same', size, w.shape.slice(0, 2), s, d);
-  } else {
-    p = paddingOf(op, padding, [h, v], w.shape.slice(0, 2), s, d);
-    const one = (n: number, i: 0 | 1): number =>
-      (n - 1) * s[i] + d[i] * (w.shape[i] - 1) + 1 - p[i][0] - p[i][1] + extra[i];
-    size = [one(h, 0), one(v, 1)];
-  }
+  check(
+    extra.every((n, i) => n < Math.max(s[i], d[i])),
+    'value',
+    () => `${op}: outputPadding is ${JSON.stringify(outputPadding)}, expected less than stride or dilation`,
+  );
+  check(
+    padding !== 'same' || extra.every((n) => n === 0),
+    'value',
+    () => `${op}: outputPadding with padding 'same', which says the size; expected one of the two`,
+  );
+  const [image, window] = [x.shape.slice(1, 3), w.shape.slice(0, 2)];
+  const whole = image.map((n, i) => n * s[i]);
+  const p = paddingOf(op, padding, padding === 'same' ? whole : image, window, s, d);
+  const less = (i: 0 | 1): readonly [number, number] => [p[i][0], Math.max(0, p[i][1] - extra[i])];
+  const cut: Sides = [less(0), less(1)];
+  const reach = (i: 0 | 1): number =>
+    (image[i] - 1) * s[i] + d[i] * (window[i] - 1) + 1 - cut[i][0] - cut[i][1];
+  const size = padding === 'same' ? whole : [reach(0), reach(1)];
+  check(
+    size.every((n) => n >= 0),
+    'shape',
+    () => `${op}: padding ${JSON.stringify(padding)} cuts more off images ${showAval(x)} than there is`,
+  );
   const y = c.convGradInput(m.reshape(x, [1, ...x.shape]), m.reshape(w, [1, ...w.shape]), {
     stride: s,
-    padding: p,
+    padding: cut,
     dilation: d,
     groups,
-    inputSize: size,
+    inputSize: [size[0], size[1]],
   });
-  return m.reshape(y, y.shape.slice(1));
+  const beyond = extra.map((n, i) => Math.max(0, n - p[i][1]));
+  const none = [0, 0, 0, 0];
+  return m.pad(m.reshape(y, y.shape.slice(1)), none, [0, ...beyond, 0], none);
 }
 
 export interface PoolOptions {

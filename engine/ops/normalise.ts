@@ -102,11 +102,20 @@ export function batchNorm(
     variance: givenVariance,
     ...norm
   } = settle('batchNorm', options, { ...NORM, mean: undefined, variance: undefined });
+  check(
+    (givenMean === undefined) === (givenVariance === undefined),
+    'value',
+    () =>
+      `batchNorm: ${givenMean ? 'mean' : 'variance'} was given alone, expected mean and variance, or neither`,
+  );
   const axes = x.shape.map((_, i) => i).slice(0, -1);
   const [mu, v] = givenMean && givenVariance ? [givenMean, givenVariance] : r.moments(x, axes);
   return { output: normaliseWith(x, mu, v, norm), mean: mu, variance: v };
 }
-/** softmax(q k^T / sqrt(d)) v over [..., L, d]; `mask` (bool, broadcast to the scores) keeps where true. */
+/**
+ * softmax(q k^T / sqrt(d)) v over [..., L, d]; `mask` (bool, broadcast to the scores) keeps where true. A row of the mask that
+ * keeps nothing gives zeros.
+ */
 export function attention(
   q: Tensor,
   k: Tensor,
@@ -116,7 +125,9 @@ export function attention(
   expectTensors('attention', q, k, v);
   const { mask, scale } = settle('attention', options, { mask: undefined, scale: undefined });
   const scores = mul(matmul(q, k, { transposeB: true }), scale ?? 1 / Math.sqrt(q.shape.at(-1) as number));
-  return matmul(softmax(mask ? where(mask, scores, -1e30) : scores), v);
+  const weights = (s: Tensor): Tensor =>
+    mask ? where(mask, softmaxOf(where(mask, s, -1e30), -1), 0) : softmaxOf(s, -1);
+  return matmul(inFloat32(weights)(scores), v);
 }
 
 export interface LossOptions {

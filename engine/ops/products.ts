@@ -1,7 +1,7 @@
 // Matrix products and Einstein summation, all in terms of one batched product.
 
 import { isFloat, type Shape, showAval, sizeOf } from '../dtype.ts';
-import { check } from '../error.ts';
+import { check, describe } from '../error.ts';
 import { settle } from '../options.ts';
 import { dot as dotPrimitive } from '../primitives/dot.ts';
 import * as e from '../primitives/elementwise.ts';
@@ -71,6 +71,11 @@ export const dot = (a: Tensor, b: Tensor): Tensor => {
  * result are summed; without '->' the result has the letters that appear once, in alphabetical order.
  */
 export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor {
+  check(
+    typeof equation === 'string',
+    'value',
+    () => `einsum: the equation is ${describe(equation)}, expected text such as 'ij,jk->ik'`,
+  );
   expectTensors('einsum', ...operands);
   const [left, right] = equation.replaceAll(' ', '').split('->');
   const terms = left.split(',');

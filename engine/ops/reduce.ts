@@ -14,8 +14,9 @@ import { abs, less, where } from './elementwise.ts';
 import { slice } from './shape.ts';
 
 export const sum = reduction('sum', r.sum);
-/** Largest element; NaN if there is one. Tied elements share the derivative. */
+/** Largest element; NaN if there is one; of none, the least number of the type (-Infinity). Tied elements share the derivative. */
 export const max = reduction('max', r.max);
+/** Smallest element; NaN if there is one; of none, the greatest number of the type (Infinity). Tied elements share the derivative. */
 export const min = reduction('min', r.min);
 export const mean = reduction('mean', (x, axes) =>
   inFloat32((f) => {
@@ -45,13 +46,19 @@ function logsumexpOf(x: Tensor, axis: Axis | undefined, keepDims: boolean): Tens
 }
 /** Inclusive running sum along an axis (default the last). */
 export const cumsum = (x: Tensor, axis = -1): Tensor => cumsumPrimitive(x, axisOf('cumsum', x, axis));
-/** Ascending along an axis (default the last): values and the int32 positions they came from. Stable, NaN last. */
+/**
+ * Ascending along an axis (default the last): values and the int32 positions they came from. Stable; NaN last, so that it
+ * counts as the largest, as in topK and max.
+ */
 export function sort(x: Tensor, axis = -1): { values: Tensor; indices: Tensor } {
   const a = axisOf('sort', x, axis);
   const [values, indices] = sortPrimitive(m.moveAxis(x, a, x.ndim - 1));
   return { values: m.moveAxis(values, x.ndim - 1, a), indices: m.moveAxis(indices, x.ndim - 1, a) };
 }
-/** The k largest along the last axis, largest first, with their positions. */
+/**
+ * The k largest along the last axis, largest first, with their int32 positions; the first of equals first. NaN counts as the
+ * largest, as in max.
+ */
 export function topK(x: Tensor, k: number): { values: Tensor; indices: Tensor } {
   expectTensors('topK', x);
   const n = x.shape[x.ndim - 1];
@@ -60,12 +67,12 @@ export function topK(x: Tensor, k: number): { values: Tensor; indices: Tensor } 
     'value',
     () => `topK: k is ${k}, expected 0 to ${n} for ${showAval(x)}`,
   );
-  const [values, indices] = sortPrimitive(e.neg(x));
-  const first = (y: Tensor) =>
-    slice(
-      y,
-      y.shape.map(() => 0),
-      y.shape.with(-1, k),
-    );
-  return { values: e.neg(first(values)), indices: first(indices) };
+  // The last k of an ascending sort, backwards. Equals come out in order if they go in backwards too.
+  const last = x.ndim - 1;
+  const largest = (y: Tensor): Tensor => {
+    const begin = y.shape.map((_, i) => (i === last ? n - k : 0));
+    return m.flip(slice(y, begin, y.shape.with(-1, k)), [last]);
+  };
+  const [values, indices] = sortPrimitive(m.flip(x, [last])).map(largest);
+  return { values, indices: e.sub(e.fillLike(indices, n - 1), indices) };
 }

@@ -427,5 +427,8 @@ export const or = call2(() => table.or);
 export const select = (c: Tensor, a: Tensor, b: Tensor): Tensor => bind(table.select, [c, a, b], NONE)[0];
 export const convert = (x: Tensor, dtype: DType): Tensor =>
   x.dtype === dtype ? x : bind(convertPrimitive, [x], { dtype })[0];
-export const full = (shape: Shape, value: number, dtype: DType): Tensor =>
-  bind(fullPrimitive, [], { shape, value, dtype })[0];
+/** `value` in every element. As an integer it is truncated and wraps, as in a typed array: backends meet only what fits. */
+export const full = (shape: Shape, value: number, dtype: DType): Tensor => {
+  const fitting = dtype === 'int32' ? value | 0 : dtype === 'uint32' ? value >>> 0 : value;
+  return bind(fullPrimitive, [], { shape, value: fitting, dtype })[0];
+};

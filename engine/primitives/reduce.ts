@@ -4,6 +4,7 @@
 import {
   type Aval,
   allocate,
+  type DType,
   isFloat,
   type Shape,
   showAval,
@@ -105,11 +106,17 @@ const extremeJvp =
     return { outs: [y], tangents: [div(sum(mul(t, hit), params.axes), sum(hit, params.axes))] };
   };
 
-function extreme(
-  name: 'max' | 'min',
-  start: number,
-  wins: (a: number, b: number) => boolean,
-): Primitive<Axes> {
+const RANGE: Partial<Record<DType, { min: number; max: number }>> = {
+  int32: { min: -2147483648, max: 2147483647 },
+  uint32: { min: 0, max: 4294967295 },
+};
+/** The extreme of no elements at all: what every element of the type wins against, or equals. */
+export const extremeOfNone = (op: 'max' | 'min', dtype: DType): number => {
+  const { min, max } = RANGE[dtype] ?? { min: -Infinity, max: Infinity };
+  return op === 'max' ? min : max;
+};
+
+function extreme(name: 'max' | 'min', wins: (a: number, b: number) => boolean): Primitive<Axes> {
   const self: Primitive<Axes> = {
     name,
     kind: 'root',
@@ -121,7 +128,7 @@ function extreme(
       const { data, count } = rows(x, axes);
       const result = allocate(out.dtype, sizeOf(out.shape));
       for (let i = 0; i < result.length; i++) {
-        let best = start;
+        let best = extremeOfNone(name, out.dtype);
         for (let j = i * count; j < (i + 1) * count; j++) {
           const v = data[j];
           if (Number.isNaN(v) || wins(v, best)) best = v;
@@ -131,12 +138,17 @@ function extreme(
       }
       return [result];
     },
-    samples: [...samples, { operands: [{ shape: [0, 3] }], params: { axes: [0] }, note: 'empty' }],
+    samples: [
+      ...samples,
+      { operands: [{ shape: [0, 3] }], params: { axes: [0] }, note: 'empty' },
+      { operands: [{ shape: [0, 3], dtype: 'int32' }], params: { axes: [0] }, note: 'empty integers' },
+      { operands: [{ shape: [0, 3], dtype: 'uint32' }], params: { axes: [0] }, note: 'empty uint32' },
+    ],
   };
   return self;
 }
-const maxPrimitive = extreme('max', -Infinity, (a, b) => a > b);
-const minPrimitive = extreme('min', Infinity, (a, b) => a < b);
+const maxPrimitive = extreme('max', (a, b) => a > b);
+const minPrimitive = extreme('min', (a, b) => a < b);
 
 export interface Axis {
   axis: number;

@@ -1,226 +1,192 @@
-// The N-API surface: translates between JavaScript values and runtime.h, and carries results back to JavaScript's
-// thread. Buffers and programs are plain numbers here; native/backend.ts wraps them and checks their use.
-#define NAPI_VERSION 8
-#include <napi.h>
-
+// The Node-API surface: translates between JavaScript values and runtime.h. Buffers and programs are plain numbers here;
+// native/backend.ts wraps them and checks their use. What an argument may be is checked in arguments.h, how a result
+// finds its way back is in promises.h.
 #include <algorithm>
+#include <limits>
 
+#include "arguments.h"
 #include "isa.h"
 #include "peak.h"
+#include "promises.h"
 #include "runtime.h"
 
 namespace lethe {
 namespace {
 
-// Work whose result JavaScript waits for. While any is pending, the process stays alive.
-struct Pending {
-  Napi::Promise::Deferred deferred;
-  Napi::ObjectReference keep;  // what the promise resolves to, or empty
-  Failure failure;
-  std::optional<Ceilings> ceilings;
-  std::shared_ptr<Profile> profile;
-};
-
 class Addon : public Napi::ObjectWrap<Addon> {
  public:
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Runtime", {
-        InstanceMethod("allocate", &Addon::allocate), InstanceMethod("write", &Addon::write),
-        InstanceMethod("read", &Addon::read), InstanceMethod("free", &Addon::release),
-        InstanceMethod("compile", &Addon::compile), InstanceMethod("dispose", &Addon::dispose),
-        InstanceMethod("run", &Addon::run), InstanceMethod("sync", &Addon::sync),
-        InstanceMethod("memory", &Addon::memory), InstanceMethod("ceilings", &Addon::ceilings),
-        InstanceMethod("startProfile", &Addon::startProfile), InstanceMethod("stopProfile", &Addon::stopProfile),
-        InstanceMethod("close", &Addon::close),
+        method<&Addon::allocate>("allocate"), method<&Addon::write>("write"), method<&Addon::read>("read"),
+        method<&Addon::release>("free"), method<&Addon::compile>("compile"), method<&Addon::dispose>("dispose"),
+        method<&Addon::run>("run"), method<&Addon::sync>("sync"), method<&Addon::memory>("memory"),
+        method<&Addon::ceilings>("ceilings"), method<&Addon::startProfile>("startProfile"),
+        method<&Addon::stopProfile>("stopProfile"), InstanceMethod("close", &Addon::close),
     });
   }
 
   explicit Addon(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Addon>(info) {
-    const int threads = info[0].As<Napi::Number>().Int32Value();
-    require(threads >= 1 && threads <= 1024, "the number of threads must be between 1 and 1024");
-    runtime_ = std::make_unique<Runtime>(threads);
-    back_ = Napi::ThreadSafeFunction::New(info.Env(), Napi::Function::New(info.Env(), [](const Napi::CallbackInfo&) {}), "lethe", 0, 1);
-    back_.Unref(info.Env());
-    // Added after the thread-safe function, so it runs before that one's own hook: the queue must end first.
-    napi_add_env_cleanup_hook(info.Env(), stop, this);
+    guarded(info.Env(), [&] {
+      const int threads = static_cast<int>(whole(info[0], 1, 1024, "the number of threads"));
+      arrayBuffer_ = Napi::Persistent(info.Env().Global().Get("ArrayBuffer").As<Napi::Function>());
+      promises_ = std::make_unique<Promises>(info.Env());
+      runtime_ = std::make_unique<Runtime>(threads);
+      // Hooks run in reverse order, so this one before that of the promises' way back: the queue must end first.
+      napi_add_env_cleanup_hook(info.Env(), leave, this);
+    });
   }
-  ~Addon() override { shut(); }
+  ~Addon() override {
+    if (runtime_) stop();
+  }
 
  private:
-  static void stop(void* self) { static_cast<Addon*>(self)->runtime_.reset(); }
-  void shut() {
-    if (closed_) return;
-    closed_ = true;
-    napi_remove_env_cleanup_hook(Env(), stop, this);
-    runtime_.reset();
-    back_.Release();
-  }
-
-  // C++ exceptions become JavaScript ones.
-  template <class F> auto guarded(Napi::Env env, F&& f) {
-    try {
+  using Method = Napi::Value (Addon::*)(const Napi::CallbackInfo&);
+  template <Method m> Napi::Value checked(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
       require(runtime_ != nullptr, "the backend is closed");
-      return f();
-    } catch (const Napi::Error&) {
-      throw;
-    } catch (const std::bad_alloc&) {
-      throw Napi::Error::New(env, "out of memory");
-    } catch (const std::exception& e) {
-      throw Napi::Error::New(env, e.what());
-    }
-  }
-
-  // A pending result is made and deleted on JavaScript's thread only: it holds references into its heap.
-  Pending* await(Napi::Env env, Napi::Object keep = {}) {
-    auto* p = new Pending{Napi::Promise::Deferred::New(env), {}, {}, {}, {}};
-    if (!keep.IsEmpty()) p->keep = Napi::Persistent(keep);
-    if (pending_++ == 0) back_.Ref(env);
-    return p;
-  }
-  void forget(Napi::Env env, Pending* p) {
-    delete p;
-    if (--pending_ == 0 && !closed_) back_.Unref(env);
-  }
-  // On the queue's thread: sends a pending result home.
-  void deliver(Pending* p, const Failure& failure) {
-    p->failure = failure;
-    back_.NonBlockingCall(p, [this](Napi::Env env, Napi::Function, Pending* done) {
-      settle(env, *done);
-      forget(env, done);
+      return (this->*m)(info);
     });
   }
-  static void settle(Napi::Env env, Pending& p) {
-    Napi::HandleScope scope(env);
-    if (p.failure) return p.deferred.Reject(Napi::Error::New(env, *p.failure).Value());
-    if (p.ceilings) {
-      Napi::Object o = Napi::Object::New(env);
-      o.Set("gflops", p.ceilings->gflops);
-      o.Set("triadGBs", p.ceilings->triadGBs);
-      o.Set("pingPongNs", p.ceilings->pingPongNs);
-      return p.deferred.Resolve(o);
-    }
-    if (p.profile) {
-      const std::vector<double>& times = p.profile->times;
-      Napi::Float64Array a = Napi::Float64Array::New(env, times.size());
-      std::copy(times.begin(), times.end(), a.Data());
-      return p.deferred.Resolve(a);
-    }
-    p.deferred.Resolve(p.keep.IsEmpty() ? env.Undefined() : p.keep.Value());
+  template <Method m> static PropertyDescriptor method(const char* name) { return InstanceMethod(name, &Addon::checked<m>); }
+
+  void stop() {
+    napi_remove_env_cleanup_hook(Env(), leave, this);
+    runtime_.reset();
+    arrayBuffer_.Reset();
+  }
+  static void leave(void* self) {
+    static_cast<Addon*>(self)->stop();
+    static_cast<Addon*>(self)->promises_->end();
+  }
+  void close(const Napi::CallbackInfo& info) {
+    if (!runtime_) return;
+    guarded(info.Env(), [&] {
+      stop();
+      promises_->reject(info.Env(), "the backend was closed before this was done");
+      promises_->end();
+    });
   }
 
-  static uint32_t id(const Napi::Value& v) { return v.As<Napi::Number>().Uint32Value(); }
+  // A promise for `value`, made when the queue comes to what `enqueue` put there. While it is pending, this object stays.
+  template <class F> Napi::Value promise(const Napi::CallbackInfo& info, Promises::Value value, F&& enqueue) {
+    auto self = std::make_shared<Napi::ObjectReference>(Napi::Persistent(info.This().As<Napi::Object>()));
+    return promises_->add(info.Env(), [self, value = std::move(value)](Napi::Env env) { return value(env); }, enqueue);
+  }
+  static Napi::Value nothing(Napi::Env env) { return env.Undefined(); }
+
+  static uint32_t id(const Napi::Value& v) {
+    return static_cast<uint32_t>(whole(v, 0, std::numeric_limits<uint32_t>::max(), "the number of a buffer or program"));
+  }
 
   Napi::Value allocate(const Napi::CallbackInfo& info) {
-    return guarded(info.Env(), [&]() -> Napi::Value {
-      return Napi::Number::New(info.Env(), runtime_->allocate(static_cast<size_t>(info[0].As<Napi::Number>().Int64Value())));
-    });
+    const int64_t bytes = whole(info[0], 0, kLargestWhole, "the size of a buffer");
+    return Napi::Number::New(info.Env(), runtime_->allocate(static_cast<size_t>(bytes)));
   }
-  void write(const Napi::CallbackInfo& info) {
-    guarded(info.Env(), [&] {
-      const Napi::TypedArray data = info[1].As<Napi::TypedArray>();
-      runtime_->write(id(info[0]), static_cast<char*>(data.ArrayBuffer().Data()) + data.ByteOffset(), data.ByteLength());
-    });
+  Napi::Value write(const Napi::CallbackInfo& info) {
+    const Elements data = elements(info[1], "the data");
+    runtime_->write(id(info[0]), data.data, data.bytes);
+    return info.Env().Undefined();
   }
-  // read(buffer, into): fills the typed array and resolves to it.
+  // read(buffer, bytes): resolves to an ArrayBuffer. It is made here, so that nobody can take or shrink its memory while
+  // the queue's thread writes there; by JavaScript's own constructor, because that throws where there is no memory.
   Napi::Value read(const Napi::CallbackInfo& info) {
-    return guarded(info.Env(), [&]() -> Napi::Value {
-      const Napi::TypedArray into = info[1].As<Napi::TypedArray>();
-      char* to = static_cast<char*>(into.ArrayBuffer().Data()) + into.ByteOffset();
-      Pending* p = await(info.Env(), into);
-      const Napi::Value promise = p->deferred.Promise();
-      try {
-        runtime_->read(id(info[0]), to, into.ByteLength(), [this, p](const Failure& f) { deliver(p, f); });
-      } catch (...) {
-        forget(info.Env(), p);
-        throw;
-      }
-      return promise;
+    const uint32_t buffer = id(info[0]);
+    const int64_t bytes = whole(info[1], 0, static_cast<int64_t>(runtime_->sizeOf(buffer)), "the number of bytes to read");
+    auto into = arrayBuffer_.New({Napi::Number::New(info.Env(), static_cast<double>(bytes))}).As<Napi::ArrayBuffer>();
+    void* const to = into.Data();
+    auto keep = std::make_shared<Napi::Reference<Napi::ArrayBuffer>>(Napi::Persistent(into));
+    return promise(info, [keep](Napi::Env) { return keep->Value(); }, [&](Promises::Done done) {
+      runtime_->read(buffer, to, static_cast<size_t>(bytes), std::move(done));
     });
   }
-  void release(const Napi::CallbackInfo& info) {
-    guarded(info.Env(), [&] { runtime_->free(id(info[0])); });
+  Napi::Value release(const Napi::CallbackInfo& info) {
+    runtime_->free(id(info[0]));
+    return info.Env().Undefined();
   }
   Napi::Value compile(const Napi::CallbackInfo& info) {
-    return guarded(info.Env(), [&]() -> Napi::Value {
-      const Napi::Float64Array words = info[1].As<Napi::Float64Array>();
-      return Napi::Number::New(info.Env(), runtime_->compile(info[0].As<Napi::String>(), words.Data(), words.ElementLength()));
-    });
+    const std::string label = text(info[0], "a program's label");
+    const Elements words = elements(info[1], napi_float64_array, "a program's description", "Float64Array");
+    return Napi::Number::New(info.Env(), runtime_->compile(label, static_cast<const double*>(words.data), words.count));
   }
-  void dispose(const Napi::CallbackInfo& info) {
-    guarded(info.Env(), [&] { runtime_->dispose(id(info[0])); });
+  Napi::Value dispose(const Napi::CallbackInfo& info) {
+    runtime_->dispose(id(info[0]));
+    return info.Env().Undefined();
   }
   // run(program, buffers: Uint32Array, count)
-  void run(const Napi::CallbackInfo& info) {
-    guarded(info.Env(), [&] {
-      const Napi::Uint32Array ids = info[1].As<Napi::Uint32Array>();
-      const uint32_t count = id(info[2]);
-      require(count <= ids.ElementLength(), "a program was given the wrong number of buffers");
-      runtime_->run(id(info[0]), ids.Data(), count);
-    });
+  Napi::Value run(const Napi::CallbackInfo& info) {
+    const Elements ids = elements(info[1], napi_uint32_array, "a program's buffers", "Uint32Array");
+    const int64_t count = whole(info[2], 0, static_cast<int64_t>(ids.count), "the number of a program's buffers");
+    runtime_->run(id(info[0]), static_cast<const uint32_t*>(ids.data), static_cast<size_t>(count));
+    return info.Env().Undefined();
   }
   Napi::Value sync(const Napi::CallbackInfo& info) {
-    return guarded(info.Env(), [&]() -> Napi::Value {
-      Pending* p = await(info.Env());
-      const Napi::Value promise = p->deferred.Promise();
-      runtime_->queue().notify([this, p](const Failure& f) { deliver(p, f); }, true);
-      return promise;
-    });
+    return promise(info, nothing, [&](Promises::Done done) { runtime_->queue().notify(std::move(done), true); });
   }
   Napi::Value ceilings(const Napi::CallbackInfo& info) {
-    return guarded(info.Env(), [&]() -> Napi::Value {
-      Pending* p = await(info.Env());
-      const Napi::Value promise = p->deferred.Promise();
-      runtime_->queue().push([p](Pool& pool) {
+    auto found = std::make_shared<Ceilings>();
+    auto value = [found](Napi::Env env) -> Napi::Value {
+      Napi::Object o = Napi::Object::New(env);
+      o.Set("gflops", found->gflops);
+      o.Set("triadGBs", found->triadGBs);
+      o.Set("pingPongNs", found->pingPongNs);
+      return o;
+    };
+    return promise(info, value, [&](Promises::Done done) {
+      runtime_->queue().push([found](Pool& pool) {
         pool.wake();
-        p->ceilings = measureCeilings(pool);
+        *found = measureCeilings(pool);
       });
-      runtime_->queue().notify([this, p](const Failure& f) { deliver(p, f); }, false);
-      return promise;
+      runtime_->queue().notify(std::move(done), false);
     });
   }
-  void startProfile(const Napi::CallbackInfo& info) {
-    guarded(info.Env(), [&] { runtime_->startProfile(); });
+  Napi::Value startProfile(const Napi::CallbackInfo& info) {
+    runtime_->startProfile();
+    return info.Env().Undefined();
   }
   // Resolves to a Float64Array: when each kernel began and ended, in seconds.
   Napi::Value stopProfile(const Napi::CallbackInfo& info) {
-    return guarded(info.Env(), [&]() -> Napi::Value {
-      std::shared_ptr<Profile> profile = runtime_->stopProfile();
-      Pending* p = await(info.Env());
-      p->profile = std::move(profile);
-      const Napi::Value promise = p->deferred.Promise();
-      runtime_->queue().notify([this, p](const Failure& f) { deliver(p, f); }, false);
-      return promise;
-    });
+    auto value = [profile = runtime_->stopProfile()](Napi::Env env) -> Napi::Value {
+      Napi::Float64Array a = Napi::Float64Array::New(env, profile->times.size());
+      std::copy(profile->times.begin(), profile->times.end(), a.Data());
+      return a;
+    };
+    return promise(info, value, [&](Promises::Done done) { runtime_->queue().notify(std::move(done), false); });
   }
   Napi::Value memory(const Napi::CallbackInfo& info) {
-    return guarded(info.Env(), [&]() -> Napi::Value {
-      Napi::Object o = Napi::Object::New(info.Env());
-      o.Set("buffers", static_cast<double>(runtime_->buffers()));
-      o.Set("bytes", static_cast<double>(runtime_->bytes()));
-      o.Set("pooled", static_cast<double>(runtime_->pooledBytes()));
-      return o;
-    });
+    Napi::Object o = Napi::Object::New(info.Env());
+    o.Set("buffers", static_cast<double>(runtime_->buffers()));
+    o.Set("bytes", static_cast<double>(runtime_->bytes()));
+    o.Set("pooled", static_cast<double>(runtime_->pooledBytes()));
+    return o;
   }
-  void close(const Napi::CallbackInfo&) { shut(); }
 
-  std::unique_ptr<Runtime> runtime_;
-  Napi::ThreadSafeFunction back_;
-  int pending_ = 0;
-  bool closed_ = false;
+  Napi::FunctionReference arrayBuffer_;
+  std::unique_ptr<Promises> promises_;
+  std::unique_ptr<Runtime> runtime_;  // last: its queue's thread sends to the promises
 };
 
-// useInstructionSet(name): for tests and for finding faults; call it before any program is compiled.
-Napi::Value useInstructionSet(const Napi::CallbackInfo& info) {
-  const std::string name = info[0].As<Napi::String>();
-  for (Isa one : {Isa::Portable, Isa::Neon, Isa::Avx2, Isa::Avx512})
-    if (name == isaName(one)) return Napi::Boolean::New(info.Env(), useIsa(one));
-  return Napi::Boolean::New(info.Env(), false);
+// The names of what this machine has, the best first.
+Napi::Value instructionSets(const Napi::CallbackInfo& info) {
+  Napi::Array names = Napi::Array::New(info.Env());
+  for (Isa one : kIsas)
+    if (isaSupported(one)) names[names.Length()] = isaName(one);
+  return names;
 }
 Napi::Value instructionSet(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), isaName(isa())); }
+// useInstructionSet(name): for the whole process, and only while no Runtime is open in it.
+Napi::Value useInstructionSet(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const std::string name = text(info[0], "the name of an instruction set");
+    for (Isa one : kIsas)
+      if (name == isaName(one)) return Napi::Boolean::New(info.Env(), useIsa(one));
+    return Napi::Boolean::New(info.Env(), false);
+  });
+}
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Runtime", Addon::define(env));
   exports.Set("instructionSet", Napi::Function::New(env, instructionSet));
+  exports.Set("instructionSets", Napi::Function::New(env, instructionSets));
   exports.Set("useInstructionSet", Napi::Function::New(env, useInstructionSet));
   return exports;
 }

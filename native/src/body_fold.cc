@@ -49,7 +49,7 @@ class Folding : public Kernel {
     const size_t partial = parts_ > 1 ? static_cast<size_t>(parts_ * width_ * groups_ * group_ * m_) * 8 : 0;
     return {partial, accumulatorsAt() + static_cast<size_t>(width_ * group_ * m_) * 8};
   }
-  int64_t cost() const override { return plan_.size * (plan_.cost + 1); }
+  double cost() const override { return plan_.size * (plan_.cost + 1); }
 
   void run(const Frame& frame) const override {
     if (plan_.size == 0) return empty(frame);

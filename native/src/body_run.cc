@@ -114,7 +114,7 @@ class Pass : public Kernel {
  public:
   Pass(const Body& body, const Description& program) : plan_(body, program, BodyPlan::Role::Pass) {}
   WorkspaceSize workspace(int) const override { return {0, plan_.stateBytes()}; }
-  int64_t cost() const override { return plan_.size * plan_.cost; }
+  double cost() const override { return plan_.size * plan_.cost; }
   void run(const Frame& frame) const override {
     if (plan_.size == 0) return;
     const BoundBody bound(plan_, frame, 0);

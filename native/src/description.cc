@@ -8,6 +8,7 @@ namespace {
 
 constexpr double kVersion = 1;
 constexpr int64_t kMostElements = int64_t{1} << 46;
+constexpr size_t kMostAxes = 64;
 
 class Reader {
  public:
@@ -63,8 +64,10 @@ class Decoder {
   DType dtype() { return static_cast<DType>(in_.within(0, 4, "an element type")); }
   Shape shape() {
     Shape s = in_.list<int64_t>([&] { return in_.within(0, kMostElements, "a dimension"); });
+    require(s.size() <= kMostAxes, "a shape has too many axes");
+    // Without the zeros: the product of any of the axes has to fit, too.
     double n = 1;
-    for (int64_t d : s) n *= static_cast<double>(d);
+    for (int64_t d : s) n *= static_cast<double>(d > 0 ? d : 1);
     require(n < static_cast<double>(kMostElements), "a shape has too many elements");
     return s;
   }
@@ -102,8 +105,10 @@ class Decoder {
     require(v.strides.size() == domain.size(), "a view has another rank than its domain");
     int64_t low = v.offset, high = v.offset;
     for (size_t d = 0; d < domain.size(); ++d) {
-      require(std::llabs(v.strides[d]) < kMostElements, "a stride is too large");
-      (v.strides[d] < 0 ? low : high) += (domain[d] - 1) * v.strides[d];
+      const int64_t steps = domain[d] - 1, stride = v.strides[d];
+      if (steps <= 0) continue;
+      require(std::llabs(stride) <= kMostElements / steps, "a stride is too large");
+      (stride < 0 ? low : high) += steps * stride;
     }
     const bool empty = sizeOf(domain) == 0;
     v.slot = slotOf(empty ? 0 : high + 1, false);
@@ -153,13 +158,62 @@ class Decoder {
   Instruction instruction() {
     Instruction i;
     i.root = static_cast<int>(in_.within(-1, 256, "a root"));
-    i.params = in_.list<double>([&] { return in_.real(); });
+    i.params = in_.list<int64_t>([&] { return in_.within(-kMostElements, kMostElements, "a parameter"); });
     i.inputs = in_.list<Operand>([&] { return operand(); });
     i.outputs = in_.list<Operand>([&] { return operand(); });
     const int64_t n = in_.length();
     for (int64_t k = 0; k < n; ++k) i.prologues.push_back(body(false));
     i.body = body(i.root >= 0);
+    checkAddresses(i);
+    checkOverlaps(i);
     return i;
+  }
+
+  // An operand without a slot comes from its prologue, a result without one goes into the body.
+  void checkAddresses(const Instruction& i) {
+    require(i.root >= 0 || (i.body && i.inputs.empty() && i.outputs.empty()), "an instruction without a root has a body and nothing else");
+    require(i.prologues.size() <= i.inputs.size(), "an instruction has more prologues than operands");
+    for (size_t k = 0; k < i.inputs.size(); ++k)
+      require(i.inputs[k].slot >= 0 || (k < i.prologues.size() && i.prologues[k]), "an operand has neither a slot nor a prologue");
+    if (i.root < 0) return;
+    for (const Operand& o : i.outputs) require(o.slot >= 0 || i.body, "a result has neither a slot nor a body that consumes it");
+    require(!i.body || (i.outputs.size() == 1 && i.body->reductions.empty()), "a body after a root has that root's one result and no reductions");
+  }
+
+  // A result may lie where an operand does only if each element is read just before the same element is written.
+  void checkOverlaps(const Instruction& i) {
+    std::vector<int> reads, results, stores;
+    for (const Operand& o : i.inputs) reads.push_back(o.slot);
+    for (const auto& p : i.prologues)
+      if (p)
+        for (const View& v : p->inputs) reads.push_back(v.slot);
+    for (const Operand& o : i.outputs) results.push_back(o.slot);
+    if (i.body) {
+      for (const Reduction& r : i.body->reductions) results.push_back(r.slot);
+      for (const Store& s : i.body->stores) (i.body->reductions.empty() ? stores : results).push_back(s.slot);
+      for (const View& v : i.body->inputs) {
+        for (int w : results) require(!out_.mayAlias(w, v.slot), kOverwrites);
+        for (int w : stores) require(!out_.mayAlias(w, v.slot) || (isWhole(v, i.body->shape) && beginTogether(w, v.slot)), kOverwrites);
+      }
+    }
+    results.insert(results.end(), stores.begin(), stores.end());
+    for (size_t k = 0; k < results.size(); ++k) {
+      require(results[k] < 0 || out_.slots[results[k]].kind != Slot::Input, "a result is written to an input");
+      for (int r : reads) require(!out_.mayAlias(results[k], r), kOverwrites);
+      for (size_t l = 0; l < k; ++l) require(!out_.mayAlias(results[k], results[l]), "two results of an instruction share memory");
+    }
+  }
+  static constexpr const char* kOverwrites = "a result overwrites an operand that is still to be read";
+
+  static bool isWhole(const View& v, const Shape& domain) {
+    int64_t run = 1;
+    bool whole = v.offset == 0;
+    for (size_t d = domain.size(); d-- > 0; run *= domain[d]) whole = whole && (domain[d] == 1 || v.strides[d] == run);
+    return whole || sizeOf(domain) == 0;
+  }
+  bool beginTogether(int a, int b) const {
+    const Slot &x = out_.slots[a], &y = out_.slots[b];
+    return x.kind != Slot::Temporary || y.kind != Slot::Temporary || x.offset == y.offset;
   }
 
   Reader in_;
@@ -174,6 +228,18 @@ int64_t sizeOf(const Shape& shape) {
   return n;
 }
 
+bool isProduct(int64_t size, std::initializer_list<int64_t> factors) {
+  double n = 1;
+  for (int64_t f : factors) n *= static_cast<double>(f);
+  return n == static_cast<double>(size);  // exact, where they can be equal at all
+}
+
+bool Description::isDonated(int64_t output, int64_t input) const {
+  for (const auto& [o, i] : donations)
+    if (o == output && i == input) return true;
+  return false;
+}
+
 bool Description::mayAlias(int a, int b) const {
   if (a < 0 || b < 0) return false;
   if (a == b) return true;
@@ -183,9 +249,7 @@ bool Description::mayAlias(int a, int b) const {
   const Slot& out = x.kind == Slot::Output ? x : y;
   const Slot& in = x.kind == Slot::Output ? y : x;
   if (out.kind == in.kind) return out.index == in.index;
-  for (const auto& [output, input] : donations)
-    if (out.kind == Slot::Output && in.kind == Slot::Input && out.index == output && in.index == input) return true;
-  return false;
+  return out.kind == Slot::Output && in.kind == Slot::Input && isDonated(out.index, in.index);
 }
 
 Description decode(const std::string& label, const double* words, size_t count) {

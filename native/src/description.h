@@ -1,7 +1,9 @@
 // A program as the TypeScript side describes it (engine/program.ts), decoded from one array of numbers and checked:
-// whatever survives decoding refers to existing slots and stays inside them. Nothing here computes.
+// whatever survives decoding refers to existing slots and stays inside them, has an address for every operand, and
+// writes nothing that is still to be read. Nothing here computes.
 #pragma once
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -12,8 +14,15 @@
 
 namespace lethe {
 
+[[noreturn]] inline void fail(const std::string& what) { throw std::runtime_error(what); }
+inline void require(bool ok, const char* what) {
+  if (!ok) fail(what);
+}
+
 using Shape = std::vector<int64_t>;
 int64_t sizeOf(const Shape& shape);
+// Whether `size`, of an array that passed decoding, is the product of the factors, which may be too large for 64 bits.
+bool isProduct(int64_t size, std::initializer_list<int64_t> factors);
 
 struct Slot {
   enum Kind { Input, Output, Temporary } kind;
@@ -61,12 +70,21 @@ struct Body {
 
 struct Instruction {
   int root;  // -1: only a body
-  std::vector<double> params;
+  std::vector<int64_t> params;
   std::vector<Operand> inputs, outputs;
   std::vector<std::unique_ptr<Body>> prologues;
   std::unique_ptr<Body> body;
 
-  int64_t param(size_t i) const { return static_cast<int64_t>(params.at(i)); }
+  // Of a root that has to have them.
+  const Operand& input(size_t i) const { return at(inputs, i, "a root lacks an operand"); }
+  const Operand& output(size_t i) const { return at(outputs, i, "a root lacks a result"); }
+  int64_t param(size_t i) const { return at(params, i, "a root lacks a parameter"); }
+
+ private:
+  template <class T> static const T& at(const std::vector<T>& list, size_t i, const char* what) {
+    require(i < list.size(), what);
+    return list[i];
+  }
 };
 
 struct Description {
@@ -78,13 +96,9 @@ struct Description {
 
   // Whether two slots can be the same memory.
   bool mayAlias(int a, int b) const;
+  bool isDonated(int64_t output, int64_t input) const;
 };
 
 Description decode(const std::string& label, const double* words, size_t count);
-
-[[noreturn]] inline void fail(const std::string& what) { throw std::runtime_error(what); }
-inline void require(bool ok, const char* what) {
-  if (!ok) fail(what);
-}
 
 }  // namespace lethe

@@ -23,10 +23,10 @@ template <class F> void numeric(DType type, F&& f) {  // integers wrap, so unsig
 class Gather : public Kernel {
  public:
   explicit Gather(const Instruction& i)
-      : x_(i.inputs.at(0)), at_(i.inputs.at(1)), y_(i.outputs.at(0)), around_(x_.shape, i.param(0)) {
-    require(y_.slot >= 0 && y_.size == around_.outer * at_.size * around_.inner, "gather's result has the wrong size");
+      : x_(i.input(0)), at_(i.input(1)), y_(i.output(0)), around_(x_.shape, i.param(0)) {
+    require(isProduct(y_.size, {around_.outer, at_.size, around_.inner}), "gather's result has the wrong size");
   }
-  int64_t cost() const override { return y_.size * 2; }
+  double cost() const override { return y_.size * 2; }
   void run(const Frame& f) const override {
     const uint32_t* x = f.at<const uint32_t>(x_.slot);
     const int32_t* at = f.at<const int32_t>(at_.slot);
@@ -54,7 +54,7 @@ class Gather : public Kernel {
 // updates that could concern it.
 struct Parts {
   int64_t columns, columnParts, rows, rowParts;
-  Parts(const Around& a, int64_t work, int threads) {
+  Parts(const Around& a, double work, int threads) {
     const int64_t wanted = work < 2 * kGrain ? 1 : 4 * threads;
     const int64_t perOuter = std::max<int64_t>(1, wanted / std::max<int64_t>(1, a.outer));
     columnParts = std::clamp<int64_t>(a.inner / 64, 1, perOuter);
@@ -68,12 +68,12 @@ struct Parts {
 template <bool Along> class Scatter : public Kernel {
  public:
   explicit Scatter(const Instruction& i)
-      : updates_(i.inputs.at(0)), at_(i.inputs.at(1)), y_(i.outputs.at(0)), around_(y_.shape, i.param(0)) {
+      : updates_(i.input(0)), at_(i.input(1)), y_(i.output(0)), around_(y_.shape, i.param(0)) {
     const int64_t lines = around_.outer * around_.inner;
     m_ = Along ? (lines ? updates_.size / lines : 0) : at_.size;
-    require(y_.slot >= 0 && updates_.size == lines * m_ && at_.size == (Along ? updates_.size : m_), "scatter's operands do not fit each other");
+    require(isProduct(updates_.size, {lines, m_}) && at_.size == (Along ? updates_.size : m_), "scatter's operands do not fit each other");
   }
-  int64_t cost() const override { return updates_.size * 2 + y_.size; }
+  double cost() const override { return updates_.size * 2 + y_.size; }
   void run(const Frame& f) const override {
     numeric(y_.dtype, [&](auto zero) { over<decltype(zero)>(f); });
   }
@@ -114,12 +114,12 @@ template <bool Along> class Scatter : public Kernel {
 class GatherAlong : public Kernel {
  public:
   explicit GatherAlong(const Instruction& i)
-      : x_(i.inputs.at(0)), at_(i.inputs.at(1)), y_(i.outputs.at(0)), around_(x_.shape, i.param(0)) {
+      : x_(i.input(0)), at_(i.input(1)), y_(i.output(0)), around_(x_.shape, i.param(0)) {
     const Around out(at_.shape, i.param(0));
     m_ = out.axis;
-    require(y_.slot >= 0 && y_.size == at_.size && out.outer == around_.outer && out.inner == around_.inner, "gatherAlong's operands do not fit each other");
+    require(y_.size == at_.size && out.outer == around_.outer && out.inner == around_.inner, "gatherAlong's operands do not fit each other");
   }
-  int64_t cost() const override { return y_.size * 2; }
+  double cost() const override { return y_.size * 2; }
   void run(const Frame& f) const override {
     const uint32_t* x = f.at<const uint32_t>(x_.slot);
     const int32_t* at = f.at<const int32_t>(at_.slot);

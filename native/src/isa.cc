@@ -2,13 +2,18 @@
 // registers.
 #include "isa.h"
 
-#include <initializer_list>
+#include <atomic>
+#include <mutex>
+#include <stdexcept>
 
 namespace lethe {
 namespace {
 
-Isa& chosen() {
-  static Isa isa = bestIsa();
+std::mutex mutex;
+int uses = 0;
+
+std::atomic<Isa>& chosen() {
+  static std::atomic<Isa> isa{bestIsa()};
   return isa;
 }
 
@@ -40,9 +45,8 @@ bool isaSupported(Isa isa) {
 }
 
 Isa bestIsa() {
-  for (Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Neon}) {
+  for (Isa isa : kIsas)
     if (isaSupported(isa)) return isa;
-  }
   return Isa::Portable;
 }
 
@@ -50,8 +54,19 @@ Isa isa() { return chosen(); }
 
 bool useIsa(Isa isa) {
   if (!isaSupported(isa)) return false;
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (uses > 0 && isa != chosen()) throw std::runtime_error("another instruction set is in use by an open backend");
   chosen() = isa;
   return true;
+}
+
+IsaUse::IsaUse() {
+  const std::lock_guard<std::mutex> lock(mutex);
+  ++uses;
+}
+IsaUse::~IsaUse() {
+  const std::lock_guard<std::mutex> lock(mutex);
+  --uses;
 }
 
 }  // namespace lethe

@@ -5,14 +5,22 @@
 namespace lethe {
 
 enum class Isa { Portable, Neon, Avx2, Avx512 };
+constexpr Isa kIsas[] = {Isa::Avx512, Isa::Avx2, Isa::Neon, Isa::Portable};  // the best first
 
 const char* isaName(Isa isa);
 bool isaSupported(Isa isa);
 Isa bestIsa();
 
-// The level in use: the best one, unless a test chose another.
+// The level in use, one for the whole process: the best, unless another was chosen.
 Isa isa();
-// Returns false, and changes nothing, where this machine lacks the level. Not to be called while kernels run.
+// Returns false, and changes nothing, where this machine lacks the level. Throws where another is in use.
 bool useIsa(Isa isa);
+// As long as one of these lives the level stays: what was compiled for it holds its addresses and the sizes of its tiles.
+class IsaUse {
+ public:
+  IsaUse();
+  IsaUse(const IsaUse&) = delete;
+  ~IsaUse();
+};
 
 }  // namespace lethe

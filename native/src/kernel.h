@@ -23,16 +23,14 @@ class Kernel {
     return {};
   }
   // About how much work it is, in element operations; a program of little work does not wake the pool.
-  virtual int64_t cost() const = 0;
+  virtual double cost() const = 0;
   virtual void run(const Frame& frame) const = 0;
 };
 
 using KernelPtr = std::unique_ptr<Kernel>;
 using Factory = KernelPtr (*)(const Instruction&, const Description&);
 
-// One factory per root, in the order of `ROOTS` in native/lower.ts.
-Factory factoryOf(int root);
-
+// One for each root; program.cc has the list.
 KernelPtr makeBody(const Instruction&, const Description&);
 KernelPtr makePad(const Instruction&, const Description&);
 KernelPtr makeConcat(const Instruction&, const Description&);
@@ -58,6 +56,8 @@ KernelPtr makeSumPool(const Instruction&, const Description&);
 KernelPtr makeSumPoolTranspose(const Instruction&, const Description&);
 KernelPtr makeRandom(const Instruction&, const Description&);
 
+constexpr int64_t kGrain = 32768;  // element operations worth a task of their own
+
 // Splits [0, total) into tasks of about `grain` items. For kernels whose results do not depend on how they are split.
 template <class F> void forRanges(Pool& pool, int64_t total, int64_t grain, F&& range) {
   if (total <= 0) return;
@@ -80,6 +80,5 @@ struct Around {
   }
 };
 
-constexpr int64_t kGrain = 32768;  // element operations worth a task of their own
 
 }  // namespace lethe

@@ -17,18 +17,25 @@ namespace {
 
 constexpr size_t kHuge = size_t{2} << 20;
 constexpr size_t kKeep = size_t{64} << 20;
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kPools = false;  // each block as large as asked for, and given back at once: every step beyond it shows
+#else
+constexpr bool kPools = true;
+#endif
 
 size_t classOf(size_t bytes) {
+  if (!kPools) return bytes;
   size_t unit = 256;
   while (unit * 16 < bytes) unit *= 2;
   return std::max(unit, (bytes + unit - 1) / unit * unit);
 }
 
+// Null where there is no room.
 char* fresh(size_t capacity) {
   const size_t alignment = capacity >= kHuge ? kHuge : capacity >= 4096 ? 4096 : 64;
-  char* p = static_cast<char*>(::operator new(capacity, std::align_val_t(alignment)));
+  char* p = static_cast<char*>(::operator new(capacity, std::align_val_t(alignment), std::nothrow));
 #if defined(__linux__)
-  if (alignment == kHuge) madvise(p, capacity / kHuge * kHuge, MADV_HUGEPAGE);
+  if (p && alignment == kHuge) madvise(p, capacity / kHuge * kHuge, MADV_HUGEPAGE);
 #endif
   return p;
 }
@@ -68,24 +75,18 @@ struct BlockPool::State {
       if (it->second.empty()) free.erase(it);
       return p;
     }
-    try {
-      try {
-        return fresh(capacity);
-      } catch (const std::bad_alloc&) {
-        drop(0);
-        return fresh(capacity);
-      }
-    } catch (...) {
-      live -= capacity;
-      throw;
-    }
+    if (char* p = fresh(capacity)) return p;
+    drop(0);
+    if (char* p = fresh(capacity)) return p;
+    live -= capacity;
+    throw std::bad_alloc();
   }
   void give(char* p, size_t capacity) {
     std::lock_guard<std::mutex> lock(mutex);
     live -= capacity;
     pooled += capacity;
     free[capacity].push_back(p);
-    drop(std::max(kKeep, peak - live));
+    drop(kPools ? std::max(kKeep, peak - live) : 0);
   }
 };
 

@@ -9,13 +9,13 @@ namespace lethe {
 namespace {
 
 void single(const Instruction& i, size_t inputs) {
-  require(i.inputs.size() == inputs && i.outputs.size() == 1 && i.outputs[0].slot >= 0 && !i.body, "a data movement has the wrong operands");
+  require(i.inputs.size() == inputs && i.outputs.size() == 1, "a data movement has the wrong operands");
 }
 
 // Writes every element of the result: rows of the last axis are zeroed and filled one by one.
 class Pad : public Kernel {
  public:
-  explicit Pad(const Instruction& i) : x_(i.inputs.at(0)), y_(i.outputs.at(0)) {
+  explicit Pad(const Instruction& i) : x_(i.input(0)), y_(i.output(0)) {
     single(i, 1);
     const size_t r = x_.shape.size();
     require(y_.shape.size() == r && i.params.size() == 3 * r, "pad needs low, high and interior for each axis");
@@ -23,15 +23,16 @@ class Pad : public Kernel {
       low_.push_back(i.param(d));
       step_.push_back(i.param(2 * r + d) + 1);
       const int64_t high = i.param(r + d);
-      require(low_[d] >= 0 && high >= 0 && step_[d] >= 1, "pad takes no negative amounts");
       const int64_t n = x_.shape[d];
+      require(low_[d] >= 0 && high >= 0 && step_[d] >= 1, "pad takes no negative amounts");
+      require(n <= 1 || step_[d] <= y_.shape[d] / (n - 1), "pad's result has the wrong shape");
       require(y_.shape[d] == low_[d] + high + (n ? (n - 1) * step_[d] + 1 : 0), "pad's result has the wrong shape");
     }
     if (r == 0) return;
     width_ = y_.shape[r - 1];
     rows_ = width_ ? y_.size / width_ : 0;
   }
-  int64_t cost() const override { return y_.size; }
+  double cost() const override { return y_.size; }
   void run(const Frame& f) const override {
     const uint32_t* x = f.at<const uint32_t>(x_.slot);
     uint32_t* y = f.at<uint32_t>(y_.slot);
@@ -69,7 +70,7 @@ class Pad : public Kernel {
 
 class Concat : public Kernel {
  public:
-  explicit Concat(const Instruction& i) : parts_(i.inputs), y_(i.outputs.at(0)), around_(y_.shape, i.param(0)), axis_(static_cast<size_t>(i.param(0))) {
+  explicit Concat(const Instruction& i) : parts_(i.inputs), y_(i.output(0)), around_(y_.shape, i.param(0)), axis_(static_cast<size_t>(i.param(0))) {
     single(i, parts_.size());
     int64_t total = 0;
     for (const Operand& p : parts_) {
@@ -79,7 +80,7 @@ class Concat : public Kernel {
     }
     require(total == around_.axis, "concat's result has the wrong size");
   }
-  int64_t cost() const override { return y_.size; }
+  double cost() const override { return y_.size; }
   void run(const Frame& f) const override {
     uint32_t* y = f.at<uint32_t>(y_.slot);
     const int64_t pitch = around_.axis * around_.inner;
@@ -109,8 +110,8 @@ class Concat : public Kernel {
 
 class Iota : public Kernel {
  public:
-  explicit Iota(const Instruction& i) : y_(i.outputs.at(0)), around_(y_.shape, i.param(0)) { single(i, 0); }
-  int64_t cost() const override { return y_.size; }
+  explicit Iota(const Instruction& i) : y_(i.output(0)), around_(y_.shape, i.param(0)) { single(i, 0); }
+  double cost() const override { return y_.size; }
   void run(const Frame& f) const override {
     if (y_.dtype == DType::F32) fill(f, f.at<float>(y_.slot));
     else fill(f, f.at<int32_t>(y_.slot));

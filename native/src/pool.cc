@@ -54,6 +54,8 @@ struct Pool::Impl {
   std::condition_variable wakeup;
   std::vector<std::thread> workers;
 
+  ~Impl();
+
   // Draws and runs tasks of the open run until none is left.
   void drain(int thread) {
     int64_t finished = 0;
@@ -117,18 +119,21 @@ struct Pool::Impl {
   int64_t base = 0;  // ordered by `state`, like the task itself
 };
 
-Pool::Pool(int threads) : impl_(new Impl), threads_(threads < 1 ? 1 : threads) {
-  for (int thread = 1; thread < threads_; ++thread) impl_->workers.emplace_back([this, thread] { impl_->work(thread); });
+Pool::Pool(int threads) : impl_(std::make_unique<Impl>()), threads_(threads < 1 ? 1 : threads) {
+  Impl* const impl = impl_.get();
+  for (int thread = 1; thread < threads_; ++thread) impl->workers.emplace_back([impl, thread] { impl->work(thread); });
 }
 
-Pool::~Pool() {
+Pool::~Pool() = default;
+
+// Also where the system gave fewer threads than were asked for: those that began are ended.
+Pool::Impl::~Impl() {
   {
-    std::lock_guard<std::mutex> lock(impl_->mutex);
-    impl_->stop = true;
+    std::lock_guard<std::mutex> lock(mutex);
+    stop = true;
   }
-  impl_->wakeup.notify_all();
-  for (auto& worker : impl_->workers) worker.join();
-  delete impl_;
+  wakeup.notify_all();
+  for (auto& worker : workers) worker.join();
 }
 
 void Pool::run(int64_t tasks, FunctionRef<void(int64_t, int)> task) {

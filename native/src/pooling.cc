@@ -24,7 +24,7 @@ class Pooling : public Kernel {
     require(big.shape.size() == 4 && small.shape.size() == 4 && i.params.size() == 8, "pooling needs rank 4");
     require(big.dtype == DType::F32 && small.dtype == DType::F32, "pooling needs float32");
     n_ = big.shape[0], c_ = big.shape[3];
-    for (int64_t k = 0; k < 8; ++k) require(i.param(k) >= (k < 4 ? 1 : 0), "pooling needs positive sizes and strides and no negative padding");
+    for (size_t k = 0; k < 8; ++k) require(i.param(k) >= (k < 4 ? 1 : 0), "pooling needs positive sizes and strides and no negative padding");
     auto window = [&](size_t d, size_t p) {
       const Window w{i.param(p), i.param(p + 2), i.param(4 + 2 * p), big.shape[d], small.shape[d]};
       const int64_t room = w.in + w.pad + i.param(5 + 2 * p) - w.size;
@@ -35,9 +35,13 @@ class Pooling : public Kernel {
     w_ = window(2, 1);
     require(small.shape[0] == n_ && small.shape[3] == c_, "pooling's result has the wrong shape");
   }
-  int64_t cost() const override { return n_ * h_.out * w_.out * c_ * h_.size * w_.size; }
+  double cost() const override { return static_cast<double>(n_ * h_.out) * rowCost(); }
 
  protected:
+  // Of one row of the smaller array.
+  double rowCost() const { return static_cast<double>(w_.out * c_) * static_cast<double>(h_.size) * static_cast<double>(w_.size); }
+  int64_t rowsOfTask() const { return static_cast<int64_t>(kGrain / rowCost()) + 1; }
+
   const VectorTable& vector_;
   int64_t n_, c_;
   Window h_, w_;
@@ -45,13 +49,13 @@ class Pooling : public Kernel {
 
 class MaxPool : public Pooling {
  public:
-  explicit MaxPool(const Instruction& i) : Pooling(i, i.inputs.at(0), i.outputs.at(0)), x_(i.inputs[0].slot), y_(i.outputs[0]), at_(i.outputs.at(1)) {
-    require(y_.slot >= 0 && at_.slot >= 0 && at_.size == y_.size, "maxPool has two results of the same shape");
+  explicit MaxPool(const Instruction& i) : Pooling(i, i.input(0), i.output(0)), x_(i.inputs[0].slot), y_(i.outputs[0]), at_(i.output(1)) {
+    require(at_.size == y_.size, "maxPool has two results of the same shape");
   }
   void run(const Frame& f) const override {
     if (y_.size == 0) return;
     const int64_t row = w_.out * c_;
-    forRanges(f.pool, n_ * h_.out, kGrain / (row * h_.size * w_.size) + 1, [&](int64_t begin, int64_t end, int) {
+    forRanges(f.pool, n_ * h_.out, rowsOfTask(), [&](int64_t begin, int64_t end, int) {
       for (int64_t r = begin; r < end; ++r) {
         const float* image = f.at<const float>(x_) + r / h_.out * h_.in * w_.in * c_;
         for (int64_t ow = 0; ow < w_.out; ++ow) pixel(image, r % h_.out, ow, f.at<float>(y_.slot) + r * row + ow * c_, f.at<int32_t>(at_.slot) + r * row + ow * c_);
@@ -75,11 +79,11 @@ class MaxPool : public Pooling {
 
 class SumPool : public Pooling {
  public:
-  explicit SumPool(const Instruction& i) : Pooling(i, i.inputs.at(0), i.outputs.at(0)), x_(i.inputs[0].slot), y_(i.outputs[0]) {}
+  explicit SumPool(const Instruction& i) : Pooling(i, i.input(0), i.output(0)), x_(i.inputs[0].slot), y_(i.outputs[0]) {}
   void run(const Frame& f) const override {
     if (y_.size == 0) return;
     const int64_t row = w_.out * c_;
-    forRanges(f.pool, n_ * h_.out, kGrain / (row * h_.size * w_.size) + 1, [&](int64_t begin, int64_t end, int) {
+    forRanges(f.pool, n_ * h_.out, rowsOfTask(), [&](int64_t begin, int64_t end, int) {
       for (int64_t r = begin; r < end; ++r) {
         const int64_t oh = r % h_.out;
         const float* image = f.at<const float>(x_) + r / h_.out * h_.in * w_.in * c_;
@@ -101,7 +105,7 @@ class SumPool : public Pooling {
 // Every position of the result adds up the windows that cover it: no two threads meet.
 class SumPoolTranspose : public Pooling {
  public:
-  explicit SumPoolTranspose(const Instruction& i) : Pooling(i, i.outputs.at(0), i.inputs.at(0)), dy_(i.inputs[0].slot), dx_(i.outputs[0]) {}
+  explicit SumPoolTranspose(const Instruction& i) : Pooling(i, i.output(0), i.input(0)), dy_(i.inputs[0].slot), dx_(i.outputs[0]) {}
   void run(const Frame& f) const override {
     if (dx_.size == 0) return;
     const int64_t row = w_.in * c_;

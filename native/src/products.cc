@@ -6,6 +6,7 @@
 #include "body.h"
 #include "conv.h"
 #include "dot.h"
+#include "planning.h"
 
 namespace lethe {
 namespace {
@@ -15,10 +16,9 @@ size_t lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 // One operand: in memory, or computed by a prologue; `hole`: the kernel can compute it while loading.
 struct Factor {
   Factor(const Instruction& i, const Description& d, size_t k, bool hole)
-      : slot(i.inputs.at(k).slot), size(i.inputs[k].size), inKernel(hole),
+      : slot(i.input(k).slot), size(i.inputs[k].size), inKernel(hole),
         body(k < i.prologues.size() ? i.prologues[k].get() : nullptr, d, BodyPlan::Role::Prologue) {
     require(i.inputs[k].dtype == DType::F32, "a product needs float32 operands");
-    require(body || slot >= 0, "an operand of a product has neither a slot nor a prologue");
     require(!body || body.plan().size == size, "a prologue has another size than its operand");
   }
   size_t sharedBytes() const { return body && !inKernel ? lines(static_cast<size_t>(size) * 4) : 0; }
@@ -69,7 +69,6 @@ class Product : public Kernel {
     result_ = i.outputs[0].slot;
     size_ = i.outputs[0].size;
     require(!epilogue_ || epilogue_.plan().size == size_, "an epilogue has another size than the result");
-    require(epilogue_ || result_ >= 0, "a product's result is neither stored nor consumed");
     if (result_ >= 0) return;
     // Raw results pass through the memory of a store if that overwrites nothing still to be read.
     for (const Store& s : i.body->stores) {
@@ -98,11 +97,19 @@ class Product : public Kernel {
     const BoundFactor a(a_, frame, at, shared);
     const BoundFactor b(b_, frame, at += a_.body.bytes(), shared);
     float* c = result_ >= 0 ? frame.at<float>(result_) : reinterpret_cast<float*>(shared);
-    if (!epilogue_) return compute(frame, a, b, c, nullptr);
+    if (!epilogue_) return fill(frame, a, b, c, nullptr);
     const BoundBody bound(epilogue_.plan(), frame, at + b_.body.bytes());
     auto consume = [&](int64_t start, int64_t count, float* data, int thread) { bound.flat(start, count, data, thread); };
     const Epilogue epilogue(consume);
-    compute(frame, a, b, c, &epilogue);
+    fill(frame, a, b, c, &epilogue);
+  }
+
+ private:
+  void fill(const Frame& frame, const BoundFactor& a, const BoundFactor& b, float* c, const Epilogue* epilogue) const {
+    if (a_.size > 0 && b_.size > 0) return compute(frame, a, b, c, epilogue);
+    // Sums over nothing, however large the axes beside the empty one are.
+    forRanges(frame.pool, size_, kGrain, [&](int64_t begin, int64_t end, int) { std::fill(c + begin, c + end, 0.0f); });
+    runEpilogue(frame.pool, size_, c, epilogue);
   }
 
  protected:
@@ -130,9 +137,9 @@ class Dot : public Product {
     s_.k = s_.transA ? a[r - 2] : a[r - 1];
     s_.n = s_.transB ? b[r - 2] : b[r - 1];
     require((s_.transB ? b[r - 1] : b[r - 2]) == s_.k, "dot needs equal inner axes");
-    require(size_ == s_.batch * s_.m * s_.n, "dot's result has the wrong size");
+    require(isProduct(size_, {s_.batch, s_.m, s_.n}), "dot's result has the wrong size");
   }
-  int64_t cost() const override { return size_ * (s_.k + 1) / 8; }
+  double cost() const override { return static_cast<double>(size_) * static_cast<double>(s_.k + 1) / 8; }
 
  protected:
   WorkspaceSize kernelWorkspace(int threads) const override { return dotWorkspace(s_, threads); }
@@ -143,6 +150,8 @@ class Dot : public Product {
  private:
   DotShape s_;
 };
+
+constexpr int64_t kMostExtent = int64_t{1} << 31;
 
 enum class Direction { Forward, Input, Weight };
 
@@ -160,6 +169,7 @@ template <Direction D> class Conv : public Product {
     s.strideH = i.param(0), s.strideW = i.param(1), s.padT = i.param(2), s.padB = i.param(3), s.padL = i.param(4);
     s.padR = i.param(5), s.dilH = i.param(6), s.dilW = i.param(7), s.groups = i.param(8);
     s.exact = i.param(9) != 0;
+    for (size_t k = 0; k < 8; ++k) require(i.param(k) < kMostExtent, "a convolution's stride, padding or dilation is too large");
     require(s.strideH > 0 && s.strideW > 0 && s.dilH > 0 && s.dilW > 0 && s.groups > 0, "a convolution's stride, dilation and groups are positive");
     require(s.padT >= 0 && s.padB >= 0 && s.padL >= 0 && s.padR >= 0, "a convolution's padding is not negative");
     require(s.C % s.groups == 0 && s.O % s.groups == 0 && w[3] == s.C / s.groups, "a convolution's channels do not fit its groups");
@@ -167,7 +177,9 @@ template <Direction D> class Conv : public Product {
     require(s.OH == outputs(s.H + s.padT + s.padB, s.KH, s.strideH, s.dilH) &&
             s.OW == outputs(s.W + s.padL + s.padR, s.KW, s.strideW, s.dilW), "a convolution's result has the wrong size");
   }
-  int64_t cost() const override { return s_.B * s_.N * s_.OH * s_.OW * s_.O * (s_.KH * s_.KW * s_.C / s_.groups + 1) / 8; }
+  double cost() const override {
+    return static_cast<double>(s_.B * s_.N * s_.OH * s_.OW * s_.O) * static_cast<double>(s_.KH * s_.KW * (s_.C / s_.groups) + 1) / 8;
+  }
 
  protected:
   WorkspaceSize kernelWorkspace(int threads) const override {
@@ -183,6 +195,7 @@ template <Direction D> class Conv : public Product {
 
  private:
   static int64_t outputs(int64_t padded, int64_t kernel, int64_t stride, int64_t dilation) {
+    if (kernel > 1 && dilation > padded / (kernel - 1)) return 0;
     const int64_t room = padded - dilation * (kernel - 1) - 1;
     return room < 0 ? 0 : room / stride + 1;
   }

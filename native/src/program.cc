@@ -6,26 +6,34 @@
 namespace lethe {
 namespace {
 
-// In the order of `ROOTS` in native/lower.ts.
-constexpr Factory kFactories[] = {
-    makePad, makeConcat, makeIota, makeSum, makeMax, makeMin, makeArgmax, makeArgmin, makeMoments, makeCumsum, makeSort,
-    makeGather, makeScatter, makeGatherAlong, makeScatterAlong, makeDot, makeConv, makeConvGradInput,
-    makeConvGradWeight, makeMaxPool, makeSumPool, makeSumPoolTranspose, makeRandom,
+struct Root {
+  Factory make;
+  bool fuses = false;  // takes prologues and a body
 };
+// In the order of `ROOTS` in native/lower.ts.
+constexpr Root kRoots[] = {
+    {makePad}, {makeConcat}, {makeIota}, {makeSum}, {makeMax}, {makeMin}, {makeArgmax}, {makeArgmin}, {makeMoments},
+    {makeCumsum}, {makeSort}, {makeGather}, {makeScatter}, {makeGatherAlong}, {makeScatterAlong}, {makeDot, true},
+    {makeConv, true}, {makeConvGradInput, true}, {makeConvGradWeight, true}, {makeMaxPool}, {makeSumPool},
+    {makeSumPoolTranspose}, {makeRandom},
+};
+
+KernelPtr kernelOf(const Instruction& i, const Description& description) {
+  if (i.root < 0) return makeBody(i, description);
+  require(i.root < static_cast<int>(std::size(kRoots)), "the addon does not know this root: rebuild with npm run build:native");
+  const Root& root = kRoots[i.root];
+  require(root.fuses || (!i.body && i.prologues.empty()), "only products take prologues and a body");
+  return root.make(i, description);
+}
 
 size_t rounded(size_t n) { return (n + 4095) / 4096 * 4096; }
 
 }  // namespace
 
-Factory factoryOf(int root) {
-  require(root < static_cast<int>(std::size(kFactories)), "the addon does not know this root: rebuild with npm run build:native");
-  return root < 0 ? makeBody : kFactories[root];
-}
-
 Program::Program(Description description, int threads) : description_(std::move(description)), threads_(threads) {
   arena_ = rounded(static_cast<size_t>(description_.arenaBytes));
   for (const Instruction& i : description_.instructions) {
-    kernels_.push_back(factoryOf(i.root)(i, description_));
+    kernels_.push_back(kernelOf(i, description_));
     const WorkspaceSize w = kernels_.back()->workspace(threads);
     shared_ = std::max(shared_, rounded(w.shared));
     private_ = std::max(private_, rounded(w.private_));

@@ -31,7 +31,7 @@ class Program {
   std::vector<KernelPtr> kernels_;
   int threads_;
   size_t arena_ = 0, shared_ = 0, private_ = 0;
-  int64_t cost_ = 0;
+  double cost_ = 0;
 };
 
 }  // namespace lethe

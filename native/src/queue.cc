@@ -12,7 +12,7 @@ namespace {
 constexpr auto kLinger = std::chrono::microseconds(40);
 }
 
-Queue::Queue(int threads) : threads_(threads), thread_([this] { work(); }) {}
+Queue::Queue(int threads) : pool_(threads), thread_([this] { work(); }) {}
 
 Queue::~Queue() {
   {
@@ -37,7 +37,7 @@ std::optional<Queue::Item> Queue::next() {
   auto ready = [this] { return stop_ || !items_.empty(); };
   std::unique_lock<std::mutex> lock(mutex_);
   if (!ready() && !wakeup_.wait_for(lock, kLinger, ready)) {
-    pool_->rest();
+    pool_.rest();
     wakeup_.wait(lock, ready);
   }
   if (stop_) return std::nullopt;
@@ -47,7 +47,6 @@ std::optional<Queue::Item> Queue::next() {
 }
 
 void Queue::work() {
-  pool_.emplace(threads_);
   while (auto item = next()) {
     if (item->done) {
       item->done(failure_);
@@ -56,7 +55,7 @@ void Queue::work() {
     }
     std::string what;
     try {
-      item->job(*pool_);
+      item->job(pool_);
       continue;
     } catch (const std::bad_alloc&) {
       what = "out of memory";
@@ -65,8 +64,7 @@ void Queue::work() {
     }
     if (!failure_) failure_ = what;
   }
-  pool_->rest();
-  pool_.reset();
+  pool_.rest();
 }
 
 }  // namespace lethe

@@ -34,13 +34,12 @@ class Queue {
   std::optional<Item> next();
   void work();
 
-  const int threads_;
+  Pool pool_;
   std::mutex mutex_;
   std::condition_variable wakeup_;
   std::deque<Item> items_;
   bool stop_ = false;
   Failure failure_;
-  std::optional<Pool> pool_;
   std::thread thread_;
 };
 

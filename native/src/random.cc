@@ -13,14 +13,14 @@ class Random : public Kernel {
  public:
   // Params: distribution (0 bits, 1 uniform, 2 normal), elements for each key.
   explicit Random(const Instruction& i)
-      : keys_(i.inputs.at(0)), y_(i.outputs.at(0)), distribution_(static_cast<int>(i.param(0))), size_(i.param(1)), vector_(vectors()) {
+      : keys_(i.input(0)), y_(i.output(0)), distribution_(static_cast<int>(i.param(0))), size_(i.param(1)), vector_(vectors()) {
     require(keys_.dtype == DType::U32 && !keys_.shape.empty() && keys_.shape.back() == 2, "random needs uint32 keys of two words");
     require(distribution_ >= 0 && distribution_ <= 2, "random knows bits, uniform and normal");
     require(y_.dtype == (distribution_ == 0 ? DType::U32 : DType::F32), "random's result has the wrong type");
-    require(y_.slot >= 0 && y_.size == keys_.size / 2 * size_, "random's result has the wrong size");
-    require(size_ < (int64_t{1} << 34), "one key can make 2^34 numbers");
+    require(size_ >= 0 && size_ < (int64_t{1} << 34), "one key can make 2^34 numbers");
+    require(isProduct(y_.size, {keys_.size / 2, size_}), "random's result has the wrong size");
   }
-  int64_t cost() const override { return y_.size * 8; }
+  double cost() const override { return y_.size * 8; }
   void run(const Frame& f) const override {
     if (y_.size == 0) return;
     const uint32_t* keys = f.at<const uint32_t>(keys_.slot);

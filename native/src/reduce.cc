@@ -15,13 +15,14 @@ template <bool Max, class T> inline bool beats(T x, T best) {
 
 template <bool Max> class ArgExtreme : public Kernel {
  public:
-  explicit ArgExtreme(const Instruction& i) : x_(i.inputs.at(0)), y_(i.outputs.at(0)), around_(x_.shape, i.param(0)) {
-    require(i.inputs.size() == 1 && i.outputs.size() == 1 && y_.slot >= 0, "argmax has one operand and one result");
+  explicit ArgExtreme(const Instruction& i) : x_(i.input(0)), y_(i.output(0)), around_(x_.shape, i.param(0)) {
+    require(i.inputs.size() == 1 && i.outputs.size() == 1, "argmax has one operand and one result");
     require(around_.axis > 0, "argmax of an empty axis");
     require(y_.size == around_.outer * around_.inner, "argmax's result has the wrong size");
   }
-  int64_t cost() const override { return x_.size; }
+  double cost() const override { return x_.size; }
   void run(const Frame& f) const override {
+    if (y_.size == 0) return;
     switch (x_.dtype) {
       case DType::F32: return over(f, f.at<const float>(x_.slot));
       case DType::U32: return over(f, f.at<const uint32_t>(x_.slot));

@@ -23,7 +23,7 @@ uint32_t Runtime::allocate(size_t bytes) {
 
 void Runtime::write(uint32_t buffer, const void* data, size_t bytes) {
   BlockPtr& block = buffers_.at(buffer);
-  require(bytes <= block->bytes, "the data is larger than the buffer");
+  require(bytes == block->bytes, "the data has another size than the buffer");
   if (block.use_count() == 1) {
     copy(block->data, data, bytes);
     return;
@@ -74,6 +74,11 @@ void Runtime::run(uint32_t program, const uint32_t* buffers, size_t count) {
     if (s.kind == Slot::Temporary) continue;
     const size_t have = bound[static_cast<size_t>(s.kind == Slot::Input ? s.index : d.inputs + s.index)]->bytes;
     require(have >= static_cast<size_t>(s.bytes()), "a buffer is smaller than the program's slot");
+  }
+  for (int64_t o = 0; o < d.outputs; ++o) {
+    const BlockPtr& output = bound[static_cast<size_t>(d.inputs + o)];
+    for (int64_t k = 0; k < d.inputs + o; ++k)
+      require(bound[static_cast<size_t>(k)] != output || (k < d.inputs && d.isDonated(o, k)), "a program's result is to go where an operand lies that was not given away");
   }
   queue_.push([this, p, bound = std::move(bound), scratch = scratch_, profile = profile_](Pool& pool) {
     const size_t needed = p->scratchBytes();

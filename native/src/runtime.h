@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "isa.h"
 #include "memory.h"
 #include "program.h"
 #include "queue.h"
@@ -48,6 +49,7 @@ class Runtime {
   explicit Runtime(int threads) : threads_(threads), queue_(threads) {}
 
   uint32_t allocate(size_t bytes);
+  size_t sizeOf(uint32_t buffer) { return buffers_.at(buffer)->bytes; }
   void write(uint32_t buffer, const void* data, size_t bytes);
   // Copies into `to` on the queue's thread, then calls `done` there.
   void read(uint32_t buffer, void* to, size_t bytes, std::function<void(const Failure&)> done);
@@ -66,6 +68,7 @@ class Runtime {
   int threads() const { return threads_; }
 
  private:
+  const IsaUse isa_;
   const int threads_;
   BlockPool blocks_;
   Handles<BlockPtr> buffers_;

@@ -11,10 +11,10 @@ constexpr int64_t kColumns = 256;
 class Cumsum : public Kernel {
  public:
   explicit Cumsum(const Instruction& i)
-      : x_(i.inputs.at(0)), y_(i.outputs.at(0)), around_(x_.shape, i.param(0)), reverse_(i.param(1) != 0) {
-    require(i.inputs.size() == 1 && i.outputs.size() == 1 && y_.slot >= 0 && y_.size == x_.size, "cumsum has one operand and a result of its shape");
+      : x_(i.input(0)), y_(i.output(0)), around_(x_.shape, i.param(0)), reverse_(i.param(1) != 0) {
+    require(i.inputs.size() == 1 && i.outputs.size() == 1 && y_.size == x_.size, "cumsum has one operand and a result of its shape");
   }
-  int64_t cost() const override { return x_.size * 2; }
+  double cost() const override { return x_.size * 2; }
   void run(const Frame& f) const override {
     if (x_.dtype == DType::F32) over<float, double>(f);
     else over<uint32_t, uint32_t>(f);

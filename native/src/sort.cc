@@ -37,13 +37,13 @@ void sortPacked(uint64_t* a, uint64_t* spare, int64_t n) {
 
 class Sort : public Kernel {
  public:
-  explicit Sort(const Instruction& i) : x_(i.inputs.at(0)), values_(i.outputs.at(0)), indices_(i.outputs.at(1)) {
+  explicit Sort(const Instruction& i) : x_(i.input(0)), values_(i.output(0)), indices_(i.output(1)) {
     require(i.inputs.size() == 1 && !x_.shape.empty() && values_.size == x_.size && indices_.size == x_.size, "sort has one operand and two results of its shape");
     n_ = x_.shape.back();
     require(n_ < (int64_t{1} << 31), "sort's axis is too long");
   }
   WorkspaceSize workspace(int) const override { return {0, static_cast<size_t>(n_) * 16}; }
-  int64_t cost() const override { return x_.size * 16; }
+  double cost() const override { return x_.size * 16; }
   void run(const Frame& f) const override {
     switch (x_.dtype) {
       case DType::F32: return over<float>(f);
@@ -66,8 +66,8 @@ class Sort : public Kernel {
         sortPacked(a, a + n_, n_);
         for (int64_t i = 0; i < n_; ++i) {
           const int32_t at = static_cast<int32_t>(a[i] & 0x7fffffffu);
-          if (values) values[row * n_ + i] = from[at];
-          if (indices) indices[row * n_ + i] = at;
+          values[row * n_ + i] = from[at];
+          indices[row * n_ + i] = at;
         }
       }
     });

@@ -88,7 +88,10 @@ describe('the head of a file', () => {
     expect([4, 5].map((n) => file.accepts({ rows: 3, columns: n }))).toEqual([1, 0]);
   });
   it.each<[string[], string]>([
-    [[], 'my.wgsl: there is no line "//! primitive: ..."'],
+    [
+      [],
+      'my.wgsl: there is no line "//! primitive: ..."; expected one of dot, conv, convGradInput, convGradWeight, softmax, sum after it',
+    ],
     [
       ['primitive: product'],
       'my.wgsl:1: expected one of dot, conv, convGradInput, convGradWeight, softmax, sum, found "product"',

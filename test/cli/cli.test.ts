@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { optionsOf } from '../../cli/context.ts';
+import { disk } from '../../unlearn/files.ts';
+import { withDisk } from '../unlearn/run/crash.ts';
 import { TestWorld } from './world.ts';
 
 let world: TestWorld;
@@ -24,8 +26,17 @@ describe('wrong use and wrong input: exit code 2 and one line', () => {
       ['run', 'DIR/toy.yaml', '--device', 'cup'],
       'lethe: error: --device: no device "cup"; did you mean "cpu"?',
     ],
-    [['run', 'DIR/none.yaml'], 'lethe: error: recipe DIR/none.yaml: '],
-    [['run', 'DIR'], 'lethe: error: recipe DIR: '],
+    [['run', 'DIR/none.yaml'], 'lethe: error: no recipe DIR/none.yaml: there is no such file\n'],
+    [['run', 'DIR'], 'lethe: error: could not read the recipe: DIR: not a regular file\n'],
+    [['run', 'DIR/toy.yaml/x'], 'lethe: error: could not read the recipe: ENOTDIR'],
+    [['run', 'x'.repeat(5000)], 'lethe: error: could not read the recipe: ENAMETOOLONG'],
+    [
+      ['run', 'fashion'],
+      'lethe: error: no recipe "fashion": there is no such file, and none of that name comes with Lethe; did you mean "fashion-mnist-class"?\n',
+    ],
+    [['train', 'zzz'], 'none of that name comes with Lethe; known: att-faces-person, '],
+    [['recipes', 'dmo'], 'lethe: error: no recipe "dmo" comes with Lethe; did you mean "demo"?\n'],
+    [['run', 'DIR/toy.yaml', '--out', 'DIR'], 'lethe: error: --out DIR: holds toy.yaml, not a run; expected'],
     [
       ['run', 'DIR/toy.yaml', '--set', 'train.epohcs=3'],
       '--set train.epohcs=3: train: unknown key "epohcs"; did you mean "epochs"?',
@@ -36,13 +47,23 @@ describe('wrong use and wrong input: exit code 2 and one line', () => {
     ],
     [
       ['unlearn', 'DIR/toy.yaml', '--from', 'DIR/none', '--method', 'finetune', '--out', 'DIR/x'],
-      'lethe: error: weights DIR/none: ',
+      'lethe: error: weights: could not read DIR/none: ENOENT: no such file or directory\n',
     ],
     [
       ['unlearn', 'DIR/toy.yaml', '--from', 'DIR/toy.yaml', '--method', 'finetun', '--out', 'DIR/x'],
       'no method "finetun"; did you mean "finetune"?',
     ],
-    [['report', 'DIR/none'], 'lethe: error: results DIR/none: '],
+    [
+      ['report', 'DIR/none'],
+      'lethe: error: results: could not read DIR/none: ENOENT: no such file or directory\n',
+    ],
+    [
+      ['report', 'DIR', '--format', 'csv', '--json'],
+      '--format csv and --json both ask for stdout; expected one of them',
+    ],
+    [['datasets', 'check', 'mnist', '--data', 'DIR'], 'mnist: no train-images-idx3-ubyte'],
+    [['datasets', 'check', 'cifar-10', '--data', 'DIR/none'], 'cifar-10: no data_batch_1.bin'],
+    [['datasets', 'check', 'folder', '--data', 'DIR/none'], 'folder: no folder DIR/none'],
     [['report', 'DIR/toy.yaml'], 'lethe: error: DIR/toy.yaml: not JSON'],
     [
       ['report', 'DIR', '--format', 'pdf'],
@@ -68,11 +89,15 @@ describe('wrong use and wrong input: exit code 2 and one line', () => {
     expect(readdirSync(world.folder)).toEqual(['toy.yaml']);
   });
 
-  it('a data set file from nowhere says where it looked', async () => {
-    const { code, err } = await world.run(['datasets', 'check', 'mnist', '--data', 'DIR']);
-    expect(err).toContain('DIR');
-    expect(err.trimEnd().split('\n')).toHaveLength(1);
-    expect(code).toBeGreaterThan(0);
+  it('a recipe with several faults tells them all, a line each', async () => {
+    const { code, err } = await world.run(['run', 'DIR/toy.yaml', '--set', 'modle.x=1', '--set', 'seeds=[]']);
+    expect(err.split('\n')).toEqual([
+      'lethe: error: DIR/toy.yaml: 2 problems',
+      '  --set modle.x=1: unknown key "modle"; did you mean "model"?',
+      '  --set seeds=[]: seeds: expected a list of seeds, such as [0, 1, 2], got []',
+      '',
+    ]);
+    expect(code).toBe(2);
   });
 });
 
@@ -108,6 +133,19 @@ describe('lethe run', { timeout: 30_000 }, () => {
     expect(err).toContain('lethe: error: 1 of 4 cells failed: seed-0-finetune (boom)');
     expect(out).toContain('Boundary Shrink');
     expect(code).toBe(1);
+  });
+
+  it('a run that is complete but cannot clear up: a warning, exit code 0', async () => {
+    const refuse = (call: typeof disk.unlink) => async (path: unknown) => {
+      if (/lethe\.lock$|unfinished$/.test(String(path))) throw new Error(`EIO: no luck, ${path}`);
+      return call(path as string);
+    };
+    const calls = { unlink: refuse(disk.unlink), rmdir: refuse(disk.rmdir) };
+    const { code, err } = await withDisk(calls, () => world.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out']));
+    for (const name of ['unfinished', 'lethe.lock'])
+      expect(err).toContain(`warning: could not remove DIR/out/${name}: EIO`);
+    expect(err).toContain('report: DIR/out/report.html');
+    expect(code).toBe(0);
   });
 
   it('an error of ours is a bug and says so; LETHE_DEBUG shows where', async () => {
@@ -174,6 +212,18 @@ describe('single steps', { timeout: 30_000 }, () => {
   it('report renders each form again', async () => {
     await world.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out']);
     const page = readFileSync(world.path('out/report.html'), 'utf8');
+    const table = ['report', 'DIR/out', '--format', 'table'];
+    const { out } = await world.run([...table, '--json']);
+    expect(JSON.parse(out).verdict).toMatchObject({ grade: 'void', best: null, badge: expect.any(String) });
+    expect((await world.run(table)).out).toMatch(/^Method +UA +RA +TA +MIA +Gap +Time$/m);
+    expect((await world.run([...table, '--wide'])).out).toMatch(/^Method +UA .* ASR .* Speed$/m);
+    const narrow = new TestWorld({}, { columns: 40 });
+    await narrow.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out']);
+    const lines = (await narrow.run(['report', 'DIR/out', '--format', 'table', '--no-color'])).out.split(
+      '\n',
+    );
+    narrow.close();
+    expect(Math.max(...lines.map((line) => [...line].length))).toBeLessThanOrEqual(40);
     expect((await world.run(['report', 'DIR/out', '--format', 'csv'])).out).toContain('seed,method');
     expect((await world.run(['report', 'DIR/out/results.json', '--format', 'latex'])).out).toContain(
       '\\begin{tabular}',
@@ -184,10 +234,67 @@ describe('single steps', { timeout: 30_000 }, () => {
     expect((await world.run(['report', 'DIR/bad.json'])).err).toContain(
       'version 2; expected a results.json written by lethe run',
     );
+    const results = JSON.parse(readFileSync(world.path('out/results.json'), 'utf8'));
+    results.runs[1].metrics = null;
+    writeFileSync(world.path('bad.json'), JSON.stringify(results));
+    expect(await world.run(['report', 'DIR/bad.json'])).toMatchObject({
+      code: 2,
+      err: 'lethe: error: DIR/bad.json: runs.1.metrics: expected a map, got null\n',
+    });
+  });
+});
+
+describe('recipes that come with Lethe', () => {
+  it('are listed with a line each, and printed', async () => {
+    const { code, out } = await world.run(['recipes']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^cifar-10-class +All-CNN \(half width\) on CIFAR-10/m);
+    const names = JSON.parse((await world.run(['recipes', '--json'])).out).map(
+      (r: { name: string }) => r.name,
+    );
+    expect(names).toEqual(
+      readdirSync('recipes')
+        .map((file) => file.replace('.yaml', ''))
+        .sort(),
+    );
+    expect((await world.run(['recipes', 'demo'])).out).toBe(readFileSync('recipes/demo.yaml', 'utf8'));
+  });
+
+  it('run by their names, unless there is a file of that name', async () => {
+    const { code, out, err } = await world.run(['run', 'demo', '--set', 'seeds=[0]', '--dry-run', '--json']);
+    expect(code, err).toBe(0);
+    expect(JSON.parse(out).cells).toHaveLength(7);
+    const { err: wrong } = await world.run([
+      'run',
+      'demo',
+      '--set',
+      'seeds=[]',
+      '--set',
+      'methods.2.options.x=1',
+    ]);
+    expect(wrong).toContain('recipe demo: 2 problems');
+    const here = process.cwd();
+    process.chdir(world.folder);
+    try {
+      writeFileSync('demo', readFileSync('toy.yaml'));
+      expect(JSON.parse((await world.run(['run', 'demo', '--dry-run', '--json'])).out).cells).toHaveLength(4);
+      // What is called the demo is not whatever lies there.
+      expect(JSON.parse((await world.run(['demo', '--dry-run', '--json'])).out).cells).toHaveLength(21);
+    } finally {
+      process.chdir(here);
+    }
   });
 });
 
 describe('demo', () => {
+  it('goes on, and refuses to replace, as run does', async () => {
+    const demo = ['demo', '--out', 'DIR/demo', '--set', 'seeds=[0]', '--resume'];
+    expect((await world.run([...demo, '--fail-fast'])).code).toBe(0);
+    const { code, err } = await world.run([...demo, '--set', 'train.epochs=2']);
+    expect(err).toContain('--resume: DIR/demo holds results of other settings');
+    expect(code).toBe(2);
+  });
+
   it.each([
     ['the whole where anything computes fast', [], 'smallCnn', 21],
     ['a smaller one on the reference', ['--device', 'reference'], 'lenet', 7],
@@ -203,7 +310,19 @@ describe('demo', () => {
 });
 
 describe('help', () => {
-  const commands = ['demo', 'run', 'train', 'unlearn', 'evaluate', 'report', 'datasets', 'devices', 'bench'];
+  const commands = [
+    'demo',
+    'run',
+    'recipes',
+    'train',
+    'unlearn',
+    'evaluate',
+    'predict',
+    'report',
+    'datasets',
+    'devices',
+    'bench',
+  ];
   it.each([[''], ...commands.map((c) => [c]), ['datasets list'], ['datasets check'], ['datasets get']])(
     '%s',
     async (words) => {

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lethe } from '../../cli/lethe.ts';
+import type { Parts } from '../../unlearn/run/parts.ts';
 import { type ToyOptions, toyParts } from '../unlearn/run/toy.ts';
 
 export const recipeText = `name: toy
@@ -37,8 +38,8 @@ export class TestWorld {
 
   path = (name: string) => join(this.folder, name);
 
-  /** Runs one command line; the folder's name is written as DIR in what it says. */
-  async run(argv: string[], toy: ToyOptions = {}): Promise<Answer> {
+  /** Runs one command line with toy parts, or some others; the folder's name is written as DIR in what it says. */
+  async run(argv: string[], toy: ToyOptions & { parts?: Partial<Parts> } = {}): Promise<Answer> {
     const said = { out: '', err: '' };
     const stream = (key: 'out' | 'err') => ({
       write: (text: string) => {
@@ -57,7 +58,7 @@ export class TestWorld {
           this.interrupt = listener;
           return () => {};
         },
-        parts: toyParts(toy),
+        parts: { ...toyParts(toy), ...toy.parts },
       },
     );
     const clean = (text: string) => text.replaceAll(this.folder, 'DIR');

@@ -44,10 +44,14 @@ export function describeBackend(
 vi.setConfig({ testTimeout: 300_000 });
 
 /**
- * Runs `body` for every backend that is here (see test/devices.ts), and checks the shaders that its programs give.
- * `half`: in float16 too; a test then has to skip where its backend has none.
+ * Runs `body` for every backend that is here (see test/devices.ts), and checks the shaders that its programs give, unless
+ * they are those of primitives, which have been checked. `half`: in float16 too; a test then has to skip where its backend
+ * has none.
  */
-export function describeBackends(body: (target: Target) => void, { half = false } = {}): void {
+export function describeBackends(
+  body: (target: Target) => void,
+  { half = false, shaders = true } = {},
+): void {
   const absent = inject('absent');
   describeBackend('reference', createReferenceBackend, ['float64'], body);
   const floats: readonly Float[] = half ? ['float32', 'float16'] : ['float32'];
@@ -59,7 +63,7 @@ export function describeBackends(body: (target: Target) => void, { half = false 
       [float],
       (target) => {
         body(target);
-        test.skipIf(absent.dawn !== null)(
+        test.skipIf(absent.dawn !== null || !shaders)(
           'its programs are valid on every kind of WebGPU device',
           async () => {
             expect(programs.length).toBeGreaterThan(0);

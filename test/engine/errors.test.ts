@@ -45,6 +45,25 @@ test.each<[string, () => unknown, string | RegExp]>([
     'tensor: [-2, -3] is no shape; sizes must be whole numbers from 0',
   ],
   [
+    'tensor of a transferred array',
+    () => {
+      const data = new Float32Array(3);
+      structuredClone(data.buffer, { transfer: [data.buffer] });
+      return lt.tensor(data);
+    },
+    'tensor: the typed array has lost its memory: its buffer was transferred, or shrunk below its end',
+  ],
+  [
+    'tensor of bigints',
+    () => lt.tensor(new BigInt64Array(2) as never),
+    'tensor: expected a typed array of numbers, got a BigInt64Array',
+  ],
+  [
+    'tensor of a DataView',
+    () => lt.tensor(new DataView(new ArrayBuffer(8)) as never),
+    'tensor: expected a typed array of numbers, got a DataView',
+  ],
+  [
     'ragged',
     () => lt.tensor([[1, 2], [3]]),
     'tensor: rows must have equal length; axis 1 is 2 long, found 1',
@@ -139,6 +158,46 @@ test.each<[string, () => unknown, string | RegExp]>([
     () => lt.convTranspose2d(z(1, 4, 4, 3), z(2, 2, 3, 8)),
     'convTranspose2d: needs images [N, H, W, C] and weights [kh, kw, O / groups, C], got float32[1, 4, 4, 3] and float32[2, 2, 3, 8] with groups 1',
   ],
+  [
+    'outputPadding',
+    () => lt.convTranspose2d(z(1, 4, 4, 3), z(2, 2, 8, 3), { stride: [2, 1], outputPadding: 1 }),
+    'convTranspose2d: outputPadding is 1, expected less than stride or dilation',
+  ],
+  [
+    "outputPadding with 'same'",
+    () => lt.convTranspose2d(z(1, 4, 4, 3), z(2, 2, 8, 3), { stride: 2, padding: 'same', outputPadding: 1 }),
+    "convTranspose2d: outputPadding with padding 'same', which says the size; expected one of the two",
+  ],
+  [
+    'convTranspose2d padding',
+    () => lt.convTranspose2d(z(1, 1, 4, 3), z(2, 2, 8, 3), { padding: 2 }),
+    'convTranspose2d: padding 2 cuts more off images float32[1, 1, 4, 3] than there is',
+  ],
+  [
+    'batchNorm',
+    () => lt.batchNorm(z(4, 2), { mean: z(2) }),
+    'batchNorm: mean was given alone, expected mean and variance, or neither',
+  ],
+  [
+    'batchNorm variance',
+    () => lt.batchNorm(z(4, 2), { variance: z(2) }),
+    'batchNorm: variance was given alone, expected mean and variance, or neither',
+  ],
+  [
+    'uniform',
+    () => lt.random.uniform(lt.random.key(0), [2], 1, -1),
+    'random.uniform: needs low <= high, got 1 and -1',
+  ],
+  [
+    'larger than any memory',
+    () => lt.zeros([2 ** 32, 2 ** 32]),
+    "device 'reference': out of memory: float32[4294967296, 4294967296] has more bytes than any device",
+  ],
+  [
+    'larger than this memory',
+    () => lt.arange(1, 2 ** 40),
+    'out of memory: no room for 1099511627775 elements of int32',
+  ],
   ['mse', () => lt.mse(z(2), z(3)), /^mse: shapes \[2\] and \[3\] do not broadcast/],
   [
     'padding',
@@ -159,6 +218,17 @@ test.each<[string, () => unknown, string | RegExp]>([
     'model width',
     () => lt.nn.allCnn({ classes: 2, width: 'big' as never }),
     "allCnn: width is 'big', expected 'half' or 'full'",
+  ],
+  [
+    'einsum',
+    () => lt.einsum(3 as never, z(2)),
+    "einsum: the equation is 3, expected text such as 'ij,jk->ik'",
+  ],
+  ['logicalNot', () => lt.logicalNot(z(2)), 'logicalNot: operand 1 is float32[2], expected bool'],
+  [
+    'logicalOr',
+    () => lt.logicalOr(lt.equal(z(2), 0), z(2)),
+    'logicalOr: operand 2 is float32[2], expected bool',
   ],
   ['stack', () => lt.stack([z(2), z(3)]), 'stack: float32[3] has another shape than float32[2]'],
   [

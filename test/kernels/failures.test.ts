@@ -77,6 +77,14 @@ describeDawn('on a device that computes nothing', () => {
     expect(backend.memory()).toEqual({ buffers: 0, bytes: 0 });
   });
 
+  it('more than a buffer holds: said at once, not cut into pieces without end', async () => {
+    await start();
+    expect(() => lt.zeros([2 ** 20, 2 ** 20])).toThrow(
+      /^WebGPU: out of memory: 4398046511104 bytes asked for; a buffer of this device holds at most \d+$/,
+    );
+    expect(await lt.zeros([2]).data()).toHaveLength(2);
+  });
+
   it('a shader that does not compile: named with its program, told once, and the next program runs', async () => {
     const { device: gpu } = await start();
     const x = lt.ones([8]);

@@ -1,13 +1,13 @@
 // What one instruction set computes, every other one this machine has must compute too, to the last few bits: the best
 // one is checked against exact values elsewhere.
 
-import { expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import type { DType } from '../../engine/dtype.ts';
 import type { Step } from '../../engine/program.ts';
-import { createCpuBackend, useInstructionSet } from '../../native/backend.ts';
+import { createCpuBackend, instructionSets, useInstructionSet } from '../../native/backend.ts';
 import { describeCpu, float, hasCpu, randomFloats, runRoot, runSteps, sameBits, step } from './support.ts';
 
-const SETS = hasCpu ? ['avx512', 'neon', 'avx2', 'portable'].filter((name) => useInstructionSet(name)) : [];
+const SETS = hasCpu ? instructionSets() : [];
 const UNARY: Step['op'][] = [
   ...(['neg', 'abs', 'sign', 'exp', 'log', 'log1p', 'expm1', 'sqrt', 'rsqrt'] as const),
   ...(['tanh', 'sigmoid', 'erf', 'sin', 'cos', 'floor', 'relu'] as const),
@@ -68,5 +68,52 @@ describeCpu('instruction sets', () => {
         }
       });
     }
+  });
+});
+
+describeCpu('the instruction set', () => {
+  /** native/backend.ts as a new process would load it. */
+  const fresh = async (wanted: string) => {
+    vi.stubEnv('LETHE_INSTRUCTION_SET', wanted);
+    vi.resetModules();
+    return import('../../native/backend.ts');
+  };
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    useInstructionSet(SETS[0]);
+  });
+
+  it.each(SETS)('is the one that LETHE_INSTRUCTION_SET names: %s', async (name) => {
+    const cpu = await (await fresh(name)).createCpuBackend({ threads: 1 });
+    expect(cpu.info.instructionSet).toBe(name);
+    await cpu.close();
+  });
+
+  it('is the best one where the variable is empty', async () => {
+    const cpu = await (await fresh('')).createCpuBackend({ threads: 1 });
+    expect(cpu.info.instructionSet).toBe(SETS[0]);
+    await cpu.close();
+  });
+
+  it.each(['sse9', 'AVX2', process.arch === 'x64' ? 'neon' : 'avx2'])(
+    '%s is refused, with what is here',
+    async (name) => {
+      const { createCpuBackend, describeCpuBackend } = await fresh(name);
+      const message = `LETHE_INSTRUCTION_SET must be one that this machine has (${SETS.join(', ')}), not "${name}"`;
+      await expect(createCpuBackend({ threads: 1 })).rejects.toMatchObject({
+        name: 'LetheError',
+        kind: 'value',
+        message,
+      });
+      expect(describeCpuBackend()).toEqual({ available: false, reason: message });
+    },
+  );
+
+  it.skipIf(SETS.length < 2)('stays while a backend is open', async () => {
+    const cpu = await createCpuBackend({ threads: 1 });
+    useInstructionSet(SETS[0]);
+    expect(() => useInstructionSet(SETS[1])).toThrow('another instruction set is in use by an open backend');
+    await cpu.close();
+    useInstructionSet(SETS[1]);
   });
 });

@@ -1,15 +1,13 @@
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Backend } from '../../engine/backend.ts';
 import type { DType } from '../../engine/dtype.ts';
 import { LetheError } from '../../engine/error.ts';
 import { createCpuBackend, describeCpuBackend } from '../../native/backend.ts';
-import { lower } from '../../native/lower.ts';
 import {
   bodyInstruction,
   describeCpu,
   execute,
+  increment,
   program,
   randomFloats,
   rootProgram,
@@ -26,22 +24,6 @@ beforeAll(async () => {
 afterAll(() => cpu.close());
 
 const f32 = (...shape: number[]) => ({ shape, dtype: 'float32' as DType });
-
-// y = x + 1 over n elements, in place if asked.
-const increment = (n: number, inPlace = false) =>
-  program({
-    slots: [slot('input', f32(n), 0), slot('output', f32(n), 0)],
-    instructions: [
-      bodyInstruction({
-        shape: [n],
-        inputs: [{ slot: 0, dtype: 'float32', strides: [1], offset: 0 }],
-        steps: [step('full', [], 'float32', 1), step('add', [0, 1])],
-        stores: [{ value: 2, slot: 1 }],
-        reductions: [],
-      }),
-    ],
-    donations: inPlace ? [[0, 0]] : [],
-  });
 
 // Asks for an arena no machine has: compiles, fails when first run.
 const impossible = () => {
@@ -226,37 +208,9 @@ describeCpu('programs', () => {
   });
 });
 
-describeCpu('the process', () => {
-  it('describes the backend', () => {
+describeCpu('the backend', () => {
+  it('describes itself', () => {
     expect(describeCpuBackend().available).toBe(true);
     expect(cpu.info.threads).toBe(2);
-  });
-
-  // The bare addon in a process of its own: what keeps a process alive is decided there.
-  const run = (code: string) =>
-    new Promise<{ code: number | null; out: string }>((resolve) => {
-      const addon = join(import.meta.dirname, '..', '..', 'build', 'lethe.node');
-      const setup = `
-        const cpu = new (require(${JSON.stringify(addon)}).Runtime)(2);
-        const words = Float64Array.from(${JSON.stringify([...lower(increment(2_000_000, true))])});
-        const p = cpu.compile('test', words), x = cpu.allocate(8e6);
-        cpu.write(x, new Float32Array(2e6));
-        for (let k = 0; k < 20; k++) cpu.run(p, Uint32Array.of(x, x), 2);`;
-      const child = spawn(process.execPath, ['-e', setup + code], { stdio: ['ignore', 'pipe', 'inherit'] });
-      let out = '';
-      child.stdout.on('data', (d) => {
-        out += d;
-      });
-      child.on('close', (exit) => resolve({ code: exit, out }));
-    });
-
-  it('waits for what is awaited, then exits by itself', async () => {
-    const got = await run(`cpu.read(x, new Float32Array(3)).then((a) => console.log(a[2]));`);
-    expect(got).toEqual({ code: 0, out: '20\n' });
-  });
-  it('exits with work enqueued that nobody waits for, and after close', async () => {
-    expect(await run('')).toEqual({ code: 0, out: '' });
-    expect(await run('cpu.sync().then(() => cpu.close());')).toEqual({ code: 0, out: '' });
-    expect(await run('process.exit(3);')).toEqual({ code: 3, out: '' });
   });
 });

@@ -1,11 +1,15 @@
 // Hand-written programs for the backend's own tests, and plain loops in double to compare with. Not a test itself.
 
+import { join } from 'node:path';
 import { describe, inject } from 'vitest';
 import type { Backend, DeviceBuffer } from '../../engine/backend.ts';
 import { type DType, type Shape, sizeOf, stridesOf, type TypedArray } from '../../engine/dtype.ts';
 import type { Body, Instruction, Program, RootName, Slot, Step, View } from '../../engine/program.ts';
 import { createCpuBackend } from '../../native/backend.ts';
 
+/** Where the addon lies: the tests of its own surface load it without native/backend.ts. */
+export const addonPath =
+  process.env.LETHE_ADDON || join(import.meta.dirname, '..', '..', 'build', 'lethe.node');
 /** False where there is no compiler, or none was found when the addon was to be built. */
 export const hasCpu = inject('absent').cpu === null;
 /** A suite that needs the CPU addon. */
@@ -138,6 +142,24 @@ export const bodyInstruction = (body: Body): Instruction => ({
   outputs: [],
   body,
 });
+
+/** y = x + 1 over n elements, in place if asked. */
+export function increment(n: number, inPlace = false): Program {
+  const x: Result = { shape: [n], dtype: 'float32' };
+  return program({
+    slots: [slot('input', x, 0), slot('output', x, 0)],
+    instructions: [
+      bodyInstruction({
+        shape: [n],
+        inputs: [{ slot: 0, dtype: 'float32', strides: [1], offset: 0 }],
+        steps: [step('full', [], 'float32', 1), step('add', [0, 1])],
+        stores: [{ value: 2, slot: 1 }],
+        reductions: [],
+      }),
+    ],
+    donations: inPlace ? [[0, 0]] : [],
+  });
+}
 
 /** A view of the whole slot, broadcast like NumPy into `domain`. */
 export function broadcastView(slotIndex: number, v: Result, domain: Shape): View {

@@ -3,7 +3,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
-import { type EvaluationData, evaluate } from '../../unlearn/evaluate.ts';
+import { type EvaluationData, evaluate, spreadOver } from '../../unlearn/evaluate.ts';
 import { modelFor } from '../../unlearn/model.ts';
 import { modelOptions } from '../../unlearn/recipe/options.ts';
 import type { Split } from '../../unlearn/types.ts';
@@ -77,6 +77,18 @@ describe('evaluate', () => {
     });
     const without = await evaluate(linear, variables, data, { exhibits: true, images: false });
     expect(without.exhibits?.samples).toEqual([]);
+  });
+
+  it('shows samples of many classes, whatever the order of the data', () => {
+    const classesOf = (labels: number[], count: number) =>
+      spreadOver(Int32Array.from(labels), count).map((row) => labels[row]);
+    const cycling = Array.from({ length: 4000 }, (_, i) => i % 10);
+    expect(classesOf(cycling, 8)).toEqual([0, 1, 2, 3, 5, 6, 7, 8]);
+    expect(classesOf(cycling.sort(), 8)).toEqual([0, 1, 2, 3, 5, 6, 7, 8]);
+    expect(classesOf([2, 0, 2, 0, 2, 0, 2, 2, 2], 8)).toEqual([0, 0, 0, 2, 2, 2, 2]);
+    const one = spreadOver(new Int32Array(4000).fill(3), 8);
+    expect(one).toEqual([0, 500, 1000, 1500, 2000, 2500, 3000, 3500]);
+    expect(spreadOver(new Int32Array(0), 8)).toEqual([]);
   });
 
   it('leaves no tensor behind', async () => {

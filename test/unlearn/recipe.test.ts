@@ -24,8 +24,12 @@ function refusal(text: string, set: string[] = []): string {
   } catch (error) {
     expect(error).toBeInstanceOf(LetheError);
     expect((error as LetheError).kind).toBe('value');
-    expect((error as Error).message).not.toContain('\n');
-    return (error as Error).message;
+    const { message } = error as Error;
+    const [first, ...more] = message.split('\n');
+    // One problem is one line; several are a line each under their count.
+    expect(more.length === 0 || /: \d+ problems$/.test(first), message).toBe(true);
+    for (const line of more) expect(line).toMatch(/^ {2}\S/);
+    return message;
   }
   throw new Error('the recipe was taken');
 }
@@ -78,19 +82,19 @@ describe('a good recipe', () => {
 
 describe('refusals', () => {
   it.each([
-    ['train: { epoch: 3 }', 'r.yaml:10: train: unknown key "epoch"; did you mean "epochs"?'],
+    ['train: { epoch: 3 }', 'r.yaml:10:10: train: unknown key "epoch"; did you mean "epochs"?'],
     [
       'train: { epochs: ten }',
-      'r.yaml:10: train.epochs: expected a whole number from 1 to 100000, got "ten"',
+      'r.yaml:10:10: train.epochs: expected a whole number from 1 to 100000, got "ten"',
     ],
-    ['train: { epochs: 0 }', 'r.yaml:10: train.epochs: expected a whole number from 1 to 100000, got 0'],
+    ['train: { epochs: 0 }', 'r.yaml:10:10: train.epochs: expected a whole number from 1 to 100000, got 0'],
     ['train: { learningRate: .inf }', 'expected a number'],
-    ['seeds: []', 'r.yaml:10: seeds: expected a list of seeds, such as [0, 1, 2], got []'],
+    ['seeds: []', 'r.yaml:10:1: seeds: expected a list of seeds, such as [0, 1, 2], got []'],
     ['seeds: [1, 1]', 'expected seeds that differ'],
     ['device: tpu9000', 'no such choice "tpu9000"; known: auto, webgpu, cpu, reference'],
     ['train: { schedule: step }', 'expected milestones'],
-    ['extra: 1', 'r.yaml:10: unknown key "extra"'],
-    ['name: again', 'r.yaml:10: Map keys must be unique'],
+    ['extra: 1', 'r.yaml:10:1: unknown key "extra"'],
+    ['name: again', 'r.yaml:10:1: the key "name" is given twice, first at 1:1'],
   ])('%s', (line, message) => {
     expect(refusal(minimal + line)).toContain(message);
   });
@@ -101,7 +105,12 @@ describe('refusals', () => {
       'methods.0.options.epsilonn=1',
       '--set methods.0.options.epsilonn=1: methods.0.options: unknown key "epsilonn"; did you mean "epsilon"?',
     ],
-    ['methods.9.name=x', 'expected a position from 0 to 2, got "9"'],
+    [
+      'methods.9.name=x',
+      '--set methods.9.name=x: methods is a list of 2; expected a position from 0 to 2 or a label, got "9"; known: boundaryShrink, finetune',
+    ],
+    ['methods.boundaryshrink.label=x', 'or a label, got "boundaryshrink"; did you mean "boundaryShrink"?'],
+    ['model.name=resnet', 'no such choice "resnet"; did you mean "resnet18"?'],
     ['name.first=x', 'name is "tiny"; expected a map or a list'],
     ['forget.ratio=0.1', 'expected exactly one of class, ratio, ids, files, person'],
     ['forget.seed=1', 'belong to ratio'],
@@ -117,13 +126,17 @@ describe('refusals', () => {
   });
 
   it('names the missing key, its place and what it wants', () => {
-    expect(refusal('name: x\n')).toMatch(
-      /^r\.yaml:1: dataset: missing; expected a map \(and \d more problems\)$/,
-    );
+    expect(refusal('name: x\n').split('\n')).toEqual([
+      'r.yaml: 4 problems',
+      '  r.yaml:1:1: dataset: missing; expected a map',
+      '  r.yaml:1:1: forget: missing; expected a map',
+      '  r.yaml:1:1: model: missing; expected a map',
+      '  r.yaml:1:1: methods: missing; expected a list of at least one method',
+    ]);
     expect(refusal('')).toContain('expected a map of keys to values');
     expect(refusal('- a')).toContain('expected a map of keys to values');
     expect(refusal('a: *b')).toContain('r.yaml');
-    expect(refusal('a: [1')).toMatch(/^r\.yaml:\d+: /);
+    expect(refusal('a: [1')).toMatch(/^r\.yaml:\d+:\d+: /);
   });
 
   it('survives an alias bomb', () => {
@@ -166,7 +179,112 @@ describe('refusals', () => {
   });
 });
 
+describe('several problems', () => {
+  const wrong = `nam: tiny
+dataset: { name: glyphs, options: { trainSise: 5, sizes: 2 } }
+forget: { class: 3 }
+modle: { name: lenet }
+train:
+  learningrate: 0.1
+  epochs: none
+  momentum: 3
+methods:
+  - name: finetunee
+  - name: boundaryShrink
+    options: { epsilonn: 1 }
+  - name: boundaryShrink
+seeds: [1, 1]
+`;
+
+  it('are all told, in the order of their help; a misspelt key is not missing as well', () => {
+    expect(refusal(wrong, ['device=gpu', 'evaluate.batchSize=0', 'oops']).split('\n')).toEqual([
+      'r.yaml: 14 problems',
+      '  --set device=gpu: device: no such choice "gpu"; did you mean "webgpu"?',
+      '  r.yaml:1:1: unknown key "nam"; did you mean "name"?',
+      '  r.yaml:2:37: dataset.options: unknown key "trainSise"; did you mean "trainSize"?',
+      '  r.yaml:4:1: unknown key "modle"; did you mean "model"?',
+      '  r.yaml:6:3: train: unknown key "learningrate"; did you mean "learningRate"?',
+      '  r.yaml:10:5: methods.0.name: no such choice "finetunee"; did you mean "finetune"?',
+      '  r.yaml:12:16: methods.1.options: unknown key "epsilonn"; did you mean "epsilon"?',
+      '  --set oops: expected path=value, such as train.epochs=3',
+      '  --set evaluate.batchSize=0: evaluate.batchSize: expected a whole number from 1 to 1000000, got 0',
+      '  r.yaml:2:51: dataset.options: unknown key "sizes"; known: trainSize, testSize, seed',
+      '  r.yaml:7:3: train.epochs: expected a whole number from 1 to 100000, got "none"',
+      '  r.yaml:8:3: train.momentum: expected a number from 0 to 1, got 3',
+      '  r.yaml:13:5: methods.2.label: "boundaryShrink" is taken; expected a label of its own for each entry',
+      '  r.yaml:14:1: seeds: expected seeds that differ from each other',
+    ]);
+  });
+
+  it('are told by their paths where there is no text', () => {
+    expect(() =>
+      checkRecipe(
+        { name: 'x', dataset: { name: 'mnst' }, forget: { class: 1 }, model: {}, methods: [] },
+        'results.json',
+      ),
+    ).toThrow(
+      `results.json: 3 problems
+  results.json: dataset.name: no such choice "mnst"; did you mean "mnist"?
+  results.json: methods: expected a list of at least one method, got []
+  results.json: model.name: missing; expected one of mlp, lenet, smallCnn, allCnn, resnet18, vgg16`,
+    );
+  });
+
+  it('are told up to twenty, and counted', () => {
+    const many = Array.from({ length: 3000 }, (_, i) => `k${i}: 1`).join('\n');
+    const lines = refusal(minimal + many).split('\n');
+    expect(lines).toHaveLength(22);
+    expect([lines[0], lines[21]]).toEqual(['r.yaml: 3000 problems', '  and 2980 more']);
+  });
+});
+
+describe('hostile recipes', () => {
+  const cyclic: Record<string, unknown> = { name: 'x' };
+  cyclic.dataset = cyclic;
+
+  it.each<[string, () => unknown]>([
+    ['a list that holds itself', () => parseRecipe(`${minimal}seeds: &a [*a]`)],
+    ['a map that holds itself', () => parseRecipe(`${minimal}train: &a { epochs: *a }`)],
+    ['an object that holds itself', () => checkRecipe(cyclic)],
+    ['a function', () => checkRecipe({ name: () => 'x' })],
+    ['a symbol', () => checkRecipe({ name: Symbol('x'), seeds: [Symbol('y')] })],
+    ['a bigint', () => checkRecipe({ name: 12n })],
+  ])('%s', (_, read) => {
+    expect(read).toThrow(LetheError);
+    expect(read).not.toThrow(/bug|circular|clone/i);
+  });
+
+  it('leave what was given as it was', () => {
+    const given = JSON.parse(JSON.stringify(parseRecipe(minimal)));
+    const before = structuredClone(given);
+    const taken = checkRecipe(given) as unknown as { methods: { options: { epochs: number } }[] };
+    taken.methods[1].options.epochs = 99;
+    expect(given).toEqual(before);
+  });
+
+  it('keys are told as escapes', () => {
+    expect(refusal(`${minimal}"\\e[2J\\rX": 1`)).toContain('unknown key "\\u001b[2J\\rX"');
+    expect(refusal(minimal, ['\u001b[2J=1'])).toContain('--set \\u001b[2J=1: unknown key "\\u001b[2J"');
+  });
+
+  it.each([
+    ['many keys', (n: number) => minimal + Array.from({ length: n }, (_, i) => `k${i}: 1`).join('\n')],
+    ['deep lists', (n: number) => '['.repeat(n)],
+    ['deep maps', (n: number) => '{a: '.repeat(n)],
+    ['deep items', (n: number) => '- '.repeat(n)],
+  ])('%s are refused in time', { timeout: 20_000 }, (_, make) => {
+    expect(refusal(make(20_000))).toMatch(/nested too deeply|20000 problems|expected/);
+    expect(refusal(make(300_000))).toContain('characters; expected at most 262144');
+  });
+});
+
 describe('suggestions', () => {
+  it('take a beginning or a part for the word', () => {
+    expect(nearest('resnet', ['lenet', 'resnet18'])).toBe('resnet18');
+    expect(nearest('faces', ['demo', 'att-faces-person'])).toBe('att-faces-person');
+    expect(nearest('a', ['cat', 'aha'])).toBeNull();
+  });
+
   it('counts edits, swaps as one', () => {
     expect(editDistance('epochs', 'epohcs')).toBe(1);
     expect(editDistance('', 'abc')).toBe(3);

@@ -2,7 +2,7 @@
 // docs/metrics.md. Percentages are 0..100. Models are compared with the retrained model of the same split and seed.
 
 import type { Exhibits, Metrics } from '../types.ts';
-import { attackSuccessRate, miaEfficacy } from './mia.ts';
+import { attackSuccessRate, type MiaOptions, miaEfficacy } from './mia.ts';
 import {
   accuracy,
   checkOutputs,
@@ -15,7 +15,7 @@ import {
   softmaxRow,
 } from './outputs.ts';
 
-export interface MetricsInput {
+export interface MetricsInput extends MiaOptions {
   /** Logits on the forgotten training samples. */
   readonly forget: Outputs;
   /** Logits on the remaining training samples, in dataset order, augmentation off. */
@@ -37,9 +37,9 @@ export interface MetricsInput {
 export const GAP_METRICS = ['ua', 'ra', 'ta', 'mia'] as const;
 
 /**
- * All metrics of one run. avg_gap and tow are NaN without a reference. Beyond the named ones: entropy_forget,
- * entropy_retain, entropy_test (mean, nats), mia_attack_acc and asr_attack_acc (the attacks' accuracy on their own training
- * samples, percent), nonfinite (percent of all rows for which the model gives no usable answer; such rows count as wrong and as uniform).
+ * All metrics of one run. What compares with retrain (avg_gap, avg_gap_all, tow, entropy_gap) is NaN without a reference.
+ * Beyond the named ones: entropy_forget, entropy_retain, entropy_test (mean, nats), nonfinite (percent of all rows for
+ * which the model gives no usable answer; such rows count as wrong and as uniform).
  * @throws RangeError on shapes that disagree, empty sets, or a missing class index.
  */
 export function metricsOf(input: MetricsInput): Metrics {
@@ -49,7 +49,7 @@ export function metricsOf(input: MetricsInput): Metrics {
     if (set.labels.length === 0) throw new RangeError(`metrics: the ${name} set is empty`);
   }
   const { kept, gone } = splitTest(test, K, kind, classIndex);
-  const mia = miaEfficacy({ forget, retain, test: kept, K });
+  const mia = miaEfficacy({ forget, retain, test: kept, K, mia: input.mia, miaDraws: input.miaDraws });
   const asr = attackSuccessRate({ forget, retain, test, K });
   const accForget = accuracy(forget, K);
   const accRetain = accuracy(retain, K);
@@ -61,19 +61,24 @@ export function metricsOf(input: MetricsInput): Metrics {
     ra: accRetain,
     ta: accTest,
     mia: mia.value,
+    mia_sd: mia.sd,
+    mia_attack_acc: mia.trainAccuracy,
+    mia_measurable: Number(mia.measurable),
     rte_seconds: input.seconds,
     avg_gap: Number.NaN,
+    avg_gap_all: Number.NaN,
     acc_retain: accRetain,
     acc_forget: accForget,
     acc_test_retain: accTest,
     acc_test_forget: gone ? accuracy(gone, K) : null,
     asr: asr.value,
+    asr_attack_acc: asr.trainAccuracy,
+    asr_measurable: Number(asr.measurable),
     tow: Number.NaN,
     entropy_forget: mean(entropy(forget, K)),
     entropy_retain: mean(entropy(retain, K)),
     entropy_test: mean(entropy(test, K)),
-    mia_attack_acc: mia.trainAccuracy,
-    asr_attack_acc: asr.trainAccuracy,
+    entropy_gap: Number.NaN,
     nonfinite: (100 * silent) / rows,
   };
   if (!input.reference) return metrics;
@@ -81,16 +86,25 @@ export function metricsOf(input: MetricsInput): Metrics {
 }
 
 /**
- * The same metrics with avg_gap = mean |delta| over UA, RA, TA, MIA (SalUn, Table 1) and
- * tow = (1 - |delta FA|)(1 - |delta RA|)(1 - |delta TA|), accuracies in 0..1 (Zhao et al., NeurIPS 2024), against `retrain`.
+ * The same metrics against `retrain`: avg_gap = mean |delta| over UA, RA, TA, MIA (SalUn, Table 1), or over the first three
+ * where the attack is at chance in this model or in retrain, which makes mia_measurable 0; avg_gap_all over all four
+ * always; tow = (1 - |delta FA|)(1 - |delta RA|)(1 - |delta TA|), accuracies in 0..1 (Zhao et al., NeurIPS 2024);
+ * entropy_gap = entropy_forget minus retrain's, nats. Metrics without mia_measurable count as measurable.
  */
 export function againstRetrain(metrics: Metrics, retrain: Metrics): Metrics {
   const gap = (name: string) => Math.abs((metrics[name] as number) - (retrain[name] as number));
   const kept = (name: string) => 1 - gap(name) / 100;
+  const mean = (names: readonly string[]) => names.reduce((sum, name) => sum + gap(name), 0) / names.length;
+  const measurable = (name: string) => Number(metrics[name] !== 0 && retrain[name] !== 0);
+  const mia = measurable('mia_measurable');
   return {
     ...metrics,
-    avg_gap: GAP_METRICS.reduce((sum, name) => sum + gap(name), 0) / GAP_METRICS.length,
+    mia_measurable: mia,
+    asr_measurable: measurable('asr_measurable'),
+    avg_gap: mean(GAP_METRICS.filter((name) => mia === 1 || name !== 'mia')),
+    avg_gap_all: mean(GAP_METRICS),
     tow: kept('ua') * kept('ra') * kept('ta'),
+    entropy_gap: (metrics.entropy_forget as number) - (retrain.entropy_forget as number),
   };
 }
 

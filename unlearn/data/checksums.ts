@@ -1,9 +1,11 @@
 // Are these the files they should be? sha256 of each file read, against SHA256SUMS beside the data (or one folder up,
 // or two) and against the sums the authors' files are known by. It reports; refusing is not its business.
 
+import { createHash } from 'node:crypto';
 import { basename, dirname, join, sep } from 'node:path';
-import { sha256, sha256File } from '../files.ts';
-import { findVariant, readDecoded, readLines } from './locate.ts';
+import { sha256File } from '../files.ts';
+import { piecesOf } from './decoded.ts';
+import { findVariant, readLines } from './locate.ts';
 import { refuse } from './refuse.ts';
 import type { Remote } from './sources.ts';
 
@@ -39,6 +41,13 @@ async function sumsFor(root: string): Promise<Map<string, string>> {
   return new Map();
 }
 
+/** sha256 of what a compressed file decompresses to. */
+async function sha256Inside(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const piece of piecesOf(path)) hash.update(piece);
+  return hash.digest('hex');
+}
+
 function knownSums(remote: Remote | undefined): Map<string, string> {
   return new Map([
     ...(remote?.files ?? []).map((file) => [file.name, file.sha256] as const),
@@ -61,7 +70,7 @@ export async function checkFiles(
     const plain = basename(path).replace(/\.(gz|br)$/, '');
     let published = known.get(basename(path)) === sum;
     const inside = plain === basename(path) ? undefined : known.get(plain);
-    if (!published && inside !== undefined) published = sha256(await readDecoded(path)) === inside;
+    if (!published && inside !== undefined) published = (await sha256Inside(path)) === inside;
     const hasKnown = known.has(basename(path)) || inside !== undefined;
     const expected = listed.get(path);
     const status = published

@@ -6,7 +6,8 @@ import { basename, join } from 'node:path';
 import { LetheError } from '../../engine/error.ts';
 import { printable, readFileBounded } from '../files.ts';
 import type { Split } from '../types.ts';
-import { findVariant, isFolder, locate, readDecoded, readLines } from './locate.ts';
+import { readDecoded } from './decoded.ts';
+import { findVariant, isFolder, locate, readLines } from './locate.ts';
 import { cifar10Names, cifar100Coarse, cifar100Fine } from './names.ts';
 import { limits, refuse } from './refuse.ts';
 import { type Loaded, makeSplit } from './split.ts';
@@ -64,9 +65,10 @@ export function parseCifar(
 
 /** Several files one after the other as one split. */
 async function readFiles(paths: readonly string[], layout: CifarLayout, notes: string[]): Promise<Split> {
-  const read = async (path: string) =>
-    parseCifar(await readDecoded(path, RECORDS_AT_MOST * (PIXELS + 2)), path, layout);
-  const parts = await Promise.all(paths.map(read));
+  const maxBytes = RECORDS_AT_MOST * (PIXELS + 2);
+  // One after the other: the bytes of a file are gone when the next one is read.
+  const parts: { images: Uint8Array; labels: Int32Array }[] = [];
+  for (const path of paths) parts.push(parseCifar(await readDecoded(path, { maxBytes }), path, layout));
   const count = parts.reduce((sum, part) => sum + part.labels.length, 0);
   if (count * PIXELS > limits.decodedBytes) refuse(paths[0], '', `${count} records in all, more than fit`);
   const images = parts.length === 1 ? parts[0].images : new Uint8Array(count * PIXELS);
@@ -140,7 +142,7 @@ export async function loadCifar(
     const path = await findVariant(root, file);
     if (path === null) {
       const folder = (await isFolder(join(root, file))) ? ' (a folder has that name)' : '';
-      throw new LetheError('io', `${name}: ${printable(root)} lacks ${file} (plain, .gz or .br)${folder}`);
+      throw new LetheError('data', `${name}: ${printable(root)} lacks ${file} (plain, .gz or .br)${folder}`);
     }
     return path;
   };
@@ -161,9 +163,7 @@ export async function loadCifar(
         files,
       )
     : await classNames(root, 'batches.meta.txt', cifar10Names, files);
-  const [train, test] = await Promise.all([
-    readFiles(trainFiles, layout, notes),
-    readFiles([testFile], layout, notes),
-  ]);
+  const train = await readFiles(trainFiles, layout, notes);
+  const test = await readFiles([testFile], layout, notes);
   return { classes, train, test, notes, files, root };
 }

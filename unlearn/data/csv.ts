@@ -7,9 +7,11 @@ import { check } from '../../engine/error.ts';
 import { printable } from '../files.ts';
 import { checkSeed } from '../random.ts';
 import type { Split } from '../types.ts';
-import { naturalCompare } from './folder.ts';
-import { findVariant, locate, readDecoded } from './locate.ts';
+import { readDecoded } from './decoded.ts';
+
+import { findVariant, locate } from './locate.ts';
 import { limits, refuse, unknownName } from './refuse.ts';
+import { naturalCompare } from './scan.ts';
 import { holdOut, type Loaded, makeSplit, takeSplit } from './split.ts';
 
 export interface CsvOptions {
@@ -208,7 +210,7 @@ function toBytes(
 }
 
 async function textOf(path: string): Promise<string> {
-  return (await readDecoded(path, limits.csvBytes)).toString('utf8');
+  return (await readDecoded(path, { maxBytes: limits.csvBytes })).toString('utf8');
 }
 
 function labelsOf(table: Table, classes: readonly string[], file: string): Int32Array {

@@ -1,25 +1,26 @@
 // The data sets by name: list, load, describe, get. Each name is one record that says how it is read; everything
 // about a format is in that format's file. Only `get` uses the network.
 
-import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { check, LetheError } from '../../engine/error.ts';
+import { makeFolder } from '../files.ts';
 import type { Dataset } from '../types.ts';
 import { checkFiles, type FileFact } from './checksums.ts';
 import { loadCifar } from './cifar.ts';
 import { type CsvOptions, loadCsv } from './csv.ts';
 import { type DownloadOptions, download, extractTarGz } from './download.ts';
-import { type FolderOptions, loadFolder } from './folder.ts';
+import { type FolderOptions, findFolder, loadFolder } from './folder.ts';
 import { loadGlyphs } from './glyphs.ts';
-import { loadIdx } from './idx.ts';
+import { type IdxOptions, loadIdx, loadOwnIdx } from './idx.ts';
+import { type Inspection, inspectFolder } from './inspect.ts';
 import { cacheFolder } from './locate.ts';
 import { digitNames, fashionNames } from './names.ts';
 import { unknownName } from './refuse.ts';
 import { type Remote, remotes } from './sources.ts';
 import { classCounts, finishDataset, type Loaded, stratifiedPositions, takeSplit } from './split.ts';
 
-export interface LoadOptions extends FolderOptions, CsvOptions {
-  /** Where to look first; then LETHE_DATA, then the cache. For 'folder' and 'csv' the folder (or file) itself. */
+export interface LoadOptions extends FolderOptions, CsvOptions, IdxOptions {
+  /** Where to look first; then LETHE_DATA, then the cache. For 'folder', 'idx' and 'csv' the folder (or file) itself. */
   readonly dir?: string;
   /** Seed of every random choice here: glyphs, test splits, subsets. 0 by default. */
   readonly seed?: number;
@@ -61,8 +62,25 @@ export interface GetOptions extends DownloadOptions {
 
 interface Source {
   readonly description: string;
+  /** Image folders: looks them over without refusing what is in them. */
+  readonly inspect?: (options: LoadOptions) => Promise<Inspection>;
   readonly load: (options: LoadOptions) => Loaded | Promise<Loaded>;
   readonly remote?: Remote;
+}
+
+/** A source of pictures in folders; `folders` are the names the top folder goes by, none where it has to be given. */
+function pictures(
+  name: string,
+  description: string,
+  folders: readonly string[],
+  complete = (options: LoadOptions) => options,
+): Source {
+  return {
+    description,
+    load: (options) => loadFolder(name, folders, complete(options)),
+    inspect: async (options) =>
+      inspectFolder(name, await findFolder(name, folders, options.dir), complete(options)),
+  };
 }
 
 const sources = new Map<string, Source>([
@@ -105,23 +123,29 @@ const sources = new Map<string, Source>([
   ],
   [
     'faces',
-    {
-      description: 'the AT&T/ORL faces: 40 people, 10 pictures each, grey, at 56x46; 3 of each for testing',
-      load: (o) =>
-        loadFolder('faces', ['faces/att-orl', 'att-orl', 'faces'], {
-          ...o,
-          size: o.size ?? [56, 46],
-          channels: o.channels ?? 1,
-          testPerClass: o.testPerClass ?? (o.testRatio === undefined ? 3 : undefined),
-        }),
-    },
+    pictures(
+      'faces',
+      'the AT&T/ORL faces: 40 people, 10 pictures each, grey, at 56x46; 3 of each for testing',
+      ['faces/att-orl', 'att-orl', 'faces'],
+      (o) => ({
+        ...o,
+        size: o.size ?? [56, 46],
+        channels: o.channels ?? 1,
+        testPerClass: o.testPerClass ?? (o.testRatio === undefined ? 3 : undefined),
+      }),
+    ),
   ],
   [
     'folder',
-    {
-      description: 'your pictures: one folder for each class or person (PGM, PPM, PNG, JPEG)',
-      load: (o) => loadFolder('folder', [], o),
-    },
+    pictures(
+      'folder',
+      'your pictures: one folder for each class or person (JPEG, PNG, WebP, GIF, BMP, PGM, PPM)',
+      [],
+    ),
+  ],
+  [
+    'idx',
+    { description: 'your images as IDX files, grey, with labels of any bytes', load: (o) => loadOwnIdx(o) },
   ],
   ['csv', { description: 'your table: numeric columns and a class column', load: (o) => loadCsv(o) }],
 ]);
@@ -169,8 +193,8 @@ function list(): ListEntry[] {
 }
 
 /**
- * Loads a data set by name. Errors: 'value' for an unknown name or an option that cannot be, 'io' for files that are
- * not there (naming every place looked at), 'data' for malformed ones (naming file and place).
+ * Loads a data set by name. Errors: 'value' for an unknown name or an option that cannot be, 'data' for files that
+ * are not there (naming every place looked at) or malformed (naming file and place).
  */
 async function load(name: string, options: LoadOptions = {}): Promise<Dataset> {
   return finishDataset(name, await read(name, options));
@@ -199,6 +223,21 @@ async function describe(name: string, options: LoadOptions = {}): Promise<Descri
   };
 }
 
+/**
+ * Looks an image folder ('folder' or 'faces') over: classes, sizes, duplicates, what is left out or cannot be read. All
+ * of that is answered, not refused. Errors: 'value' for another name or an option that cannot be, 'data' where there are
+ * no folders of classes.
+ */
+async function inspect(name: string, options: LoadOptions = {}): Promise<Inspection> {
+  const source = sourceOf(name);
+  check(
+    source.inspect !== undefined,
+    'value',
+    () => `${name} is no folder of pictures; describe tells what is in it`,
+  );
+  return source.inspect(options);
+}
+
 /** Downloads a public data set into DIR/NAME, taking up what an earlier try left; answers the folder. */
 async function get(name: string, options: GetOptions = {}): Promise<string> {
   const { remote } = sourceOf(name);
@@ -215,9 +254,7 @@ async function get(name: string, options: GetOptions = {}): Promise<string> {
 /** The work of `get` for any table of files. */
 export async function getRemote(name: string, remote: Remote, options: GetOptions = {}): Promise<string> {
   const folder = join(options.dir ?? cacheFolder(), name);
-  await mkdir(folder, { recursive: true }).catch((cause) => {
-    throw new LetheError('io', `could not make ${folder}`, { cause });
-  });
+  await makeFolder(folder);
   const bases = (options.bases ?? remote.bases).map((base) => (base.endsWith('/') ? base : `${base}/`));
   for (const file of remote.files) {
     const path = join(folder, basename(file.name));
@@ -233,4 +270,4 @@ export async function getRemote(name: string, remote: Remote, options: GetOption
   return folder;
 }
 
-export const datasets = Object.freeze({ list, load, describe, get });
+export const datasets = Object.freeze({ list, load, describe, inspect, get });

@@ -1,12 +1,12 @@
 // Downloads that can be broken off and taken up again: bytes go to NAME.part, a later try asks for the rest (Range),
 // and the file gets its name only when its sha256 is the known one. Nothing here runs unless asked for by name.
 
-import { type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { check, LetheError } from '../../engine/error.ts';
-import { printable, readFileBounded, reasonOf, sha256File, syncFolder, writeFileAtomic } from '../files.ts';
+import { makeFolder, readFileBounded, reasonOf, sha256File, syncFolder, writeFileAtomic } from '../files.ts';
 import { limits, refuse } from './refuse.ts';
 
 export interface DownloadOptions {
@@ -75,11 +75,7 @@ export async function download(options: Download): Promise<'downloaded' | 'prese
   if ((await sizeOf(path)) > 0 && (await sha256File(path)) === options.sha256) return 'present';
   const part = `${path}.part`;
   const failures: string[] = [];
-  try {
-    await mkdir(dirname(path), { recursive: true });
-  } catch (cause) {
-    throw new LetheError('io', `could not make ${printable(dirname(path))}: ${reasonOf(cause)}`, { cause });
-  }
+  await makeFolder(dirname(path));
   let wrong: string | null = null;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     for (const url of urls) {

@@ -12,6 +12,7 @@ export {
   loadManifest,
   saveManifest,
 } from './forget.ts';
+export type { Inspection, NearDuplicate } from './inspect.ts';
 export {
   channelStatistics,
   classCounts,

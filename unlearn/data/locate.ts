@@ -1,14 +1,12 @@
-// Where data files are looked for: the folder given, then the folder in LETHE_DATA, then the cache; and reading them,
-// plain, gzip (.gz) or Brotli (.br), within bounds. What the bytes mean is the readers' business.
+// Where data files are looked for: the folder given, then the folder in LETHE_DATA, then the cache. Reading them is
+// decoded.ts.
 
 import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
-import { brotliDecompress, gunzip } from 'node:zlib';
 import { LetheError } from '../../engine/error.ts';
-import { printable, readFileBounded, reasonOf } from '../files.ts';
-import { limits, refuse } from './refuse.ts';
+import { printable, readFileBounded } from '../files.ts';
+import { limits } from './refuse.ts';
 
 /** Where `datasets get` puts files: $XDG_CACHE_HOME/lethe or ~/.cache/lethe. */
 export function cacheFolder(): string {
@@ -47,7 +45,7 @@ export async function findVariant(folder: string, base: string): Promise<string 
 
 /**
  * The first folder, among each root and its subfolders `folders`, for which `holds` says yes. When there is none:
- * one 'io' error that names every place looked at and what was looked for.
+ * one 'data' error that names every place looked at and what was looked for.
  */
 export async function locate(
   name: string,
@@ -64,47 +62,9 @@ export async function locate(
     }
   }
   throw new LetheError(
-    'io',
+    'data',
     `${name}: no ${wanted} in any of: ${places.map(printable).join(', ')}; give the folder, set LETHE_DATA, or download where that is offered`,
   );
-}
-
-/** The bytes of a file, decompressed if its name ends in .gz or .br; at most `maxBytes` after decompression. */
-export async function readDecoded(path: string, maxBytes: number = limits.decodedBytes): Promise<Buffer> {
-  const bytes = await readFileBounded(path, Math.min(limits.fileBytes, maxBytes + 65_536));
-  if (path.endsWith('.gz')) return inflate(path, bytes, 'gzip', maxBytes);
-  if (path.endsWith('.br')) return inflate(path, bytes, 'Brotli', maxBytes);
-  if (bytes.length > maxBytes) refuse(path, '', `${bytes.length} bytes, expected at most ${maxBytes}`);
-  return bytes;
-}
-
-type Decompressed = { buffer: Buffer; engine: { bytesWritten: number } };
-type Decompress = (data: Uint8Array, options: object) => Promise<Decompressed>;
-// With `info: true` both answer an object that tells how much input was used; Node's types leave that out.
-const decompressors = {
-  gzip: promisify(gunzip) as unknown as Decompress,
-  Brotli: promisify(brotliDecompress) as unknown as Decompress,
-};
-
-async function inflate(
-  path: string,
-  bytes: Buffer,
-  format: 'gzip' | 'Brotli',
-  maxBytes: number,
-): Promise<Buffer> {
-  try {
-    const { buffer, engine } = await decompressors[format](bytes, { maxOutputLength: maxBytes, info: true });
-    const spare = bytes.length - engine.bytesWritten;
-    if (spare > 0)
-      refuse(path, `byte ${engine.bytesWritten}`, `${spare} bytes follow the end of the ${format} stream`);
-    return buffer;
-  } catch (cause) {
-    if (cause instanceof LetheError) throw cause;
-    if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
-      refuse(path, '', `decompresses to more than ${maxBytes} bytes`, cause);
-    }
-    return refuse(path, '', `damaged ${format} stream (${reasonOf(cause)})`, cause);
-  }
 }
 
 /** Lines of a small text file, trimmed, without empty ones at the end. */

@@ -3,6 +3,7 @@
 
 import { LetheError } from '../../engine/error.ts';
 import { printable } from '../files.ts';
+import { nearest } from '../recipe/suggest.ts';
 
 const MiB = 2 ** 20;
 
@@ -32,36 +33,6 @@ export const limits = {
 export function refuse(file: string, where: string, message: string, cause?: unknown): never {
   const place = where === '' ? '' : `${where}: `;
   throw new LetheError('data', `${printable(file)}: ${place}${message}`, { cause });
-}
-
-/** The candidate nearest to a misspelt name, or null when none is near. Letters that differ by case count half. */
-export function nearest(name: string, candidates: readonly string[]): string | null {
-  let best: string | null = null;
-  let least = Math.max(1, Math.floor(Math.min(name.length, 64) / 3)) + 0.5;
-  for (const candidate of candidates) {
-    if (Math.abs(candidate.length - name.length) > least) continue;
-    const distance = editDistance(name, candidate);
-    if (distance < least) {
-      least = distance;
-      best = candidate;
-    }
-  }
-  return best;
-}
-
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1];
-      const alike = a[i - 1].toLowerCase() === b[j - 1].toLowerCase();
-      const change = same ? 0 : alike ? 0.5 : 1;
-      row.push(Math.min(previous[j - 1] + change, previous[j] + 1, row[j - 1] + 1));
-    }
-    previous = row;
-  }
-  return previous[b.length];
 }
 
 /** `unknown WHAT 'NAME': did you mean 'NEAREST'? known: a, b, ...`, a 'value' error. */

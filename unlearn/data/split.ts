@@ -3,7 +3,7 @@
 
 import { check } from '../../engine/error.ts';
 import { sha256 } from '../files.ts';
-import { permutation } from '../random.ts';
+import { stratified } from '../random.ts';
 import type { Dataset, Split } from '../types.ts';
 
 export type Shape = readonly [number, number, number];
@@ -110,26 +110,7 @@ export function onlyClass(split: Split, k: number): Split {
  * its share), chosen by the seed.
  */
 export function stratifiedPositions(split: Split, count: number, seed: number): Int32Array {
-  check(
-    Number.isInteger(count) && count >= 1 && count <= split.size,
-    'value',
-    () => `sample size: expected an integer from 1 to ${split.size}, got ${count}`,
-  );
-  const byClass = new Map<number, number[]>();
-  for (const p of permutation(split.size, seed, 0, 0, 0x73747261)) {
-    const members = byClass.get(split.labels[p]);
-    if (members) members.push(p);
-    else byClass.set(split.labels[p], [p]);
-  }
-  // The i-th of a class of n stands at (i + 1/2) / n: the first `count` of this order are an even share of each.
-  const ranked: { place: number; label: number; position: number }[] = [];
-  for (const [label, members] of byClass) {
-    members.forEach((position, i) => {
-      ranked.push({ place: (i + 0.5) / members.length, label, position });
-    });
-  }
-  ranked.sort((a, b) => a.place - b.place || a.label - b.label);
-  return Int32Array.from(ranked.slice(0, count), (r) => r.position).sort();
+  return stratified(split.labels, count, seed);
 }
 
 /** Sets `count` samples aside (for validation, say), in the proportions of the classes: both parts keep their order. */
@@ -208,6 +189,8 @@ export interface Loaded {
   readonly train: Split;
   readonly test: Split;
   readonly notes: readonly string[];
+  /** What to look at before training; finishDataset puts them before the notes. */
+  readonly warnings?: readonly string[];
   /** Absolute paths of the files read. */
   readonly files: readonly string[];
   /** The folder the files were found in. */
@@ -217,7 +200,7 @@ export interface Loaded {
 
 /** The data set of what a reader read, with statistics and hash. */
 export function finishDataset(name: string, loaded: Loaded): Dataset {
-  const { train, test, classes, notes, features } = loaded;
+  const { train, test, classes, notes, warnings, features } = loaded;
   return Object.freeze({
     name,
     classes,
@@ -225,7 +208,8 @@ export function finishDataset(name: string, loaded: Loaded): Dataset {
     train,
     test,
     ...channelStatistics(train),
-    notes,
+    notes: [...(warnings ?? []), ...notes],
+    ...(warnings === undefined || warnings.length === 0 ? {} : { warnings }),
     hash: datasetHash(train, test),
     ...(features === undefined ? {} : { features }),
   });

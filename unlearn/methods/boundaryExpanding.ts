@@ -13,25 +13,30 @@ import { headOf, withHead } from './head.ts';
 
 const name = 'boundaryExpanding';
 
-export const boundaryExpanding = define(name, methodSchemas.boundaryExpanding, async (options, input) => {
-  const { model, key, forget } = input;
-  const widened = widen(model, input.variables, key, options.shadowInit);
-  const shadow = headOf(name, model, input.variables.params).bias.size;
-  const labels = ({ indices }: { indices: Int32Array }) => new Int32Array(indices.length).fill(shadow);
-  try {
-    const passes = [{ name: 'forget', split: forget, labels }];
-    const result = await tune(options, key, {
-      name,
-      ...passedOn(input),
-      variables: widened.variables,
-      passes,
-    });
-    const variables = prune(model, result.variables, shadow);
-    return { variables, cost: result.cost, details: { prunedRows: 1, history: result.history } };
-  } finally {
-    widened.dispose();
-  }
-});
+export const boundaryExpanding = define(
+  name,
+  methodSchemas.boundaryExpanding,
+  async (options, input) => {
+    const { model, key, forget } = input;
+    const widened = widen(model, input.variables, key, options.shadowInit);
+    const shadow = headOf(name, model, input.variables.params).bias.size;
+    const labels = ({ indices }: { indices: Int32Array }) => new Int32Array(indices.length).fill(shadow);
+    try {
+      const passes = [{ name: 'forget', split: forget, labels }];
+      const result = await tune(options, key, {
+        name,
+        ...passedOn(input),
+        variables: widened.variables,
+        passes,
+      });
+      const variables = prune(model, result.variables, shadow);
+      return { variables, cost: result.cost, details: { prunedRows: 1, history: result.history } };
+    } finally {
+      widened.dispose();
+    }
+  },
+  { forgetStatistics: ({ batchNorm }) => batchNorm === 'train' },
+);
 
 /**
  * The variables with a head for one class more. 'xavier': weights normal with variance 2 / (features + classes + 1) and

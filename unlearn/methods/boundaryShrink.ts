@@ -33,4 +33,5 @@ export const boundaryShrink = define(
       details: { fgsmSuccess: found.success, neighbours: found.histogram, history: result.history },
     };
   },
+  { forgetStatistics: ({ batchNorm }) => batchNorm === 'train' },
 );

@@ -14,6 +14,12 @@ export type MakeMethod<S extends v.GenericSchema> = (
   options?: Partial<v.InferInput<S> & object>,
 ) => Method<Output<S>>;
 
+/** What a run has to know of a method beside its result; see Method. */
+interface Traits<Options> {
+  readonly fromScratch?: boolean;
+  readonly forgetStatistics?: (options: Options) => boolean;
+}
+
 /**
  * @param unlearn the method itself, for a forget set that is not empty. It borrows the input's variables and key and
  * returns variables of its own.
@@ -22,12 +28,15 @@ export function define<S extends v.GenericSchema>(
   name: string,
   schema: S,
   unlearn: (options: Output<S>, input: UnlearnInput) => Promise<UnlearnResult>,
+  { fromScratch = false, forgetStatistics = () => false }: Traits<Output<S>> = {},
 ): MakeMethod<S> {
   return (given) => {
     const options = completeOptions<Output<S>>(name, schema, given);
     return {
       name,
       options,
+      fromScratch,
+      forgetStatistics: forgetStatistics(options),
       async unlearn(input) {
         input.signal?.throwIfAborted();
         checkSplit(name, 'forget', input.forget);

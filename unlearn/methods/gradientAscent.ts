@@ -26,4 +26,5 @@ export const gradientAscent = define(
     });
     return { ...result, details: { history: result.history } };
   },
+  { forgetStatistics: ({ batchNorm }) => batchNorm === 'train' },
 );

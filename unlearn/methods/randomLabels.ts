@@ -15,29 +15,36 @@ import { headOf } from './head.ts';
 
 const LABEL = 0x6c61626c;
 
-export const randomLabels = define('randomLabels', methodSchemas.randomLabels, async (options, input) => {
-  const { excludeTrueLabel, redraw, order } = options;
-  const { forget, retain } = input;
-  const classes = headOf('randomLabels', input.model, input.variables.params).bias.size;
-  const seed = await seedOf(input.key);
-  const draw = { classes, seed, excludeTrueLabel };
-  /** Random labels for the samples at the positions of the forget set, the true ones behind them. */
-  const labels = ({ indices, labels }: Batch, epoch: number) =>
-    labels.map((label, i) =>
-      indices[i] < forget.size ? randomLabel(draw, label, indices[i], redraw === 'once' ? 0 : epoch) : label,
-    );
-  const passes: Record<typeof order, () => Pass[]> = {
-    phases: () => [
-      { name: 'forget', split: forget, labels },
-      { name: 'retain', split: retain },
-    ],
-    mixed: () => [{ name: 'forget and retain', split: joined(forget, retain), labels }],
-    forgetOnly: () => [{ name: 'forget', split: forget, labels }],
-  };
-  const name = 'randomLabels';
-  const result = await tune(options, input.key, { name, ...passedOn(input), passes: passes[order]() });
-  return { ...result, details: { history: result.history } };
-});
+export const randomLabels = define(
+  'randomLabels',
+  methodSchemas.randomLabels,
+  async (options, input) => {
+    const { excludeTrueLabel, redraw, order } = options;
+    const { forget, retain } = input;
+    const classes = headOf('randomLabels', input.model, input.variables.params).bias.size;
+    const seed = await seedOf(input.key);
+    const draw = { classes, seed, excludeTrueLabel };
+    /** Random labels for the samples at the positions of the forget set, the true ones behind them. */
+    const labels = ({ indices, labels }: Batch, epoch: number) =>
+      labels.map((label, i) =>
+        indices[i] < forget.size
+          ? randomLabel(draw, label, indices[i], redraw === 'once' ? 0 : epoch)
+          : label,
+      );
+    const passes: Record<typeof order, () => Pass[]> = {
+      phases: () => [
+        { name: 'forget', split: forget, labels },
+        { name: 'retain', split: retain },
+      ],
+      mixed: () => [{ name: 'forget and retain', split: joined(forget, retain), labels }],
+      forgetOnly: () => [{ name: 'forget', split: forget, labels }],
+    };
+    const name = 'randomLabels';
+    const result = await tune(options, input.key, { name, ...passedOn(input), passes: passes[order]() });
+    return { ...result, details: { history: result.history } };
+  },
+  { forgetStatistics: ({ batchNorm, order }) => batchNorm === 'train' && order === 'forgetOnly' },
+);
 
 /** Uniform over the classes, or over the others; depends on the seed, the sample's position and the epoch alone. */
 export function randomLabel(

@@ -6,7 +6,12 @@ import { train } from '../train.ts';
 import { define } from './define.ts';
 
 /** Options: those of training. With the original's key it starts from the original's first weights. */
-export const retrain = define('retrain', trainSchema, (options, input) => {
-  const { model, retain: data, key, validation, signal, onProgress, checkpoint } = input;
-  return train({ name: 'retrain', model, data, options, key, validation, signal, onProgress, checkpoint });
-});
+export const retrain = define(
+  'retrain',
+  trainSchema,
+  (options, input) => {
+    const { model, retain: data, key, validation, signal, onProgress, checkpoint } = input;
+    return train({ name: 'retrain', model, data, options, key, validation, signal, onProgress, checkpoint });
+  },
+  { fromScratch: true },
+);

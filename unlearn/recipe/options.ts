@@ -198,6 +198,9 @@ const pictures = {
   channels: v.optional(v.pipe(int('1 grey, 3 colour.', 1, 3), v.notValue(2, 'expected 1 or 3'))),
   testPerClass: v.optional(int('Test pictures of each class.', 1)),
   testRatio: v.optional(fraction('Share of each class held back for testing, instead of testPerClass.')),
+  skipBad: v.optional(
+    bool('Leave out pictures that cannot be read, and name them, instead of refusing them.'),
+  ),
 };
 
 const dir = v.optional(text('Folder of the data, instead of --data.'));
@@ -223,6 +226,24 @@ export const datasetOptions: Readonly<Record<string, v.GenericSchema>> = {
   }),
   faces: section('The AT&T/ORL faces: 40 people, 10 pictures each.', { ...pictures, ...subset }),
   folder: section('Your pictures: one folder for each class or person.', { dir, ...pictures, ...subset }),
+  idx: section('Your images as IDX files: grey, with labels of any bytes.', {
+    dir,
+    trainImages: v.optional(text('File name, without .gz or .br; by default as MNIST names it.')),
+    trainLabels: v.optional(text('File name, likewise.')),
+    testImages: v.optional(text('File name, likewise.')),
+    testLabels: v.optional(text('File name, likewise.')),
+    classes: v.optional(
+      list(
+        text('Name.'),
+        'Names of the classes in the order of the labels; by default the labels themselves.',
+        'a list of names',
+      ),
+    ),
+    firstLabel: v.optional(
+      int('With `classes`: the label of the first; by default the smallest one that occurs.', 0, 255),
+    ),
+    ...subset,
+  }),
   csv: section('Your table: numeric columns and a class column.', {
     dir,
     testFile: v.optional(text('File with the test rows.')),

@@ -60,6 +60,20 @@ export const recipeSchema = section('A recipe.', {
   evaluate: v.optional(
     section('Evaluation.', {
       batchSize: v.optional(int('Samples per forward pass.', 1, 1_000_000), 500),
+      mia: v.optional(
+        choice(
+          "Members of the MIA: `even` draws them at random, evenly over the classes; `released` takes the first ones, as SalUn's code does.",
+          ['even', 'released'],
+        ),
+        'even',
+      ),
+      miaDraws: v.optional(int('Draws of members with `even`: the attack is fitted on each.', 1, 100), 5),
+      controls: v.optional(
+        bool(
+          'Run each method that lets batch-norm gather statistics of the forgotten data alone once more at learning rate 0, as LABEL-rate0: what the statistics forget, the weights did not.',
+        ),
+        true,
+      ),
       exhibits: v.optional(bool('Collect entropy histograms and predictions for the report.'), true),
       images: v.optional(
         bool(

@@ -1,4 +1,4 @@
-// "Did you mean": the nearest known word to one that is not known. Nothing else.
+// "Did you mean": the known word that was probably meant by one that is not known. Nothing else.
 
 /** Edits (insert, delete, replace, swap of neighbours) that turn `a` into `b`; letter case counts as half an edit. */
 export function editDistance(a: string, b: string): number {
@@ -18,22 +18,37 @@ export function editDistance(a: string, b: string): number {
   return rows[a.length][b.length];
 }
 
-/** The known word nearest to `word`, or null where none is near enough to be worth guessing. */
+/** Shortest beginning, or part, of a known word that is taken for it. */
+const MIN_PART = 3;
+
+/**
+ * The known word that `word` most probably stands for: the same but for case and hyphens, or begun and not finished
+ * (`resnet`), or a part (`gpu`), or mistyped. Null where a guess would be worth nothing.
+ */
 export function nearest(word: string, known: readonly string[]): string | null {
-  const plain = (s: string) => s.replace(/[-_ ]/g, '').toLowerCase();
-  const same = known.find((k) => plain(k) === plain(word));
-  if (same) return same;
+  const simple = (s: string) => s.replace(/[-_ ]/g, '').toLowerCase();
   const short = word.slice(0, 64);
-  const ranked = known.map((k) => [editDistance(short, k), k] as const).sort((a, b) => a[0] - b[0]);
-  const [best] = ranked;
-  return best && best[0] <= Math.max(1, Math.floor(Math.min(short.length, best[1].length) / 3) + 0.5)
-    ? best[1]
-    : null;
+  const same = known.find((k) => simple(k) === simple(short));
+  if (same) return same;
+  const part = simple(short);
+  const long = part.length >= MIN_PART;
+  const whole =
+    long && (known.find((k) => simple(k).startsWith(part)) ?? known.find((k) => simple(k).includes(part)));
+  if (whole) return whole;
+  // Each letter more or less is an edit, so most of a long list need no closer look.
+  const limit = (k: string) => Math.max(1, Math.floor(Math.min(short.length, k.length) / 3) + 0.5);
+  let best: string | null = null;
+  let least = Number.POSITIVE_INFINITY;
+  for (const k of known) {
+    if (Math.abs(k.length - short.length) > limit(k)) continue;
+    const edits = editDistance(short, k);
+    if (edits < least && edits <= limit(k)) [best, least] = [k, edits];
+  }
+  return best;
 }
 
 /** `; did you mean "x"?` or `; known: a, b, c`. Empty when nothing is known. */
-export function hint(word: string, known: readonly string[]): string {
-  const guess = nearest(word, known);
+export function hint(word: string, known: readonly string[], guess = nearest(word, known)): string {
   if (guess !== null) return `; did you mean "${guess}"?`;
   return known.length > 0 ? `; known: ${known.join(', ')}` : '';
 }

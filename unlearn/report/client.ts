@@ -1,4 +1,4 @@
-// The report's own script, as text: theme toggle, definitions on hover, and the Chart.js drawings. It runs in the reader's
+// The report's own script, as text: theme toggle, definitions on hover, copying, and the Chart.js drawings. It runs in the reader's
 // browser from disk, reads the JSON block the renderer left, and touches no network.
 
 export const CLIENT = `(() => {
@@ -135,13 +135,11 @@ function draw() {
   const c = data.cost;
   if (c) add('c-cost', {
     type: 'bar',
-    data: { labels: c.labels, datasets: [{ data: c.seconds, backgroundColor: c.labels.map((_, i) => colour(c.reference[i] ? '--soft' : '--retain')), borderRadius: 2, barPercentage: 0.72 }] },
+    data: { labels: c.labels, datasets: [{ data: c.values, backgroundColor: c.labels.map((_, i) => colour(c.reference[i] ? '--soft' : '--retain')), borderRadius: 2, barPercentage: 0.72, minBarLength: 2 }] },
     options: {
       ...base, indexAxis: 'y', target: c.target, texts: c.texts,
       scales: {
-        x: { type: 'logarithmic', min: c.min, max: c.max, grid, border: { display: false },
-          ticks: { maxRotation: 0, callback: (v) => (c.ticks.find((tick) => Math.abs(tick[0] / v - 1) < 1e-6) || [0, ''])[1] },
-          afterBuildTicks: (axis) => { axis.ticks = c.ticks.map((tick) => ({ value: tick[0] })); } },
+        x: { min: 0, max: c.max, grid, border: { display: false }, ticks: { maxRotation: 0, maxTicksLimit: narrow ? 5 : 9, includeBounds: false, callback: (v) => v + ' ' + c.unit } },
         y: labels,
       },
       plugins: { legend: { display: false }, tooltip: { callbacks: { label: (item) => c.texts[item.dataIndex] } } },
@@ -177,6 +175,19 @@ dark.addEventListener('change', () => { name(); draw(); });
 matchMedia('(max-width: 720px)').addEventListener('change', draw);
 name();
 draw();
+
+for (const button of document.querySelectorAll('.copy')) {
+  const source = document.getElementById(button.dataset.copies);
+  button.hidden = false;
+  button.addEventListener('click', async () => {
+    const said = (text) => { button.textContent = text; setTimeout(() => { button.textContent = 'Copy'; }, 1500); };
+    try { await navigator.clipboard.writeText(source.textContent); said('Copied'); } catch {
+      /* No clipboard for pages from disk in this browser: select it, so that the keyboard can copy. */
+      getSelection().selectAllChildren(source);
+      said('Selected');
+    }
+  });
+}
 
 /* Paper: light colours, nothing folded away. */
 let before = null;

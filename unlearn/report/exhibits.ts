@@ -17,7 +17,7 @@ const exhibitsOf = (row: Row): Exhibits[] =>
   row.summary.runs.map((run) => run.exhibits).filter((e): e is Exhibits => Boolean(e));
 
 export function entropies(view: View): Html {
-  const rows = view.rows.filter((row) => exhibitsOf(row).some((e) => e.entropy?.edges?.length > 1));
+  const rows = view.models.filter((row) => exhibitsOf(row).some((e) => e.entropy?.edges?.length > 1));
   if (!rows.length) return html``;
   const lead = html`How unsure each model is: entropy of its outputs in nats, from certain (left) to guessing (right). The forgotten data should look
 as it does for Retrain; far to the right of that is a trace of its own. The thin outline is Retrain; heights are on a square-root scale, the same in every panel.`;
@@ -25,7 +25,7 @@ as it does for Retrain; far to the right of that is a trace of its own. The thin
     'entropy',
     'Certainty of the outputs',
     lead,
-    html`<div class="panels">${rows.map((row) => entropyPanel(row, view.retrain))}</div>`,
+    html`<div class="panels entropies">${rows.map((row) => entropyPanel(row, view.retrain))}</div>`,
   );
 }
 
@@ -35,7 +35,7 @@ const SETS = [
   ['test', 'test'],
 ] as const;
 const WIDTH = 264;
-const STRIP = 46;
+const STRIP = 62;
 
 /** Outline of a histogram, for comparison with another one. */
 function outline(shares: readonly number[], base: number): string {
@@ -76,7 +76,7 @@ ${strips.map((s) => s.mark)}<text x="0" y="${height + 16}">0</text><text x="${WI
 const fixed = (value: number) => String(Math.round(value * 100) / 100);
 
 export function predictionsSection(view: View, facts: Facts): Html {
-  const found = view.rows.flatMap((row) => {
+  const found = view.models.flatMap((row) => {
     const matrices = exhibitsOf(row)
       .map((e) => e.forgetPredictions)
       .filter((m) => Array.isArray(m) && m.length > 0);
@@ -138,11 +138,8 @@ function oneClass(found: Found, label: number, facts: Facts): Html {
   return html`<div class="scroll" role="region" tabindex="0" aria-label="Predictions of forgotten data"><table class="heat wide" style="--k:${shown.length + (rest ? 1 : 0)}"><thead><tr><th scope="col">Method</th>${head}${rest ? html`<th scope="col"><span>other</span></th>` : ''}</tr></thead><tbody>${body}</tbody></table></div>`;
 }
 
-/** Shares on whose shade the text changes colour: `hot` on dark pages, `hotter` on both. */
-const warmth = (share: number) => (share >= 0.8 ? 'hot hotter' : share >= 0.55 ? 'hot' : '');
-
 function shade(share: number, label: string): Html {
-  return html`<td class="${warmth(share)}" style="--v:${fixed(share)}" title="${label}: ${percent(share, 1)}">${shareText(100 * share)}</td>`;
+  return html`<td style="--v:${fixed(share)}" title="${label}: ${percent(share, 1)}">${shareText(100 * share)}</td>`;
 }
 
 /** One decimal below ten percent where there is room, whole numbers on narrow pages. */
@@ -157,7 +154,7 @@ function matrixPanel(row: Row, matrix: number[][], facts: Facts): Html {
   const lines = matrix.map((shares, label) => {
     const cells = shares.map((share, k) => {
       const text = share >= 0.01 ? number(100 * share, 0) : '';
-      return html`<td class="${warmth(share)}${k === label ? ' diagonal' : ''}" style="--v:${fixed(share)}" title="${short(label)} as ${short(k)}: ${percent(share, 1)}">${text}</td>`;
+      return html`<td class="${k === label ? 'diagonal' : ''}" style="--v:${fixed(share)}" title="${short(label)} as ${short(k)}: ${percent(share, 1)}">${text}</td>`;
     });
     return html`<tr><th scope="row">${short(label)}</th>${cells}</tr>`;
   });
@@ -178,7 +175,7 @@ function confusions(row: Row, matrix: number[][], facts: Facts): Html {
 }
 
 export function samples(view: View, facts: Facts): Html {
-  const columns = view.rows.filter((row) => exhibitsOf(row)[0]?.samples?.length);
+  const columns = view.models.filter((row) => exhibitsOf(row)[0]?.samples?.length);
   if (!columns.length) return html``;
   const keyOf = (s: { set: string; id: number }) => `${s.set} ${s.id}`;
   const byKey = columns.map((row) => new Map(exhibitsOf(row)[0].samples.map((s) => [keyOf(s), s])));

@@ -1,7 +1,7 @@
 // What results.json says about the task, read with care: the recipe, device and environment are free-form records, so every
 // fact may be missing, and the options given to the report come first.
 
-import type { Results } from '../types.ts';
+import type { Results, RunEntry } from '../types.ts';
 
 export interface ReportOptions {
   /** Page title; made from the forget set when left out. */
@@ -28,9 +28,18 @@ export interface Facts {
   readonly model: string | null;
   /** Training images forgotten. */
   readonly size: number | null;
+  /** Training images kept, and how many of them are of the most frequent class; null in older results. */
+  readonly kept: { readonly size: number; readonly largestClass: number } | null;
   readonly classes: readonly string[];
+  /** Number of classes; null where nothing tells. */
+  readonly K: number | null;
+  /** What goes: a whole class, or samples. */
+  readonly kind: 'class' | 'samples';
   readonly classIndex: number | null;
   readonly command: string | null;
+  /** Version and commit of Lethe that made the results. */
+  readonly version: string | null;
+  readonly commit: string | null;
   readonly hashes: readonly (readonly [string, string])[];
   readonly notes: readonly string[];
 }
@@ -56,14 +65,29 @@ export function factsOf(results: Results, options: ReportOptions = {}): Facts {
     dataset,
     model: nameOf(recipe.model),
     size: typeof forget.count === 'number' ? forget.count : null,
+    kept: keptOf(bag(environment.kept)),
     classes,
+    K:
+      classes.length || results.runs.find((run) => matrixOf(run))?.exhibits?.forgetPredictions.length || null,
+    kind: forget.kind === 'class' || spec.class !== undefined ? 'class' : 'samples',
     classIndex,
     command: options.command ?? text(environment.command),
+    version: text(environment.lethe),
+    commit: text(environment.commit),
     hashes: Object.entries({ ...bag(environment.hashes), ...options.hashes }).map(
       ([k, v]) => [k, String(v)] as const,
     ),
     notes: [...strings(environment.notes), ...(options.notes ?? [])],
   };
+}
+
+const matrixOf = ({ exhibits }: RunEntry) =>
+  Array.isArray(exhibits?.forgetPredictions) && exhibits.forgetPredictions.length > 0;
+
+function keptOf({ size, largestClass }: Bag): Facts['kept'] {
+  return typeof size === 'number' && typeof largestClass === 'number' && size > 0
+    ? { size, largestClass }
+    : null;
 }
 
 /** Class name by index; the index where it has no name. */

@@ -53,3 +53,14 @@ export function count(value: number | null | undefined): string {
 export function percent(share: number, digits = 0): string {
   return `${(100 * share).toFixed(digits)}%`;
 }
+
+/** "a", "a and b", "a, b and c". */
+export function listed(items: readonly string[]): string {
+  return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;
+}
+
+/** "12.0" or "12.0 to 34.5". */
+export function range(values: readonly number[], digits = 1): string {
+  const [low, high] = [Math.min(...values), Math.max(...values)].map((value) => number(value, digits));
+  return low === high ? low : `${low} to ${high}`;
+}

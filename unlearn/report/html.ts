@@ -50,6 +50,9 @@ export function visible(text: string): string {
   );
 }
 
+/** A name on one line: it cannot move the cursor, set colours or begin a line. */
+export const oneLine = (text: string) => visible(text).replace(/\s+/g, ' ');
+
 /** JSON for a <script type="application/json"> block: no character in it can end the block or start a tag. */
 export function jsonBlock(value: unknown): Html {
   const shown = JSON.stringify(value, (_, inner) => (typeof inner === 'string' ? visible(inner) : inner));

@@ -1,7 +1,9 @@
 // The report: one HTML page, a terminal table, CSV and LaTeX, all from a Results object. Nothing here writes files.
 
 export { DEFINITIONS, type Definition, displayName } from './definitions.ts';
+export { toCsv, toLatex } from './exports.ts';
 export type { ReportOptions } from './facts.ts';
 export { renderReport } from './render.ts';
-export { renderTable, type TableOptions, toCsv, toLatex } from './text.ts';
+export { renderTable, type TableOptions } from './table.ts';
+export { type Verdict, verdictOf } from './verdict.ts';
 export { type Row, type View, viewOf } from './view.ts';

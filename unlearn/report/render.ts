@@ -14,14 +14,16 @@ import { duration } from './format.ts';
 import { type Html, html, jsonBlock, raw } from './html.ts';
 import * as parts from './sections.ts';
 import { STYLE } from './style.ts';
+import { judge, type Verdict } from './verdict.ts';
 import { type View, viewOf } from './view.ts';
 
 /** The whole page as text. Equal results and options give equal bytes. Reads Chart.js from the installed package. */
 export function renderReport(results: Results, options: ReportOptions = {}): string {
   const view = viewOf(results);
   const facts = factsOf(results, options);
+  const verdict = judge(view, facts);
   const charts = chartLibrary();
-  const body = bodyOf(results, options, view, facts);
+  const body = bodyOf(results, options, view, verdict, facts);
   const policy = [
     "default-src 'none'",
     'img-src data:',
@@ -51,10 +53,10 @@ ${body}
 `.text;
 }
 
-function bodyOf(results: Results, options: ReportOptions, view: View, facts: Facts): Html {
+function bodyOf(results: Results, options: ReportOptions, view: View, verdict: Verdict, facts: Facts): Html {
   const blocks: [id: string, title: string, block: Html][] = view.rows.length
     ? [
-        ['compare', 'Comparison', parts.comparison(view)],
+        ['compare', 'Comparison', parts.comparison(view, verdict)],
         ['accuracy', 'Accuracy', parts.accuracies(view)],
         ['cost', 'Cost', parts.cost(view)],
         ['tradeoff', 'Trade-off', parts.tradeoff(parts.tradeoffsOf(view))],
@@ -64,7 +66,7 @@ function bodyOf(results: Results, options: ReportOptions, view: View, facts: Fac
       ]
     : [];
   blocks.push(
-    ['limits', 'Limits', parts.limits(view, facts)],
+    ['limits', 'Limits', parts.limits(view, verdict, facts)],
     ['reproduce', 'Reproduce', parts.reproduce(results, facts)],
     ['machine', 'Machine', parts.machine(results)],
     ['definitions', 'Definitions', parts.definitions()],
@@ -73,7 +75,7 @@ function bodyOf(results: Results, options: ReportOptions, view: View, facts: Fac
   return html`<a class="skip" href="#top">Skip to content</a>
 <nav aria-label="Sections"><div><span class="brand">Lethe</span><ul>${present.map(([id, title]) => html`<li><a href="#${id}">${title}</a></li>`)}</ul><button type="button" id="theme" hidden>Theme</button></div></nav>
 <main>
-${parts.headline(view, facts, options.generated)}
+${parts.headline(view, verdict, facts, options.generated)}
 ${present.map(([, , block]) => block)}
 <footer>Made by Lethe. This file is complete: it needs no network and sends nothing.</footer>
 </main>`;
@@ -82,7 +84,7 @@ ${present.map(([, , block]) => block)}
 /** What client.ts draws. Numbers are means over seeds; null leaves a gap. */
 function chartData(view: View): unknown {
   const set = (key: string, label: string, colour: string) => {
-    const spreads = view.rows.map((row): Spread | undefined => row.summary.metrics[key]);
+    const spreads = view.models.map((row): Spread | undefined => row.summary.metrics[key]);
     return {
       label,
       colour,
@@ -98,36 +100,28 @@ function chartData(view: View): unknown {
   ].filter(({ values }) => values.some((value) => value !== null));
   const curves = parts.tradeoffsOf(view);
   return {
-    accuracy: { labels: view.rows.map((row) => row.name), sets },
+    accuracy: { labels: view.models.map((row) => row.name), sets },
     cost: costData(view),
     tradeoff: curves.length ? { xLabel: curves[0].xLabel, yLabel: curves[0].yLabel, curves } : null,
   };
 }
 
-/** Marks a reader knows, in seconds. */
-const CLOCK = [0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 36_000, 360_000, 3_600_000];
-
+/** Bars from 0 on a linear axis: their lengths are the times. The texts say what is too short to be seen. */
 function costData(view: View): unknown {
-  const rows = view.rows.filter((row) => row.seconds && row.seconds.mean > 0);
+  const rows = view.models.filter((row) => row.seconds && row.seconds.mean > 0);
   if (!rows.length) return null;
   const seconds = rows.map((row) => row.seconds?.mean ?? 0);
-  const min = Math.min(...seconds) / 2;
-  const max = Math.max(...seconds) * 1.6;
+  const longest = Math.max(...seconds);
+  const [unit, name] = longest >= 7200 ? [3600, 'h'] : longest >= 120 ? [60, 'min'] : [1, 's'];
   return {
     labels: rows.map((row) => row.name),
-    seconds,
+    values: seconds.map((value) => value / unit),
+    unit: name,
     texts: seconds.map(duration),
     reference: rows.map((row) => row.role === 'retrain'),
-    target: view.retrain?.seconds?.mean ?? null,
-    min,
-    max,
-    ticks: CLOCK.filter((tick) => tick >= min && tick <= max).map((tick) => [tick, tickText(tick)]),
+    target: view.retrain?.seconds ? view.retrain.seconds.mean / unit : null,
+    max: (1.1 * longest) / unit,
   };
-}
-
-function tickText(seconds: number): string {
-  if (seconds < 60) return `${seconds} s`;
-  return seconds < 3600 ? `${seconds / 60} min` : `${(seconds / 3600).toLocaleString('en-US')} h`;
 }
 
 let library: string | undefined;

@@ -4,65 +4,50 @@
 import { stringify } from 'yaml';
 import { type Spread, spreadOf } from '../audit/summarise.ts';
 import type { Results } from '../types.ts';
-import { COMPARED, DEFINITIONS, type Definition, definitionOf } from './definitions.ts';
+import { COMPARED, DEFINITIONS, type Definition, definitionOf, STEPS } from './definitions.ts';
 import type { Facts } from './facts.ts';
 import { comparedWith, count, duration, number, signed } from './format.ts';
 import { type Html, html } from './html.ts';
-import type { Cell, Grade, Row, View } from './view.ts';
+import { CLOSE, COLLAPSE, FAR, LEARNED, PARTLY } from './rules.ts';
+import type { Verdict } from './verdict.ts';
+import type { Cell, Row, View } from './view.ts';
 
 /** A section with its heading; `lead` says what to look for. */
 export function section(id: string, title: string, lead: Html | string, body: Html): Html {
   return html`<section id="${id}" aria-labelledby="h-${id}"><h2 id="h-${id}">${title}</h2><p class="lead">${lead}</p>${body}</section>`;
 }
 
-const GRADES: Record<Grade, { label: string; text: string }> = {
-  close: { label: 'Close to retraining', text: 'comes close to a model that never saw the data' },
-  partly: {
-    label: 'Partly there',
-    text: 'comes nearest to a model that never saw the data, with gaps that can be measured',
-  },
-  far: { label: 'Not close', text: 'comes nearest, and is still far from a model that never saw the data' },
-};
-
-export function headline(view: View, facts: Facts, generated: string | undefined): Html {
-  const { best, grade, retrain } = view;
+export function headline(view: View, verdict: Verdict, facts: Facts, generated: string | undefined): Html {
+  const best = view.models.find((row) => row.summary.label === verdict.best);
   const meta = [
     facts.size === null ? null : `${count(facts.size)} training images forgotten`,
     facts.model,
     `${view.seeds.length} ${view.seeds.length === 1 ? 'seed' : 'seeds'}`,
-    `${view.rows.filter((row) => row.role === 'method').length} methods`,
+    `${view.models.filter((row) => row.role === 'method').length} methods`,
     generated,
   ].filter((item): item is string => Boolean(item));
   return html`<header class="top" id="top">
 <p class="kicker">Machine unlearning report</p>
 <h1>${facts.title}</h1>
-${best && grade ? verdict(best, grade) : html`<p class="verdict">${emptyVerdict(view)}</p>`}
+<p class="verdict">${emphasised(verdict.headline, best?.name)} <span class="grade ${verdict.grade}">${verdict.badge}</span></p>
+${verdict.remarks.map((text) => html`<p class="remark">${text}</p>`)}
 <p class="meta">${meta.map((item) => html`<span>${item}</span>`)}</p>
-${best && retrain ? tiles(best, retrain) : ''}
+${best && view.retrain ? tiles(best, view.retrain) : ''}
 </header>`;
 }
 
-function emptyVerdict(view: View): string {
-  if (!view.rows.length) return 'There are no runs in these results.';
-  if (!view.retrain) return 'No verdict: these results hold no retrained model to compare with.';
-  if (view.original?.avgGap && view.rows.some((row) => row.flags.some((flag) => flag.kind === 'idle'))) {
-    return 'No method came nearer to retraining than the original model is: doing nothing would have measured as well.';
-  }
-  return 'No verdict: no unlearning method finished without collapsing.';
-}
-
-function verdict(best: Row, grade: Grade): Html {
-  const time = best.speedup ? `, ${comparedWith(best.speedup)} than retraining` : '';
-  const what = best.exact
-    ? 'is exact by construction: its model was trained without the data'
-    : GRADES[grade].text;
-  return html`<p class="verdict"><strong>${best.name}</strong> ${what}: ${number(best.avgGap?.mean)} points away on average${time}.
-<span class="grade ${grade}">${best.exact ? 'Exact' : GRADES[grade].label}</span></p>`;
+/** The text with the name that it begins with in bold. */
+function emphasised(text: string, name: string | undefined): Html {
+  return name && text.startsWith(name)
+    ? html`<strong>${name}</strong>${text.slice(name.length)}`
+    : html`${text}`;
 }
 
 function tiles(best: Row, retrain: Row): Html {
   const tile = (key: string, label: string) => {
     const cell = best.cells[key];
+    if (!cell.measurable)
+      return html`<div class="tile"><dt>${label}</dt><dd><b class="words">not measurable</b></dd></div>`;
     return html`<div class="tile"><dt>${label}</dt><dd><b>${number(cell.spread?.mean, 1)}<small> %</small></b>
 <span>retrain ${number(retrain.cells[key].spread?.mean, 1)} %</span></dd></div>`;
   };
@@ -78,45 +63,89 @@ function term({ key, label, title, aim, text, source }: Definition): Html {
 <div popover class="def" id="def-${key}" role="tooltip"><b>${title}</b><span>${text}</span><span>${aim}</span><small>Source: ${source}</small></div>`;
 }
 
-export function comparison(view: View): Html {
+export function comparison(view: View, verdict: Verdict): Html {
+  const shaded = verdict.grade !== 'void';
   const target = view.retrain
     ? 'The target is the retrained model’s value, not the largest number; the small figure is the distance from it, seed by seed.'
     : '';
-  const lead = html`${target} Blue is close, orange is far, ≈ is within retraining’s own spread. Column names open their definitions, which also stand at the end.`;
+  const colours = shaded
+    ? 'Blue is close, orange is far, ≈ is within retraining’s own spread.'
+    : 'Nothing is coloured, because nothing can be concluded.';
+  const lead = html`${target} ${colours} Column names open their definitions, which also stand at the end.`;
+  const shown = (key: string) =>
+    !COMPARED.some((one) => one === key) || view.rows.some((row) => row.cells[key].spread);
+  const columns = DEFINITIONS.filter(({ key }) => shown(key));
+  const controls = view.rows.some((row) => row.role === 'control');
   return section(
     'compare',
     'Comparison with retraining',
     lead,
     html`<div class="scroll" role="region" aria-label="Comparison table" tabindex="0"><table class="main stack" role="table">
-<thead><tr><th scope="col">Method</th>${DEFINITIONS.map((d) => html`<th scope="col" class="num">${term(d)}</th>`)}</tr></thead>
-<tbody>${view.rows.map(comparisonRow)}</tbody></table></div>
-<p class="legend" aria-hidden="true"><span class="key g0">≤ 1 point</span><span class="key g1">≤ 3</span><span class="key g2">≤ 10</span><span class="key g3">&gt; 10 points from retraining</span></p>`,
+<thead><tr><th scope="col">Method</th>${columns.map((d) => html`<th scope="col" class="num">${term(d)}</th>`)}</tr></thead>
+<tbody>${view.rows.map((row) => comparisonRow(row, columns, verdict, shaded))}</tbody></table></div>
+${shaded ? html`<p class="legend" aria-hidden="true"><span class="key g0">≤ 1 point</span><span class="key g1">≤ 3</span><span class="key g2">≤ 10</span><span class="key g3">&gt; 10 points from retraining</span><span class="key">entropy: ${steps('entropy_forget').join(', ')} nats</span></p>` : ''}
+<p class="note">± is one standard deviation over seeds${singles(view) ? '; for MIA of a single seed, over the draws of the attack’s members' : ''}.${controls ? ' A control is its method at learning rate 0: what batch-norm statistics taken on the forgotten data alone change. It is not ranked.' : ''}</p>`,
   );
 }
 
-function comparisonRow(row: Row): Html {
+const steps = (key: string): readonly number[] => definitionOf(key).steps ?? STEPS;
+
+const singles = (view: View) => view.rows.some((row) => row.summary.n === 1 && row.cells.mia.draws !== null);
+
+function comparisonRow(row: Row, columns: readonly Definition[], verdict: Verdict, shaded: boolean): Html {
+  const control = row.role === 'control';
+  const flags = control ? [] : (verdict.flags[row.summary.label] ?? []);
   const tags = [
     row.role === 'retrain' ? html`<span class="tag ref">target</span>` : '',
     row.role === 'original' ? html`<span class="tag">before</span>` : '',
+    control ? html`<span class="tag">control</span>` : '',
     row.role === 'method' && row.exact ? html`<span class="tag ref">exact</span>` : '',
-    ...row.flags.map((flag) => html`<span class="tag warn" title="${flag.text}">${flag.label}</span>`),
+    ...flags.map((flag) => html`<span class="tag warn" title="${flag.text}">${flag.label}</span>`),
   ];
-  const cells = COMPARED.map((key) => gapCell(key, row.cells[key]));
   const seeds = row.summary.n > 1 ? `${row.summary.n} seeds` : '1 seed';
-  const label = (key: string) => definitionOf(key).label;
-  const gap = row.role === 'method' ? row.avgGap : null;
-  return html`<tr role="row" class="${row.role}"><th role="rowheader" scope="row"><span class="name">${row.name}</span>${tags}<small>${seeds}</small></th>${cells}
-<td role="cell" class="num strong ${gap ? heat(gap.mean) : ''}" data-label="${label('avg_gap')}">${row.role === 'retrain' ? '0' : meanAndSpread(row.avgGap)}</td>
-<td role="cell" class="num" data-label="${label('tow')}">${row.role === 'retrain' ? '1' : number(row.tow?.mean, 3)}</td>
-<td role="cell" class="num" data-label="${label('rte_seconds')}">${duration(row.seconds?.mean)}${row.speedup ? html`<small>${comparedWith(row.speedup)}</small>` : ''}</td></tr>`;
+  const name = control ? html`<span class="unseen">${controlName(row)} </span>at rate 0` : row.name;
+  const heated = shaded && !control;
+  const cells = columns.map(({ key }) => {
+    if (key === 'avg_gap') return averageCell(row, heated);
+    if (key === 'tow') return plainCell(key, row.role === 'retrain' ? '1' : number(row.tow?.mean, 3));
+    if (key === 'rte_seconds')
+      return plainCell(key, duration(row.seconds?.mean), row.speedup && comparedWith(row.speedup));
+    return gapCell(key, row, heated);
+  });
+  return html`<tr role="row" class="${row.role}"><th role="rowheader" scope="row"><span class="name">${name}</span>${tags}<small>${seeds}</small></th>${cells}</tr>`;
 }
 
-function gapCell(key: string, cell: Cell): Html {
+const controlName = (row: Row) => row.name.replace(/ at rate 0$/, '');
+
+function plainCell(key: string, text: string, below?: string | null | false | 0): Html {
+  return html`<td role="cell" class="num" data-label="${definitionOf(key).label}">${text}${below ? html`<small>${below}</small>` : ''}</td>`;
+}
+
+function averageCell(row: Row, heated: boolean): Html {
+  const { label } = definitionOf('avg_gap');
+  const warm = heated && row.role === 'method' && row.avgGap ? heat(row.avgGap.mean) : '';
+  const over =
+    row.role !== 'retrain' && row.avgGap && !row.measures.includes('mia')
+      ? html`<small>UA, RA, TA</small>`
+      : '';
+  return html`<td role="cell" class="num strong ${warm}" data-label="${label}">${row.role === 'retrain' ? '0' : meanAndSpread(row.avgGap)}${over}</td>`;
+}
+
+function gapCell(key: string, row: Row, heated: boolean): Html {
+  const cell: Cell = row.cells[key];
   const { label } = definitionOf(key);
+  const { draws } = cell;
+  if (!cell.measurable) {
+    const raw = `as measured, for what it is worth: ${number(cell.spread?.mean)}${draws === null ? '' : ` ± ${number(draws)} over draws of members`}${cell.spread?.std ? ` ± ${number(cell.spread.std)} over seeds` : ''}`;
+    return html`<td role="cell" class="num" data-label="${label}"><abbr class="words" title="${raw}">not measurable</abbr></td>`;
+  }
+  const own =
+    cell.spread && cell.spread.std === null && draws !== null ? { ...cell.spread, std: draws } : cell.spread;
+  const title = draws === null ? null : `± ${number(draws)} over draws of members`;
   if (cell.gap === null)
-    return html`<td role="cell" class="num" data-label="${label}">${meanAndSpread(cell.spread)}</td>`;
-  const near = cell.within ? html`<abbr title="within retraining’s own spread">≈</abbr> ` : '';
-  return html`<td role="cell" class="num ${heat(cell.gap)}" data-label="${label}">${meanAndSpread(cell.spread)}<small>${near}${signed(cell.gap)}</small></td>`;
+    return html`<td role="cell" class="num" data-label="${label}" title="${title ?? ''}">${meanAndSpread(own)}</td>`;
+  const near = cell.within ? html`<abbr title="within retraining’s own spread">≈</abbr>\u00a0` : '';
+  return html`<td role="cell" class="num ${heated ? heat(cell.gap, steps(key)) : ''}" data-label="${label}" title="${title ?? ''}">${meanAndSpread(own)}<small>${near}${signed(cell.gap)}</small></td>`;
 }
 
 /** Mean large, spread small beside it. */
@@ -125,9 +154,9 @@ function meanAndSpread(s: Spread | null): Html {
   return html`<span class="mean">${number(s.mean)}</span>${s.std === null ? '' : html`<span class="std"> ± ${number(s.std)}</span>`}`;
 }
 
-function heat(gap: number): string {
+function heat(gap: number, [close, near, away]: readonly number[] = STEPS): string {
   const size = Math.abs(gap);
-  return size <= 1 ? 'g0' : size <= 3 ? 'g1' : size <= 10 ? 'g2' : 'g3';
+  return size <= close ? 'g0' : size <= near ? 'g1' : size <= away ? 'g2' : 'g3';
 }
 
 /** The frame of one Chart.js drawing; `summary` is what a screen reader says of it. */
@@ -137,7 +166,7 @@ function canvas(id: string, height: number, summary: string): Html {
 }
 
 export function accuracies(view: View): Html {
-  const summary = view.rows
+  const summary = view.models
     .map(
       (row) =>
         `${row.name}: kept ${number(row.summary.metrics.acc_retain?.mean, 1)}, forgotten ${number(row.summary.metrics.acc_forget?.mean, 1)}`,
@@ -147,18 +176,18 @@ export function accuracies(view: View): Html {
     'accuracy',
     'Accuracy on kept and forgotten data',
     'Blue bars should stay long. Orange bars should look as they do for Retrain: short when a whole class goes, near test accuracy when single samples go. Whiskers are one standard deviation.',
-    canvas('c-accuracy', 70 + 46 * view.rows.length, `Accuracy by method, percent. ${summary}`),
+    canvas('c-accuracy', 70 + 46 * view.models.length, `Accuracy by method, percent. ${summary}`),
   );
 }
 
 export function cost(view: View): Html {
-  const rows = view.rows.filter((row) => row.seconds);
+  const rows = view.models.filter((row) => row.seconds);
   if (!rows.length) return html``;
   const summary = rows.map((row) => `${row.name}: ${duration(row.seconds?.mean)}`).join('; ');
   return section(
     'cost',
     'Cost against retraining',
-    'Run time on a logarithmic scale; the dashed line is retraining from scratch.',
+    'Run time, without training the original model; the dashed line is retraining from scratch.',
     html`${canvas('c-cost', 60 + 32 * rows.length, `Run time by method. ${summary}`)}
 <details><summary>Steps and samples</summary><div class="scroll" tabindex="0" role="region" aria-label="Cost table"><table>
 <thead><tr><th scope="col">Method</th><th scope="col" class="num">Time</th><th scope="col" class="num">Gradient steps</th><th scope="col" class="num">Samples visited</th></tr></thead>
@@ -175,7 +204,7 @@ export interface Tradeoff {
 
 /** Curves found under details.tradeoff of a method's first run: { xLabel, yLabel, points: [{ x, y, label? }] }. */
 export function tradeoffsOf(view: View): Tradeoff[] {
-  return view.rows.flatMap((row) => {
+  return view.models.flatMap((row) => {
     const found = row.summary.runs[0]?.details?.tradeoff as Partial<Tradeoff> | undefined;
     const points = (Array.isArray(found?.points) ? found.points : []).filter(
       (point) => Number.isFinite(point?.x) && Number.isFinite(point?.y),
@@ -199,14 +228,27 @@ export function tradeoff(curves: readonly Tradeoff[]): Html {
   );
 }
 
-export function limits(view: View, facts: Facts): Html {
-  const items = [...view.cautions, ...facts.notes];
+export function limits(view: View, verdict: Verdict, facts: Facts): Html {
+  const flagged = view.models.flatMap((row) =>
+    (verdict.flags[row.summary.label] ?? []).map((flag) => `${row.name} ${flag.text}.`),
+  );
+  const items = [...verdict.remarks, ...flagged, ...verdict.cautions];
+  const notes = facts.notes.length
+    ? html`<h3>Notes on data and run</h3><ul class="limits">${facts.notes.map((item) => html`<li>${item}</li>`)}</ul>`
+    : '';
+  const found = verdict.grounds.map(
+    ({ holds, text }) =>
+      html`<li><b>${holds === null ? 'Not checked' : holds ? 'Holds' : 'Fails'}.</b> ${text}</li>`,
+  );
   return section(
     'limits',
     'Known limits and honest negatives',
     'What these results do not show, and what went wrong.',
-    html`<ul class="limits">${items.map((item) => html`<li>${item}</li>`)}</ul>
-<details><summary>How the verdict is made</summary><p>The approximate method with the smallest average gap is named, unless it collapsed (more than 20 points of RA lost), diverged, or is no nearer to retraining than the original model. “Close” means an average gap of at most 2 points and no more than 5 on any of UA, RA, TA and MIA; “partly” at most 8 points; else “not close”. These thresholds are ours; the table has the numbers.</p></details>`,
+    html`<ul class="limits">${items.map((item) => html`<li>${item}</li>`)}</ul>${notes}
+<details><summary>How the verdict is made</summary>
+<p>First it is asked whether anything can be concluded: the original model and retrain must have learned (RA above guessing by more than chance gives, and by ${100 * LEARNED} % of the way to 100), and the original must know the forgotten data better than retrain does. On every seed:</p>
+${found.length ? html`<ol class="limits">${found}</ol>` : ''}
+<p>Then the approximate method with the best grade is named, and among equals the one with the smallest average gap. “Close” is an average gap of at most ${CLOSE.gap} points and at most half of the original model’s, with none of UA, RA, TA and MIA beyond ${CLOSE.each} points and no flag; “partly” is at most ${PARTLY.gap} points; else “not close”. Methods that collapsed (more than ${COLLAPSE} points of RA lost on a seed), diverged, hardly forgot or gained nothing are not named. Distances from retrain beyond ${FAR.ua} points of UA, ${FAR.mia} of MIA, ${FAR.asr} of ASR or ${FAR.entropy_forget} nats of entropy on the forgotten data are flagged, on either side, unless retrain itself varies as much. These thresholds are ours; the table has the numbers.</p></details>`,
   );
 }
 
@@ -218,7 +260,7 @@ export function machine(results: Results): Html {
     if (!entries.length) return html``;
     return html`<div><h3>${title}</h3><dl class="facts">${entries.map(([key, text]) => html`<div><dt>${key}</dt><dd>${text}</dd></div>`)}</dl></div>`;
   };
-  const told = ['classes', 'command', 'hashes', 'forget', 'notes'];
+  const told = ['classes', 'command', 'commit', 'hashes', 'forget', 'kept', 'notes'];
   return section(
     'machine',
     'Device and environment',
@@ -235,17 +277,25 @@ export function reproduce(results: Results, facts: Facts): Html {
     ? html`<h3>Hashes</h3><dl class="facts hashes">${facts.hashes.map(([name, hash]) => html`<div><dt>${name}</dt><dd><code>${hash}</code></dd></div>`)}</dl>`
     : '';
   const options = results.runs.filter((run) => Object.keys(run.options ?? {}).length);
+  const { version, commit } = facts;
+  const made = [version && `Lethe ${version}`, commit && `commit ${commit}`].filter(Boolean).join(', ');
   return section(
     'reproduce',
     'How to reproduce',
     facts.command
       ? 'This command, with the recipe below, gives these results again on the same device.'
       : 'Save the recipe below as recipe.yaml and run:',
-    html`<pre class="command" tabindex="0"><code>${facts.command ?? 'lethe run recipe.yaml --out out'}</code></pre>
+    html`${copied('command', html`<pre class="command" id="command" tabindex="0"><code>${facts.command ?? 'lethe run recipe.yaml --out out'}</code></pre>`)}
+${made ? html`<p class="note">Made with ${made}.</p>` : ''}
 ${hashes}
-<details><summary>Full recipe</summary><pre tabindex="0"><code>${recipe}</code></pre></details>
+<details><summary>Full recipe</summary>${copied('recipe', html`<pre id="recipe" tabindex="0"><code>${recipe}</code></pre>`)}</details>
 ${options.length ? html`<details><summary>Options of every run</summary><pre tabindex="0"><code>${options.map((run) => `${run.method} (seed ${run.seed}): ${JSON.stringify(run.options)}\n`)}</code></pre></details>` : ''}`,
   );
+}
+
+/** A block with a button that copies its text; the button shows where scripts run. */
+function copied(id: string, block: Html): Html {
+  return html`<div class="copied">${block}<button type="button" class="copy" data-copies="${id}" hidden>Copy</button></div>`;
 }
 
 export function definitions(): Html {

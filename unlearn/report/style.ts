@@ -5,7 +5,7 @@ const LIGHT = `
   color-scheme: light;
   --page: #fbfbfa; --card: #ffffff; --ink: #1c2024; --soft: #565d66; --line: #e1e3e6; --faint: #f1f2f3;
   --forget: #c65102; --forget-2: #eda266; --retain: #0067a5; --retain-2: #7db7dd; --test: #00805c;
-  --accent: #0067a5; --heat: #0067a5; --on-warm: #1c2024; --on-heat: #ffffff;
+  --accent: #0067a5; --heat: #3d96d0;
   --g0: #d9eaf6; --g1: #edf1f3; --g2: #fbe6cf; --g3: #f5c391; --warn: #8a3b00; --warn-bg: #fdebd9;
   --close: #d9eaf6; --close-ink: #00416b; --shadow: 0 1px 2px rgb(0 0 0 / .05), 0 4px 16px rgb(0 0 0 / .04);`;
 
@@ -13,7 +13,7 @@ const DARK = `
   color-scheme: dark;
   --page: #14171a; --card: #1b1f23; --ink: #e8eaec; --soft: #a3abb4; --line: #30363c; --faint: #23282d;
   --forget: #f08a3c; --forget-2: #9a5a2a; --retain: #56aee0; --retain-2: #2f6487; --test: #3fbf97;
-  --accent: #6fbcea; --heat: #56aee0; --on-warm: #0d1114; --on-heat: #0d1114;
+  --accent: #6fbcea; --heat: #1f6ea6;
   --g0: #173a52; --g1: #272e34; --g2: #4a3520; --g3: #744413; --warn: #ffc48a; --warn-bg: #472c12;
   --close: #173a52; --close-ink: #bfe2f8; --shadow: none;`;
 
@@ -50,14 +50,15 @@ h2 { font-size: 22px; line-height: 1.25; letter-spacing: -.008em; margin: 0 0 6p
 h3 { font-size: 15px; margin: 18px 0 8px; }
 .verdict { font-size: clamp(17px, 2vw, 20px); line-height: 1.5; margin: 0 0 12px; max-width: 46em; }
 .grade { display: inline-block; font-size: 14px; font-weight: 600; padding: 1px 11px; border-radius: 99px; white-space: nowrap; margin-left: 4px; }
-.grade.close { background: var(--close); color: var(--close-ink); } .grade.partly, .grade.far { background: var(--warn-bg); color: var(--warn); }
+.grade.close, .grade.exact { background: var(--close); color: var(--close-ink); } .grade.partly, .grade.far, .grade.none, .grade.void { background: var(--warn-bg); color: var(--warn); }
+.remark { margin: 0 0 10px; padding-left: 12px; border-left: 3px solid var(--warn); max-width: 52em; }
 .meta { color: var(--soft); font-size: 14px; margin: 0 0 22px; } .meta span { white-space: nowrap; } .meta span + span::before { content: '·'; margin: 0 8px; }
 .tiles { display: grid; grid-template-columns: repeat(5, 1fr); gap: 12px; margin: 0; }
 .tile { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 13px 16px 12px; box-shadow: var(--shadow);
   display: flex; flex-direction: column; justify-content: space-between; }
 .tile dt { font-size: 13px; line-height: 1.35; color: var(--soft); } .tile dd { margin: 6px 0 0; }
 .tile b { display: block; font-size: 25px; line-height: 1.2; font-weight: 620; letter-spacing: -.02em; font-variant-numeric: tabular-nums; }
-.tile b small { font-size: 15px; font-weight: 500; color: var(--soft); } .tile span { font-size: 13px; color: var(--soft); }
+.tile b small { font-size: 15px; font-weight: 500; color: var(--soft); } .tile b.words { font-size: 17px; letter-spacing: 0; } .tile span { font-size: 13px; color: var(--soft); }
 
 section { margin-top: 34px; background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 26px 28px 28px;
   box-shadow: var(--shadow); scroll-margin-top: 60px; min-width: 0; }
@@ -69,9 +70,13 @@ tbody td, tbody th { padding: 8px 10px; border-bottom: 1px solid var(--line); ve
 tbody tr:last-child > * { border-bottom: 0; }
 .num { text-align: right; white-space: nowrap; }
 td small, tbody th small { display: block; font-size: 12.5px; color: var(--soft); font-weight: 400; }
-.std { font-size: 12px; color: var(--soft); } .strong { font-weight: 620; }
+.std { font-size: 12px; color: var(--soft); } .main .std { display: block; } .strong { font-weight: 620; }
 tbody th { overflow-wrap: anywhere; min-width: 110px; } .main tbody th { min-width: 150px; } .main .name { margin-right: 6px; }
 .main td { border-left: 2px solid var(--card); } .main tr.retrain > * { border-bottom: 2px solid var(--soft); }
+.main tr.control td, .main tr.control th, .main tr.control .std { color: var(--soft); } .main tr.control th, .main tr.control td { font-weight: 400; } .main tr.control th { padding-left: 26px; }
+.words { font-size: 12.5px; white-space: normal; } td .words { display: inline-block; max-width: 84px; color: var(--soft); }
+.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.note { margin: 12px 0 0; font-size: 13.5px; color: var(--soft); max-width: 84ch; }
 .g0 { background: var(--g0); } .g1 { background: var(--g1); } .g2 { background: var(--g2); } .g3 { background: var(--g3); }
 .g0 small, .g1 small, .g2 small, .g3 small, .g0 .std, .g1 .std, .g2 .std, .g3 .std { color: inherit; opacity: .82; }
 .tag { display: inline-block; font-size: 11.5px; font-weight: 600; line-height: 1.5; padding: 0 7px; border-radius: 99px; background: var(--faint); color: var(--soft); white-space: nowrap; margin-right: 4px; }
@@ -86,16 +91,18 @@ abbr { text-decoration: none; cursor: help; }
 .canvas { position: relative; width: 100%; }
 .panels { display: grid; grid-template-columns: repeat(auto-fill, minmax(232px, 1fr)); gap: 22px 26px; }
 figure { margin: 0; min-width: 0; } figcaption { font-weight: 580; font-size: 14.5px; margin-bottom: 4px; }
-svg { width: 100%; height: auto; display: block; } svg text { font-size: 11.5px; fill: var(--soft); }
+.panels.entropies { grid-template-columns: repeat(auto-fill, minmax(320px, 1fr)); gap: 26px 30px; }
+svg { width: 100%; height: auto; display: block; } svg text { font-size: 10px; fill: var(--soft); }
 .guide { fill: none; stroke: var(--ink); stroke-width: 1; opacity: .75; } .axis { stroke: var(--line); stroke-width: 1; } .bar.forget { fill: var(--forget); } .bar.retain { fill: var(--retain); } .bar.test { fill: var(--test); }
 
 .heat td { overflow-wrap: normal; white-space: nowrap; text-align: center; padding: 6px 2px; border: 1px solid var(--card); min-width: 34px;
   background: color-mix(in srgb, var(--heat) calc(var(--v, 0) * 100%), var(--faint)); }
-.heat td.hot { color: var(--on-warm); } .heat td.hotter { color: var(--on-heat); } .heat thead th, .heat thead td { border: 0; background: none; text-align: center; }
+/* One text colour on every shade: the darkest shade still gives it a contrast of 4.5. */
+.heat thead th, .heat thead td { border: 0; background: none; text-align: center; }
 .heat thead th:first-child { text-align: left; } .heat tbody th { border: 0; padding-left: 0; white-space: nowrap; padding-right: 10px; }
 .heat.wide { table-layout: fixed; min-width: calc(178px + var(--k) * 46px); } .heat.wide th:first-child { width: 178px; } .heat.wide td, .heat.wide th { vertical-align: middle; } .heat.wide tbody th { white-space: normal; } .heat.wide thead th span { display: block; max-height: 8em; overflow: hidden; text-overflow: ellipsis; }
 .heat.wide thead th { padding: 6px 2px; font-size: 12.5px; overflow: hidden; text-overflow: ellipsis; } .heat.wide thead th:first-child { padding-left: 0; }
-.heat .own { color: var(--forget); } .zero { opacity: .55; } .coarse { display: none; } .heat.wide tr.retrain > * { border-bottom: 2px solid var(--soft); }
+.heat .own { color: var(--forget); } .zero { color: var(--soft); } .coarse { display: none; } .heat.wide tr.retrain > * { border-bottom: 2px solid var(--soft); }
 .panels.matrices { grid-template-columns: repeat(auto-fill, minmax(400px, 1fr)); } .heat.square { font-size: 11px; table-layout: fixed; }
 .heat.square td { padding: 0; height: 25px; min-width: 0; vertical-align: middle; } .heat.square tbody th { padding: 0 6px 0 0; font-size: 11.5px; text-align: right; vertical-align: middle; min-width: 0; overflow-wrap: normal; overflow: hidden; text-overflow: ellipsis; }
 .heat.square thead th { padding: 0 0 4px; height: 76px; } .heat.square thead th:first-child, .heat.square thead td { width: 76px; }
@@ -104,7 +111,7 @@ svg { width: 100%; height: auto; display: block; } svg text { font-size: 11.5px;
 
 .samples th[scope=row] { min-width: 158px; white-space: nowrap; } .samples th[scope=row] > * { display: inline-block; vertical-align: middle; }
 .samples { font-size: 13.5px; } .samples td, .samples th { vertical-align: middle; padding: 8px 6px; } .samples th:first-child { position: sticky; left: 0; background: var(--card); z-index: 1; padding-left: 0; } .samples img, .noimage { width: 50px; height: 50px; border-radius: 6px; margin-right: 9px; image-rendering: pixelated; background: var(--faint); }
-.samples td { min-width: 86px; overflow-wrap: anywhere; } .samples th[scope=row] > span { max-width: 130px; white-space: normal; } .samples thead th { overflow-wrap: anywhere; min-width: 70px; } .samples .differs { color: var(--forget); font-weight: 600; } .samples tr.forget + tr.retain > * { border-top: 2px solid var(--soft); }
+.samples td { min-width: 86px; overflow-wrap: anywhere; } .samples th[scope=row] > span { max-width: 130px; white-space: normal; } .samples thead th { overflow-wrap: anywhere; min-width: 70px; } .samples .differs { color: var(--warn); font-weight: 600; } .samples tr.forget + tr.retain > * { border-top: 2px solid var(--soft); }
 
 .limits { margin: 0 0 12px; padding-left: 20px; max-width: 80ch; } .limits li { margin: 5px 0; }
 details { margin-top: 16px; } summary { cursor: pointer; font-weight: 550; font-size: 15px; } details[open] > summary { margin-bottom: 8px; } details p { max-width: 74ch; margin: 0; }
@@ -115,16 +122,19 @@ details { margin-top: 16px; } summary { cursor: pointer; font-weight: 550; font-
 pre { background: var(--faint); border-radius: 8px; padding: 13px 16px; margin: 0; overflow-x: auto; font-size: 13.5px; line-height: 1.5; }
 code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, 'Liberation Mono', monospace; font-size: .94em; }
 .command { white-space: pre-wrap; overflow-wrap: anywhere; }
+.copied { position: relative; } .copied pre { padding-right: 90px; }
+.copy { position: absolute; top: 7px; right: 7px; font: inherit; font-size: 13px; color: var(--ink); background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: 3px 10px; cursor: pointer; } .copy:hover { border-color: var(--soft); }
 .glossary { margin: 12px 0 0; display: grid; grid-template-columns: 1fr 1fr; gap: 16px 40px; font-size: 14.5px; } .glossary dt { font-weight: 620; } .glossary dt small { font-weight: 400; color: var(--soft); } .glossary dd { margin: 2px 0 0; } .glossary dd small { color: var(--soft); }
 footer { margin-top: 28px; color: var(--soft); font-size: 13.5px; }
 
 @media (max-width: 1000px) { .tiles { gap: 8px; } .tile { padding: 11px 12px; }
-  .main .std { display: block; } .main tbody td, .main thead th { padding: 8px 7px; } .main tbody th { min-width: 118px; } .main th:first-child { padding-left: 0; } }
+  .main tbody td, .main thead th { padding: 8px 7px; } .main tbody th { min-width: 118px; } .main th:first-child { padding-left: 0; } }
+@media (max-width: 900px) { section { padding: 22px 18px; } .main { font-size: 13px; } .main td small { white-space: normal; } .main tbody td, .main thead th { padding: 8px 4px; font-size: 13px; } .main tbody th { min-width: 90px; } .main td small, .main .std { font-size: 11.5px; } }
 @media (max-width: 720px) {
   main { padding: 0 14px 40px; } nav > div { padding: 0 14px; gap: 14px; } nav .brand { display: none; }
   .top { padding-top: 28px; } section { padding: 20px 16px; margin-top: 18px; border-radius: 10px; }
   .tiles { grid-template-columns: 1fr 1fr; gap: 9px; } .tile { padding: 11px 13px; } .tile:last-child:nth-child(odd) { grid-column: 1 / -1; }
-  .two, .glossary { grid-template-columns: 1fr; } .panels { gap: 18px; grid-template-columns: 1fr 1fr; } .panels.matrices { grid-template-columns: 1fr; } svg text { font-size: 15.5px; }
+  .two, .glossary { grid-template-columns: 1fr; } .panels { gap: 18px; grid-template-columns: 1fr 1fr; } .panels.entropies { gap: 18px; grid-template-columns: 1fr 1fr; } .panels.matrices { grid-template-columns: 1fr; } svg text { font-size: 15.5px; }
   .heat.wide { min-width: calc(98px + var(--k) * 23px); font-size: 11.5px; } .heat.wide td { padding: 6px 0; } .fine { display: none; } .coarse { display: inline; } .heat.wide th:first-child { width: 98px; white-space: normal; line-height: 1.2; padding: 4px 4px 4px 0; font-size: 12.5px; }
   .heat.wide thead th:not(:first-child) span { writing-mode: vertical-rl; transform: rotate(180deg); white-space: nowrap; font-size: 12px; }
   .facts.hashes div { display: block; }
@@ -133,7 +143,7 @@ footer { margin-top: 28px; color: var(--soft); font-size: 13.5px; }
   .stack tr:last-child { border-bottom: 0; } .stack tr > *, .stack tr.retrain > *, .samples.stack tr.forget + tr.retrain > * { border: 0; } .stack tr.retrain { border-bottom: 2px solid var(--soft); }
   .stack th[scope=row] { grid-column: 1 / -1; padding: 0 0 5px; } .stack td { text-align: left; padding: 5px 7px; border-radius: 6px; white-space: normal; min-width: 0; }
   .stack td::before { content: attr(data-label); display: block; font-size: 12px; color: var(--soft); font-weight: 400; } .stack td[class*=g]::before { color: inherit; opacity: .8; }
-  .main.stack .std { display: block; } .main.stack th small { display: inline; margin-left: 4px; }
+  .main.stack th small { display: inline; margin-left: 4px; }
   .samples.stack tr { grid-template-columns: repeat(3, 1fr); gap: 4px 6px; } .samples.stack td { background: var(--faint); }
   .samples.stack tr.forget + tr.retain { border-top: 2px solid var(--soft); }
 }
@@ -141,7 +151,7 @@ footer { margin-top: 28px; color: var(--soft); font-size: 13.5px; }
   :root, :root[data-theme] {${LIGHT}
     --page: #fff; --shadow: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  nav, .skip, .def { display: none; } body { font-size: 11pt; } main { max-width: none; padding: 0; } .top { padding-top: 0; }
+  nav, .skip, .def, .copy { display: none; } :focus-visible { outline: none; } body { font-size: 11pt; } main { max-width: none; padding: 0; } .top { padding-top: 0; }
   section { border: 0; padding: 0; margin-top: 22px; box-shadow: none; } h2, .lead, h3, summary { break-after: avoid; } .tiles { grid-template-columns: repeat(5, 1fr); } figure, tr, .tile, .canvas { break-inside: avoid; }
   .scroll { overflow: visible; } table { font-size: 9pt; } tbody td, tbody th, thead th { padding: 4px 5px; } pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   .samples td { min-width: 0; } .samples img, .noimage { width: 36px; height: 36px; margin-right: 6px; } .samples th[scope=row] { min-width: 0; white-space: normal; }

@@ -1,20 +1,23 @@
 // Carrying out a plan: make the weights of each cell, evaluate them, write the results, draw the report. Each step is
 // committed by one atomic write after the files it names. What is to be done was decided by plan.ts.
 
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LetheError } from '../../engine/error.ts';
 import { againstRetrain } from '../audit/metrics.ts';
 import { saveManifest } from '../data/forget.ts';
-import { readFileBounded, reasonOf, sha256, writeFileAtomic } from '../files.ts';
+import { classCounts } from '../data/split.ts';
+import { isIo, readFileBounded, reasonOf, sha256, writeFileAtomic } from '../files.ts';
 import type { Recipe } from '../recipe.ts';
 import type { RunOptions, RunOutcome } from '../run.ts';
-import type { Metrics, Progress, Results, RunEntry } from '../types.ts';
+import type { Metrics, Results, RunEntry } from '../types.ts';
 import { describeEnvironment } from './environment.ts';
-import { type Action, type RunEvent, stackOf } from './log.ts';
+import { clearUnfinished } from './folder.ts';
+import { type Action, progressTo, type RunEvent, stackOf, tidy } from './log.ts';
 import type { DeviceInfo, Material, Parts } from './parts.ts';
 import { type CellRecord, hashOf, type PlannedCell, progressFile, recordFile, weightsFile } from './plan.ts';
+import { writeRecord } from './record.ts';
 import { FileStore } from './store.ts';
+import { summarise } from './summary.ts';
 
 type Place = { readonly cell: string; readonly index: number; readonly total: number };
 
@@ -50,8 +53,7 @@ export class Carrier {
       } catch (cause) {
         // The others can go on without one method, but not without the models they start from or are measured by.
         const needed = cell.method === null || cell.label === 'retrain';
-        const own = cause instanceof LetheError && cause.kind === 'io';
-        if (needed || own || this.options.failFast || this.options.signal?.aborted) throw cause;
+        if (needed || isIo(cause) || this.options.failFast || this.options.signal?.aborted) throw cause;
         if (cause instanceof LetheError && cause.kind === 'device') await this.#reopen(cause);
         const reason = reasonOf(cause);
         this.#failures.push({ cell: cell.id, reason });
@@ -67,8 +69,9 @@ export class Carrier {
     await this.#timed('report', 'report', async () => {
       await writeFileAtomic(join(out, 'report.html'), await this.parts.render(results));
     });
-    if (this.#failures.length === 0) await rm(join(out, 'unfinished'), { recursive: true, force: true });
-    return { recipe: this.recipe, plan: this.plan, results, step: null, failures: this.#failures };
+    if (this.#failures.length === 0) await tidy(this.tell, () => clearUnfinished(out, this.plan));
+    const data = summarise(this.material);
+    return { recipe: this.recipe, plan: this.plan, data, results, step: null, failures: this.#failures };
   }
 
   /** A lost device takes the other methods with it, unless the same one opens again. */
@@ -112,8 +115,8 @@ export class Carrier {
       cost,
       details: product.details,
     };
-    await writeFileAtomic(recordFile(out, cell), JSON.stringify(record));
-    await store.clear();
+    await writeRecord(recordFile(out, cell), record);
+    await tidy(this.tell, () => store.clear());
     const { seconds, skippedSteps } = cost;
     this.tell({ type: 'end', cell: cell.id, action, seconds, skippedSteps });
     return record;
@@ -125,7 +128,7 @@ export class Carrier {
     const started = performance.now();
     const evaluation = await this.parts.evaluate({ ...this.#task(cell, 'evaluate'), weights });
     const record: CellRecord = { ...made, evaluation: { ...evaluation, key: cell.evaluationKey } };
-    await writeFileAtomic(recordFile(this.options.out, cell), JSON.stringify(record));
+    await writeRecord(recordFile(this.options.out, cell), record);
     const seconds = (performance.now() - started) / 1000;
     this.tell({ type: 'end', cell: cell.id, action: 'evaluate', seconds, metrics: evaluation.metrics });
     return record;
@@ -137,7 +140,7 @@ export class Carrier {
       material: this.material,
       seed: cell.seed,
       signal: this.options.signal,
-      onProgress: (progress: Progress) => this.tell({ type: 'progress', cell: cell.id, action, progress }),
+      onProgress: progressTo(this.tell, cell.id, action),
     };
   }
 
@@ -153,13 +156,14 @@ export class Carrier {
   }
 
   #environment(): Record<string, unknown> {
-    const { dataset, manifest } = this.material;
+    const { dataset, manifest, retain } = this.material;
     const { ids: _, hashes: __, ...forget } = manifest;
     const failed = this.#failures.map(({ cell, reason }) => `${cell} failed: ${reason}`);
     return {
       ...describeEnvironment(),
       classes: dataset.classes,
       forget,
+      kept: { size: retain.size, largestClass: Math.max(...classCounts(retain, dataset.classes.length)) },
       hashes: { dataset: dataset.hash, forget: hashOf(manifest) },
       notes: [...dataset.notes, ...failed],
     };
@@ -198,6 +202,7 @@ function entryOf(
   return {
     seed: cell.seed,
     method: cell.label,
+    ...(cell.control && { control: cell.control }),
     options,
     metrics: { ...metrics, rte_seconds: record.cost.seconds },
     cost: record.cost,

@@ -43,9 +43,9 @@ const FEATURES: Readonly<Record<string, string>> = {
   'chromium-experimental-subgroup-matrix': 'matrix units',
 };
 
-/** Looks at the adapter before it is opened, so as to say what it lacks also where it is not taken. */
+/** Looks at the adapter before it is opened, so as to say what it lacks too. */
 async function findWebGpu(open: () => Promise<Facts>): Promise<Facts> {
-  const { dawn, mayHaveGpu } = await import('../../kernels/node.ts');
+  const { dawn, findAdapter, mayHaveGpu, softwareAllowed } = await import('../../kernels/node.ts');
   const { describe, isSoftware } = await import('../../kernels/device.ts');
   const driver =
     process.platform !== 'linux'
@@ -53,31 +53,31 @@ async function findWebGpu(open: () => Promise<Facts>): Promise<Facts> {
       : mayHaveGpu()
         ? 'install a Vulkan driver: mesa-vulkan-drivers for AMD and Intel, NVIDIA its own (libvulkan1 is needed too)'
         : 'this process sees no graphics card (/dev/dri, /dev/nvidia*); where there is one, give the container access to it';
+  const allowSoftware = softwareAllowed();
+  // Without a card there is nothing to find, and Dawn would complain of it on stderr.
+  if (!allowSoftware && !mayHaveGpu())
+    return { available: false, about: 'no adapter', advice: driver, info: null };
   try {
-    const adapter = await (await dawn()).requestAdapter({ powerPreference: 'high-performance' });
-    if (!adapter) return { available: false, about: 'no adapter', advice: driver, info: null };
+    const adapter = await findAdapter(await dawn(), {
+      allowSoftware,
+      advice: { none: driver, software: driver },
+    });
     const has = Object.keys(FEATURES).filter((f) => adapter.features.has(f as GPUFeatureName));
     const lacks = Object.entries(FEATURES).filter(([f]) => !has.includes(f));
+    const facts = await open();
     const about = [
       describe(adapter.info),
       `has ${has.join(', ') || 'no optional features'}`,
       ...(lacks.length ? [`lacks ${lacks.map(([f, use]) => `${f} (${use})`).join(', ')}`] : []),
+      ...(facts.info ? [`tuning: ${facts.info.tuning}`] : []),
     ].join('; ');
-    const tuned = ({ info }: Pick<Facts, 'info'>): string =>
-      info ? `${about}; tuning: ${info.tuning}` : about;
-    if (!isSoftware(adapter.info)) {
-      const facts = await open();
-      return { ...facts, about: tuned(facts) };
-    }
-    const facts = process.env.LETHE_ALLOW_SOFTWARE_GPU === '1' ? await open() : NOT_TAKEN;
-    const advice = `a software adapter is slower than the CPU and taken only by --device webgpu with LETHE_ALLOW_SOFTWARE_GPU=1; for a GPU: ${driver}`;
-    return { ...facts, about: tuned(facts), advice };
+    if (!isSoftware(adapter.info)) return { ...facts, about };
+    const advice = `a software adapter is slower than the CPU and taken only by --device webgpu; for a GPU: ${driver}`;
+    return { ...facts, about, advice };
   } catch (cause) {
     return missing(cause);
   }
 }
-
-const NOT_TAKEN = { available: false, info: null } as const;
 
 /** Errors say what is wrong and, after a semicolon, what to do. */
 function missing(cause: unknown): Facts {

@@ -3,7 +3,7 @@
 
 import type { Recipe } from '../recipe.ts';
 import type { Material, StepCost } from './parts.ts';
-import type { Cell } from './plan.ts';
+import type { Cell, PlannedCell } from './plan.ts';
 
 interface Passes {
   /** Samples through a forward and a backward pass. */
@@ -14,10 +14,13 @@ interface Passes {
 
 type Sizes = { readonly forget: number; readonly retain: number };
 
-const rules: Record<string, (epochs: number, n: Sizes) => Passes> = {
+const rules: Record<string, (epochs: number, n: Sizes, options: Record<string, unknown>) => Passes> = {
   retrain: (epochs, n) => ({ train: epochs * n.retain, infer: 0 }),
   finetune: (epochs, n) => ({ train: epochs * n.retain, infer: 0 }),
-  randomLabels: (epochs, n) => ({ train: epochs * (n.forget + n.retain), infer: 0 }),
+  randomLabels: (epochs, n, { order }) => ({
+    train: epochs * (n.forget + (order === 'forgetOnly' ? 0 : n.retain)),
+    infer: 0,
+  }),
   gradientAscent: (epochs, n) => ({ train: epochs * n.forget, infer: 0 }),
   // The neighbour search costs a gradient and a forward pass of each forgotten sample, once.
   boundaryShrink: (epochs, n) => ({ train: (epochs + 1) * n.forget, infer: n.forget }),
@@ -27,22 +30,30 @@ const rules: Record<string, (epochs: number, n: Sizes) => Passes> = {
 /** Samples a cell will push through the network, evaluation left out. Unknown methods are taken to see everything. */
 export function passesOf(cell: Cell, recipe: Recipe, sizes: Sizes): Passes {
   if (!cell.method) return { train: recipe.train.epochs * (sizes.forget + sizes.retain), infer: 0 };
-  const epochs = Number(cell.method.options.epochs ?? 1);
-  const rule = rules[cell.method.name] ?? rules.randomLabels;
-  return rule(epochs, sizes);
+  const { name, options } = cell.method;
+  const rule = rules[name] ?? rules.randomLabels;
+  return rule(Number(options.epochs ?? 1), sizes, options);
 }
 
-/** Seconds and bytes of a cell, its evaluation included. */
-export function estimateCell(
-  cell: Cell,
+/** What each cell of a plan takes; of those whose weights are there only the evaluation. */
+export const estimatePlan = (
+  plan: readonly PlannedCell[],
   recipe: Recipe,
   material: Material,
   step: StepCost,
-): { seconds: number; bytes: number } {
+): PlannedCell[] => plan.map((cell) => ({ ...cell, estimate: estimateCell(cell, recipe, material, step) }));
+
+/** `evaluation` is part of `seconds`. */
+function estimateCell(
+  cell: PlannedCell,
+  recipe: Recipe,
+  material: Material,
+  step: StepCost,
+): PlannedCell['estimate'] {
   const sizes = { forget: material.forget.size, retain: material.retain.size };
   const work = passesOf(cell, recipe, sizes);
   const looked = sizes.forget + sizes.retain + material.dataset.test.size;
-  const seconds =
-    step.startSeconds + work.train * step.trainSeconds + (work.infer + looked) * step.inferSeconds;
-  return { seconds, bytes: step.bytes };
+  const evaluation = looked * step.inferSeconds;
+  const making = step.startSeconds + work.train * step.trainSeconds + work.infer * step.inferSeconds;
+  return { seconds: evaluation + (cell.state === 'evaluate' ? 0 : making), evaluation, bytes: step.bytes };
 }

@@ -1,8 +1,9 @@
 // What a run says while it goes: events for whoever watches, and the same as dated lines in log.txt. The log is a
 // courtesy: a line that cannot be written (a full disk) never stops the work; the work's own files say so loudly.
 
-import { appendFileSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { LetheError } from '../../engine/error.ts';
+import { appendText, isIo, reasonOf } from '../files.ts';
 import type { Metrics, Progress } from '../types.ts';
 import type { PlannedCell } from './plan.ts';
 
@@ -34,9 +35,32 @@ export type RunEvent =
       readonly detail?: string;
     };
 
+/** Progress of a cell as events: what it warns of becomes a note. */
+export function progressTo(
+  tell: (event: RunEvent) => void,
+  cell: string,
+  action: Action,
+): (progress: Progress) => void {
+  return (progress) => {
+    const { warning } = progress;
+    if (warning) tell({ type: 'note', level: 'warning', message: `${cell}: ${warning}` });
+    tell({ type: 'progress', cell, action, progress });
+  };
+}
+
 /** Where an error came from, if it is not one that speaks for itself. For the log only. */
 export function stackOf(error: unknown): string | undefined {
   return error instanceof Error && !(error instanceof LetheError) ? error.stack : undefined;
+}
+
+/** Clears up after work that is done and safe: what cannot be removed is told, and changes nothing of that. */
+export async function tidy(tell: (event: RunEvent) => void, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    if (!isIo(cause)) throw cause;
+    tell({ type: 'note', level: 'warning', message: reasonOf(cause) });
+  }
 }
 
 /** An event as one line of text; null for those not worth one. */
@@ -67,9 +91,11 @@ export function lineOf(event: RunEvent): string | null {
   }
 }
 
-/** Appends events to a file, one dated line each; progress at most every ten seconds. */
+/** Appends events to a file, one dated line each; progress at most every ten seconds. Runs stand apart by an empty line. */
 export function fileLog(path: string): (event: RunEvent) => void {
   let last = 0;
+  // The line before may lack its end: its process was killed, or the disk was full.
+  let first = statSync(path, { throwIfNoEntry: false })?.size ? '\n' : '';
   return (event) => {
     let line = lineOf(event);
     if (event.type === 'progress' && performance.now() - last > 10_000) {
@@ -81,9 +107,11 @@ export function fileLog(path: string): (event: RunEvent) => void {
     if (line === null) return;
     if (event.type === 'note' && event.detail) line += `\n${event.detail}`;
     try {
-      appendFileSync(path, `${new Date().toISOString()} ${line}\n`);
+      appendText(path, `${first}${new Date().toISOString()} ${line}\n`);
+      first = '';
     } catch {
       // See above: the log is a courtesy.
+      first = '\n';
     }
   };
 }

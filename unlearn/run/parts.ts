@@ -63,7 +63,7 @@ export interface StepCost {
   readonly bytes: number;
 }
 
-/** The device in use. `backend` and `dtype` enter the key of every cell, the rest is told in results.json. */
+/** The device in use. What decides the bits enters the key of every cell (plan.ts); all is told in results.json. */
 export interface DeviceInfo extends Readonly<Record<string, unknown>> {
   readonly backend: string;
   readonly dtype: string;
@@ -79,6 +79,11 @@ export interface Parts {
   /** Runs a method, `retrain` included, from the original's weights. */
   unlearn(task: Task & { readonly method: MethodEntry; readonly weights: Uint8Array }): Promise<Product>;
   evaluate(task: Omit<Task, 'checkpoint' | 'timed'> & { readonly weights: Uint8Array }): Promise<Evaluation>;
+  /**
+   * Whether the method, with its options, sees the forgotten samples alone while the model gathers statistics: then its
+   * row needs a control, the same computation at learning rate 0.
+   */
+  needsControl(recipe: Recipe, material: Material, method: MethodEntry): boolean;
   /** Times a step of the recipe's model on the device. */
   measure(recipe: Recipe, material: Material): Promise<StepCost>;
   /** The report, a whole HTML file. */

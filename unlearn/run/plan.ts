@@ -2,12 +2,13 @@
 // the sha256 of everything its weights depend on. A cell is done when its record carries that key and the weights
 // on disk are the ones recorded. Plain data; carrying it out is run.ts.
 
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readFileBounded, sha256, sha256File } from '../files.ts';
+import { check } from '../../engine/error.ts';
+import { isThere, sha256, sha256File } from '../files.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
 import type { Cost } from '../types.ts';
 import type { DeviceInfo, Evaluation, Material } from './parts.ts';
+import { readRecord } from './record.ts';
 
 export interface Cell {
   /** `seed-0-original`: names the cell's files. */
@@ -17,6 +18,8 @@ export interface Cell {
   readonly label: string;
   /** Null for the original. */
   readonly method: MethodEntry | null;
+  /** On a control, the label of the method whose computation this is at learning rate 0. */
+  readonly control?: string;
   /** Names the weights: sha256 of all they depend on. */
   readonly key: string;
   /** Names the evaluation of these weights. */
@@ -43,10 +46,11 @@ export type CellState = 'done' | 'evaluate' | 'resume' | 'todo' | 'replace';
 export interface PlannedCell extends Cell {
   readonly state: CellState;
   readonly record: CellRecord | null;
-  readonly estimate?: { readonly seconds: number; readonly bytes: number };
+  /** What is wrong with what is there of it, so that it is made again. */
+  readonly flaw?: string;
+  /** Seconds, those of the evaluation among them, and memory; where the weights are there, of the evaluation alone. */
+  readonly estimate?: { readonly seconds: number; readonly evaluation: number; readonly bytes: number };
 }
-
-const MAX_RECORD = 64 * 2 ** 20;
 
 export const weightsFile = (out: string, cell: { id: string }) =>
   join(out, 'checkpoints', `${cell.id}.safetensors`);
@@ -54,25 +58,42 @@ export const recordFile = (out: string, cell: { id: string }) => join(out, 'cell
 export const progressFile = (out: string, cell: { id: string }) =>
   join(out, 'unfinished', `${cell.id}.safetensors`);
 
-/** The cells of a recipe in the order they run: per seed the original, retrain, then the methods. */
-export function planCells(recipe: Recipe, material: Material, device: DeviceInfo, version: string): Cell[] {
+/** What of a device decides the bits. Threads, sizes of memory and the processor's name do not. */
+const DECIDES = ['backend', 'dtype', 'instructionSet', 'exact', 'adapter'] as const;
+
+/**
+ * The cells of a recipe in the order they run: per seed the original, retrain, then the methods, then their controls.
+ * @param needsControl which methods get one; none by default.
+ * @throws LetheError 'value' where a control's label is taken by a method.
+ */
+export function planCells(
+  recipe: Recipe,
+  material: Material,
+  device: DeviceInfo,
+  version: string,
+  needsControl: (method: MethodEntry) => boolean = () => false,
+): Cell[] {
   const base = {
     version,
     data: material.dataset.hash,
     model: recipe.model,
-    device: [device.backend, device.dtype],
+    device: DECIDES.map((fact) => device[fact] ?? null),
   };
   const { manifest } = material;
   const forget = { kind: manifest.kind, class: manifest.classIndex, ids: manifest.ids };
-  const evaluation = { ...recipe.evaluate, forget };
+  const { controls, ...measures } = recipe.evaluate;
+  const evaluation = { ...measures, forget };
+  const methods: (MethodEntry & { readonly control?: string })[] = [...recipe.methods];
+  if (controls) methods.push(...controlsOf(recipe.methods, needsControl));
   return recipe.seeds.flatMap((seed) => {
-    const cell = (label: string, method: MethodEntry | null, depends: object): Cell => {
+    const cell = (label: string, method: MethodEntry | null, depends: object, control?: string): Cell => {
       const key = hashOf({ ...base, ...depends, seed });
       return {
         id: `seed-${seed}-${label}`,
         seed,
         label,
         method,
+        ...(control && { control }),
         key,
         evaluationKey: hashOf({ key, evaluation }),
       };
@@ -80,13 +101,28 @@ export function planCells(recipe: Recipe, material: Material, device: DeviceInfo
     const original = cell('original', null, { train: recipe.train });
     return [
       original,
-      ...recipe.methods.map((method) => {
+      ...methods.map(({ control, ...method }) => {
         const { name, options, label } = method;
         // Retrain starts from nothing; all others start from the original's weights.
         const from = name === 'retrain' ? null : original.key;
-        return cell(label, method, { method: name, options, forget, from });
+        return cell(label, method, { method: name, options, forget, from }, control);
       }),
     ];
+  });
+}
+
+/** The same methods at learning rate 0, where no weight moves, for those that need a control and are none themselves. */
+function controlsOf(methods: readonly MethodEntry[], needsControl: (method: MethodEntry) => boolean) {
+  const moving = methods.filter((method) => method.options.learningRate !== 0 && needsControl(method));
+  return moving.map(({ name, label, options }) => {
+    const free = methods.every((other) => other.label !== `${label}-rate0`);
+    check(
+      free,
+      'value',
+      () =>
+        `methods: the label "${label}-rate0" is that of the control of ${label}; expected another label, or evaluate: { controls: false }`,
+    );
+    return { name, label: `${label}-rate0`, options: { ...options, learningRate: 0 }, control: label };
   });
 }
 
@@ -97,25 +133,20 @@ export async function inspectCells(out: string, cells: readonly Cell[]): Promise
   return planned;
 }
 
-async function inspect(out: string, cell: Cell): Promise<{ state: CellState; record: CellRecord | null }> {
-  const record = await readRecord(recordFile(out, cell));
-  const weights = weightsFile(out, cell);
-  if (record?.key === cell.key && existsSync(weights) && (await sha256File(weights)) === record.weights) {
-    return { state: record.evaluation?.key === cell.evaluationKey ? 'done' : 'evaluate', record };
-  }
-  if (record && record.key !== cell.key && existsSync(weights)) return { state: 'replace', record: null };
-  return { state: existsSync(progressFile(out, cell)) ? 'resume' : 'todo', record: null };
-}
+type Inspection = Pick<PlannedCell, 'state' | 'record' | 'flaw'>;
 
-/** A record, or null where there is none that can be read: then the cell is simply not done. */
-async function readRecord(path: string): Promise<CellRecord | null> {
-  if (!existsSync(path)) return null;
-  try {
-    const record = JSON.parse((await readFileBounded(path, MAX_RECORD)).toString('utf8'));
-    return record?.version === 1 && typeof record.key === 'string' ? record : null;
-  } catch {
-    return null;
-  }
+async function inspect(out: string, cell: Cell): Promise<Inspection> {
+  const path = weightsFile(out, cell);
+  const there = await isThere(path);
+  const { record, flaw } = await readRecord(recordFile(out, cell));
+  if (record && record.key !== cell.key && there) return { state: 'replace', record: null };
+  const begun = await isThere(progressFile(out, cell));
+  const anew = { state: begun ? 'resume' : 'todo', record: null } as const;
+  if (record?.key !== cell.key) return { ...anew, flaw };
+  if (!there) return { ...anew, flaw: 'its weights are gone' };
+  if ((await sha256File(path)) !== record.weights)
+    return { ...anew, flaw: 'its weights are not the ones recorded' };
+  return { state: record.evaluation?.key === cell.evaluationKey ? 'done' : 'evaluate', record, flaw };
 }
 
 /** sha256 of a value as JSON with sorted keys: the same for equal values, whatever order their keys were written in. */

@@ -1,34 +1,110 @@
-// Reading results.json back, bounded and checked as far as the report needs it. Writing it is carry.ts.
+// Reading results.json back, bounded and checked as a whole, so that what is made of it need not ask again. Writing it
+// is carry.ts; the types are types.ts.
 
+import * as v from 'valibot';
 import { LetheError } from '../../engine/error.ts';
-import { printable, readFileBounded, reasonOf } from '../files.ts';
+import { isIo, printable, readFileBounded, reasonOf } from '../files.ts';
+import { show } from '../text.ts';
 import type { Results } from '../types.ts';
 
 const MAX_BYTES = 1 << 30;
+/** Maps and lists within each other: a recipe has five. Whatever walks through them would end at some thousands. */
+const MAX_DEPTH = 100;
 
-/** @throws LetheError 'value' where there is no such file, 'data' where it is not one of ours. */
+const isMap = (x: unknown): x is Record<string, unknown> =>
+  typeof x === 'object' && x !== null && !Array.isArray(x);
+const map = v.custom<Record<string, unknown>>(isMap, 'a map');
+const text = v.string('text');
+const number = v.pipe(v.number('a number'), v.finite('a finite number'));
+/** JSON has no NaN: what could not be measured is null. */
+const measured = v.nullish(v.pipe(v.number('a number or null'), v.finite('a finite number')));
+const whole = v.pipe(v.number('a whole number'), v.integer('a whole number'));
+const numbers = v.pipe(v.array(number, 'a list of numbers'), v.minLength(1, 'at least one number'));
+const record = <E extends v.ObjectEntries>(entries: E) => v.pipe(map, v.looseObject(entries, 'a map'));
+
+const entropy = v.pipe(
+  record({ edges: numbers, forget: numbers, retain: numbers, test: numbers }),
+  v.check(
+    ({ edges, ...sets }) =>
+      [sets.forget, sets.retain, sets.test].every((shares) => shares.length === edges.length - 1),
+    'one share less than edges in each set',
+  ),
+);
+const matrix = v.pipe(
+  v.array(numbers, 'a list of rows'),
+  v.check((rows) => rows.every((row) => row.length === rows.length), 'as many columns as rows'),
+);
+const sample = record({
+  id: whole,
+  set: v.picklist(['forget', 'retain'], '"forget" or "retain"'),
+  label: whole,
+  predicted: whole,
+  confidence: number,
+  png: text,
+});
+const run = record({
+  seed: whole,
+  method: text,
+  options: map,
+  metrics: v.pipe(map, v.record(v.string(), measured)),
+  cost: record({ seconds: measured, gradientSteps: measured, samplesVisited: measured }),
+  details: map,
+  control: v.optional(text),
+  exhibits: v.optional(
+    record({ entropy, forgetPredictions: matrix, samples: v.array(sample, 'a list of samples') }),
+  ),
+});
+const classesOf = (entry: v.InferOutput<typeof run>) => entry.exhibits?.forgetPredictions.length;
+const results = record({
+  recipe: v.optional(map),
+  device: v.optional(map),
+  environment: v.optional(map),
+  runs: v.pipe(
+    v.array(run, 'a list of runs'),
+    v.check(
+      (entries) => new Set(entries.map(classesOf).filter((count) => count !== undefined)).size < 2,
+      'predictions over equally many classes in all runs',
+    ),
+  ),
+});
+
+/**
+ * @throws LetheError 'value' where there is no such file, 'data' where it is not as `lethe run` writes it: with the place
+ * in it, what was expected there and what was found.
+ */
 export async function loadResults(path: string): Promise<Results> {
   let text: string;
   try {
     text = (await readFileBounded(path, MAX_BYTES)).toString('utf8');
   } catch (cause) {
-    throw new LetheError('value', `results ${printable(path)}: ${reasonOf(cause)}`, { cause });
+    if (!isIo(cause)) throw cause;
+    throw new LetheError('value', `results: ${reasonOf(cause)}`, { cause });
   }
-  const bad = (what: string) =>
-    new LetheError('data', `${printable(path)}: ${what}; expected a results.json written by lethe run`);
-  let value: Results;
+  const bad = (what: string) => new LetheError('data', `${printable(path)}: ${what}`);
+  const ours = '; expected a results.json written by lethe run';
+  let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw bad(`not JSON (${reasonOf(cause)})`);
+    throw bad(`not JSON (${reasonOf(cause)})${ours}`);
   }
-  const isMap = (x: unknown) => typeof x === 'object' && x !== null && !Array.isArray(x);
-  if (!isMap(value)) throw bad('not a map');
-  if (value.version !== 1) throw bad(`version ${printable(String(value.version))}`);
-  if (!Array.isArray(value.runs)) throw bad('no list of runs');
-  value.runs.forEach((run, i) => {
-    if (!isMap(run) || typeof run.method !== 'string' || !isMap(run.metrics))
-      throw bad(`runs.${i} is not a run`);
-  });
-  return value;
+  if (!isMap(value)) throw bad(`not a map${ours}`);
+  if (value.version !== 1) throw bad(`version ${show(value.version)}${ours}`);
+  if (!within(value, MAX_DEPTH)) throw bad(`more than ${MAX_DEPTH} maps and lists within each other`);
+  const { issues } = v.safeParse(results, value, { abortEarly: true });
+  if (issues) {
+    const [{ path: steps = [], message, input }] = issues;
+    const at = printable(steps.map((step) => String(step.key)).join('.'));
+    throw bad(
+      input === undefined
+        ? `${at} is missing`
+        : `${at}: expected ${message}, got ${input === null ? 'null' : show(input)}`,
+    );
+  }
+  return value as unknown as Results;
+}
+
+function within(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return depth > 0 && Object.values(value).every((inner) => within(inner, depth - 1));
 }

@@ -1,15 +1,23 @@
 // Single steps on checkpoints, for `lethe train`, `unlearn` and `evaluate`: the same parts and the same stores as a
 // whole run, without its folder, records and report. Each writes one file, whole or not at all.
 
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { LetheError } from '../../engine/error.ts';
 import { againstRetrain } from '../audit/metrics.ts';
-import { printable, readFileBounded, reasonOf, sha256, writeFileAtomic } from '../files.ts';
+import {
+  isIo,
+  makeFolder,
+  readFileBounded,
+  reasonOf,
+  sha256,
+  sweepTemporary,
+  writeFileAtomic,
+} from '../files.ts';
 import { type MethodEntry, methodEntry, type Recipe } from '../recipe.ts';
 import type { Metrics } from '../types.ts';
 import { version } from './environment.ts';
-import type { RunEvent } from './log.ts';
+import { lockFile } from './lock.ts';
+import { progressTo, type RunEvent, tidy } from './log.ts';
 import type { Evaluation, Parts, Product, Task } from './parts.ts';
 import { hashOf, planCells } from './plan.ts';
 import { FileStore } from './store.ts';
@@ -50,31 +58,35 @@ async function make(
   action: 'train' | 'unlearn',
   work: (task: Task) => Promise<Product>,
 ): Promise<Written> {
-  await mkdir(dirname(out), { recursive: true }).catch((cause) => {
-    throw new LetheError('io', `could not make ${printable(dirname(out))}: ${reasonOf(cause)}`, { cause });
-  });
   const tell = options.onEvent ?? (() => {});
+  const note = (message: string) => tell({ type: 'note', level: 'warning', message });
+  await makeFolder(dirname(out));
+  const unlock = await lockFile(out, note);
   const store = new FileStore(`${out.replace(/\.safetensors$/, '')}.unfinished.safetensors`, {
     key,
     everySeconds: task.recipe.checkpointSeconds,
     signal: options.signal,
-    onNote: (message) => tell({ type: 'note', level: 'warning', message }),
+    onNote: note,
   });
-  tell({ type: 'start', cell: out, action, index: 1, total: 1 });
-  store.start();
   try {
-    const onProgress: Task['onProgress'] = (progress) =>
-      tell({ type: 'progress', cell: out, action, progress });
+    const own = [out, store.path, store.previous].map((path) => basename(path));
+    await sweepTemporary(dirname(out), (name) => own.includes(name));
+    tell({ type: 'start', cell: out, action, index: 1, total: 1 });
+    store.start();
+    const onProgress = progressTo(tell, out, action);
     const product = await work({ ...task, checkpoint: store, timed: store.timed, onProgress });
     const cost = { ...product.cost, seconds: store.seconds };
     await writeFileAtomic(out, product.weights);
-    await store.clear();
+    await tidy(tell, () => store.clear());
     const { seconds, skippedSteps } = cost;
     tell({ type: 'end', cell: out, action, seconds, skippedSteps });
     return { file: out, sha256: sha256(product.weights), cost, details: product.details };
   } catch (cause) {
-    if (options.signal?.aborted) throw new LetheError('state', 'stopped; the same command goes on from here');
+    if (options.signal?.aborted && !isIo(cause))
+      throw new LetheError('state', 'stopped; the same command goes on from here');
     throw cause;
+  } finally {
+    await tidy(tell, unlock);
   }
 }
 
@@ -116,8 +128,7 @@ export async function evaluateFile(
   const { recipe, parts, material, seed } = await prepare(given, options);
   const look = async (cell: string, bytes: Uint8Array) => {
     options.onEvent?.({ type: 'start', cell, action: 'evaluate', index: 1, total: 1 });
-    const onProgress: Task['onProgress'] = (progress) =>
-      options.onEvent?.({ type: 'progress', cell, action: 'evaluate', progress });
+    const onProgress = progressTo(options.onEvent ?? (() => {}), cell, 'evaluate');
     return parts.evaluate({ recipe, material, seed, signal: options.signal, onProgress, weights: bytes });
   };
   const found = await look(from, weights);
@@ -130,6 +141,6 @@ async function readWeights(path: string): Promise<Uint8Array> {
   try {
     return await readFileBounded(path, MAX_WEIGHTS);
   } catch (cause) {
-    throw new LetheError('value', `weights ${printable(path)}: ${reasonOf(cause)}`, { cause });
+    throw new LetheError('value', `weights: ${reasonOf(cause)}`, { cause });
   }
 }

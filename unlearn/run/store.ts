@@ -2,12 +2,18 @@
 // file with its own checksum. A state is taken up only if it belongs to the same inputs (the cell's key); a damaged
 // newest state falls back to the one before. Finished weights are not here: run.ts keeps those.
 
-import { existsSync } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { LetheError } from '../../engine/error.ts';
 import { loadSafetensors, saveSafetensors } from '../../engine/io/safetensors.ts';
-import { readFileBounded, reasonOf, sha256, writeFileAtomic } from '../files.ts';
+import {
+  isThere,
+  moveFile,
+  readFileBounded,
+  reasonOf,
+  removeFile,
+  sha256,
+  writeFileAtomic,
+} from '../files.ts';
 import type { CheckpointStore } from '../types.ts';
 
 export type State = Parameters<CheckpointStore['save']>[0];
@@ -41,7 +47,7 @@ export class FileStore implements CheckpointStore {
   ) {}
 
   get previous(): string {
-    return this.path.replace(/\.safetensors$/, '.previous.safetensors');
+    return previousOf(this.path);
   }
 
   /** Starts the clock of `seconds`, afresh if it ran. */
@@ -72,7 +78,7 @@ export class FileStore implements CheckpointStore {
 
   async load(): Promise<State | null> {
     for (const path of [this.path, this.previous]) {
-      if (!existsSync(path)) continue;
+      if (!(await isThere(path))) continue;
       try {
         const { tensors, metadata: note } = loadSafetensors(await readFileBounded(path, MAX_BYTES));
         const arrays = tensors as unknown as State['arrays'];
@@ -84,7 +90,7 @@ export class FileStore implements CheckpointStore {
         return { arrays, meta };
       } catch (cause) {
         this.options.onNote?.(`dropped ${basename(path)}: ${reasonOf(cause)}`);
-        if (cause instanceof LetheError && cause.kind === 'data') await rm(path, { force: true });
+        if (cause instanceof LetheError && cause.kind === 'data') await removeFile(path);
       }
     }
     return null;
@@ -99,7 +105,7 @@ export class FileStore implements CheckpointStore {
     };
     const note = { ...said, sha256: digest(state.arrays, said) };
     // The older state moves aside first: a crash between the two steps leaves it to be found there.
-    if (existsSync(this.path)) await rename(this.path, this.previous);
+    if (await isThere(this.path)) await moveFile(this.path, this.previous);
     await writeFileAtomic(this.path, await saveSafetensors(stored(state.arrays), note));
     this.#written = performance.now();
     this.#spent += (this.#written - from) / 1000;
@@ -107,10 +113,13 @@ export class FileStore implements CheckpointStore {
 
   /** Removes both states, once the work is done and its result is safe. */
   async clear(): Promise<void> {
-    await rm(this.path, { force: true });
-    await rm(this.previous, { force: true });
+    await removeFile(this.path);
+    await removeFile(this.previous);
   }
 }
+
+/** The file of the state before the newest. */
+export const previousOf = (path: string): string => path.replace(/\.safetensors$/, '.previous.safetensors');
 
 /** What kind of numbers an array holds. */
 const dtypeOf = ({ data }: State['arrays'][string]) =>

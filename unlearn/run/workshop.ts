@@ -4,23 +4,25 @@
 import { LetheError } from '../../engine/error.ts';
 import type { Model } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
-import { datasets, type ForgetSet, forgetSet } from '../data/index.ts';
+import { channelStatistics, datasets, type ForgetSet, forgetSet } from '../data/index.ts';
 import { evaluate } from '../evaluate.ts';
 import { methodByName, methods } from '../methods/index.ts';
-import { modelFor } from '../model.ts';
+import { type Constants, cardOf, constantsFor, modelFor } from '../model.ts';
 import { hint } from '../recipe/suggest.ts';
 import type { Recipe } from '../recipe.ts';
 import { train } from '../train.ts';
 import type { Dataset, ForgetSpec, UnlearnResult } from '../types.ts';
-import { disposeAll, fromBytes, toBytes } from '../weights.ts';
+import { cardIn, disposeAll, fromBytes, toBytes } from '../weights.ts';
 import { measureStep } from './measure.ts';
-import type { Material, Parts, Product } from './parts.ts';
+import type { Parts, Product } from './parts.ts';
 
 /** Data sets that show people: their pictures stay out of reports unless the recipe asks for them. */
 const PEOPLE = new Set(['faces', 'folder']);
 
+type Architecture = (recipe: Recipe, dataset: Dataset, constants: Constants) => Model;
+
 /** @param architecture makes the model of a recipe; the engine's own unless said otherwise. */
-export function workshop(architecture: (recipe: Recipe, dataset: Dataset) => Model = modelFor): Parts {
+export function workshop(architecture: Architecture = modelFor): Parts {
   return {
     async open(device) {
       const { device: backend, info } = await lt.init({ device });
@@ -35,11 +37,13 @@ export function workshop(architecture: (recipe: Recipe, dataset: Dataset) => Mod
     },
 
     async train({ recipe, material, seed, options, signal, onProgress, checkpoint, timed }) {
-      const model = architecture(recipe, material.dataset);
+      const { dataset } = material;
+      const constants = constantsFor(recipe, dataset);
+      const model = architecture(recipe, dataset, constants);
       const key = lt.random.key(seed);
-      const data = material.dataset.train;
-      const input = { model, data, options, key, signal, onProgress, checkpoint };
-      return product(model, material, await timed(() => train(input)));
+      const input = { model, data: dataset.train, options, key, signal, onProgress, checkpoint };
+      const result = await timed(() => train(input));
+      return product(model, { recipe, dataset, constants }, result);
     },
 
     async unlearn({ recipe, material, seed, method, weights, signal, onProgress, checkpoint, timed }) {
@@ -48,13 +52,19 @@ export function workshop(architecture: (recipe: Recipe, dataset: Dataset) => Mod
         const known = Object.keys(methods);
         throw new LetheError('value', `no method "${method.name}"${hint(method.name, known)}`);
       }
-      const model = architecture(recipe, material.dataset);
-      const variables = fromBytes(model, weights, material.dataset.shape);
-      const { forget, retain } = material;
+      const { dataset, forget, retain } = material;
+      const way = make(method.options);
+      // What starts from nothing owes nothing to the forgotten images; what starts from weights keeps their constants.
+      const constants = way.fromScratch
+        ? constantsFor(recipe, channelStatistics(retain))
+        : constantsOf(weights, recipe, dataset);
+      const model = architecture(recipe, dataset, constants);
+      const variables = fromBytes(model, weights, dataset.shape);
       const key = lt.random.key(seed);
       try {
         const input = { model, variables, forget, retain, key, signal, onProgress, checkpoint };
-        return await product(model, material, await timed(() => make(method.options).unlearn(input)));
+        const result = await timed(() => way.unlearn(input));
+        return await product(model, { recipe, dataset, constants }, result);
       } finally {
         disposeAll(variables);
       }
@@ -62,9 +72,9 @@ export function workshop(architecture: (recipe: Recipe, dataset: Dataset) => Mod
 
     async evaluate({ recipe, material, weights, signal, onProgress }) {
       const { dataset, manifest, forget, retain } = material;
-      const model = architecture(recipe, dataset);
+      const model = architecture(recipe, dataset, constantsOf(weights, recipe, dataset));
       const variables = fromBytes(model, weights, dataset.shape);
-      const { batchSize, exhibits, images = !PEOPLE.has(recipe.dataset.name) } = recipe.evaluate;
+      const { images = !PEOPLE.has(recipe.dataset.name), controls: _, ...how } = recipe.evaluate;
       const data = {
         forget,
         retain,
@@ -73,13 +83,23 @@ export function workshop(architecture: (recipe: Recipe, dataset: Dataset) => Mod
         classIndex: manifest.classIndex,
       };
       try {
-        return await evaluate(model, variables, data, { batchSize, exhibits, images, signal, onProgress });
+        return await evaluate(model, variables, data, { ...how, images, signal, onProgress });
       } finally {
         disposeAll(variables);
       }
     },
 
-    measure: (recipe, { dataset }) => measureStep(architecture(recipe, dataset), recipe, dataset),
+    needsControl(recipe, { dataset }, { name, options }) {
+      if (!methodByName(name)?.(options).forgetStatistics) return false;
+      const model = architecture(recipe, dataset, constantsFor(recipe, dataset));
+      return lt.scope(() => {
+        const { state } = model.init(lt.random.key(0), [1, ...dataset.shape]);
+        return lt.tree.flatten(state as never).leaves.length > 0;
+      });
+    },
+
+    measure: (recipe, { dataset }) =>
+      measureStep(architecture(recipe, dataset, constantsFor(recipe, dataset)), recipe, dataset),
 
     async render(results) {
       const { renderReport } = await import('../report/index.ts');
@@ -88,13 +108,20 @@ export function workshop(architecture: (recipe: Recipe, dataset: Dataset) => Mod
   };
 }
 
+/** The constants weights were trained with: those the file names, else the recipe's over all training images. */
+function constantsOf(weights: Uint8Array, recipe: Recipe, dataset: Dataset): Constants {
+  const card = cardIn(weights);
+  return card ? card.model.normalise : constantsFor(recipe, dataset);
+}
+
 async function product(
   model: Model,
-  { dataset }: Material,
+  { recipe, dataset, constants }: { recipe: Recipe; dataset: Dataset; constants: Constants },
   { variables, cost, details }: UnlearnResult,
 ): Promise<Product> {
   try {
-    return { weights: await toBytes(model, variables, dataset.shape), cost, details };
+    const weights = await toBytes(model, variables, dataset.shape, cardOf(recipe, dataset, constants));
+    return { weights, cost, details };
   } finally {
     disposeAll(variables);
   }

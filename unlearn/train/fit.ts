@@ -50,6 +50,8 @@ export interface FitInput {
   readonly advice?: string;
   /** After each epoch, with the variables as they are then (borrowed); what it returns joins the history. */
   readonly afterEpoch?: (variables: Variables, epoch: number) => Promise<Record<string, number>>;
+  /** After each epoch, with its record at the end of the history. */
+  readonly onEpoch?: (history: readonly EpochRecord[]) => void;
   /** Return the variables of the epoch in which this fact of `afterEpoch` was highest, the first of equals. */
   readonly keepBest?: string;
   readonly signal?: AbortSignal;
@@ -178,6 +180,7 @@ export async function fitModel(input: FitInput): Promise<FitResult> {
           carry.best = copyOf(carry.variables);
         }
         note.history.push(epoch);
+        input.onEpoch?.(note.history);
         note.sum = note.samples = 0;
         if (at.epoch + 1 < epochs && due(0)) await keep();
       } else if (due(input.checkpoint?.due ? 1 : saveEverySeconds)) await keep();

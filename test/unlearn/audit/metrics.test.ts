@@ -3,6 +3,7 @@ import {
   accuracy,
   againstRetrain,
   attackSuccessRate,
+  chanceBound,
   entropy,
   evenly,
   exhibitsOf,
@@ -12,13 +13,14 @@ import {
   nonFinite,
   type Outputs,
   predictions,
+  selectRows,
   softmaxRow,
   spreadOf,
   summarise,
   trueConfidence,
 } from '../../../unlearn/audit/index.ts';
 import type { Metrics, RunEntry } from '../../../unlearn/types.ts';
-import { madeLogits } from './samples.ts';
+import { madeLogits, overlapping } from './samples.ts';
 
 const K = 10;
 const one = (row: number[], label = 0): Outputs => ({ logits: Float32Array.from(row), labels: [label] });
@@ -59,14 +61,100 @@ describe('membership inference', () => {
     expect(like(12)).toBeLessThan(10);
   });
 
-  it('SalUn: members are the first |test| of retain, in order', () => {
-    const attack = miaEfficacy({ forget: retain, retain, test, K });
-    expect([attack.members, attack.nonMembers]).toEqual([400, 400]);
+  it('SalUn: members are the first |test| of retain, in order, as released', () => {
+    const released = (forget: Outputs, from: Outputs) =>
+      miaEfficacy({ forget, retain: from, test, K, mia: 'released' });
+    const attack = released(retain, retain);
+    expect([attack.members, attack.nonMembers, attack.draws, attack.sd]).toEqual([400, 400, 1, Number.NaN]);
     const changed = { logits: retain.logits.slice(), labels: retain.labels };
     changed.logits.fill(0, 400 * K);
-    expect(miaEfficacy({ forget: test, retain: changed, test, K })).toEqual(
-      miaEfficacy({ forget: test, retain, test, K }),
+    expect(released(test, changed)).toEqual(released(test, retain));
+  });
+
+  it('members are drawn evenly over the classes: data sorted by class give what shuffled data give', () => {
+    // Two classes are learned by heart, the others are as uncertain as test.
+    const by = (label: number) => madeLogits(90, K, label < 2 ? 14 : 4, 40 + label, () => label);
+    const classes = Array.from({ length: K }, (_, label) => by(label));
+    const sorted = {
+      logits: Float32Array.from(classes.flatMap((c) => [...c.logits])),
+      labels: Int32Array.from(classes.flatMap((c) => [...c.labels])),
+    };
+    const shuffled = selectRows(
+      sorted,
+      K,
+      Int32Array.from({ length: 900 }, (_, i) => (i * 389) % 900),
     );
+    const attack = (from: Outputs, mia: 'even' | 'released') =>
+      miaEfficacy({ forget: test, retain: from, test, K, mia }).trainAccuracy;
+    expect(Math.abs(attack(sorted, 'even') - attack(shuffled, 'even'))).toBeLessThan(2);
+    expect(attack(sorted, 'released') - attack(shuffled, 'released')).toBeGreaterThan(5);
+    expect(miaEfficacy({ forget: test, retain: sorted, test, K })).toMatchObject({ draws: 5, members: 400 });
+  });
+
+  describe('where kept and test samples look alike', () => {
+    const input = {
+      forget: overlapping(400, K, 22),
+      retain: overlapping(3600, K, 2),
+      test: overlapping(1000, K, 12),
+      K,
+    };
+    const window = (from: number) =>
+      miaEfficacy({
+        ...input,
+        retain: selectRows(
+          input.retain,
+          K,
+          Int32Array.from({ length: 1000 }, (_, i) => from + i),
+        ),
+        mia: 'released',
+      });
+
+    it('the answer is a coin, in scikit-learn as here', () => {
+      // SVC(C=3, gamma='auto', kernel='rbf') of scikit-learn 1.9.1 on the same numbers.
+      for (const [from, value, accuracy] of [
+        [0, 6.25, 50.9],
+        [2500, 83.5, 50.45],
+      ]) {
+        expect(Math.abs(window(from).value - value)).toBeLessThanOrEqual(0.5);
+        expect(Math.abs(window(from).trainAccuracy - accuracy)).toBeLessThanOrEqual(0.1);
+      }
+    });
+
+    it('it is not measurable, its spread over the draws says why, and it does not enter avg_gap', () => {
+      const attack = miaEfficacy(input);
+      expect([attack.measurable, attack.draws]).toEqual([false, 5]);
+      expect(attack.sd).toBeGreaterThan(15);
+      expect(attack).toEqual(miaEfficacy(input));
+      const retrained = metricsOf({
+        ...input,
+        kind: 'samples',
+        classIndex: null,
+        seconds: 1,
+        reference: 'self',
+      });
+      expect([retrained.mia_measurable, retrained.asr_measurable]).toEqual([0, 0]);
+      const m = againstRetrain({ ...retrained, mia: retrained.mia + 40, ua: retrained.ua + 3 }, retrained);
+      expect(m.avg_gap).toBeCloseTo(1, 10);
+      expect(m.avg_gap_all).toBeCloseTo(43 / 4, 10);
+    });
+
+    it('an attack counts above what chance gives in 99 of 100 cases, and above 53', () => {
+      expect(chanceBound(10_000, 10_000)).toBe(53);
+      expect(chanceBound(1000, 1000)).toBeCloseTo(50 + 163 / Math.sqrt(2000), 10);
+      expect(chanceBound(300, 100)).toBeCloseTo(75 + 163 / 20, 10);
+      const accuracies = Array.from({ length: 100 }, (_, i) => {
+        const [retain, test] = [overlapping(100, K, 100 + i), overlapping(100, K, 300 + i)];
+        return miaEfficacy({ forget: test, retain, test, K }).trainAccuracy;
+      });
+      expect(accuracies.filter((a) => a >= chanceBound(100, 100))).toHaveLength(0);
+    });
+  });
+
+  it('an attack that tells the sides apart is measurable, in every draw alike', () => {
+    const attack = miaEfficacy({ forget: test, retain, test, K });
+    expect(attack.measurable).toBe(true);
+    expect(attack.sd).toBeLessThan(5);
+    expect(() => miaEfficacy({ forget: test, retain, test, K, miaDraws: 0 })).toThrow(/miaDraws: expected/);
   });
 
   it('ASR points the other way: members are counted', () => {
@@ -128,6 +216,24 @@ describe('metricsOf', () => {
     const m = againstRetrain(row(2.85, 99.62, 93.93, 14.39), row(5.24, 100, 94.26, 12.88));
     expect(m.avg_gap).toBeCloseTo(1.1525, 10);
     expect(m.tow).toBeCloseTo((1 - 0.0239) * (1 - 0.0038) * (1 - 0.0033), 10);
+  });
+
+  it('against retrain: the attack counts only where it works in both, entropy with its sign', () => {
+    const base = metricsOf(input);
+    const row = (mia_measurable: number, asr_measurable: number, entropy_forget: number): Metrics => ({
+      ...base,
+      mia_measurable,
+      asr_measurable,
+      entropy_forget,
+    });
+    const flags = (a: Metrics, b: Metrics) => {
+      const m = againstRetrain(a, b);
+      return [m.mia_measurable, m.asr_measurable, m.entropy_gap];
+    };
+    expect(flags(row(1, 1, 0.5), row(1, 1, 0.75))).toEqual([1, 1, -0.25]);
+    expect(flags(row(1, 0, 0.5), row(1, 1, 0.5))).toEqual([1, 0, 0]);
+    expect(flags(row(1, 1, 0.5), row(0, 1, 0.5))).toEqual([0, 1, 0]);
+    expect(againstRetrain(row(1, 1, 0), base).avg_gap).toBe(againstRetrain(row(1, 1, 0), base).avg_gap_all);
   });
 
   it('survives a model that has diverged, and says so', () => {

@@ -44,3 +44,12 @@ export function madeLogits(n: number, K: number, margin: number, seed: number, l
   for (let t = 0; t < n; t++) logits[t * K + labels[t]] += margin + normal();
   return { logits, labels };
 }
+
+/** Logits of n samples of which the true label's alone is not 0: normal, the same whoever was trained on them. */
+export function overlapping(n: number, K: number, seed: number) {
+  const { normal } = draws(seed);
+  const labels = Int32Array.from({ length: n }, (_, t) => t % K);
+  const logits = new Float32Array(n * K);
+  for (let t = 0; t < n; t++) logits[t * K + labels[t]] = 6 + 3 * normal();
+  return { logits, labels };
+}

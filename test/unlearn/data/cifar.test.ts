@@ -123,12 +123,12 @@ describe('CIFAR', () => {
     );
     await refuses(
       async () => datasets.load('cifar-10', { dir: await scratch(rest) }),
-      'io',
+      'data',
       /lacks data_batch_2.bin \(plain, .gz or .br\)$/,
     );
     await refuses(
       async () => datasets.load('cifar-10', { dir: await scratch({ ...rest, 'data_batch_2.bin/x': two }) }),
-      'io',
+      'data',
       /a folder has that name/,
     );
   });

@@ -1,7 +1,18 @@
+import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { printable, readFileBounded, sha256, sha256File, writeFileAtomic } from '../../../unlearn/files.ts';
+import {
+  isThere,
+  makeFolder,
+  printable,
+  readFileBounded,
+  sha256,
+  sha256File,
+  temporaryFor,
+  temporaryName,
+  writeFileAtomic,
+} from '../../../unlearn/files.ts';
 import { refuses, scratch } from './helpers.ts';
 
 describe('writeFileAtomic', () => {
@@ -48,6 +59,35 @@ describe('readFileBounded', () => {
     await symlink('/dev/zero', join(folder, 'zero'));
     await refuses(() => readFileBounded(join(folder, 'zero'), 4), 'io', /not a regular file$/);
   });
+});
+
+it.skipIf(process.platform === 'win32')('a pipe in place of a file is refused, not waited for', async () => {
+  const pipe = join(await scratch(), 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  for (const read of [isThere(pipe), sha256File(pipe), readFileBounded(pipe, 4)])
+    await refuses(() => read, 'io', /pipe: not a regular file$/);
+});
+
+it('folders are made with those above them, by several at once too', async () => {
+  const folder = await scratch({ file: '' });
+  const deep = join(folder, 'a', 'b', 'c');
+  await Promise.all([1, 2, 3].map(() => makeFolder(deep)));
+  expect(await readdir(join(folder, 'a', 'b'))).toEqual(['c']);
+  await makeFolder(deep);
+  await refuses(() => makeFolder(join(folder, 'file')), 'io', /^could not make .*file: EEXIST/);
+  await refuses(() => makeFolder(join(folder, 'file', 'x')), 'io', /^could not make .*x: ENOTDIR/);
+});
+
+it('only names that were made here are taken for temporary files', () => {
+  expect(temporaryFor(basename(temporaryName('/x/results.json')))).toBe('results.json');
+  for (const name of [
+    '.draft.tmp',
+    '.x.1.0123456789a.tmp',
+    'x.1.0123456789ab.tmp',
+    '.x.0123456789ab.tmp',
+    '.x.1.0123456789AB.tmp',
+  ])
+    expect(temporaryFor(name)).toBeNull();
 });
 
 it('sha256 of parts is that of the whole, of a file too', async () => {

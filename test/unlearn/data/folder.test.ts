@@ -4,7 +4,8 @@ import { encode as encodePng } from 'fast-png';
 import jpeg from 'jpeg-js';
 import { describe, expect, it } from 'vitest';
 import { datasets } from '../../../unlearn/data/datasets.ts';
-import { naturalCompare } from '../../../unlearn/data/folder.ts';
+import { naturalCompare } from '../../../unlearn/data/scan.ts';
+import { bmp, gif, webp } from './encoders.ts';
 import { pnm, refuses, scratch } from './helpers.ts';
 
 /** People s1, s2, s10 with ten grey pictures of 4 x 3 each. */
@@ -108,8 +109,8 @@ describe('image folders', () => {
     expect(files).toContain('s2/inside.pgm');
     expect(data.notes).toEqual([
       '2 hidden entries left out',
-      '1 files that are no pictures left out',
-      '3 links out of the folder or to nothing left out',
+      '1 file that is no picture left out: s2/notes.txt',
+      '3 links out of the folder or to nothing left out: person, s1/out.pgm, s2/broken.pgm',
     ]);
   });
 
@@ -150,19 +151,19 @@ describe('image folders', () => {
     await refuses(
       load({ 'a/1.pgm': picture, 'b/1.pgm': picture }),
       'data',
-      /a: 1 pictures leave none for training \(1 for testing\)$/,
+      /: nothing to train on in a \(1 picture, for testing\), b \(1 picture, for testing\); add pictures, or take the folder of the class away$/,
     );
     await refuses(
       load({ ...people(), 's2/3.pgm': picture }),
       'data',
-      /s2.3.pgm: 2 x 2 \(height x width\), pictures before it are 3 x 4; give a size/,
+      /: pictures of 2 sizes, such as 3 x 4 \(29\), 2 x 2 \(1\) \(height x width\); give a size to resize to, such as size: \[4, 4\]$/,
     );
     await refuses(
       load({ ...people(), 's2/3.pgm': 'P5 1' }),
       'data',
-      /s2.3.pgm: byte 4: expected the height$/,
+      /: 1 picture cannot be read: s2\/3.pgm \(byte 4: expected the height\); mend or remove them, or leave them out with skipBad \(--skip-bad\)$/,
     );
-    await refuses(load({ ...people(), 's2/3\n.pgm': 'zip' }), 'data', /s2.3\\n.pgm: byte 0/);
+    await refuses(load({ ...people(), 's2/3\n.pgm': 'zip' }), 'data', /s2.3\\n.pgm \(byte 0: expected a PGM/);
     await refuses(
       load(people(), { size: [0, 3] }),
       'value',
@@ -170,13 +171,87 @@ describe('image folders', () => {
     );
     await refuses(load(people(), { testPerClass: 1, testRatio: 0.1 }), 'value', /expected one of them$/);
     await refuses(load(people(), { testRatio: 1 }), 'value', /^testRatio/);
-    await refuses(() => datasets.load('folder'), 'value', /give its folder/);
     await refuses(
-      async () => datasets.load('folder', { dir: join(await scratch(), 'none') }),
-      'io',
-      /no folder .*none$/,
+      () => datasets.load('folder'),
+      'value',
+      /^folder: give the folder of the pictures: --data DIR/,
+    );
+    await refuses(
+      () => datasets.load('folder', { dir: 'no/such' }),
+      'value',
+      new RegExp(`^folder: no folder ${join(process.cwd(), 'no', 'such')}$`),
+    );
+    await refuses(
+      load({ '1.pgm': picture, '2.pgm': picture }),
+      'data',
+      /expected a folder for each of two or more classes, found 0 \(and 2 pictures in none\)$/,
     );
   });
+});
+
+describe('pictures that cannot be read', () => {
+  const files = {
+    ...people(),
+    's1/broken.jpg': Buffer.from('ffd8ffe0', 'hex'),
+    's2/empty.png': '',
+    's2/11.pgm': 'P5 4',
+  };
+
+  it('are all named in one error, ten of many', async () => {
+    const dir = await scratch(files);
+    await refuses(
+      () => datasets.load('folder', { dir }),
+      'data',
+      /: 3 pictures cannot be read: s1\/broken.jpg \(.+\), s2\/11.pgm \(.+\), s2\/empty.png \(an empty file\); mend/,
+    );
+    const many = Object.fromEntries(Array.from({ length: 14 }, (_, i) => [`s1/x${i}.png`, '']));
+    await refuses(
+      async () => datasets.load('folder', { dir: await scratch({ ...people(), ...many }) }),
+      'data',
+      /: 14 pictures cannot be read: s1\/x0.png .*s1\/x9.png \(an empty file\) and 4 more; mend/,
+    );
+  });
+
+  it('are left out with skipBad, named in the warnings; ids and the split of the others stay', async () => {
+    const whole = await datasets.load('folder', { dir: await scratch(people()), testPerClass: 3 });
+    const data = await datasets.load('folder', { dir: await scratch(files), testPerClass: 3, skipBad: true });
+    expect(data.warnings).toEqual([
+      expect.stringMatching(/^3 pictures left out for being unreadable: s1\/broken/),
+    ]);
+    expect(data.notes[0]).toBe(data.warnings?.[0]);
+    expect([data.train.files, data.test.files]).toEqual([whole.train.files, whole.test.files]);
+    // Places among all files: s1/broken.jpg comes after s1/10.pgm.
+    expect(data.train.ids[data.train.files!.findIndex((file) => file.startsWith('s2'))]).toBeGreaterThan(10);
+  });
+});
+
+it('every format, told by content; kinds that are not read and loose pictures are warned of', async () => {
+  const rgb = new Uint8Array(27).fill(9);
+  const heic = '\0\0\0\x18ftypheic\0\0\0\0mif1';
+  const dir = await scratch({
+    'a/1.webp': await webp(3, 3, new Uint8Array(36).fill(255)),
+    'a/2': bmp(3, 3, rgb),
+    'a/3.jpg': gif(3, 3, [[9, 9, 9]], new Uint8Array(9)),
+    'b/1.bmp': bmp(3, 3, rgb),
+    'b/2.pgm': pnm(3, 3, 1, () => 9),
+    'b/3.heic': heic,
+    'b/4.jpg': heic,
+    'loose.bmp': bmp(3, 3, rgb),
+    'readme.txt': 'x',
+  });
+  const data = await datasets.load('folder', { dir, testPerClass: 1 });
+  expect([...data.train.files!, ...data.test.files!].sort()).toEqual([
+    'a/1.webp',
+    'a/2',
+    'a/3.jpg',
+    'b/1.bmp',
+    'b/2.pgm',
+  ]);
+  expect(data.warnings).toEqual([
+    '2 HEIC pictures left out, a kind that is not read: b/3.heic, b/4.jpg; convert to JPEG or PNG to use them',
+    '1 picture beside the folders of the classes left out: loose.bmp',
+  ]);
+  expect(data.notes.slice(2)).toEqual(['1 file that is no picture left out: readme.txt']);
 });
 
 it('natural order', () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, expect } from 'vitest';
 import { type ErrorKind, LetheError } from '../../../engine/error.ts';
+import { crc32 } from './crc.ts';
 
 const made: string[] = [];
 afterAll(async () => {
@@ -44,7 +45,7 @@ export function idx(dims: number[], values: ArrayLike<number>, magic = 0x0800 | 
   dims.forEach((dim, i) => {
     bytes.writeUInt32BE(dim, 4 + 4 * i);
   });
-  bytes.set(Array.from(values), 4 + 4 * dims.length);
+  bytes.set(values, 4 + 4 * dims.length);
   return bytes;
 }
 
@@ -84,6 +85,29 @@ export function pnm(width: number, height: number, channels: 1 | 3, value: (i: n
     header,
     Buffer.from(Uint8Array.from({ length: width * height * channels }, (_, i) => value(i))),
   ]);
+}
+
+/** A PNG from its chunks, checksums made right. */
+export function png(chunks: [string, Uint8Array][]): Buffer {
+  const parts: Buffer[] = [Buffer.from('89504e470d0a1a0a', 'hex')];
+  for (const [type, data] of chunks) {
+    const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(data.length);
+    const sum = Buffer.alloc(4);
+    sum.writeUInt32BE(crc32(body));
+    parts.push(length, body, sum);
+  }
+  return Buffer.concat(parts);
+}
+
+/** The header chunk of a PNG. */
+export function ihdr(width: number, height: number, depth: number, type: number, interlace = 0): Uint8Array {
+  const data = Buffer.alloc(13);
+  data.writeUInt32BE(width, 0);
+  data.writeUInt32BE(height, 4);
+  data.set([depth, type, 0, 0, interlace], 8);
+  return data;
 }
 
 /** Bytes in ArrayBuffers now: what a reader allocated is the growth over its run, garbage included. */

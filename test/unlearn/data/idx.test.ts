@@ -93,7 +93,7 @@ describe('IDX', () => {
     const { [label]: _, ...rest } = good;
     await refuses(
       async () => datasets.load('mnist', { dir: await scratch(rest) }),
-      'io',
+      'data',
       /lacks train-labels-idx1-ubyte/,
     );
   });
@@ -101,5 +101,73 @@ describe('IDX', () => {
   it('allocates nothing for the values: they are a view of the file', () => {
     const bytes = good[image];
     expect(parseIdx(bytes, 'x', 3).values.buffer).toBe(bytes.buffer);
+  });
+});
+
+describe("one's own IDX files", () => {
+  const own = (train: number[], test: number[]) => ({
+    'train-images-idx3-ubyte': idx([train.length, 2, 2], new Uint8Array(4 * train.length)),
+    'train-labels-idx1-ubyte': idx([train.length], train),
+    't10k-images-idx3-ubyte': idx([test.length, 2, 2], new Uint8Array(4 * test.length)),
+    't10k-labels-idx1-ubyte': idx([test.length], test),
+  });
+
+  it('make a class of each label that occurs, named by it', async () => {
+    const data = await datasets.load('idx', { dir: await scratch(gz(own([7, 200, 26, 7], [26, 200]))) });
+    expect(data.classes).toEqual(['7', '26', '200']);
+    expect([[...data.train.labels], [...data.test.labels]]).toEqual([
+      [0, 2, 1, 0],
+      [1, 2],
+    ]);
+  });
+
+  it('take names for the labels from the smallest on, or from the one given', async () => {
+    const classes = [...'abcdefghijklmnopqrstuvwxyz'];
+    const dir = await scratch(own([1, 26, 2], [26]));
+    const letters = await datasets.load('idx', { dir, classes });
+    expect([letters.classes.length, ...letters.train.labels, ...letters.test.labels]).toEqual([
+      26, 0, 25, 1, 25,
+    ]);
+    const from0 = await datasets.load('idx', { dir, classes: ['zero', ...classes], firstLabel: 0 });
+    expect(from0.classes[from0.train.labels[1]]).toBe('z');
+    await refuses(
+      () => datasets.load('idx', { dir, classes: ['a', 'b'] }),
+      'data',
+      /train-labels-idx1-ubyte: byte 9: label 26, expected 1 to 2$/,
+    );
+  });
+
+  it('go by the names given', async () => {
+    const files = own([1, 2, 3], [1]);
+    const dir = await scratch({
+      'letters-train-images.gz': gzipSync(files['train-images-idx3-ubyte']),
+      'letters-train-labels': files['train-labels-idx1-ubyte'],
+      'letters-test-images': files['t10k-images-idx3-ubyte'],
+      'letters-test-labels': files['t10k-labels-idx1-ubyte'],
+    });
+    const names = {
+      trainImages: 'letters-train-images',
+      trainLabels: 'letters-train-labels',
+      testImages: 'letters-test-images',
+      testLabels: 'letters-test-labels',
+    };
+    expect((await datasets.load('idx', { dir, ...names })).train.size).toBe(3);
+    await refuses(() => datasets.load('idx', { dir }), 'data', /lacks train-images-idx3-ubyte/);
+  });
+
+  it('refuse what cannot be, in one line', async () => {
+    await refuses(() => datasets.load('idx'), 'value', /^idx: give the folder of the files: --data DIR/);
+    await refuses(() => datasets.load('idx', { dir: 'no/such' }), 'value', /^idx: no folder \/.*no\/such$/);
+    const one = await scratch(own([5, 5], [5]));
+    await refuses(() => datasets.load('idx', { dir: one }), 'data', /two or more different labels, found 1$/);
+    const stray = await scratch(own([5, 6], [7]));
+    await refuses(
+      () => datasets.load('idx', { dir: stray }),
+      'data',
+      /byte 8: label 7, expected one of the 2 labels of the training file$/,
+    );
+    const classes = ['a', 'a'];
+    await refuses(() => datasets.load('idx', { dir: stray, classes }), 'value', /^classes: expected two/);
+    await refuses(() => datasets.load('idx', { dir: stray, firstLabel: 1 }), 'value', /^firstLabel/);
   });
 });

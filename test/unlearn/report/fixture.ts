@@ -83,6 +83,7 @@ export function fixture(kind: 'class' | 'samples' = 'class', seeds: readonly num
       cores: 16,
       classes: CLASSES,
       forget: { kind, classIndex: kind === 'class' ? DEER : null, count: 4500 },
+      kept: { size: 40_500, largestClass: 4500 },
       command: `lethe run recipes/salun-cifar10-${kind}.yaml --device webgpu --seed ${seeds.join(',')} --out out/${kind}`,
       hashes: {
         'data set': 'sha256 5f3a0e6bd0f1a9c27d4e8b93a6c1f4d20b7e9a58c3d6f1e2b4a79c8d5e6f0a1b',
@@ -194,8 +195,18 @@ function samplesOf(kind: 'class' | 'samples', plan: Plan, seed: number, method: 
   });
 }
 
-/** A small picture: sky, ground and a blot whose hue follows the class. */
-export function picture(i: number, label: number, size = 32): string {
+const pictures = new Map<string, string>();
+
+/** A small picture, drawn once. */
+function picture(i: number, label: number): string {
+  const name = `${i} ${label}`;
+  const known = pictures.get(name) ?? drawn(i, label);
+  pictures.set(name, known);
+  return known;
+}
+
+/** Sky, ground and a blot whose hue follows the class. */
+function drawn(i: number, label: number, size = 32): string {
   const data = new Uint8Array(size * size * 3);
   const { uniform } = draws(5 + i);
   const hue = label / 10;
@@ -214,4 +225,18 @@ export function picture(i: number, label: number, size = 32): string {
   }
   const bytes = encode({ width: size, height: size, data, channels: 3, depth: 8 });
   return `data:image/png;base64,${Buffer.from(bytes).toString('base64')}`;
+}
+
+/** The results with a control of one method among them: the original's numbers, with `moved` points of UA from batch norm. */
+export function withControl(results: Results, method: string, moved = 40): Results {
+  const controls = results.runs
+    .filter((run) => run.method === 'original')
+    .map(({ exhibits: _, ...run }) => ({
+      ...run,
+      method: `${method}-rate0`,
+      control: method,
+      options: { learningRate: 0 },
+      metrics: { ...run.metrics, ua: run.metrics.ua + moved, acc_forget: run.metrics.acc_forget - moved },
+    }));
+  return { ...results, runs: [...results.runs, ...controls] };
 }

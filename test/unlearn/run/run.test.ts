@@ -12,31 +12,17 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LetheError } from '../../../engine/error.ts';
-import * as files from '../../../unlearn/files.ts';
+import { sha256 } from '../../../unlearn/files.ts';
 import type { RunEvent } from '../../../unlearn/run/log.ts';
+import type { DeviceInfo } from '../../../unlearn/run/parts.ts';
 import { run } from '../../../unlearn/run.ts';
 import { broken, toyParts, toyRecipe } from './toy.ts';
-
-const fault = vi.hoisted(() => ({ at: Number.POSITIVE_INFINITY, count: 0 }));
-vi.mock('../../../unlearn/files.ts', async (original) => {
-  const real = await original<typeof files>();
-  const writeFileAtomic: typeof real.writeFileAtomic = async (path, data) => {
-    if (++fault.count >= fault.at) {
-      const { LetheError } = await import('../../../engine/error.ts');
-      throw new LetheError('io', `could not write ${path}: ENOSPC: no space left on device, write`);
-    }
-    return real.writeFileAtomic(path, data);
-  };
-  return { ...real, writeFileAtomic };
-});
 
 let out: string;
 beforeEach(() => {
   out = mkdtempSync(join(tmpdir(), 'lethe-run-'));
-  fault.at = Number.POSITIVE_INFINITY;
-  fault.count = 0;
 });
 afterEach(() => rmSync(out, { recursive: true, force: true }));
 
@@ -44,7 +30,7 @@ const weights = (folder = out) =>
   Object.fromEntries(
     readdirSync(join(folder, 'checkpoints'))
       .sort()
-      .map((name) => [name, files.sha256(readFileSync(join(folder, 'checkpoints', name)))]),
+      .map((name) => [name, sha256(readFileSync(join(folder, 'checkpoints', name)))]),
   );
 
 async function go(recipe: object = toyRecipe(), more: Partial<Parameters<typeof run>[1]> = {}) {
@@ -118,6 +104,54 @@ describe('a run', { timeout: 30_000 }, () => {
     );
   });
 
+  it('runs a control at learning rate 0 beside what needs one, unless told not to', async () => {
+    const recipe = toyRecipe({ seeds: [0, 1] });
+    const parts = toyParts({ controlled: ['boundaryShrink'] });
+    const planned = (await go(recipe, { parts, dryRun: true })).outcome.plan;
+    const { outcome } = await go(recipe, { parts });
+    const rows = outcome.results!.runs.filter((r) => r.control !== undefined);
+    expect(rows.map((r) => [r.seed, r.method, r.control])).toEqual([
+      [0, 'boundaryShrink-rate0', 'boundaryShrink'],
+      [1, 'boundaryShrink-rate0', 'boundaryShrink'],
+    ]);
+    const of = outcome.results!.runs.find((r) => r.method === 'boundaryShrink')!;
+    expect(rows[0].options).toEqual({ ...of.options, learningRate: 0 });
+    expect(rows[0].metrics.avg_gap).toEqual(expect.any(Number));
+    expect(planned.map((cell) => cell.label).slice(0, 5)).toEqual([
+      'original',
+      'retrain',
+      'finetune',
+      'boundaryShrink',
+      'boundaryShrink-rate0',
+    ]);
+    expect(planned.filter((cell) => cell.control).every((cell) => cell.estimate!.seconds > 0)).toBe(true);
+
+    // Without them nothing else is made or measured again.
+    const without = toyRecipe({ seeds: [0, 1], evaluate: { controls: false } });
+    const again = await go(without, { parts });
+    expect(again.events.filter((e) => e.type === 'start').map((e) => e.action)).toEqual(['report']);
+    expect(again.outcome.results!.runs.some((r) => r.control)).toBe(false);
+
+    const still = toyRecipe({ methods: [{ name: 'boundaryShrink', options: { learningRate: 0 } }] });
+    const none = await go(still, { parts, dryRun: true });
+    expect(none.outcome.plan.map((cell) => cell.label)).toEqual(['original', 'retrain', 'boundaryShrink']);
+    const taken = [{ name: 'boundaryShrink' }, { name: 'finetune', label: 'boundaryShrink-rate0' }];
+    await expect(go(toyRecipe({ methods: taken }), { parts })).rejects.toThrow(
+      'methods: the label "boundaryShrink-rate0" is that of the control of boundaryShrink; expected another label',
+    );
+  });
+
+  it('what a piece of work warns of is a note, in the log too', async () => {
+    const { events } = await go(toyRecipe(), { parts: toyParts({ warning: 'learns nothing' }) });
+    const notes = events.flatMap((e) => (e.type === 'note' ? [`${e.level}: ${e.message}`] : []));
+    const warnings = notes.filter((note) => note.startsWith('warning: '));
+    expect(warnings[0]).toBe('warning: seed-0-original: learns nothing');
+    expect(warnings).toHaveLength(4);
+    expect(readFileSync(join(out, 'log.txt'), 'utf8')).toContain(
+      'warning: seed-0-original: learns nothing\n',
+    );
+  });
+
   it('redoes a cell whose weights were damaged or deleted', async () => {
     await go();
     const before = weights();
@@ -141,6 +175,24 @@ describe('a run', { timeout: 30_000 }, () => {
       level: 'warning',
       message: 'seed-0-original: replacing a result of other settings',
     });
+  });
+
+  it.each([
+    ['instruction set', { instructionSet: 'avx512' }, { instructionSet: 'avx2' }],
+    ['way of convolutions', { exact: false }, { exact: true }],
+    ['adapter', { adapter: 'nvidia, ampere' }, { adapter: 'intel, gen-12lp' }],
+  ])('another %s makes other bits: what is there is replaced, not continued', async (_, here, there) => {
+    const on = (facts: object, more: object = {}) => {
+      const parts = toyParts({});
+      const open = async (): Promise<DeviceInfo> => ({ backend: 'toy', dtype: 'float32', ...facts });
+      return go(toyRecipe(), { ...more, parts: { ...parts, open } });
+    };
+    const states = async (facts: object) =>
+      (await on(facts, { dryRun: true })).outcome.plan.map((c) => c.state);
+    await on({ ...here, threads: 2 });
+    expect(new Set(await states({ ...here, threads: 7, processor: 'another' }))).toEqual(new Set(['done']));
+    expect(new Set(await states(there))).toEqual(new Set(['replace']));
+    await expect(on(there, { resume: true })).rejects.toThrow(/other settings for seed-0-original/);
   });
 
   it('a dry run estimates and touches nothing', async () => {
@@ -179,37 +231,6 @@ describe('stopping and going on', () => {
       expect(weights()).toEqual(whole);
       const resumed = events.filter((e) => e.type === 'progress').length;
       expect(resumed).toBe(12 + 9 + 6 + 30 - after);
-    }
-  });
-
-  it('survives a full disk at every single write, and goes on once there is room', {
-    timeout: 60_000,
-  }, async () => {
-    const recipe = toyRecipe({
-      train: { epochs: 1 },
-      methods: [{ name: 'finetune', options: { epochs: 1 } }],
-    });
-    await go(recipe);
-    const writes = fault.count;
-    const whole = weights();
-    rmSync(out, { recursive: true });
-    for (let at = 1; at <= writes; at++) {
-      fault.count = 0;
-      fault.at = at;
-      const error = await go(recipe).then(
-        () => null,
-        (e: Error) => e,
-      );
-      fault.at = Number.POSITIVE_INFINITY;
-      if (at === writes) expect(error).not.toBeNull();
-      expect(error).toBeInstanceOf(LetheError);
-      expect((error as LetheError).kind).toBe('io');
-      expect(error?.message).toContain('ENOSPC');
-      expect(existsSync(join(out, 'lethe.lock'))).toBe(false);
-      const { outcome } = await go(recipe);
-      expect(outcome.results?.runs).toHaveLength(3);
-      expect(weights()).toEqual(whole);
-      rmSync(out, { recursive: true });
     }
   });
 
@@ -264,7 +285,7 @@ describe('the folder', { timeout: 30_000 }, () => {
 
   it('loses the temporary files of a killed process', async () => {
     await go();
-    writeFileSync(join(out, 'checkpoints', '.x.safetensors.1.abc.tmp'), 'half');
+    writeFileSync(join(out, 'checkpoints', '.seed-0-x.safetensors.1.0123456789ab.tmp'), 'half');
     await go();
     expect(readdirSync(join(out, 'checkpoints')).filter((n) => n.endsWith('.tmp'))).toEqual([]);
   });

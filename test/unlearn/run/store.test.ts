@@ -1,11 +1,10 @@
-// Checkpoints of work in progress and the lock: damaged, foreign and stale ones are told from good ones.
+// Checkpoints of work in progress: damaged and foreign ones are told from good ones.
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lockFolder } from '../../../unlearn/run/lock.ts';
 import { FileStore, type State } from '../../../unlearn/run/store.ts';
 
 let folder: string;
@@ -85,40 +84,5 @@ describe('the store', () => {
     await second.load();
     expect(second.seconds).toBeGreaterThan(0.029);
     expect(second.resumed).toBe(true);
-  });
-});
-
-describe('the lock', () => {
-  const put = (text: string) => writeFileSync(join(folder, 'lethe.lock'), text);
-
-  it('is held by one, given back, and held again', () => {
-    const release = lockFolder(folder);
-    expect(() => lockFolder(folder)).toThrow(`in use by process ${process.pid}`);
-    release();
-    release();
-    lockFolder(folder)();
-  });
-
-  it.each([
-    ['of a process that is gone', { pid: 2 ** 22 + 12345, host: hostname(), since: Date.now(), birth: null }],
-    ['of an earlier boot', { pid: process.ppid, host: hostname(), since: 1000, birth: null }],
-    ['of this very pid from before', { pid: process.pid, host: hostname(), since: Date.now(), birth: 'x' }],
-    ['that is not one', 'garbage'],
-  ])('%s is taken over with a word', (_, holder) => {
-    put(JSON.stringify(holder));
-    const notes: string[] = [];
-    lockFolder(folder, (note) => notes.push(note))();
-    expect(notes).toHaveLength(1);
-    expect(notes[0]).toContain('took over the lock');
-  });
-
-  it('of another machine stands', () => {
-    put(JSON.stringify({ pid: 1, host: 'elsewhere', since: Date.now(), birth: null }));
-    expect(() => lockFolder(folder)).toThrow('in use by process 1 on elsewhere');
-  });
-
-  it('cannot be taken where there is no folder', () => {
-    mkdirSync(join(folder, 'x'));
-    expect(() => lockFolder(join(folder, 'x', 'y'))).toThrow(/could not write in .*ENOENT/);
   });
 });

@@ -35,11 +35,21 @@ export interface ToyOptions {
   pace?: number;
   /** Throws at this step of this method. */
   fail?: { method: string; error: Error };
+  /** Said by each piece of work at its second step. */
+  warning?: string;
+  /** Methods that need a control. */
+  controlled?: string[];
   /** Told of each piece of work begun. */
   onWork?: (what: string) => void;
 }
 
-export function toyParts({ pace = 0, fail, onWork = () => {} }: ToyOptions = {}): Parts {
+export function toyParts({
+  pace = 0,
+  fail,
+  warning,
+  controlled = [],
+  onWork = () => {},
+}: ToyOptions = {}): Parts {
   const material: Material = {
     dataset: {
       name: 'glyphs',
@@ -80,7 +90,7 @@ export function toyParts({ pace = 0, fail, onWork = () => {} }: ToyOptions = {})
       if (pace > 0) await sleep(pace);
       if (fail?.method === name && step === 2) throw fail.error;
       await task.checkpoint.save({ arrays: { words: { data: words, shape: [8, 8] } }, meta: { step } });
-      task.onProgress({ phase: name, fraction: step / steps, step, steps });
+      task.onProgress({ phase: name, fraction: step / steps, step, steps, ...(step === 2 && { warning }) });
       task.signal?.throwIfAborted();
     }
     return {
@@ -102,6 +112,7 @@ export function toyParts({ pace = 0, fail, onWork = () => {} }: ToyOptions = {})
         metrics: { ...metrics, acc_forget: 100 - ua, acc_test_retain: ta, acc_test_forget: null } as Metrics,
       };
     },
+    needsControl: (_, __, method) => controlled.includes(method.name),
     measure: async () => ({
       parameters: 64,
       trainSeconds: 0.001,

@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as lt from '../../../index.ts';
 import { predict } from '../../../unlearn/predict.ts';
+import { chanceLoss, chanceWarning, hasLearned } from '../../../unlearn/train/chance.ts';
 import { fitModel } from '../../../unlearn/train/fit.ts';
 import { scheduleOf } from '../../../unlearn/train/tune.ts';
 import { train } from '../../../unlearn/train.ts';
@@ -36,6 +37,58 @@ test('a small network learns the problem; loss, rate and progress are reported',
   const logits = await predict(tinyMlp(), variables, test, { batchSize: 7 });
   expect(await predict(tinyMlp(), variables, test, { batchSize: 60 })).toEqual(logits);
   expect(logits).toHaveLength(60 * 3);
+});
+
+describe('training that stays at chance', () => {
+  const warnings = async (change: object, from?: MemoryStore) => {
+    const seen: Progress[] = [];
+    const result = await train({
+      ...setup(tinyMlp()),
+      options: { ...options, epochs: 6, ...change },
+      checkpoint: from,
+      onProgress: (p) => p.warning !== undefined && seen.push(p),
+    });
+    disposeAll(result.variables);
+    return { seen, details: result.details };
+  };
+
+  test('says so once, from a third of the epochs on, and in the details', async () => {
+    const { seen, details } = await warnings({ learningRate: 1e-7 });
+    expect(seen).toHaveLength(1);
+    expect(seen[0]).toMatchObject({ phase: 'train', epoch: 2, epochs: 6, fraction: 1 / 3 });
+    expect(seen[0].warning).toMatch(
+      /^the network has learned nothing so far: loss 1\.\d\d after epoch 2 of 6, chance 1\.10; try more epochs, or/,
+    );
+    expect(details.learned).toBe(false);
+    expect(details.trainLoss).toBe(details.history[5].loss);
+    // Never before the warm-up is over, and at the end where there is one epoch.
+    expect((await warnings({ learningRate: 1e-7, warmupEpochs: 3.5 })).seen[0]).toMatchObject({ epoch: 5 });
+    expect((await warnings({ learningRate: 1e-7, epochs: 1 })).seen[0]).toMatchObject({ epoch: 1 });
+  });
+
+  test('nothing is said where it learns', async () => {
+    const { seen, details } = await warnings({ epochs: 12 });
+    expect(seen).toEqual([]);
+    expect(details.learned).toBe(true);
+  });
+
+  test('chance is the entropy of the labels; loss may collapse late, and what learns late is told so far', () => {
+    expect(chanceLoss([0, 1, 2, 3])).toBeCloseTo(Math.log(4), 12);
+    expect(chanceLoss([0, 0, 0, 1])).toBeCloseTo(2 * Math.LN2 - 0.75 * Math.log(3), 12);
+    expect(chanceLoss([2, 2])).toBe(0);
+    expect([hasLearned(5, 0), hasLearned(0.9, 1), hasLearned(0.96, 1)]).toEqual([true, true, false]);
+    const told = (losses: number[]) =>
+      losses.map((_, i) => {
+        const history = losses.slice(0, i + 1).map((loss, e) => ({ epoch: e + 1, loss, learningRate: 0.01 }));
+        const options = { epochs: losses.length, warmupEpochs: 0, learningRate: 0.1 };
+        const warning = chanceWarning(history, { ...options, chance: 1 });
+        // The rate that was asked for, not the one a schedule made of it.
+        if (warning) expect(warning).toContain('another learning rate than 0.1');
+        return warning !== null;
+      });
+    expect(told([1, 0.5, 0.4, 0.3, 1.2, 1])).toEqual([false, false, false, false, true, false]);
+    expect(told([1, 1, 1, 0.3, 0.2, 0.1])).toEqual([false, true, false, false, false, false]);
+  });
 });
 
 test('the same key gives the same bits, another key does not', async () => {

@@ -1,0 +1,396 @@
+// What may be concluded: that nothing may where nothing was learned, and that no flag goes unsaid.
+
+import { describe, expect, it } from 'vitest';
+import { againstRetrain } from '../../../unlearn/audit/metrics.ts';
+import { asked } from '../../../unlearn/report/grounds.ts';
+import { renderReport, renderTable, verdictOf, viewOf } from '../../../unlearn/report/index.ts';
+import { limitOf } from '../../../unlearn/report/rules.ts';
+import type { Metrics, Results, RunEntry } from '../../../unlearn/types.ts';
+import { fixture, withControl } from './fixture.ts';
+
+type Change = Partial<Metrics> | ((run: RunEntry) => Partial<Metrics>);
+
+/** The fixture with some metrics of some methods replaced, gaps computed again. */
+function changed(
+  changes: Record<string, Change>,
+  kind: 'class' | 'samples' = 'class',
+  seeds: readonly number[] = [0, 1, 2],
+): Results {
+  const results = fixture(kind, seeds);
+  const runs = results.runs.map((run): RunEntry => {
+    const change = changes[run.method] ?? changes.every ?? {};
+    const set = typeof change === 'function' ? change(run) : change;
+    const metrics = { ...run.metrics, ...set };
+    if (set.ua !== undefined) metrics.acc_forget = 100 - set.ua;
+    return { ...run, metrics };
+  });
+  const target = (seed: number) => runs.find((run) => run.method === 'retrain' && run.seed === seed)?.metrics;
+  const paired = (run: RunEntry) => againstRetrain(run.metrics, target(run.seed) ?? run.metrics);
+  return { ...results, runs: runs.map((run) => ({ ...run, metrics: paired(run) })) };
+}
+
+const only = (results: Results, ...methods: string[]): Results => ({
+  ...results,
+  runs: results.runs.filter((run) => ['original', 'retrain', ...methods].includes(run.method)),
+});
+const kindsOf = (results: Results, method: string) =>
+  (verdictOf(results).flags[method] ?? []).map((flag) => flag.kind);
+const words = (text: string) => text.replace(/\s+/g, ' ');
+const plain = (page: string) =>
+  words(page.replace(/<(script|style)[\s\S]*?<\/\1>/g, '').replace(/<[^>]*>/g, ''));
+
+describe('the grounds', () => {
+  it('ask for more than guessing gives: by chance over the samples, and by a quarter of the way', () => {
+    expect(asked(10, 36_000)).toBeCloseTo(32.5, 10);
+    // Five pictures of two classes: 3.09 standard deviations of a share of 5 are 69 points.
+    expect(asked(50, 5)).toBeCloseTo(50 + 309 * Math.sqrt(0.25 / 5), 10);
+    expect(asked(20, null)).toBeCloseTo(40, 10);
+  });
+
+  it('hold where all three models learned', () => {
+    for (const kind of ['class', 'samples'] as const) {
+      const { grounds, grade } = verdictOf(fixture(kind));
+      expect(grounds.map(({ about, holds }) => [about, holds])).toEqual([
+        ['original', true],
+        ['forgotten', true],
+        ['retrain', true],
+      ]);
+      expect(grade).not.toBe('void');
+    }
+  });
+
+  // One epoch of the demo, from a run of it: RA 23.9, TA 22.0; Boundary Shrink 0.28 points from retrain.
+  const untrained = changed({
+    original: { ua: 80, ra: 23.9, ta: 22 },
+    retrain: { ua: 100, ra: 24, ta: 22.1, mia: 60 },
+    boundaryShrink: { ua: 99.6, ra: 23.8, ta: 22, mia: 60.2, asr: 90 },
+  });
+
+  it.each(['page', 'terminal'])('where the original stayed near guessing, the %s praises nobody', (where) => {
+    const results = only(untrained, 'boundaryShrink');
+    const text = where === 'page' ? plain(renderReport(results)) : words(renderTable(results));
+    expect(text).toContain(
+      'Nothing can be concluded from these results. The original model has not learned its task on every seed: RA is 23.9 %; guessing gives 11.1 %, and more than 33.3 % is asked.',
+    );
+    expect(text).toContain('Train longer (train.epochs) or with another rate (train.learningRate)');
+    expect(text).not.toMatch(/comes (close|near)|Close to retraining|-forgets \(|gained nothing \(/);
+  });
+
+  it('and nothing is coloured as close', () => {
+    const results = only(untrained, 'boundaryShrink');
+    expect(renderReport(results)).not.toMatch(/class="num[^"]*\bg[0-3]\b/);
+    expect(renderTable(results, { color: true })).not.toContain('\u001b[36m');
+  });
+  it('a failing seed counts, and is named', () => {
+    const one = (run: RunEntry) => (run.seed === 1 ? { ra: 19 } : {});
+    expect(verdictOf(changed({ original: one }))).toMatchObject({ grade: 'void', best: null });
+    const { grounds, headline } = verdictOf(changed({ retrain: one }));
+    expect(grounds[2]).toMatchObject({ about: 'retrain', holds: false, seeds: [1] });
+    expect(headline).toContain('The retrained model has not learned its task on seed 1: RA is 19.0 %');
+    const two = (run: RunEntry) => (run.seed === 1 ? {} : { ra: 19 });
+    expect(verdictOf(changed({ retrain: two })).headline).toContain('on seeds 0 and 2');
+  });
+
+  it('the most frequent class is no learning either', () => {
+    const results = changed({ every: { ra: 91 } });
+    const kept = { size: 40_500, largestClass: 36_450 };
+    const skewed = { ...results, environment: { ...results.environment, kept } };
+    expect(verdictOf(results).grade).not.toBe('void');
+    expect(verdictOf(skewed).headline).toContain('guessing gives 90.0 %, and more than 92.5 % is asked');
+  });
+
+  it('training that says it stayed at chance is believed', () => {
+    const results = fixture('class', [0]);
+    const runs = results.runs.map((run) =>
+      run.method === 'retrain' ? { ...run, details: { learned: false } } : run,
+    );
+    expect(verdictOf({ ...results, runs }).headline).toContain('its training stayed at chance');
+  });
+
+  it('a class that the original never knew cannot be forgotten', () => {
+    const { headline, grade } = verdictOf(changed({ original: { ua: 85, mia: 60 } }));
+    expect(grade).toBe('void');
+    expect(headline).toContain(
+      'does not know the forgotten data on every seed: it answers 15.0 % of them rightly',
+    );
+  });
+
+  it('samples that retrain answers as well as the original does show no forgetting', () => {
+    const alike = { original: { ua: 4.8, mia: 12 }, retrain: { ua: 5.2, mia: 12.5 } };
+    const { headline, remarks, grade } = verdictOf(changed(alike, 'samples'));
+    expect(grade).toBe('void');
+    expect(headline).toContain(
+      'Forgetting cannot be seen on every seed: the original model answers 95.2 % of the forgotten data rightly, retrain 94.8 %',
+    );
+    expect(remarks.join(' ')).toContain('forget more of them');
+    // The attack can tell them apart where accuracy cannot, if it can be measured.
+    const told = { ...alike, original: { ua: 4.8, mia: 2 } };
+    expect(verdictOf(changed(told, 'samples')).grade).not.toBe('void');
+    const blind = { ...told, original: { ua: 4.8, mia: 2, mia_measurable: 0 } };
+    expect(verdictOf(changed(blind, 'samples')).grade).toBe('void');
+    // So can a difference that retrain's own seeds do not put there.
+    const noisy = (run: RunEntry) => ({ ua: [1, 5.2, 9.4][run.seed], mia: 12 });
+    const known = { original: { ua: 1, mia: 12 }, retrain: { ua: 5.2, mia: 12 } };
+    expect(verdictOf(changed(known, 'samples')).grade).not.toBe('void');
+    expect(verdictOf(changed({ ...known, retrain: noisy }, 'samples')).grade).toBe('void');
+  });
+
+  it('one of two classes: retrain has nothing to tell apart, and needs not', () => {
+    const two = changed({});
+    const environment = { ...two.environment, classes: ['a', 'b'], kept: { size: 500, largestClass: 500 } };
+    expect(verdictOf({ ...two, environment }).grounds.every(({ holds }) => holds)).toBe(true);
+  });
+
+  it('that cannot be checked are said to be so', () => {
+    const results = fixture('class', [0]);
+    const runs = results.runs.map(({ exhibits: _, ...run }) => run);
+    const { grounds, remarks } = verdictOf({ ...results, environment: {}, runs });
+    expect(grounds.map(({ holds }) => holds)).toEqual([null, true, null]);
+    expect(remarks[0]).toContain('was not checked: the number of classes is not known');
+  });
+});
+
+describe('flags', () => {
+  it('tell collapse, divergence, no forgetting and no gain', () => {
+    const results = fixture();
+    expect(kindsOf(results, 'gradientAscent')).toEqual(['collapsed']);
+    expect(kindsOf(results, 'salun')).toEqual([]);
+    expect(kindsOf(fixture('samples'), 'gradientAscent')).toEqual(['unforgotten', 'idle']);
+    expect(kindsOf(changed({ salun: { nonfinite: 50 } }), 'salun')).toEqual(['diverged']);
+    const once = (run: RunEntry) => (run.seed === 2 ? { ra: 40 } : {});
+    expect(verdictOf(changed({ salun: once })).flags.salun[0].text).toMatch(
+      /^collapsed \(lost 59\.\d points .* on seed 2\)$/,
+    );
+  });
+
+  it.each<[string, Partial<Metrics>, string[]]>([
+    ['less certain than retrain', { entropy_forget: 1.5 }, ['overforgotten']],
+    ['more certain than retrain', { entropy_forget: 0.3 }, ['certain']],
+    ['UA below', { ua: 93 }, ['underforgotten']],
+    ['MIA below', { mia: 85 }, ['underforgotten']],
+    ['ASR above', { asr: 60 }, ['underforgotten']],
+    ['ASR below', { asr: 0 }, ['overforgotten']],
+    ['all near', { ua: 99, mia: 95, asr: 15, entropy_forget: 1.2 }, []],
+  ])('a whole class, %s', (_, metrics, kinds) => {
+    expect(kindsOf(changed({ salun: { ...metrics } }), 'salun')).toEqual(kinds);
+  });
+
+  it.each<[string, Partial<Metrics>, string[]]>([
+    ['UA above', { ua: 12 }, ['overforgotten']],
+    ['MIA above', { mia: 25 }, ['overforgotten']],
+    ['MIA above, not measurable', { mia: 60, mia_measurable: 0 }, []],
+    ['ASR off, not measurable', { asr: 5, asr_measurable: 0 }, []],
+  ])('single samples, %s', (_, metrics, kinds) => {
+    const near = { ua: 5.2, mia: 13, asr: 68, entropy_forget: 0.16 };
+    expect(kindsOf(changed({ salun: { ...near, ...metrics } }, 'samples'), 'salun')).toEqual(kinds);
+  });
+
+  it('allow for what retrain itself varies by, and for one picture', () => {
+    expect(limitOf(5, { std: 4, n: 3 })).toBe(8);
+    expect(limitOf(5, { std: 4, n: 2 })).toBe(5);
+    expect(limitOf(5, null, 0, 100 / 7)).toBeCloseTo(14.3, 1);
+    const noisy = (run: RunEntry) => ({ asr: [1, 21, 41][run.seed] });
+    expect(kindsOf(changed({ salun: { asr: 50 }, retrain: noisy }), 'salun')).toEqual([]);
+  });
+});
+
+describe('the verdict', () => {
+  it('names the nearest approximate method, and grades it', () => {
+    expect(verdictOf(fixture())).toMatchObject({
+      best: 'salun',
+      grade: 'close',
+      badge: 'Close to retraining',
+    });
+    expect(verdictOf(fixture()).headline).toMatch(
+      /^SalUn comes close to a model that never saw the data: 0\.\d\d points away/,
+    );
+    expect(verdictOf(changed({ salun: { nonfinite: 50 } })).best).toBe('l1Sparse');
+  });
+
+  // Random labels measure like retrain on all four, and are far less certain of what they forgot: 2.0 nats against 0.15.
+  const betrayed = only(
+    changed(
+      {
+        original: { ua: 0.1, mia: 1.3 },
+        retrain: { ua: 5.2, ra: 99.9, ta: 94.3, mia: 12.9, asr: 68, entropy_forget: 0.15 },
+        randomLabels: { ua: 5.5, ra: 99.7, ta: 93.9, mia: 13.2, asr: 60, entropy_forget: 2 },
+        boundaryShrink: { ua: 3.5, ra: 98.4, ta: 93, mia: 10.2, asr: 66, entropy_forget: 0.15 },
+        finetune: { ua: 1, ra: 99.9, ta: 94.2, mia: 10, asr: 75, entropy_forget: 0.1 },
+      },
+      'samples',
+    ),
+    'randomLabels',
+    'boundaryShrink',
+    'finetune',
+  );
+
+  it.each(['page', 'terminal'])('%s: a flag caps the grade and stands in the headline', (where) => {
+    const results = only(betrayed, 'randomLabels');
+    expect(verdictOf(results)).toMatchObject({
+      best: 'randomLabels',
+      grade: 'partly',
+      badge: 'Partly there',
+    });
+    const text = where === 'page' ? plain(renderReport(results)) : words(renderTable(results));
+    expect(text).toContain('0.30 points away on average');
+    expect(text).toContain(
+      'but it over-forgets (outputs on the forgotten data 1.85 nats less certain than retraining’s)',
+    );
+    expect(text).not.toContain('Close to retraining');
+  });
+
+  it('a clean method with a better grade is named before one with a smaller gap', () => {
+    const { best, grade, headline } = verdictOf(betrayed);
+    expect([best, grade]).toEqual(['boundaryShrink', 'close']);
+    expect(headline).toContain('Random labels has a smaller average gap (0.30), but it over-forgets');
+  });
+
+  it('never names a method that hardly forgot or gained nothing', () => {
+    const { best, grade, headline } = verdictOf(only(betrayed, 'finetune'));
+    expect([best, grade]).toEqual([null, 'none']);
+    expect(headline).toBe(
+      'No method can be recommended: Fine-tune hardly forgot (UA moved by +0.9 points where retraining moves it by +5.1).',
+    );
+  });
+
+  it('is not close beyond 5 points of one measure, or at more than half of what doing nothing gives', () => {
+    const near = { ua: 100, ra: 99.9, ta: 94.9, mia: 100, asr: 21, entropy_forget: 0.92 };
+    const verdict = (metrics: Partial<Metrics>) =>
+      verdictOf(only(changed({ salun: { ...near, ...metrics } }), 'salun'));
+    expect(verdict({}).grade).toBe('close');
+    expect(verdict({ ta: 89 })).toMatchObject({
+      grade: 'partly',
+      headline: expect.stringMatching(/but its TA is 5\.\d points below retraining’s/),
+    });
+    const small = {
+      original: { ua: 2, mia: 11 },
+      retrain: { ua: 5, mia: 13 },
+      salun: { ...near, ua: 3, mia: 12, ta: 94.3, asr: 68, entropy_forget: 0.16 },
+    };
+    expect(verdictOf(only(changed(small, 'samples'), 'salun'))).toMatchObject({
+      grade: 'partly',
+      headline: expect.stringContaining('but the original model, which forgot nothing, is only 1.'),
+    });
+  });
+
+  it('there is none without a retrain, an original or a method', () => {
+    const without = (method: string) => {
+      const results = fixture();
+      return { ...results, runs: results.runs.filter((run) => run.method !== method) };
+    };
+    expect(verdictOf(without('retrain')).headline).toContain(
+      'No verdict: these results hold no retrained model',
+    );
+    expect(verdictOf(without('original')).headline).toContain(
+      'No verdict: these results hold no original model',
+    );
+    expect(verdictOf(only(fixture())).headline).toContain('there is no unlearning method');
+    expect(renderReport(without('retrain'))).toContain('No verdict: these results hold no retrained model');
+  });
+
+  it('is plain data', () => {
+    const verdict = verdictOf(fixture());
+    expect(JSON.parse(JSON.stringify(verdict))).toEqual(verdict);
+  });
+});
+
+describe('an attack that is no better than chance', () => {
+  const results = changed(
+    {
+      every: { mia_attack_acc: 51.3, mia_measurable: 0, mia_sd: 40.2 },
+      original: { ua: 0.1, mia: 4.3, mia_attack_acc: 50.4, mia_measurable: 0, mia_sd: 2 },
+      retrain: {
+        ua: 5.2,
+        ra: 99.9,
+        ta: 94.3,
+        mia: 89.5,
+        mia_attack_acc: 51.3,
+        mia_measurable: 0,
+        mia_sd: 40.2,
+      },
+      boundaryShrink: {
+        ua: 5,
+        ra: 99.8,
+        ta: 94,
+        mia: 4,
+        asr: 68,
+        entropy_forget: 0.16,
+        mia_attack_acc: 50.2,
+        mia_measurable: 0,
+      },
+    },
+    'samples',
+  );
+
+  it('leaves gap and grade', () => {
+    const row = viewOf(results).rows.find(({ summary }) => summary.method === 'boundaryShrink');
+    expect(row?.measures).toEqual(['ua', 'ra', 'ta']);
+    expect(row?.avgGap?.mean).toBeCloseTo((0.2 + 0.1 + 0.3) / 3, 9);
+    const { grade, headline, remarks } = verdictOf(results);
+    expect(grade).toBe('close');
+    expect(headline).toContain('0.20 points away on average over UA, RA and TA');
+    expect(remarks[0]).toBe(
+      'MIA is not measurable here: under the retrained model the attack is right on 51.3 % of its own training samples, no more than chance would give. It is left out of gaps and verdict.',
+    );
+  });
+
+  it('is not measurable in every table, with the raw numbers beside it', () => {
+    const top = /<header class="top"[\s\S]*?<\/header>/.exec(renderReport(results))?.[0] ?? '';
+    expect(plain(top)).toContain('MIA is not measurable here');
+    expect(renderReport(results)).toContain(
+      'title="as measured, for what it is worth: 89.50 ± 40.20 over draws of members">not measurable',
+    );
+    const table = renderTable(results);
+    expect(table).toMatch(/^Retrain .* not measurable /m);
+    expect(words(table)).toContain('MIA is not measurable here');
+    expect(words(table)).toContain('MIA as measured: Original 4.30 ± 2.00, Retrain 89.50 ± 40.20,');
+  });
+
+  it('is said so where nothing can be concluded too', () => {
+    const coin = { mia_attack_acc: 51.3, mia_measurable: 0 };
+    const alike = { every: coin, original: { ...coin, ua: 4.3 }, retrain: { ...coin, ua: 5.2 } };
+    const { grade, remarks } = verdictOf(changed(alike, 'samples'));
+    expect(grade).toBe('void');
+    expect(remarks).toEqual([
+      expect.stringContaining('forget more of them'),
+      expect.stringContaining('MIA is not measurable here'),
+    ]);
+  });
+
+  it('on entropy is a caution', () => {
+    const { remarks, cautions } = verdictOf(changed({ salun: { asr_measurable: 0 } }));
+    expect(remarks).toEqual([]);
+    expect(cautions).toContain(
+      'ASR is not measurable for SalUn: its attack is no better than chance on its own training samples.',
+    );
+  });
+
+  it('in one method alone leaves that method’s gap', () => {
+    const one = changed({ salun: { mia_measurable: 0, mia_attack_acc: 50.9, mia: 20, ua: 100 } });
+    const { best, remarks } = verdictOf(one);
+    expect(best).toBe('salun');
+    expect(remarks[0]).toContain(
+      'MIA is not measurable for SalUn (the attack is right on 50.9 % of its own training samples)',
+    );
+  });
+});
+
+describe('controls', () => {
+  it('are shown, never ranked, and tell how much batch norm alone does', () => {
+    const results = only(
+      withControl(fixture(), 'boundaryShrink', 77),
+      'boundaryShrink',
+      'boundaryShrink-rate0',
+    );
+    const { best, remarks, flags } = verdictOf(results);
+    expect(best).toBe('boundaryShrink');
+    expect(flags).not.toHaveProperty('boundaryShrink-rate0');
+    expect(remarks).toEqual([
+      expect.stringMatching(
+        /^Boundary Shrink moves UA by \+94\.\d points; with learning rate 0 it moves it by \+77\.0: batch-norm/,
+      ),
+    ]);
+    expect(renderTable(results)).toMatch(/^Boundary Shrink.*\n.*\n {2}at rate 0 /m);
+    expect(renderReport(results)).toMatch(/<tr role="row" class="control">/);
+  });
+});

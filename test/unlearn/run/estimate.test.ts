@@ -1,0 +1,24 @@
+// Estimates count the samples that the methods really visit.
+
+import { expect, it } from 'vitest';
+import { checkRecipe } from '../../../unlearn/recipe.ts';
+import { passesOf } from '../../../unlearn/run/estimate.ts';
+
+it('passes of a method: what it sees of the forgotten and the kept samples, by its options', () => {
+  const passes = (name: string, options: object = {}) => {
+    const methods = [{ name, options: { epochs: 3, ...options } }];
+    const base = { name: 'e', dataset: { name: 'glyphs' }, forget: { class: 3 }, model: { name: 'mlp' } };
+    const recipe = checkRecipe({ ...base, methods });
+    const method = recipe.methods.find((m) => m.name === name)!;
+    const cell = { id: '', seed: 0, label: name, method, key: '', evaluationKey: '' };
+    const { train, infer } = passesOf(cell, recipe, { forget: 10, retain: 100 });
+    return [train, infer];
+  };
+  expect(passes('retrain')).toEqual([300, 0]);
+  expect(passes('finetune')).toEqual([300, 0]);
+  expect(passes('randomLabels')).toEqual([330, 0]);
+  expect(passes('randomLabels', { order: 'forgetOnly' })).toEqual([30, 0]);
+  expect(passes('gradientAscent')).toEqual([30, 0]);
+  expect(passes('boundaryShrink')).toEqual([40, 10]);
+  expect(passes('boundaryExpanding', { learningRate: 0 })).toEqual([30, 0]);
+});

@@ -1,0 +1,126 @@
+// One call to the disk fails, or all from that one on, at every place of a run: it ends with one clear error or, where
+// all was done, with a warning; and the same command then ends with the same weights.
+
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { LetheError } from '../../../engine/error.ts';
+import { disk, sha256 } from '../../../unlearn/files.ts';
+import type { RunEvent } from '../../../unlearn/run/log.ts';
+import { run } from '../../../unlearn/run.ts';
+import { several, unsynced, withDisk } from './crash.ts';
+import { toyParts, toyRecipe } from './toy.ts';
+
+const recipe = toyRecipe({ train: { epochs: 1 }, methods: [{ name: 'retrain' }] });
+const base = realpathSync(mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'lethe-fault-')));
+afterAll(() => rmSync(base, { recursive: true, force: true }));
+
+/** The calls of `disk`, of which those that `fails` says throw an error of this code. */
+function faulty(code: string, fails: (call: number) => boolean) {
+  const hit: string[] = [];
+  let calls = 0;
+  const real = { ...disk };
+  const pass = (name: string, path: unknown) => {
+    if (!fails(++calls)) return;
+    hit.push(`${name} '${path}'`);
+    // Call and path stand in the reason: those that end Node's own messages are not repeated.
+    throw Object.assign(new Error(`${code}: no luck at ${name} '${path}'`), { code });
+  };
+  const around =
+    (name: keyof typeof disk) =>
+    (...args: unknown[]) => {
+      // What is not synchronous rejects.
+      if (name === 'appendFileSync') pass(name, args[0]);
+      else
+        try {
+          pass(name, args[0]);
+        } catch (cause) {
+          return Promise.reject(cause);
+        }
+      return (real[name] as (...a: unknown[]) => unknown)(...args);
+    };
+  const names = Object.keys(real) as (keyof typeof disk)[];
+  const broken = Object.fromEntries(names.map((name) => [name, around(name)])) as unknown as typeof disk;
+  const open_ = broken.open;
+  broken.open = async (...args) => {
+    const handle = await open_(...args);
+    const { writeFile } = handle;
+    handle.writeFile = async (...a) => {
+      pass('write', args[0]);
+      return writeFile.apply(handle, a);
+    };
+    handle.sync = async () => pass('fsync', args[0]);
+    return handle;
+  };
+  return { broken, hit, count: () => calls };
+}
+
+/** Calls without which a run is complete: the log, and clearing up. */
+const courtesy = /log\.txt|^unlink .*(lethe\.lock(\.\w+\.\w+\.tmp)?|unfinished\/.*)'$|^rmdir/;
+
+/** A run in a folder of its own; what it ended with, and what it warned of. */
+async function attempt(out: string): Promise<{ error: unknown; warnings: string[] }> {
+  const warnings: string[] = [];
+  const onEvent = (event: RunEvent) => {
+    if (event.type === 'note' && event.level === 'warning') warnings.push(event.message);
+  };
+  const error = await run(recipe, { out, parts: toyParts(), onEvent }).then(
+    () => null,
+    (cause) => cause,
+  );
+  return { error, warnings };
+}
+
+const weights = (out: string) =>
+  readdirSync(join(out, 'checkpoints'))
+    .sort()
+    .map((name) => [name, sha256(readFileSync(join(out, 'checkpoints', name)))]);
+
+describe('a disk that fails', { timeout: 120_000 }, () => {
+  it.each<[string, string, (n: number) => (call: number) => boolean]>([
+    ['once, with EIO', 'EIO', (n: number) => (call: number) => call === n],
+    ['from then on, with EROFS', 'EROFS', (n: number) => (call: number) => call >= n],
+  ])('%s: at every call', async (_, code, fails) => {
+    const whole = join(base, `whole-${code}`);
+    const sound = faulty(code, () => false);
+    await withDisk(sound.broken, () => attempt(whole));
+    const files = readdirSync(whole).sort();
+    expect(sound.count()).toBeGreaterThan(100);
+    const left: [string, string][] = [];
+    for (let n = 1; n <= sound.count(); n++) {
+      const out = join(base, `${code}-${n}`);
+      const { broken, hit } = faulty(code, fails(n));
+      const { error, warnings } = await withDisk(broken, () => attempt(out));
+      const about = `call ${n}, ${hit[0]}: ${error}, ${warnings}`;
+      if (error) {
+        expect(error, about).toBeInstanceOf(LetheError);
+        expect((error as LetheError).kind, about).toBe('io');
+        // The first thing that stood in the way, not what failed in its wake.
+        expect((error as Error).message, about).toContain(code);
+        expect((error as Error).message, about).toContain(hit.find((call) => !courtesy.test(call)));
+      } else {
+        expect(
+          hit.every((call) => courtesy.test(call)),
+          about,
+        ).toBe(true);
+        expect(warnings.length > 0, about).toBe(hit.some((call) => !/log\.txt|lock\..*tmp/.test(call)));
+        expect(
+          warnings.every((text) => text.includes(code)),
+          about,
+        ).toBe(true);
+        expect(existsSync(join(out, 'report.html')), about).toBe(true);
+      }
+      left.push([out, about]);
+    }
+    const goOn = async ([out, about]: [string, string]) => {
+      // The lock of this process stands where it could not be removed; another process would take it over.
+      rmSync(join(out, 'lethe.lock'), { force: true });
+      rmSync(join(out, 'lethe.lock.next'), { force: true });
+      expect((await attempt(out)).error, about).toBeNull();
+      expect(weights(out), about).toEqual(weights(whole));
+      expect(readdirSync(out).sort(), about).toEqual(files);
+    };
+    await withDisk(unsynced, () => several(left, goOn));
+  });
+});

@@ -1,0 +1,115 @@
+// results.json read back: whatever is wrong in it is one error that says where, and of what is let through every form of
+// the report can be made.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import { LetheError } from '../../../engine/error.ts';
+import { renderReport, renderTable, toCsv, toLatex } from '../../../unlearn/report/index.ts';
+import { loadResults } from '../../../unlearn/run/results.ts';
+import { fixture } from '../report/fixture.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'lethe-results-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const path = join(folder, 'results.json');
+
+type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+const few = fixture('class', [0]);
+const text = JSON.stringify({ ...few, runs: few.runs.slice(0, 3) });
+const sound = () => JSON.parse(text) as { [key: string]: Json };
+
+/** Puts a value at a path such as `runs.0.seed`; undefined removes what is there. */
+function put(root: Json, at: string, value: Json | undefined): void {
+  const steps = at.split('.');
+  const last = steps.pop() as string;
+  const inner = steps.reduce((node, step) => (node as { [key: string]: Json })[step], root) as {
+    [key: string]: Json;
+  };
+  if (value === undefined) delete inner[last];
+  else inner[last] = value;
+}
+
+async function load(value: unknown) {
+  writeFileSync(path, JSON.stringify(value));
+  return loadResults(path);
+}
+
+describe('results', () => {
+  it('that a run wrote come back as they are', async () => {
+    expect(await load(sound())).toEqual(sound());
+    const bare = { version: 1, runs: [] };
+    expect(await load(bare)).toEqual(bare);
+  });
+
+  it.each<[string, Json | undefined, string]>([
+    ['version', 2, 'version 2; expected a results.json written by lethe run'],
+    ['runs', undefined, 'runs is missing'],
+    ['runs', {}, 'runs: expected a list of runs, got {}'],
+    ['runs.0', null, 'runs.0: expected a map, got null'],
+    ['runs.0', [], 'runs.0: expected a map, got []'],
+    ['runs.0.seed', 0.5, 'runs.0.seed: expected a whole number, got 0.5'],
+    ['runs.0.method', undefined, 'runs.0.method is missing'],
+    ['runs.0.metrics', 'x', 'runs.0.metrics: expected a map, got "x"'],
+    ['runs.2.metrics.ua', '12', 'runs.2.metrics.ua: expected a number or null, got "12"'],
+    ['runs.2.cost.seconds', [], 'runs.2.cost.seconds: expected a number or null, got []'],
+    ['runs.1.details', null, 'runs.1.details: expected a map, got null'],
+    ['runs.1.exhibits.samples.2', null, 'runs.1.exhibits.samples.2: expected a map, got null'],
+    ['runs.1.exhibits.samples.2.set', 'all', 'samples.2.set: expected "forget" or "retain", got "all"'],
+    ['runs.1.exhibits.entropy', undefined, 'runs.1.exhibits.entropy is missing'],
+    ['runs.1.exhibits.entropy.test', [1], 'entropy: expected one share less than edges in each set'],
+    ['runs.1.exhibits.forgetPredictions.3', [1], 'forgetPredictions: expected as many columns as rows'],
+    ['runs.1.exhibits.forgetPredictions', [[1]], 'runs: expected predictions over equally many classes'],
+    ['device', 'cpu', 'device: expected a map, got "cpu"'],
+    ['runs.0.\u001b[2J', 1, ''],
+  ])('%s = %j', async (at, value, message) => {
+    const broken = sound();
+    put(broken, at, value);
+    if (message === '') return expect(await load(broken)).toEqual(broken);
+    const error = await load(broken).catch((e) => e);
+    expect(error).toBeInstanceOf(LetheError);
+    expect(error.kind).toBe('data');
+    expect(error.message).toContain(message);
+    expect(error.message.startsWith(`${path}: `)).toBe(true);
+    expect(error.message).not.toMatch(/\p{Cc}/u);
+  });
+
+  it('that are no file, no JSON, or nested without end', async () => {
+    await expect(loadResults(folder)).rejects.toThrow(/^results: .*: not a regular file$/);
+    await expect(loadResults(join(folder, 'none'))).rejects.toThrow(/^results: .*ENOENT/);
+    writeFileSync(path, '{"version":1,');
+    await expect(loadResults(path)).rejects.toThrow(/not JSON \(.*\); expected a results.json/);
+    writeFileSync(path, `{"version":1,"runs":[],"recipe":{"a":${'['.repeat(5e4)}${']'.repeat(5e4)}}}`);
+    await expect(loadResults(path)).rejects.toThrow('more than 100 maps and lists within each other');
+  });
+
+  it('changed anywhere are refused, or the report can be made of them', { timeout: 60_000 }, async () => {
+    const places: string[] = [];
+    const walk = (node: Json, at: string) => {
+      if (at) places.push(at.slice(1));
+      if (typeof node !== 'object' || node === null) return;
+      // Of long lists of numbers the first two.
+      for (const [i, key] of Object.keys(node).entries())
+        if (!Array.isArray(node) || i < 2) walk((node as { [key: string]: Json })[key], `${at}.${key}`);
+    };
+    walk(sound(), '');
+    const junk = fc.oneof(
+      fc.constantFrom(null, undefined, -1, 1e300, '', 'x', [], {}, [null], { a: null }),
+      fc.jsonValue(),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...places), junk, async (at, value) => {
+        const broken = sound();
+        put(broken, at, value as Json);
+        const found = await load(broken).catch((error) => {
+          expect(error).toBeInstanceOf(LetheError);
+          return null;
+        });
+        if (found)
+          for (const form of [renderReport, renderTable, toCsv, toLatex]) expect(form(found)).not.toBe('');
+      }),
+      { numRuns: 200 },
+    );
+  });
+});

@@ -1,0 +1,166 @@
+// What a trained network says of picture files: weights in, the likeliest classes of each picture out. The pictures are
+// read and resized as those of the data set were. Logits of a split are predict.ts.
+
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LetheError } from '../engine/error.ts';
+import { reasonWithout, type Unreadable, unreadableLine } from './data/folder.ts';
+import { decodePicture, type Picture } from './data/pictures.ts';
+import { limits } from './data/refuse.ts';
+import { resize, withChannels } from './data/resize.ts';
+import { picturesIn, warningsOf } from './data/scan.ts';
+import { makeSplit } from './data/split.ts';
+import { printable, readFileBounded, reasonOf } from './files.ts';
+import { type ModelCard, modelOf } from './model.ts';
+import { predict } from './predict.ts';
+import { cardIn, disposeAll, fromBytes } from './weights.ts';
+
+export interface PredictFilesOptions {
+  /** Classes told of each picture, the likeliest first; 3 by default. */
+  readonly top?: number;
+  /** Leave out pictures that cannot be read, naming them, instead of refusing all. */
+  readonly skipBad?: boolean;
+  /** What the weights need besides themselves, for files that do not say; see `card` in the answer. */
+  readonly card?: ModelCard;
+  /** Pictures per forward pass, 64 by default. */
+  readonly batchSize?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Prediction {
+  readonly file: string;
+  /** Softmax of the logits, 0 to 1, largest first. */
+  readonly top: readonly { readonly class: string; readonly probability: number }[];
+}
+
+export interface Predictions {
+  readonly card: ModelCard;
+  readonly predictions: readonly Prediction[];
+  readonly unreadable: readonly Unreadable[];
+  /** Pictures left out of folders, such as those of kinds that are not read. */
+  readonly warnings: readonly string[];
+}
+
+const MAX_WEIGHTS = 16 * 2 ** 30;
+
+/** The card that a file of weights carries; null where it carries none. @throws 'value' where there is no such file. */
+export async function cardOfFile(weights: string): Promise<ModelCard | null> {
+  return describe(weights, await read(weights));
+}
+
+async function read(weights: string): Promise<Uint8Array> {
+  try {
+    return await readFileBounded(weights, MAX_WEIGHTS);
+  } catch (cause) {
+    throw new LetheError('value', `weights ${printable(weights)}: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+function describe(weights: string, bytes: Uint8Array): ModelCard | null {
+  try {
+    return cardIn(bytes);
+  } catch (cause) {
+    if (!(cause instanceof LetheError)) throw cause;
+    throw new LetheError('data', `weights ${printable(weights)}: ${cause.message}`, { cause });
+  }
+}
+
+/** The files named, and the pictures in the folders named. */
+async function gather(paths: readonly string[]): Promise<{ files: string[]; warnings: string[] }> {
+  const files: string[] = [];
+  const warnings: string[] = [];
+  for (const path of paths) {
+    const info = await stat(path).catch(() => null);
+    if (!info?.isDirectory()) {
+      files.push(path);
+      continue;
+    }
+    const inside = await picturesIn(path);
+    for (const file of inside.files) files.push(join(path, file.path));
+    warnings.push(...warningsOf(inside.left).map((line) => `${printable(path)}: ${line}`));
+  }
+  return { files, warnings };
+}
+
+/** The readable pictures as one split's bytes, and what could not be read. */
+async function readAll(files: readonly string[], [height, width, channels]: ModelCard['shape']) {
+  const bytes = height * width * channels;
+  if (files.length * bytes > limits.decodedBytes)
+    throw new LetheError('value', `${files.length} pictures are too many at once`);
+  const images = new Uint8Array(files.length * bytes);
+  const good: string[] = [];
+  const unreadable: Unreadable[] = [];
+  for (const file of files) {
+    let picture: Picture;
+    try {
+      picture = await decodePicture(await readFileBounded(file, limits.pictureBytes), file);
+    } catch (cause) {
+      unreadable.push({ file, reason: reasonWithout(cause, file) });
+      continue;
+    }
+    const sized = resize(withChannels(picture, channels as 1 | 3), height, width);
+    images.set(sized.data, good.length * bytes);
+    good.push(file);
+  }
+  return { good, unreadable, images: images.subarray(0, good.length * bytes) };
+}
+
+/** The likeliest classes of one row of logits. */
+function ranked(logits: Float32Array, classes: readonly string[], top: number): Prediction['top'] {
+  const largest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const powers = Array.from(logits, (value) => Math.exp(value - largest));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  const all = classes.map((name, k) => ({ class: name, probability: powers[k] / sum }));
+  return all.sort((a, b) => b.probability - a.probability).slice(0, top);
+}
+
+/**
+ * The likeliest classes of pictures, by weights that a run, `lethe train` or `lethe unlearn` wrote.
+ * @param weights a safetensors file.
+ * @param pictures files, or folders whose pictures are all taken.
+ * @throws LetheError: 'value' for weights that are not there, do not say what they are of, or are not of pictures; 'data'
+ * for weights or pictures that cannot be read, naming them.
+ */
+export async function predictFiles(
+  weights: string,
+  pictures: readonly string[],
+  options: PredictFilesOptions = {},
+): Promise<Predictions> {
+  const { top = 3, skipBad = false, batchSize = 64, signal } = options;
+  if (!(Number.isInteger(top) && top >= 1))
+    throw new LetheError('value', `top: expected a whole number from 1, got ${String(top)}`);
+  const bytes = await read(weights);
+  const card = options.card ?? describe(weights, bytes);
+  if (card === null)
+    throw new LetheError(
+      'value',
+      `weights ${printable(weights)}: the file does not say which classes and pictures it is for; give the recipe it was made by`,
+    );
+  const { classes, shape } = card;
+  if (card.dataset === 'csv' || (shape[2] !== 1 && shape[2] !== 3))
+    throw new LetheError(
+      'value',
+      `weights ${printable(weights)}: made for rows of a table, not for pictures`,
+    );
+  const { files, warnings } = await gather(pictures);
+  const { good, unreadable, images } = await readAll(files, shape);
+  if (unreadable.length > 0 && !skipBad)
+    throw new LetheError(
+      'data',
+      `${unreadableLine(unreadable, 'cannot be read')}; leave them out with skipBad (--skip-bad)`,
+    );
+  const model = modelOf(card);
+  const variables = fromBytes(model, bytes, shape);
+  try {
+    const split = makeSplit({ shape, images, labels: new Int32Array(good.length) });
+    const logits = await predict(model, variables, split, { batchSize, signal });
+    const k = classes.length;
+    const predictions = good.map((file, i) => ({
+      file,
+      top: ranked(logits.subarray(i * k, (i + 1) * k), classes, top),
+    }));
+    return { card, predictions, unreadable, warnings };
+  } finally {
+    disposeAll(variables);
+  }
+}

@@ -1,0 +1,49 @@
+// The recipes that come with Lethe, by name. A recipe is given by its file's path or by one of these names.
+
+import { readdirSync, statSync } from 'node:fs';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { LetheError } from '../../engine/error.ts';
+import { printable, readFileBounded, reasonOf } from '../files.ts';
+import { packageRoot } from '../run/environment.ts';
+import { show } from '../text.ts';
+import { hint } from './suggest.ts';
+
+/** Largest file read, in bytes; how long a recipe may be is said where its text is read. */
+const MAX_BYTES = 1 << 20;
+
+const folder = new URL('recipes/', packageRoot);
+
+/** What can be given instead of a file, in alphabetical order. */
+export function shippedNames(): string[] {
+  return readdirSync(folder)
+    .filter((file) => extname(file) === '.yaml')
+    .map((file) => file.slice(0, -'.yaml'.length))
+    .sort();
+}
+
+/** The file of a shipped recipe. */
+export const shippedFile = (name: string): string => fileURLToPath(new URL(`${name}.yaml`, folder));
+
+/**
+ * The text of a recipe given by its path or by the name of a shipped one; a file of that name comes first.
+ * @returns the text, and what messages call it.
+ * @throws LetheError 'value' where there is neither, with what there is.
+ */
+export async function recipeText(given: string): Promise<{ text: string; source: string }> {
+  try {
+    const there = statSync(given, { throwIfNoEntry: false });
+    const named = !there?.isFile() && shippedNames().includes(given);
+    if (!there && !named) throw new LetheError('value', nothing(given));
+    const bytes = await readFileBounded(named ? shippedFile(given) : given, MAX_BYTES);
+    return { text: bytes.toString('utf8'), source: named ? `recipe ${given}` : printable(given) };
+  } catch (cause) {
+    if (cause instanceof LetheError && cause.kind === 'value') throw cause;
+    throw new LetheError('value', `could not read the recipe: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+function nothing(given: string): string {
+  if (/[/\\]|\.(ya?ml|json)$/i.test(given)) return `no recipe ${printable(given)}: there is no such file`;
+  return `no recipe ${show(given)}: there is no such file, and none of that name comes with Lethe${hint(given, shippedNames())}`;
+}

@@ -1,0 +1,82 @@
+// The folder of a run: which folders may be taken for one, and what in it is the run's own, to be swept up when a
+// process was killed and removed when all is done. Whatever else lies there is left alone.
+
+import { lstat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LetheError } from '../../engine/error.ts';
+import {
+  isThere,
+  makeFolder,
+  namesIn,
+  printable,
+  removeEmptyFolder,
+  removeFile,
+  sweepTemporary,
+  temporaryFor,
+} from '../files.ts';
+import { isLockName } from './lock.ts';
+import { progressFile } from './plan.ts';
+import { previousOf } from './store.ts';
+
+const weights = /^seed-\d+-.+\.safetensors$/;
+/** The folders in it, and how a run names the files there. */
+const FOLDERS = [
+  ['checkpoints', weights],
+  ['cells', /^seed-\d+-.+\.json$/],
+  ['unfinished', weights],
+] as const;
+const MANIFEST = 'forget-manifest.json';
+const FILES = [MANIFEST, 'results.json', 'report.html'];
+export const LOG = 'log.txt';
+
+/**
+ * Refuses a folder that is in use for something else. May be taken: one that is not there, is empty, or in which a run
+ * has worked before, finished or not. Reads only.
+ * @throws LetheError 'value' for any other, 'io' where it cannot be read.
+ */
+export async function checkFolder(out: string): Promise<void> {
+  const found = (await namesIn(out)) ?? [];
+  // Names that others would not choose, as they might results.json or log.txt, or cells for a folder of pictures.
+  const isMark = (name: string) => name === MANIFEST || isLockName(name);
+  if (found.some((name) => isMark(temporaryFor(name) ?? name))) return;
+  const inside = new Map<string, string[]>();
+  for (const [name, own] of FOLDERS) {
+    const entries = found.includes(name) ? await namesIn(join(out, name)) : null;
+    if (entries?.some((entry) => own.test(entry))) return;
+    if (entries) inside.set(name, entries);
+  }
+  // A run that was stopped at its very beginning.
+  if (inside.size === FOLDERS.length) return;
+  const others = found.filter((name) => inside.get(name)?.length !== 0);
+  if (others.length === 0) return;
+  const some = others.slice(0, 3).map(printable).join(', ');
+  throw new LetheError(
+    'value',
+    `--out ${printable(out)}: holds ${some}${others.length > 3 ? ' and more' : ''}, not a run; expected a new or empty folder, or one of a run`,
+  );
+}
+
+/**
+ * Makes the folders in it, and removes what a killed process left half-written. The lock is ours: nobody else writes.
+ * @throws LetheError 'io' where something cannot be made or removed, or lies where a file has to be.
+ */
+export async function prepareFolder(out: string): Promise<void> {
+  for (const [name] of FOLDERS) await makeFolder(join(out, name));
+  for (const name of FILES) await isThere(join(out, name));
+  // Appended to, not replaced: a link would lead to somebody else's file.
+  const log = await lstat(join(out, LOG)).catch(() => null);
+  if (log && !log.isFile())
+    throw new LetheError('io', `${printable(join(out, LOG))}: not a regular file; expected the log of a run`);
+  await sweepTemporary(out, (name) => FILES.includes(name));
+  for (const [name, own] of FOLDERS) await sweepTemporary(join(out, name), (file) => own.test(file));
+}
+
+/** Removes the progress of these cells, which is no longer needed, and the folder for it unless there is more in it. */
+export async function clearUnfinished(out: string, cells: readonly { readonly id: string }[]): Promise<void> {
+  for (const cell of cells) {
+    const path = progressFile(out, cell);
+    await removeFile(path);
+    await removeFile(previousOf(path));
+  }
+  await removeEmptyFolder(join(out, 'unfinished'));
+}

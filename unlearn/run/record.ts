@@ -1,0 +1,51 @@
+// The record of a cell on disk, cells/ID.json: what was made and what was measured of it, each under a sha256 of its
+// own. What does not match its checksum is as good as not there: damaged metrics are measured again on weights that
+// are still right, a damaged rest is made again.
+
+import { isIo, isThere, readFileBounded, reasonOf, sha256, writeFileAtomic } from '../files.ts';
+import type { CellRecord } from './plan.ts';
+
+const MAX_BYTES = 64 * 2 ** 20;
+
+export interface FoundRecord {
+  readonly record: CellRecord | null;
+  /** What is wrong with the file, so that it is not, or not all, believed. */
+  readonly flaw?: string;
+}
+
+export async function writeRecord(path: string, { evaluation, ...made }: CellRecord): Promise<void> {
+  const sealed = { ...seal(made), evaluation: evaluation && seal(evaluation) };
+  await writeFileAtomic(path, JSON.stringify(sealed));
+}
+
+/** @throws LetheError 'io' where there is a file that cannot be read, or something that is no file. */
+export async function readRecord(path: string): Promise<FoundRecord> {
+  if (!(await isThere(path))) return { record: null };
+  let found: Partial<CellRecord> | null;
+  try {
+    found = JSON.parse((await readFileBounded(path, MAX_BYTES)).toString('utf8'));
+  } catch (cause) {
+    if (isIo(cause)) throw cause;
+    return { record: null, flaw: `its record cannot be read (${reasonOf(cause)})` };
+  }
+  const { evaluation, ...rest } = found ?? {};
+  const made = opened(rest);
+  if (!made) return { record: null, flaw: 'its record does not match its checksum' };
+  const record = made as unknown as CellRecord;
+  if (evaluation === undefined) return { record };
+  const measured = opened(evaluation);
+  if (!measured) return { record, flaw: 'its metrics do not match their checksum' };
+  return { record: { ...record, evaluation: measured as unknown as CellRecord['evaluation'] } };
+}
+
+const digest = (value: object) => sha256(JSON.stringify(value));
+
+/** The value with the sha256 of it inside. */
+const seal = (value: object) => ({ ...value, sha256: digest(value) });
+
+/** A sealed value without its seal; null where it is none, or was changed. */
+function opened(sealed: unknown): Record<string, unknown> | null {
+  if (typeof sealed !== 'object' || sealed === null) return null;
+  const { sha256: seal, ...value } = sealed as Record<string, unknown>;
+  return seal === digest(value) ? value : null;
+}

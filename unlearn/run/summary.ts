@@ -1,0 +1,48 @@
+// What a run is about to work on, in a line or two, so that a wrong folder or a wrong class is seen before hours are
+// spent on it. Nothing is decided here.
+
+import { classCounts } from '../data/split.ts';
+import { counted, printable } from '../files.ts';
+import type { Material } from './parts.ts';
+
+export interface DataSummary {
+  readonly dataset: string;
+  readonly classes: number;
+  readonly train: number;
+  readonly test: number;
+  /** Fewest and most training samples of a class. */
+  readonly perClass: readonly [number, number];
+  /** Training samples to forget. */
+  readonly forget: number;
+  /** The class to forget, where all of it goes. */
+  readonly forgetClass: string | null;
+  /** What to look at before training. */
+  readonly warnings: readonly string[];
+}
+
+export function summarise({ dataset, manifest, forget }: Material): DataSummary {
+  const { name, classes, train, test, warnings = [] } = dataset;
+  const counts = classCounts(train, classes.length);
+  return {
+    dataset: name,
+    classes: classes.length,
+    train: train.size,
+    test: test.size,
+    perClass: [Math.min(...counts), Math.max(...counts)],
+    forget: forget.size,
+    forgetClass: manifest.classIndex === null ? null : classes[manifest.classIndex],
+    warnings,
+  };
+}
+
+/** The summary in words, without the warnings. */
+export function summaryLines(summary: DataSummary): string[] {
+  const { dataset, classes, train, test, perClass, forget, forgetClass } = summary;
+  const [least, most] = perClass;
+  const each = least === most ? `${least} of each class` : `${least} to ${most} of each class`;
+  const which = forgetClass === null ? '' : `, all of class ${printable(forgetClass)}`;
+  return [
+    `data: ${dataset}, ${counted(train + test, 'sample')} in ${counted(classes, 'class', 'classes')}: ${train} for training (${each}), ${test} set aside for testing`,
+    `to forget: ${counted(forget, 'training sample')}${which}`,
+  ];
+}
