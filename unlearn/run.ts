@@ -110,7 +110,7 @@ export async function run(source: string | object, options: RunOptions): Promise
       const why = state === 'replace' ? 'replacing a result of other settings' : flaw;
       if (why) tell({ type: 'note', level: 'warning', message: `${id}: ${why}` });
     }
-    return await new Carrier(recipe, options, parts, device, material, plan, tell).go();
+    return { ...(await new Carrier(recipe, options, parts, device, material, plan, tell).go()), data };
   } catch (cause) {
     // That the last state could not be written matters more than that the run was asked to stop.
     const error = options.signal?.aborted && !isIo(cause) ? stopped(options.out) : cause;

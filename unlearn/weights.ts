@@ -44,7 +44,7 @@ export async function toBytes(
  * @throws LetheError 'data' where it cannot be read.
  */
 export function cardIn(bytes: Uint8Array): ModelCard | null {
-  return readCard(lt.io.loadSafetensors(bytes).metadata);
+  return readCard(lt.io.safetensorsMetadata(bytes));
 }
 
 /**

@@ -2,4 +2,10 @@
 
 export type { Stored } from './codec.ts';
 export { fromPyTorch, type PyTorchOptions, type StateDict, toPyTorch } from './pytorch.ts';
-export { loadSafetensors, type Safetensors, type StoredTensor, saveSafetensors } from './safetensors.ts';
+export {
+  loadSafetensors,
+  type Safetensors,
+  type StoredTensor,
+  safetensorsMetadata,
+  saveSafetensors,
+} from './safetensors.ts';

@@ -70,14 +70,8 @@ function placeOf(name: string, info: Json): Place {
   return { name, stored, shape, begin, end };
 }
 
-/**
- * All tensors of a safetensors file. F16 becomes float16, BF16 float32, I64 and U8 int32 (an I64 that does not
- * fit is an error), BOOL bool; F64 stays float64.
- *
- * @throws 'value' for what is no bytes, 'data' for anything the format does not allow: a header longer than the file or 100 MB, more than
- * 100,000 tensors, more than 16 dimensions, repeated or unknown keys, unknown types, sizes that do not match, overlapping tensors, holes between them or bytes after them.
- */
-export function loadSafetensors(source: Uint8Array | ArrayBuffer): Safetensors {
+/** What the header of a file says, checked against the file's length. */
+function readHeader(source: Uint8Array | ArrayBuffer) {
   check(
     source instanceof Uint8Array || source instanceof ArrayBuffer,
     'value',
@@ -121,7 +115,18 @@ export function loadSafetensors(source: Uint8Array | ArrayBuffer): Safetensors {
   }
   if (at !== bytes.length - start)
     bad(`the tensors take ${at} bytes, the file has ${bytes.length - start} after the header`);
+  return { bytes, start, places, metadata };
+}
 
+/**
+ * All tensors of a safetensors file. F16 becomes float16, BF16 float32, I64 and U8 int32 (an I64 that does not
+ * fit is an error), BOOL bool; F64 stays float64.
+ *
+ * @throws 'value' for what is no bytes, 'data' for anything the format does not allow: a header longer than the file or 100 MB, more than
+ * 100,000 tensors, more than 16 dimensions, repeated or unknown keys, unknown types, sizes that do not match, overlapping tensors, holes between them or bytes after them.
+ */
+export function loadSafetensors(source: Uint8Array | ArrayBuffer): Safetensors {
+  const { bytes, start, places, metadata } = readHeader(source);
   const tensors: Record<string, StoredTensor> = Object.create(null);
   for (const { name, stored, shape, begin, end } of places) {
     const data = decode(bytes.slice(start + begin, start + end), stored, () => quote(name));
@@ -129,6 +134,10 @@ export function loadSafetensors(source: Uint8Array | ArrayBuffer): Safetensors {
   }
   return { tensors, metadata };
 }
+
+/** The metadata of a safetensors file; its tensors are not read. @throws as loadSafetensors does, for the header. */
+export const safetensorsMetadata = (source: Uint8Array | ArrayBuffer): Safetensors['metadata'] =>
+  readHeader(source).metadata;
 
 /**
  * A safetensors file of tensors by name and of string metadata. Deterministic: the same values give the same bytes.

@@ -17,7 +17,6 @@ import type { DeviceInfo, Material, Parts } from './parts.ts';
 import { type CellRecord, hashOf, type PlannedCell, progressFile, recordFile, weightsFile } from './plan.ts';
 import { writeRecord } from './record.ts';
 import { FileStore } from './store.ts';
-import { summarise } from './summary.ts';
 
 type Place = { readonly cell: string; readonly index: number; readonly total: number };
 
@@ -35,7 +34,7 @@ export class Carrier {
     readonly tell: (event: RunEvent) => void,
   ) {}
 
-  async go(): Promise<RunOutcome> {
+  async go(): Promise<Omit<RunOutcome, 'data'>> {
     const { out } = this.options;
     await saveManifest(join(out, 'forget-manifest.json'), this.material.manifest);
     for (const [i, cell] of this.plan.entries()) {
@@ -70,8 +69,7 @@ export class Carrier {
       await writeFileAtomic(join(out, 'report.html'), await this.parts.render(results));
     });
     if (this.#failures.length === 0) await tidy(this.tell, () => clearUnfinished(out, this.plan));
-    const data = summarise(this.material);
-    return { recipe: this.recipe, plan: this.plan, data, results, step: null, failures: this.#failures };
+    return { recipe: this.recipe, plan: this.plan, results, step: null, failures: this.#failures };
   }
 
   /** A lost device takes the other methods with it, unless the same one opens again. */

@@ -244,3 +244,11 @@ describe('mutated files give a result or a LetheError of kind data, and take no 
       { numRuns: 500 },
     ));
 });
+
+test('metadata are had without the tensors, and by the same rules', async () => {
+  const bytes = await lt.io.saveSafetensors({ a: lt.zeros([2, 3]) }, { one: '1', two: 'zwei' });
+  expect(lt.io.safetensorsMetadata(bytes)).toEqual(lt.io.loadSafetensors(bytes).metadata);
+  expect({ ...lt.io.safetensorsMetadata(bytes) }).toEqual({ one: '1', two: 'zwei' });
+  for (const cut of [3, 20, bytes.length - 1])
+    expect(() => lt.io.safetensorsMetadata(bytes.subarray(0, cut))).toThrow('safetensors: ');
+});
