@@ -9,7 +9,7 @@
 
 import { readFile, stat } from 'node:fs/promises';
 import { LetheError } from '../engine/error.ts';
-import { reasonOf } from '../unlearn/files.ts';
+import { reasonOf } from '../unlearn/text.ts';
 import { type Expression, parseExpression, splitList } from './expression.ts';
 import { type Sizes, type Task, tasks } from './tasks.ts';
 

@@ -1,8 +1,8 @@
 // What `lethe datasets check` says of a folder of pictures: a table of its classes, then a line for each fact. All of it
 // was found out by unlearn/data/inspect.ts.
 
-import { type Inspection, NEAR, odditiesOf } from '../unlearn/data/inspect.ts';
-import { counted, printable } from '../unlearn/files.ts';
+import { type Inspection, NEAR, odditiesOf } from '../unlearn/data/readers/inspect.ts';
+import { counted, printable } from '../unlearn/text.ts';
 import { table } from './format.ts';
 
 /** Sizes and unreadable files shown. */

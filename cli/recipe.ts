@@ -2,8 +2,8 @@
 // work at a safe point, and devices are closed at the end.
 
 import { LetheError } from '../engine/error.ts';
+import { hint } from '../unlearn/options/suggest.ts';
 import { devices } from '../unlearn/recipe/names.ts';
-import { hint } from '../unlearn/recipe/suggest.ts';
 import type { Recipe } from '../unlearn/recipe.ts';
 import type { SingleOptions } from '../unlearn/run/single.ts';
 import type { Computing, Context } from './context.ts';

@@ -7,36 +7,13 @@ import { appendFileSync, constants } from 'node:fs';
 import { type FileHandle, link, mkdir, open, readdir, rename, rmdir, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { LetheError } from '../engine/error.ts';
+import { printable, reasonOf } from './text.ts';
 
 /**
  * The calls by which a run changes the disk: it makes no others. An object, so that tests can put others in their
  * place, to record what a run does or to let one call fail.
  */
 export const disk = { open, mkdir, rename, link, unlink, rmdir, appendFileSync };
-
-/** One line of a cause, without stack and without line breaks. Where it happened is for the caller to say. */
-export function reasonOf(cause: unknown): string {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  // Node ends the messages of the system with call and path: "ENOENT: no such file or directory, open '/x'".
-  return printable(text.split('\n', 1)[0].replace(/^(E[A-Z0-9]+: [^,]+), .*$/, '$1'));
-}
-
-/** A name from outside made fit for one line of text: control characters as escapes, at most 200 characters. */
-export function printable(text: string): string {
-  const cut = text.length > 200 ? `${text.slice(0, 200)}...` : text;
-  // JSON.stringify escapes C0 controls and quotes; C1 controls and line separators are left to us.
-  return JSON.stringify(cut)
-    .slice(1, -1)
-    .replace(/\\(["\\])/g, '$1')
-    .replace(
-      /[\u007f-\u009f\u2028-\u202f\u2066-\u2069]/g,
-      (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
-    );
-}
-
-/** `1 picture`, `3 pictures`. */
-export const counted = (count: number, one: string, many = `${one}s`): string =>
-  `${count} ${count === 1 ? one : many}`;
 
 /** Whether an error is one of reading or writing. */
 export const isIo = (cause: unknown): boolean => cause instanceof LetheError && cause.kind === 'io';

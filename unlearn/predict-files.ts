@@ -4,15 +4,16 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LetheError } from '../engine/error.ts';
-import { reasonWithout, type Unreadable, unreadableLine } from './data/folder.ts';
-import { decodePicture, type Picture } from './data/pictures.ts';
+import { reasonWithout, type Unreadable, unreadableLine } from './data/readers/folder.ts';
+import { decodePicture, type Picture } from './data/readers/pictures.ts';
+import { resize, withChannels } from './data/readers/resize.ts';
+import { picturesIn, warningsOf } from './data/readers/scan.ts';
 import { limits } from './data/refuse.ts';
-import { resize, withChannels } from './data/resize.ts';
-import { picturesIn, warningsOf } from './data/scan.ts';
 import { makeSplit } from './data/split.ts';
-import { printable, readFileBounded, reasonOf } from './files.ts';
+import { readFileBounded } from './files.ts';
 import { type ModelCard, modelOf } from './model.ts';
 import { predict } from './predict.ts';
+import { printable, reasonOf } from './text.ts';
 import { cardIn, disposeAll, fromBytes } from './weights.ts';
 
 export interface PredictFilesOptions {

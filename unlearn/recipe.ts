@@ -4,13 +4,13 @@
 
 import type * as v from 'valibot';
 import { LetheError } from '../engine/error.ts';
-import { check } from './recipe/check.ts';
+import { check } from './options/check.ts';
+import { faulty, type Path, type Problem } from './options/problems.ts';
+import { hint } from './options/suggest.ts';
 import { readText } from './recipe/document.ts';
 import { datasetOptions, methodOptions, modelOptions } from './recipe/options.ts';
 import { override } from './recipe/overrides.ts';
-import { faulty, type Path, type Problem } from './recipe/problems.ts';
 import { type MethodEntry, type Recipe, recipeSchema, type TrainOptions } from './recipe/schema.ts';
-import { hint } from './recipe/suggest.ts';
 import { show } from './text.ts';
 
 export type { MethodEntry, Recipe, TrainOptions } from './recipe/schema.ts';

@@ -4,7 +4,7 @@
 
 import { join } from 'node:path';
 import { LetheError } from '../engine/error.ts';
-import { isIo, makeFolder, printable, reasonOf } from './files.ts';
+import { isIo, makeFolder } from './files.ts';
 import { recipeText } from './recipe/shipped.ts';
 import { checkRecipe, type MethodEntry, parseRecipe, type Recipe } from './recipe.ts';
 import { Carrier } from './run/carry.ts';
@@ -16,6 +16,7 @@ import { fileLog, type RunEvent, stackOf, tidy } from './run/log.ts';
 import type { Parts, StepCost } from './run/parts.ts';
 import { inspectCells, type PlannedCell, planCells } from './run/plan.ts';
 import { type DataSummary, summarise, summaryLines } from './run/summary.ts';
+import { printable, reasonOf } from './text.ts';
 import type { Results } from './types.ts';
 
 export type { RunEvent } from './run/log.ts';

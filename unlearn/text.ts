@@ -59,3 +59,27 @@ export function wrap(text: string, width: number, indent = ''): string[] {
 
 /** Characters of a text, as a person counts them. */
 export const length = (text: string): number => [...text].length;
+
+/** One line of a cause, without stack and without line breaks. Where it happened is for the caller to say. */
+export function reasonOf(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  // Node ends the messages of the system with call and path: "ENOENT: no such file or directory, open '/x'".
+  return printable(text.split('\n', 1)[0].replace(/^(E[A-Z0-9]+: [^,]+), .*$/, '$1'));
+}
+
+/** A name from outside made fit for one line of text: control characters as escapes, at most 200 characters. */
+export function printable(text: string): string {
+  const cut = text.length > 200 ? `${text.slice(0, 200)}...` : text;
+  // JSON.stringify escapes C0 controls and quotes; C1 controls and line separators are left to us.
+  return JSON.stringify(cut)
+    .slice(1, -1)
+    .replace(/\\(["\\])/g, '$1')
+    .replace(
+      /[\u007f-\u009f\u2028-\u202f\u2066-\u2069]/g,
+      (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    );
+}
+
+/** `1 picture`, `3 pictures`. */
+export const counted = (count: number, one: string, many = `${one}s`): string =>
+  `${count} ${count === 1 ? one : many}`;

@@ -4,8 +4,8 @@
 import { check } from '../engine/error.ts';
 import type { Model, Variables } from '../engine/nn/types.ts';
 import * as lt from '../index.ts';
+import { completeOptions } from './options/complete.ts';
 import { predictor } from './predict.ts';
-import { completeOptions } from './recipe/complete.ts';
 import { trainSchema } from './recipe/options.ts';
 import type { TrainOptions } from './recipe.ts';
 import { chanceLoss, chanceWarning, hasLearned } from './train/chance.ts';

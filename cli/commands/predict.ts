@@ -3,8 +3,8 @@
 
 import type { Command } from 'commander';
 import { LetheError } from '../../engine/error.ts';
-import { printable } from '../../unlearn/files.ts';
 import type { ModelCard } from '../../unlearn/model.ts';
+import { printable } from '../../unlearn/text.ts';
 import { type Context, collect, define, type World, wholeNumber } from '../context.ts';
 import { table } from '../format.ts';
 import { deviceOf } from '../recipe.ts';

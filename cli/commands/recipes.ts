@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { LetheError } from '../../engine/error.ts';
-import { hint } from '../../unlearn/recipe/suggest.ts';
+import { hint } from '../../unlearn/options/suggest.ts';
 import { show } from '../../unlearn/text.ts';
 import { define, type World } from '../context.ts';
 import { table } from '../format.ts';

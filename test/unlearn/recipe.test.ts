@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { LetheError } from '../../engine/error.ts';
-import { editDistance, nearest } from '../../unlearn/recipe/suggest.ts';
+import { editDistance, nearest } from '../../unlearn/options/suggest.ts';
 import { checkRecipe, parseRecipe } from '../../unlearn/recipe.ts';
 
 const minimal = `name: tiny

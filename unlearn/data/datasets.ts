@@ -5,18 +5,18 @@ import { basename, join } from 'node:path';
 import { check, LetheError } from '../../engine/error.ts';
 import { makeFolder } from '../files.ts';
 import type { Dataset } from '../types.ts';
-import { checkFiles, type FileFact } from './checksums.ts';
-import { loadCifar } from './cifar.ts';
-import { type CsvOptions, loadCsv } from './csv.ts';
-import { type DownloadOptions, download, extractTarGz } from './download.ts';
-import { type FolderOptions, findFolder, loadFolder } from './folder.ts';
 import { loadGlyphs } from './glyphs.ts';
-import { type IdxOptions, loadIdx, loadOwnIdx } from './idx.ts';
-import { type Inspection, inspectFolder } from './inspect.ts';
-import { cacheFolder } from './locate.ts';
-import { digitNames, fashionNames } from './names.ts';
+import { checkFiles, type FileFact } from './readers/checksums.ts';
+import { loadCifar } from './readers/cifar.ts';
+import { type CsvOptions, loadCsv } from './readers/csv.ts';
+import { type DownloadOptions, download, extractTarGz } from './readers/download.ts';
+import { type FolderOptions, findFolder, loadFolder } from './readers/folder.ts';
+import { type IdxOptions, loadIdx, loadOwnIdx } from './readers/idx.ts';
+import { type Inspection, inspectFolder } from './readers/inspect.ts';
+import { cacheFolder } from './readers/locate.ts';
+import { digitNames, fashionNames } from './readers/names.ts';
+import { type Remote, remotes } from './readers/sources.ts';
 import { unknownName } from './refuse.ts';
-import { type Remote, remotes } from './sources.ts';
 import { classCounts, finishDataset, type Loaded, stratifiedPositions, takeSplit } from './split.ts';
 
 export interface LoadOptions extends FolderOptions, CsvOptions, IdxOptions {

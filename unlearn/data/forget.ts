@@ -2,8 +2,9 @@
 // names the forgotten samples by id and by hash, so that any later run can name exactly the same ones or refuse.
 
 import { check, LetheError } from '../../engine/error.ts';
-import { printable, readFileBounded, sha256, writeFileAtomic } from '../files.ts';
+import { readFileBounded, sha256, writeFileAtomic } from '../files.ts';
 import { checkSeed, permutation } from '../random.ts';
+import { printable } from '../text.ts';
 import type { Dataset, ForgetManifest, ForgetSpec, Split } from '../types.ts';
 import { limits, refuse, unknownName } from './refuse.ts';
 import { imageAt, labelBytes, positionsWhere, takeSplit } from './split.ts';

@@ -2,7 +2,6 @@
 // before a picture is read.
 
 export { type Augment, type Batch, type BatchOptions, batchCount, batches, toFloats } from './batches.ts';
-export type { FileFact } from './checksums.ts';
 export { type Description, datasets, type GetOptions, type ListEntry, type LoadOptions } from './datasets.ts';
 export {
   applyManifest,
@@ -12,7 +11,8 @@ export {
   loadManifest,
   saveManifest,
 } from './forget.ts';
-export type { Inspection, NearDuplicate } from './inspect.ts';
+export type { FileFact } from './readers/checksums.ts';
+export type { Inspection, NearDuplicate } from './readers/inspect.ts';
 export {
   channelStatistics,
   classCounts,

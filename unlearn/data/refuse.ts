@@ -2,8 +2,8 @@
 // the bounds that keep a hostile file from costing more than it should. No reading here.
 
 import { LetheError } from '../../engine/error.ts';
-import { printable } from '../files.ts';
-import { nearest } from '../recipe/suggest.ts';
+import { nearest } from '../options/suggest.ts';
+import { printable } from '../text.ts';
 
 const MiB = 2 ** 20;
 

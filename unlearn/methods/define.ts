@@ -3,7 +3,7 @@
 
 import type * as v from 'valibot';
 import { check } from '../../engine/error.ts';
-import { completeOptions } from '../recipe/complete.ts';
+import { completeOptions } from '../options/complete.ts';
 import { copyOf } from '../train/fit.ts';
 import type { Method, Split, UnlearnInput, UnlearnResult } from '../types.ts';
 

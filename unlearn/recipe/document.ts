@@ -14,8 +14,8 @@ import {
   visit,
 } from 'yaml';
 import { LetheError } from '../../engine/error.ts';
+import type { Path, Problem } from '../options/problems.ts';
 import { plain, show } from '../text.ts';
-import type { Path, Problem } from './problems.ts';
 
 /** Largest recipe read, in characters: a recipe is a page, perhaps with a list of ids, not a data file. */
 const MAX_CHARACTERS = 1 << 18;

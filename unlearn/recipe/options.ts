@@ -3,7 +3,7 @@
 // says where paper and code differ.
 
 import * as v from 'valibot';
-import { bool, choice, className, int, list, num, section, text } from './fields.ts';
+import { bool, choice, className, int, list, num, section, text } from '../options/fields.ts';
 
 const opt = <S extends v.GenericSchema, D>(schema: S, value: D) => v.optional(schema, value as never);
 const fraction = (about: string) => num(about, 0, 1);

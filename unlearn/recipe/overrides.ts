@@ -1,9 +1,9 @@
 // `--set path=value`: single values of a recipe, given beside it.
 
 import { parse } from 'yaml';
+import type { Path, Problem } from '../options/problems.ts';
+import { hint } from '../options/suggest.ts';
 import { plain, show } from '../text.ts';
-import type { Path, Problem } from './problems.ts';
-import { hint } from './suggest.ts';
 
 export interface Override {
   /** How messages call it: `--set train.epochs=3`. */

@@ -2,7 +2,7 @@
 // test/unlearn/recipe-docs.test.ts compares the file with this text, and rewrites it when UPDATE_DOCS is set.
 
 import type * as v from 'valibot';
-import { docOf } from './fields.ts';
+import { docOf } from '../options/fields.ts';
 import { datasetOptions, methodOptions, modelOptions } from './options.ts';
 import { recipeSchema } from './schema.ts';
 

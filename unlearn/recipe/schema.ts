@@ -2,7 +2,7 @@
 // depends on a name beside it and is in options.ts; reading files, line numbers and messages are recipe.ts.
 
 import * as v from 'valibot';
-import { bool, choice, int, list, num, options, prose, section, text } from './fields.ts';
+import { bool, choice, int, list, num, options, prose, section, text } from '../options/fields.ts';
 import { devices } from './names.ts';
 import { datasetOptions, forgetEntries, methodOptions, modelOptions, trainSchema } from './options.ts';
 

@@ -4,10 +4,10 @@ import { readdirSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LetheError } from '../../engine/error.ts';
-import { printable, readFileBounded, reasonOf } from '../files.ts';
+import { readFileBounded } from '../files.ts';
+import { hint } from '../options/suggest.ts';
 import { packageRoot } from '../run/environment.ts';
-import { show } from '../text.ts';
-import { hint } from './suggest.ts';
+import { printable, reasonOf, show } from '../text.ts';
 
 /** Largest file read, in bytes; how long a recipe may be is said where its text is read. */
 const MAX_BYTES = 1 << 20;

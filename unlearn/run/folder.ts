@@ -8,12 +8,12 @@ import {
   isThere,
   makeFolder,
   namesIn,
-  printable,
   removeEmptyFolder,
   removeFile,
   sweepTemporary,
   temporaryFor,
 } from '../files.ts';
+import { printable } from '../text.ts';
 import { isLockName } from './lock.ts';
 import { progressFile } from './plan.ts';
 import { previousOf } from './store.ts';

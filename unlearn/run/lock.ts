@@ -10,14 +10,13 @@ import { LetheError } from '../../engine/error.ts';
 import {
   codeOf,
   disk,
-  printable,
   readFileBounded,
-  reasonOf,
   removeFile,
   sweepTemporary,
   temporaryName,
   writeNew,
 } from '../files.ts';
+import { printable, reasonOf } from '../text.ts';
 
 /** Gives a lock back. @throws LetheError 'io' where its file cannot be removed; the next process takes it over. */
 export type Unlock = () => Promise<void>;

@@ -3,7 +3,8 @@
 
 import { statSync } from 'node:fs';
 import { LetheError } from '../../engine/error.ts';
-import { appendText, isIo, reasonOf } from '../files.ts';
+import { appendText, isIo } from '../files.ts';
+import { reasonOf } from '../text.ts';
 import type { Metrics, Progress } from '../types.ts';
 import type { PlannedCell } from './plan.ts';
 

@@ -3,8 +3,8 @@
 
 import * as v from 'valibot';
 import { LetheError } from '../../engine/error.ts';
-import { isIo, printable, readFileBounded, reasonOf } from '../files.ts';
-import { show } from '../text.ts';
+import { isIo, readFileBounded } from '../files.ts';
+import { printable, reasonOf, show } from '../text.ts';
 import type { Results } from '../types.ts';
 
 const MAX_BYTES = 1 << 30;

@@ -4,16 +4,9 @@
 import { basename, dirname } from 'node:path';
 import { LetheError } from '../../engine/error.ts';
 import { againstRetrain } from '../audit/metrics.ts';
-import {
-  isIo,
-  makeFolder,
-  readFileBounded,
-  reasonOf,
-  sha256,
-  sweepTemporary,
-  writeFileAtomic,
-} from '../files.ts';
+import { isIo, makeFolder, readFileBounded, sha256, sweepTemporary, writeFileAtomic } from '../files.ts';
 import { type MethodEntry, methodEntry, type Recipe } from '../recipe.ts';
+import { reasonOf } from '../text.ts';
 import type { Metrics } from '../types.ts';
 import { version } from './environment.ts';
 import { lockFile } from './lock.ts';

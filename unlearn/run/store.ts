@@ -5,15 +5,8 @@
 import { basename } from 'node:path';
 import { LetheError } from '../../engine/error.ts';
 import { loadSafetensors, saveSafetensors } from '../../engine/io/safetensors.ts';
-import {
-  isThere,
-  moveFile,
-  readFileBounded,
-  reasonOf,
-  removeFile,
-  sha256,
-  writeFileAtomic,
-} from '../files.ts';
+import { isThere, moveFile, readFileBounded, removeFile, sha256, writeFileAtomic } from '../files.ts';
+import { reasonOf } from '../text.ts';
 import type { CheckpointStore } from '../types.ts';
 
 export type State = Parameters<CheckpointStore['save']>[0];

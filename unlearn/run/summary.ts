@@ -2,7 +2,7 @@
 // spent on it. Nothing is decided here.
 
 import { classCounts } from '../data/split.ts';
-import { counted, printable } from '../files.ts';
+import { counted, printable } from '../text.ts';
 import type { Material } from './parts.ts';
 
 export interface DataSummary {

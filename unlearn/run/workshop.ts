@@ -8,7 +8,7 @@ import { channelStatistics, datasets, type ForgetSet, forgetSet } from '../data/
 import { evaluate } from '../evaluate.ts';
 import { methodByName, methods } from '../methods/index.ts';
 import { type Constants, cardOf, constantsFor, modelFor } from '../model.ts';
-import { hint } from '../recipe/suggest.ts';
+import { hint } from '../options/suggest.ts';
 import type { Recipe } from '../recipe.ts';
 import { train } from '../train.ts';
 import type { Dataset, ForgetSpec, UnlearnResult } from '../types.ts';

@@ -63,7 +63,9 @@ describe('CIFAR', () => {
   });
 
   it('knows every class of CIFAR-100 once', async () => {
-    const { cifar100Coarse, cifar100Fine, cifar10Names } = await import('../../../unlearn/data/names.ts');
+    const { cifar100Coarse, cifar100Fine, cifar10Names } = await import(
+      '../../../unlearn/data/readers/names.ts'
+    );
     expect([cifar10Names, cifar100Coarse, cifar100Fine].map((n) => new Set(n).size)).toEqual([10, 20, 100]);
     expect([...cifar100Fine].sort()).toEqual(cifar100Fine);
   });

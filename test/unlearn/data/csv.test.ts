@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseCsvRows, parseTable } from '../../../unlearn/data/csv.ts';
 import { datasets } from '../../../unlearn/data/datasets.ts';
+import { parseCsvRows, parseTable } from '../../../unlearn/data/readers/csv.ts';
 import { refuses, scratch } from './helpers.ts';
 
 const rows = (text: string, delimiter?: string) =>

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { getRemote } from '../../../unlearn/data/datasets.ts';
-import { download, extractTarGz } from '../../../unlearn/data/download.ts';
-import { remotes } from '../../../unlearn/data/sources.ts';
+import { download, extractTarGz } from '../../../unlearn/data/readers/download.ts';
+import { remotes } from '../../../unlearn/data/readers/sources.ts';
 import { sha256 } from '../../../unlearn/files.ts';
 import { refuses, scratch } from './helpers.ts';
 

@@ -5,7 +5,6 @@ import { describe, expect, it } from 'vitest';
 import {
   isThere,
   makeFolder,
-  printable,
   readFileBounded,
   sha256,
   sha256File,
@@ -13,6 +12,7 @@ import {
   temporaryName,
   writeFileAtomic,
 } from '../../../unlearn/files.ts';
+import { printable } from '../../../unlearn/text.ts';
 import { refuses, scratch } from './helpers.ts';
 
 describe('writeFileAtomic', () => {

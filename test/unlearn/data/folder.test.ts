@@ -4,7 +4,7 @@ import { encode as encodePng } from 'fast-png';
 import jpeg from 'jpeg-js';
 import { describe, expect, it } from 'vitest';
 import { datasets } from '../../../unlearn/data/datasets.ts';
-import { naturalCompare } from '../../../unlearn/data/scan.ts';
+import { naturalCompare } from '../../../unlearn/data/readers/scan.ts';
 import { bmp, gif, webp } from './encoders.ts';
 import { pnm, refuses, scratch } from './helpers.ts';
 

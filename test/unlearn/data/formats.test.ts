@@ -5,8 +5,8 @@ import { deflateSync } from 'node:zlib';
 import { encode as encodePng } from 'fast-png';
 import jpeg from 'jpeg-js';
 import { describe, expect, it } from 'vitest';
-import { orientationOf } from '../../../unlearn/data/formats/exif.ts';
-import { classify, decodePicture } from '../../../unlearn/data/pictures.ts';
+import { orientationOf } from '../../../unlearn/data/readers/formats/exif.ts';
+import { classify, decodePicture } from '../../../unlearn/data/readers/pictures.ts';
 import { bmp, exif, gif, jpegWith, webp } from './encoders.ts';
 import { ihdr, png, refuses } from './helpers.ts';
 

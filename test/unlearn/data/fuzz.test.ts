@@ -9,11 +9,11 @@ import { encode as encodePng } from 'fast-png';
 import jpeg from 'jpeg-js';
 import { expect, it } from 'vitest';
 import { LetheError } from '../../../engine/error.ts';
-import { parseCifar } from '../../../unlearn/data/cifar.ts';
-import { parseTable } from '../../../unlearn/data/csv.ts';
-import { readDecoded } from '../../../unlearn/data/decoded.ts';
-import { parseIdx } from '../../../unlearn/data/idx.ts';
-import { decodePicture } from '../../../unlearn/data/pictures.ts';
+import { parseCifar } from '../../../unlearn/data/readers/cifar.ts';
+import { parseTable } from '../../../unlearn/data/readers/csv.ts';
+import { readDecoded } from '../../../unlearn/data/readers/decoded.ts';
+import { parseIdx } from '../../../unlearn/data/readers/idx.ts';
+import { decodePicture } from '../../../unlearn/data/readers/pictures.ts';
 import { bmp, exif, gif, jpegWith, webp } from './encoders.ts';
 import { bufferBytes, cifar, idx, pnm, scratch } from './helpers.ts';
 

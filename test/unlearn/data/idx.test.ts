@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { datasets } from '../../../unlearn/data/datasets.ts';
-import { parseIdx } from '../../../unlearn/data/idx.ts';
+import { parseIdx } from '../../../unlearn/data/readers/idx.ts';
 import { idx, idxFiles, refuses, scratch } from './helpers.ts';
 
 const gz = (files: Record<string, Buffer>) =>

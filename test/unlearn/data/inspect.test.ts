@@ -3,8 +3,8 @@
 import jpeg from 'jpeg-js';
 import { describe, expect, it } from 'vitest';
 import { datasets } from '../../../unlearn/data/datasets.ts';
-import { guessSize } from '../../../unlearn/data/folder.ts';
-import { differenceHash, NEAR, odditiesOf } from '../../../unlearn/data/inspect.ts';
+import { guessSize } from '../../../unlearn/data/readers/folder.ts';
+import { differenceHash, NEAR, odditiesOf } from '../../../unlearn/data/readers/inspect.ts';
 import { pnm, refuses, scratch } from './helpers.ts';
 
 /** Smooth random pictures, each seed another one: waves of a few frequencies. */

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { loadSafetensors, saveSafetensors } from '../../../engine/io/safetensors.ts';
 import { datasets } from '../../../unlearn/data/datasets.ts';
-import { decodePicture } from '../../../unlearn/data/pictures.ts';
+import { decodePicture } from '../../../unlearn/data/readers/pictures.ts';
 
 const [reader, file] = process.argv.slice(2);
 const readers: Record<string, () => Promise<string>> = {

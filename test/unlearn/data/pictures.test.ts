@@ -2,8 +2,8 @@ import { deflateSync } from 'node:zlib';
 import { encode as encodePng } from 'fast-png';
 import jpeg from 'jpeg-js';
 import { describe, expect, it } from 'vitest';
-import { decodePicture } from '../../../unlearn/data/pictures.ts';
-import { resize, withChannels } from '../../../unlearn/data/resize.ts';
+import { decodePicture } from '../../../unlearn/data/readers/pictures.ts';
+import { resize, withChannels } from '../../../unlearn/data/readers/resize.ts';
 import { bufferBytes, ihdr, png, pnm, refuses } from './helpers.ts';
 
 const colour = Uint8Array.from({ length: 5 * 4 * 3 }, (_, i) => i * 4);

@@ -1,8 +1,9 @@
 // Picture files: which kind one is, told by its first bytes, and its pixels as they are to be seen (EXIF orientation
 // obeyed, transparency on white). Each format is a file in formats/; colour profiles and animation are ignored there.
 
-import { LetheError } from '../../engine/error.ts';
-import { reasonOf } from '../files.ts';
+import { LetheError } from '../../../engine/error.ts';
+import { reasonOf } from '../../text.ts';
+import { refuse } from '../refuse.ts';
 import { decodeBmp } from './formats/bmp.ts';
 import { decodeGif } from './formats/gif.ts';
 import { decodeJpeg } from './formats/jpeg.ts';
@@ -10,7 +11,6 @@ import type { Picture } from './formats/pixels.ts';
 import { decodePng } from './formats/png.ts';
 import { decodePnm } from './formats/pnm.ts';
 import { decodeWebp } from './formats/webp.ts';
-import { refuse } from './refuse.ts';
 
 export type { Picture } from './formats/pixels.ts';
 

@@ -4,10 +4,10 @@
 
 import { open, opendir, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { counted, printable } from '../files.ts';
+import { counted, printable } from '../../text.ts';
+import { limits, refuse } from '../refuse.ts';
 import { isFolder } from './locate.ts';
 import { classify, HEAD_BYTES } from './pictures.ts';
-import { limits, refuse } from './refuse.ts';
 
 export interface PictureFile {
   /** Relative to the folder, with '/' between names. */

@@ -2,9 +2,10 @@
 // piece into memory taken once: a file costs what its contents are, however far it would expand.
 
 import { createBrotliDecompress, createGunzip } from 'node:zlib';
-import { LetheError } from '../../engine/error.ts';
-import { readFileBounded, reasonOf } from '../files.ts';
-import { limits, refuse } from './refuse.ts';
+import { LetheError } from '../../../engine/error.ts';
+import { readFileBounded } from '../../files.ts';
+import { reasonOf } from '../../text.ts';
+import { limits, refuse } from '../refuse.ts';
 
 /** Says from the first bytes of a file how many it has in all; refuses what it does not know. */
 export interface Header {

@@ -1,7 +1,7 @@
 // BMP, uncompressed: 1, 4 and 8 bits with a colour table, 16, 24 and 32 bits with or without masks, rows from the bottom
 // up or from the top down. Opacity is ignored, as most programs that write BMP fill it with anything.
 
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../refuse.ts';
 import { checkSize, type Picture } from './pixels.ts';
 
 const HEADERS = [12, 40, 52, 56, 64, 108, 124];

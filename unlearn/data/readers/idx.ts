@@ -3,11 +3,11 @@
 // sets have known classes; in your own any labels will do.
 
 import { resolve } from 'node:path';
-import { check, LetheError } from '../../engine/error.ts';
+import { check, LetheError } from '../../../engine/error.ts';
+import { limits, refuse } from '../refuse.ts';
+import { type Loaded, makeSplit, type Shape } from '../split.ts';
 import { readDecoded } from './decoded.ts';
 import { findVariant, isFolder, locate } from './locate.ts';
-import { limits, refuse } from './refuse.ts';
-import { type Loaded, makeSplit, type Shape } from './split.ts';
 
 const UNSIGNED_BYTE = 0x08;
 

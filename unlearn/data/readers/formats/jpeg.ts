@@ -1,6 +1,6 @@
 // JPEG, baseline and progressive, by jpeg-js, behind a walk over the segments that checks sizes before anything is decoded.
 
-import { limits, refuse } from '../refuse.ts';
+import { limits, refuse } from '../../refuse.ts';
 import { orientationOf, tiffIn } from './exif.ts';
 import { checkSize, type Picture, upright } from './pixels.ts';
 

@@ -3,10 +3,10 @@
 
 import { createHash } from 'node:crypto';
 import { basename, dirname, join, sep } from 'node:path';
-import { sha256File } from '../files.ts';
+import { sha256File } from '../../files.ts';
+import { refuse } from '../refuse.ts';
 import { piecesOf } from './decoded.ts';
 import { findVariant, readLines } from './locate.ts';
-import { refuse } from './refuse.ts';
 import type { Remote } from './sources.ts';
 
 export interface FileFact {

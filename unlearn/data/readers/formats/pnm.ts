@@ -1,6 +1,6 @@
 // Netpbm pictures: PGM and PPM, binary and text.
 
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../refuse.ts';
 import { checkSize, type Picture } from './pixels.ts';
 
 /** Netpbm: P5 (grey) and P6 (colour) in binary, P2 (grey) and P3 (colour) as text; maxval 1 .. 65535. */

@@ -1,7 +1,7 @@
 // What the picture formats share: the decoded picture, the bound on its size, transparency laid on white, and turning
 // it upright. No bytes of any format here.
 
-import { limits, refuse } from '../refuse.ts';
+import { limits, refuse } from '../../refuse.ts';
 
 /** Bytes of a picture, height x width x channels, channels 1 (grey) or 3 (RGB). */
 export interface Picture {

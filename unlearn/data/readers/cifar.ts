@@ -3,14 +3,15 @@
 // plain, .gz or .br. The pickled Python version is not read: unpickling runs code.
 
 import { basename, join } from 'node:path';
-import { LetheError } from '../../engine/error.ts';
-import { printable, readFileBounded } from '../files.ts';
-import type { Split } from '../types.ts';
+import { LetheError } from '../../../engine/error.ts';
+import { readFileBounded } from '../../files.ts';
+import { printable } from '../../text.ts';
+import type { Split } from '../../types.ts';
+import { limits, refuse } from '../refuse.ts';
+import { type Loaded, makeSplit } from '../split.ts';
 import { readDecoded } from './decoded.ts';
 import { findVariant, isFolder, locate, readLines } from './locate.ts';
 import { cifar10Names, cifar100Coarse, cifar100Fine } from './names.ts';
-import { limits, refuse } from './refuse.ts';
-import { type Loaded, makeSplit } from './split.ts';
 
 const PLANE = 1024;
 const PIXELS = 3 * PLANE;

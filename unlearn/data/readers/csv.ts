@@ -3,16 +3,15 @@
 // its largest training value, which the data set's `features` record. Categories as features are not read.
 
 import { basename, dirname } from 'node:path';
-import { check } from '../../engine/error.ts';
-import { printable } from '../files.ts';
-import { checkSeed } from '../random.ts';
-import type { Split } from '../types.ts';
+import { check } from '../../../engine/error.ts';
+import { checkSeed } from '../../random.ts';
+import { printable } from '../../text.ts';
+import type { Split } from '../../types.ts';
+import { limits, refuse, unknownName } from '../refuse.ts';
+import { holdOut, type Loaded, makeSplit, takeSplit } from '../split.ts';
 import { readDecoded } from './decoded.ts';
-
 import { findVariant, locate } from './locate.ts';
-import { limits, refuse, unknownName } from './refuse.ts';
 import { naturalCompare } from './scan.ts';
-import { holdOut, type Loaded, makeSplit, takeSplit } from './split.ts';
 
 export interface CsvOptions {
   /** A CSV file, or a folder with train.csv and maybe test.csv (each plain, .gz or .br). */

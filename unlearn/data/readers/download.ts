@@ -5,9 +5,10 @@ import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { check, LetheError } from '../../engine/error.ts';
-import { makeFolder, readFileBounded, reasonOf, sha256File, syncFolder, writeFileAtomic } from '../files.ts';
-import { limits, refuse } from './refuse.ts';
+import { check, LetheError } from '../../../engine/error.ts';
+import { makeFolder, readFileBounded, sha256File, syncFolder, writeFileAtomic } from '../../files.ts';
+import { reasonOf } from '../../text.ts';
+import { limits, refuse } from '../refuse.ts';
 
 export interface DownloadOptions {
   readonly signal?: AbortSignal;

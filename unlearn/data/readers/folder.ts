@@ -4,15 +4,16 @@
 
 import { realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { check, LetheError } from '../../engine/error.ts';
-import { counted, printable, readFileBounded, reasonOf, sha256 } from '../files.ts';
-import { checkSeed } from '../random.ts';
+import { check, LetheError } from '../../../engine/error.ts';
+import { readFileBounded, sha256 } from '../../files.ts';
+import { checkSeed } from '../../random.ts';
+import { counted, printable, reasonOf } from '../../text.ts';
+import { limits, refuse } from '../refuse.ts';
+import { type Loaded, makeSplit, type Shape } from '../split.ts';
 import { isFolder, locate } from './locate.ts';
 import { decodePicture, type Picture } from './pictures.ts';
-import { limits, refuse } from './refuse.ts';
 import { resize, withChannels } from './resize.ts';
 import { isImageFolder, notesOf, type PictureFile, type Scan, scanFolder, warningsOf } from './scan.ts';
-import { type Loaded, makeSplit, type Shape } from './split.ts';
 
 export interface FolderOptions {
   readonly dir?: string;

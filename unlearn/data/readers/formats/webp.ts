@@ -4,7 +4,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../refuse.ts';
 import { orientationOf, tiffIn } from './exif.ts';
 import { checkSize, onWhite, type Picture, upright } from './pixels.ts';
 

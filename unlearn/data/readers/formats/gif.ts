@@ -1,7 +1,7 @@
 // GIF, the first frame: its colour table, its LZW codes, its transparent colour on white. What comes after it, and the
 // canvas around it, is not looked at.
 
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../refuse.ts';
 import { checkSize, type Picture } from './pixels.ts';
 
 /** Codes are 12 bits at most. */

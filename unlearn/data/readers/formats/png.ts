@@ -3,7 +3,7 @@
 
 import { Readable } from 'node:stream';
 import { createInflate } from 'node:zlib';
-import { refuse } from '../refuse.ts';
+import { refuse } from '../../refuse.ts';
 import { orientationOf } from './exif.ts';
 import { checkSize, onWhite, type Picture, upright } from './pixels.ts';
 

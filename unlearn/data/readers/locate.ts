@@ -4,9 +4,10 @@
 import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { LetheError } from '../../engine/error.ts';
-import { printable, readFileBounded } from '../files.ts';
-import { limits } from './refuse.ts';
+import { LetheError } from '../../../engine/error.ts';
+import { readFileBounded } from '../../files.ts';
+import { printable } from '../../text.ts';
+import { limits } from '../refuse.ts';
 
 /** Where `datasets get` puts files: $XDG_CACHE_HOME/lethe or ~/.cache/lethe. */
 export function cacheFolder(): string {

@@ -1,7 +1,9 @@
 // Looking an image folder over before it is used: classes with their counts, sizes, what cannot be read, what is left
 // out, and pictures that occur more than once. It reports; refusing is folder.ts.
 
-import { counted, printable, sha256 } from '../files.ts';
+import { sha256 } from '../../files.ts';
+import { counted, printable } from '../../text.ts';
+import { finishDataset } from '../split.ts';
 import {
   assemble,
   checkFolderOptions,
@@ -17,7 +19,6 @@ import {
 import type { Picture } from './pictures.ts';
 import { resize, withChannels } from './resize.ts';
 import { type Scan, warningsOf } from './scan.ts';
-import { finishDataset } from './split.ts';
 
 export interface NearDuplicate {
   readonly files: readonly [string, string];
