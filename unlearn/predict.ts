@@ -2,18 +2,12 @@
 
 import { check } from '../engine/error.ts';
 import type { Model, Variables } from '../engine/nn/types.ts';
-import * as lt from '../index.ts';
-import { batches } from './data/batches.ts';
-import { breathe } from './train/meter.ts';
+import { reduction, type SweepOptions } from './reduce.ts';
+import { networkOf } from './train/network.ts';
 import type { Split } from './types.ts';
 
-export interface PredictOptions {
-  /** Samples per forward pass, 256 by default. A last batch that is smaller is filled up, so one program does all. */
-  readonly batchSize?: number;
-  readonly signal?: AbortSignal;
-  /** Told after each batch how many samples are done. */
-  readonly onBatch?: (done: number) => void;
-}
+/** How a split is gone through; `onBatch` is told after each batch how many samples are done. */
+export type PredictOptions = SweepOptions;
 
 export interface Predictor {
   /** Logits [split.size, K], row by row. `variables` stay the caller's. */
@@ -25,65 +19,46 @@ export interface Predictor {
 
 /** Compiles a model's forward pass for repeated use. */
 export function predictor(model: Model): Predictor {
-  const forward = lt.jit((v: Variables, x: lt.Tensor) => model.apply(v, x).output, { name: 'predict' });
+  const network = networkOf(model);
+  const forward = reduction(
+    ({ images }, variables: Variables) => {
+      const { output } = network(variables, images);
+      const [rows] = images.shape;
+      check(
+        output.shape.length === 2 && output.shape[0] === rows,
+        'shape',
+        () => `predict: the model answers [${output.shape.join(', ')}], expected [${rows}, classes]`,
+      );
+      return output;
+    },
+    { name: 'predict' },
+  );
 
-  const logits: Predictor['logits'] = async (variables, split, { batchSize = 256, signal, onBatch } = {}) => {
-    const rows = Math.min(batchSize, Math.max(1, split.size));
-    const shape = [rows, ...split.shape];
-    let out = new Float32Array(0);
-    // One batch is read while the next is computed.
-    let ahead: { at: number; count: number; value: Promise<lt.TypedArray> } | null = null;
-    const take = async (): Promise<void> => {
-      if (!ahead) return;
-      const { at, count, value } = ahead;
-      const values = await value;
-      const classes = values.length / rows;
-      if (out.length === 0) out = new Float32Array(split.size * classes);
-      out.set(values.subarray(0, count * classes), at * classes);
-      onBatch?.(at + count);
-    };
-    try {
-      for (const { images, labels, batch } of batches(split, { batchSize: rows })) {
-        signal?.throwIfAborted();
-        const whole = new Float32Array(rows * (images.length / labels.length));
-        whole.set(images);
-        const x = lt.tensor(whole, { shape });
-        const y = forward(variables, x);
-        x.dispose();
-        check(
-          y.shape.length === 2 && y.shape[0] === rows,
-          'shape',
-          () => `predict: the model answers [${y.shape.join(', ')}], expected [${rows}, classes]`,
-        );
-        const value: Promise<lt.TypedArray> = y.data();
-        value.catch(() => {});
-        y.dispose();
-        await take();
-        ahead = { at: batch * rows, count: labels.length, value };
-        await breathe();
-      }
-      await take();
-      return out;
-    } catch (error) {
-      await ahead?.value.catch(() => {});
-      throw error;
-    }
+  const logits: Predictor['logits'] = async (variables, split, options) => {
+    if (split.size === 0) return new Float32Array(0);
+    const { data } = await forward.rows(split, [variables], options);
+    return data instanceof Float32Array ? data : Float32Array.from(data);
   };
 
   return {
     logits,
     async accuracy(variables, split, options) {
       const values = await logits(variables, split, options);
-      const classes = values.length / split.size;
-      let hits = 0;
-      for (let i = 0; i < split.size; i++) {
-        const row = values.subarray(i * classes, (i + 1) * classes);
-        if (row.every((v) => v <= row[split.labels[i]])) hits++;
-      }
-      return (100 * hits) / split.size;
+      return accuracyOf(values, split.labels);
     },
     dispose: () => forward.dispose(),
   };
+}
+
+/** Percentage of rows of `logits` whose largest number, or one as large, is at the label. */
+function accuracyOf(logits: Float32Array, labels: Int32Array): number {
+  const classes = logits.length / labels.length;
+  let hits = 0;
+  for (let i = 0; i < labels.length; i++) {
+    const row = logits.subarray(i * classes, (i + 1) * classes);
+    if (row.every((v) => v <= row[labels[i]])) hits++;
+  }
+  return (100 * hits) / labels.length;
 }
 
 /** Logits [split.size, K] of one split, in evaluation mode. See predictor for repeated use. */

@@ -4,6 +4,7 @@
 
 import type * as v from 'valibot';
 import { LetheError } from '../engine/error.ts';
+import { recordOf } from './methods/index.ts';
 import { check } from './options/check.ts';
 import { faulty, type Path, type Problem } from './options/problems.ts';
 import { hint } from './options/suggest.ts';
@@ -146,17 +147,18 @@ function checkLabels(methods: readonly Record<string, unknown>[], problems: Prob
   }
 }
 
-/** A method whose options were checked; what they leave to `train` is taken from there. */
+/** A method whose options were checked; those it inherits are taken from `train` where they are not stated. */
 function filled(
   { name, label = name }: { name: string; label?: string },
   checked: unknown,
   train: TrainOptions,
 ): MethodEntry {
-  const options = { ...(checked as Record<string, unknown>) };
-  if (name === 'retrain') return { name, label, options: { ...train, ...options } };
-  const { entries } = methodOptions[name] as unknown as { entries: object };
-  if ('augment' in entries) options.augment ??= train.augment;
-  return { name, label, options };
+  const inherited = (recordOf(name)?.inherits ?? []).map((key) => [key, train[key]]);
+  return {
+    name,
+    label,
+    options: { ...Object.fromEntries(inherited), ...(checked as Record<string, unknown>) },
+  };
 }
 
 const isMap = (x: unknown): x is Record<string, unknown> =>

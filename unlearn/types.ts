@@ -2,6 +2,8 @@
 
 import type { Model, Variables } from '../engine/nn/types.ts';
 import type { Tensor } from '../engine/tensor.ts';
+import type { MethodRecord } from './methods/record.ts';
+import type { Samples, Task } from './tasks/record.ts';
 
 /** Images as bytes, [size, height, width, channels], with labels. Batches turn bytes into float32 in [0, 1]. */
 export interface Split {
@@ -100,12 +102,18 @@ export interface CheckpointStore {
   }): Promise<void>;
 }
 
-export interface UnlearnInput {
+export interface UnlearnInput<S extends Samples = Split> {
   readonly model: Model;
+  /** What the samples are and what is lost on them; classification of images by default. */
+  readonly task?: Task<S>;
+  /** The original's; they stay the caller's. */
   readonly variables: Variables;
-  readonly forget: Split;
-  readonly retain: Split;
-  readonly validation?: Split;
+  /** Training samples to be forgotten. */
+  readonly forget: S;
+  /** Training samples that are kept. */
+  readonly retain: S;
+  readonly validation?: S;
+  /** Decides all that is random. */
   readonly key: Tensor;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
@@ -122,11 +130,16 @@ export interface UnlearnResult {
 export interface Method<Options extends object = object> {
   readonly name: string;
   readonly options: Readonly<Options>;
+  readonly record: MethodRecord;
   /** Starts from fresh weights: neither the original nor the forgotten samples enter its result. */
   readonly fromScratch: boolean;
   /** With these options batch normalisation sees the forgotten samples alone and moves its running statistics to them. */
   readonly forgetStatistics: boolean;
-  unlearn(input: UnlearnInput): Promise<UnlearnResult>;
+  /**
+   * @throws LetheError 'value' for a task that the method does not run on, sets that are not of the task, and where training
+   * diverges; what the signal was aborted with.
+   */
+  unlearn<S extends Samples = Split>(input: UnlearnInput<S>): Promise<UnlearnResult>;
 }
 
 /** All percentages 0..100. Definitions: docs/metrics.md. What may be missing is not in older results. */

@@ -21,6 +21,13 @@ export interface BatchOptions {
   readonly epoch?: number;
   /** Random order; by default the order of the split. */
   readonly shuffle?: boolean;
+  /** Each number has orders and augmentation of its own: for sets drawn beside each other. 0 by default. */
+  readonly stream?: number;
+  /**
+   * Order and augmentation follow the samples' ids instead of their positions: leaving one sample out changes neither
+   * the order of the others nor their augmentation.
+   */
+  readonly byId?: boolean;
   /** Leave out a last batch that is not full. */
   readonly dropLast?: boolean;
   readonly augment?: Augment;
@@ -51,9 +58,12 @@ function checkInteger(name: string, value: number, least: number): void {
 }
 
 /** Batches in an epoch. */
-export function batchCount(split: Split, options: Pick<BatchOptions, 'batchSize' | 'dropLast'>): number {
+export function batchCount(
+  samples: { readonly size: number },
+  options: Pick<BatchOptions, 'batchSize' | 'dropLast'>,
+): number {
   checkInteger('batchSize', options.batchSize, 1);
-  const batches = split.size / options.batchSize;
+  const batches = samples.size / options.batchSize;
   return options.dropLast ? Math.floor(batches) : Math.ceil(batches);
 }
 
@@ -99,15 +109,59 @@ function placeImage(
   }
 }
 
-/** The batches of one epoch, from `startBatch` on. Options are checked at once, not at the first batch. */
-export function batches(split: Split, options: BatchOptions): Generator<Batch, void, void> {
-  const { batchSize, seed = 0, epoch = 0, startBatch = 0, augment = {} } = options;
-  const { crop = 0, flip = false } = augment;
+/** The positions of each batch of an epoch, from `startBatch` on. Options are checked at once. */
+export function* positionsOf(
+  samples: { readonly size: number; readonly ids: Int32Array },
+  options: BatchOptions,
+): Generator<{ readonly indices: Int32Array; readonly batch: number }, void, void> {
+  const { batchSize, startBatch = 0 } = options;
+  const order = options.shuffle ? orderOf(samples, options) : null;
+  const count = batchCount(samples, options);
+  for (let batch = startBatch; batch < count; batch++) {
+    const first = batch * batchSize;
+    const size = Math.min(batchSize, samples.size - first);
+    const indices = Int32Array.from({ length: size }, (_, i) =>
+      order === null ? first + i : order[first + i],
+    );
+    yield { indices, batch };
+  }
+}
+
+/** A random order of the positions: by a permutation of them, or by a random number for each id. */
+function orderOf(
+  { size, ids }: { readonly size: number; readonly ids: Int32Array },
+  { seed = 0, epoch = 0, stream = 0, byId = false }: BatchOptions,
+): Int32Array {
+  if (!byId) return permutation(size, seed, epoch, ORDER, stream);
+  const words = new Uint32Array(4);
+  const rank = Float64Array.from(ids, (id) => {
+    philox(id, epoch, ORDER, stream, seed >>> 0, Math.floor(seed / 2 ** 32), words);
+    return words[0] * 2 ** 21 + (words[1] >>> 11);
+  });
+  return Int32Array.from({ length: size }, (_, i) => i).sort((a, b) => rank[a] - rank[b] || ids[a] - ids[b]);
+}
+
+/** @throws LetheError 'value' for what no batch can be made with. */
+export function checkBatchOptions({
+  batchSize,
+  seed = 0,
+  epoch = 0,
+  startBatch = 0,
+  stream = 0,
+}: BatchOptions): void {
   checkInteger('batchSize', batchSize, 1);
   checkInteger('epoch', epoch, 0);
   checkInteger('startBatch', startBatch, 0);
-  checkInteger('augment.crop', crop, 0);
+  checkInteger('stream', stream, 0);
   checkSeed(seed);
+}
+
+/** The batches of one epoch, from `startBatch` on. Options are checked at once, not at the first batch. */
+export function batches(split: Split, options: BatchOptions): Generator<Batch, void, void> {
+  const { batchSize, seed = 0, epoch = 0, stream = 0, byId = false, augment = {} } = options;
+  const { crop = 0, flip = false } = augment;
+  checkBatchOptions(options);
+  checkInteger('augment.crop', crop, 0);
   check(
     crop <= Math.min(split.shape[0], split.shape[1]),
     'value',
@@ -116,25 +170,18 @@ export function batches(split: Split, options: BatchOptions): Generator<Batch, v
   return generate();
 
   function* generate(): Generator<Batch, void, void> {
-    const order = options.shuffle ? permutation(split.size, seed, epoch, ORDER) : null;
     const words = new Uint32Array(4);
     const bytes = split.shape[0] * split.shape[1] * split.shape[2];
-    const count = batchCount(split, options);
-    for (let batch = startBatch; batch < count; batch++) {
-      const first = batch * batchSize;
-      const size = Math.min(batchSize, split.size - first);
-      const indices = new Int32Array(size);
-      const labels = new Int32Array(size);
-      for (let i = 0; i < size; i++) {
-        indices[i] = order === null ? first + i : order[first + i];
-        labels[i] = split.labels[indices[i]];
-      }
+    for (const { indices, batch } of positionsOf(split, options)) {
+      const size = indices.length;
+      const labels = indices.map((position) => split.labels[position]);
       let images: Float32Array;
       if (crop === 0 && !flip) images = toFloats(split, indices);
       else {
         images = new Float32Array(size * bytes);
         for (let i = 0; i < size; i++) {
-          philox(first + i, epoch, AUGMENT, 0, seed >>> 0, Math.floor(seed / 2 ** 32), words);
+          const counter = byId ? split.ids[indices[i]] : batch * batchSize + i;
+          philox(counter, epoch, AUGMENT, stream, seed >>> 0, Math.floor(seed / 2 ** 32), words);
           // A 32-bit word scaled down to 2 crop + 1 values: the bias is below 2^-20.
           const dx = Math.floor((words[0] / 2 ** 32) * (2 * crop + 1)) - crop;
           const dy = Math.floor((words[1] / 2 ** 32) * (2 * crop + 1)) - crop;

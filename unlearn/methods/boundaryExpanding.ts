@@ -6,23 +6,45 @@
 import { check } from '../../engine/error.ts';
 import type { Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
-import { methodSchemas } from '../recipe/options.ts';
+import { choice, section } from '../options/fields.ts';
+import { batchNorm, opt, tuning } from '../options/training.ts';
+import { relabelled } from '../tasks/classification.ts';
+import type { Batch } from '../tasks/record.ts';
 import { passedOn, tune } from '../train/tune.ts';
 import { define } from './define.ts';
 import { headOf, withHead } from './head.ts';
 
 const name = 'boundaryExpanding';
 
-export const boundaryExpanding = define(
+export const boundaryExpanding = define({
   name,
-  methodSchemas.boundaryExpanding,
-  async (options, input) => {
+  title: 'Boundary Expanding',
+  paper: 'Chen, Gao, Liu, Peng and Wang, "Boundary Unlearning", CVPR 2023',
+  kind: 'approximate',
+  tasks: ['classification'],
+  startsFrom: 'original',
+  options: section('Send the forget set to a shadow class that is cut off afterwards (Boundary Expanding).', {
+    ...tuning({ epochs: 10, batchSize: 64, learningRate: 1e-5, weightDecay: 0 }),
+    shadowInit: opt(
+      choice(
+        "First weights of the shadow class: `xavier` normal and no bias, as the authors' code draws them; `default` as PyTorch's linear layer does, in SalUn's version.",
+        ['xavier', 'default'],
+      ),
+      'xavier',
+    ),
+    batchNorm,
+  }),
+  inherits: [],
+  cost: ({ forget }, { epochs }) => ({ train: epochs * forget, infer: 0 }),
+  forgetStatistics: (options) => options.batchNorm === 'train',
+
+  async forget(options, input) {
     const { model, key, forget } = input;
     const widened = widen(model, input.variables, key, options.shadowInit);
     const shadow = headOf(name, model, input.variables.params).bias.size;
-    const labels = ({ indices }: { indices: Int32Array }) => new Int32Array(indices.length).fill(shadow);
+    const change = (batch: Batch) => relabelled(batch, new Int32Array(batch.indices.length).fill(shadow));
     try {
-      const passes = [{ name: 'forget', split: forget, labels }];
+      const passes = [{ name: 'forget', sets: { forget: { set: forget, change } } }];
       const result = await tune(options, key, {
         name,
         ...passedOn(input),
@@ -35,8 +57,7 @@ export const boundaryExpanding = define(
       widened.dispose();
     }
   },
-  { forgetStatistics: ({ batchNorm }) => batchNorm === 'train' },
-);
+});
 
 /**
  * The variables with a head for one class more. 'xavier': weights normal with variance 2 / (features + classes + 1) and

@@ -3,59 +3,132 @@
 
 import type * as v from 'valibot';
 import { check } from '../../engine/error.ts';
+import type { Tensor } from '../../engine/tensor.ts';
+import { Artifact, type ArtifactStore, memoryStore } from '../artifact.ts';
 import { completeOptions } from '../options/complete.ts';
-import { copyOf } from '../train/fit.ts';
-import type { Method, Split, UnlearnInput, UnlearnResult } from '../types.ts';
+import { startSha256 } from '../sha256.ts';
+import { defaultTask } from '../tasks/index.ts';
+import { printable } from '../text.ts';
+import { copyOf } from '../train/loop.ts';
+import type { Method, Split, UnlearnInput } from '../types.ts';
+import type { PreparedMethod } from './prepared.ts';
+import type { OptionsOf, OptionsSchema, PreparedRecord, UnlearnRecord } from './record.ts';
 
-type Output<S extends v.GenericSchema> = Readonly<v.InferOutput<S> & object>;
+type Given<S extends OptionsSchema> = Partial<v.InferInput<S> & object>;
 
-/** A method as users make it: methods.NAME(options).unlearn(input). */
-export type MakeMethod<S extends v.GenericSchema> = (
-  options?: Partial<v.InferInput<S> & object>,
-) => Method<Output<S>>;
-
-/** What a run has to know of a method beside its result; see Method. */
-interface Traits<Options> {
-  readonly fromScratch?: boolean;
-  readonly forgetStatistics?: (options: Options) => boolean;
+/** A method as users make it, methods.NAME(options).unlearn(input), with its record. */
+export interface MakeMethod<S extends OptionsSchema, N extends string = string> {
+  (options?: Given<S>): Method<OptionsOf<S>>;
+  readonly record: UnlearnRecord<S> & { readonly name: N };
 }
 
-/**
- * @param unlearn the method itself, for a forget set that is not empty. It borrows the input's variables and key and
- * returns variables of its own.
- */
-export function define<S extends v.GenericSchema>(
-  name: string,
-  schema: S,
-  unlearn: (options: Output<S>, input: UnlearnInput) => Promise<UnlearnResult>,
-  { fromScratch = false, forgetStatistics = () => false }: Traits<Output<S>> = {},
-): MakeMethod<S> {
-  return (given) => {
-    const options = completeOptions<Output<S>>(name, schema, given);
+/** A method with a preparation of its own, as users make it: methods.NAME(options).prepare(input). */
+export interface MakePrepared<S extends OptionsSchema, N extends string = string> {
+  (options?: Given<S>): PreparedMethod<OptionsOf<S>>;
+  readonly record: PreparedRecord<S> & { readonly name: N };
+}
+
+/** @throws LetheError 'value', when called with options that are unknown or out of range. */
+export function define<S extends OptionsSchema, const N extends string>(
+  record: UnlearnRecord<S> & { readonly name: N },
+): MakeMethod<S, N> {
+  const { name } = record;
+  const make = (given?: Given<S>): Method<OptionsOf<S>> => {
+    const options = completeOptions<OptionsOf<S>>(name, record.options, given);
     return {
       name,
       options,
-      fromScratch,
-      forgetStatistics: forgetStatistics(options),
+      record: record as unknown as UnlearnRecord,
+      fromScratch: record.startsFrom === 'nothing',
+      forgetStatistics: record.forgetStatistics(options),
       async unlearn(input) {
         input.signal?.throwIfAborted();
-        checkSplit(name, 'forget', input.forget);
-        checkSplit(name, 'retain', input.retain);
-        if (input.forget.size > 0) return unlearn(options, input);
+        checkSets(record, input as unknown as UnlearnInput);
+        if (input.forget.size > 0) return record.forget(options, input as unknown as UnlearnInput);
         const cost = { seconds: 0, gradientSteps: 0, samplesVisited: 0 };
         return { variables: copyOf(input.variables), cost, details: { nothingToForget: true } };
       },
     };
   };
+  return Object.assign(make, { record });
 }
 
-function checkSplit(name: string, what: string, split: Split): void {
-  check(split, 'value', () => `${name}: needs ${what}, a split of training samples`);
-  const bytes = split.size * split.shape[0] * split.shape[1] * split.shape[2];
+function checkSets(
+  { name, tasks }: { readonly name: string; readonly tasks: 'any' | readonly string[] },
+  input: UnlearnInput,
+): void {
+  const task = input.task ?? defaultTask();
   check(
-    split.images.length === bytes && split.labels.length === split.size,
-    'shape',
-    () =>
-      `${name}: ${what} has ${split.images.length} bytes and ${split.labels.length} labels for ${split.size} images of [${split.shape.join(', ')}]`,
+    tasks === 'any' || tasks.includes(task.name),
+    'value',
+    () => `${name}: runs on the task ${(tasks as readonly string[]).join(', ')}, got ${task.name}`,
   );
+  for (const set of ['forget', 'retain'] as const) {
+    check(input[set], 'value', () => `${name}: needs ${set}, a split of training samples`);
+    task.check(`${name}: ${set}`, input[set]);
+  }
 }
+
+/** As `define`, for a method with a preparation of its own. */
+export function definePrepared<S extends OptionsSchema, const N extends string>(
+  record: PreparedRecord<S> & { readonly name: N },
+): MakePrepared<S, N> {
+  const { name } = record;
+  const make = (given?: Given<S>): PreparedMethod<OptionsOf<S>> => {
+    const options = completeOptions<OptionsOf<S>>(name, record.options, given);
+    return {
+      name,
+      options,
+      record: record as unknown as PreparedRecord,
+      async prepare({ folder, store = memoryStore(), ...input }) {
+        input.signal?.throwIfAborted();
+        defaultTask().check(`${name}: data`, input.data);
+        const key = await keyOf(options, input.data, input.key);
+        const place = folder === undefined ? store : await folderOf(folder);
+        const artifact = await openOrCreate(place, { method: name, key });
+        const done = await record.prepare(options, { ...input, artifact });
+        return { ...done, artifact, model: input.model, data: input.data, key: input.key };
+      },
+      async forget(prepared, { ids }, { folder, store = memoryStore(), ...listening } = {}) {
+        listening.signal?.throwIfAborted();
+        const to = folder === undefined ? store : await folderOf(folder);
+        const { model, data, key } = prepared;
+        const artifact = await prepared.artifact.fork(to);
+        const done = await record.forget(options, { model, data, key, ids, artifact, ...listening });
+        return { ...done, artifact, model, data, key };
+      },
+      predict: ({ model, artifact }, samples, how) =>
+        record.predict(options, { model, artifact, samples, ...how }),
+      digest: ({ artifact }) => artifact.digest(),
+    };
+  };
+  return Object.assign(make, { record });
+}
+
+/** What stands in a store, if it is of the same making, or an empty artifact. */
+async function openOrCreate(store: ArtifactStore, made: { method: string; key: string }): Promise<Artifact> {
+  const found = await Artifact.find(store);
+  if (!found) return Artifact.create(store, made);
+  check(
+    found.method === made.method && found.key === made.key,
+    'value',
+    () =>
+      `${made.method}: ${printable(store.name)} holds an artifact of ${found.method} with other options, data or key; expected an empty place, or the one this was begun in`,
+  );
+  return found;
+}
+
+/** Names all that a preparation depends on but the model, which has no name of its own. */
+async function keyOf(
+  options: object,
+  { size, shape, images, labels, ids }: Split,
+  key: Tensor,
+): Promise<string> {
+  const hash = startSha256();
+  hash.update(new TextEncoder().encode(JSON.stringify([options, size, shape])));
+  for (const data of [images, labels, ids, Uint32Array.from(await key.data())])
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return hash.hex();
+}
+
+const folderOf = async (folder: string) => (await import('../artifact-folder.ts')).folderStore(folder);

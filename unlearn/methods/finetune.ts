@@ -1,12 +1,30 @@
 // Fine-tuning: go on training on what is kept, and hope that the rest fades (catastrophic forgetting, put to use).
 // Settings: SalUn's code (ICLR 2024), where it is called FT. It keeps the model useful and forgets little.
 
-import { methodSchemas } from '../recipe/options.ts';
+import { section } from '../options/fields.ts';
+import { batchNorm, inherited, tuning } from '../options/training.ts';
 import { passedOn, tune } from '../train/tune.ts';
 import { define } from './define.ts';
 
-export const finetune = define('finetune', methodSchemas.finetune, async (options, input) => {
-  const passes = [{ name: 'retain', split: input.retain }];
-  const result = await tune(options, input.key, { name: 'finetune', ...passedOn(input), passes });
-  return { ...result, details: { history: result.history } };
+export const finetune = define({
+  name: 'finetune',
+  title: 'Fine-tune',
+  paper: 'baseline FT of Fan et al., "SalUn", ICLR 2024',
+  kind: 'approximate',
+  tasks: 'any',
+  startsFrom: 'original',
+  options: section('Go on training on what is kept.', {
+    ...tuning({ epochs: 10, batchSize: 256, learningRate: 0.01, weightDecay: 5e-4 }),
+    batchNorm,
+    ...inherited,
+  }),
+  inherits: ['augment'],
+  cost: ({ retain }, { epochs }) => ({ train: epochs * retain, infer: 0 }),
+  forgetStatistics: () => false,
+
+  async forget(options, input) {
+    const passes = [{ name: 'retain', sets: { retain: { set: input.retain } } }];
+    const result = await tune(options, input.key, { name: 'finetune', ...passedOn(input), passes });
+    return { ...result, details: { history: result.history } };
+  },
 });

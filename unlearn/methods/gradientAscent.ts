@@ -1,30 +1,50 @@
-// Gradient ascent, also called negative gradient: minimise the negative cross-entropy on the forget set. Boundary
+// Gradient ascent, also called negative gradient: minimise the negative loss on the forget set. Boundary
 // Unlearning's code has it as a loss mode, SalUn's as GA. The loss has no upper end: a little too long or too fast and
 // the network knows nothing any more. `lossCap` (ours, off by default) stops pushing samples that are far enough.
 
+import * as v from 'valibot';
 import * as lt from '../../index.ts';
-import { methodSchemas } from '../recipe/options.ts';
+import { num, section } from '../options/fields.ts';
+import { batchNorm, inherited, tuning } from '../options/training.ts';
+import type { Objective } from '../train/objective.ts';
 import { passedOn, tune } from '../train/tune.ts';
 import { define } from './define.ts';
 
-export const gradientAscent = define(
-  'gradientAscent',
-  methodSchemas.gradientAscent,
-  async (options, input) => {
+export const gradientAscent = define({
+  name: 'gradientAscent',
+  title: 'Gradient ascent',
+  paper: 'baseline of Chen et al., "Boundary Unlearning", CVPR 2023; GA of Fan et al., "SalUn", ICLR 2024',
+  kind: 'approximate',
+  tasks: 'any',
+  startsFrom: 'original',
+  options: section('Climb the loss on the forget set (negative gradient).', {
+    ...tuning({ epochs: 5, batchSize: 256, learningRate: 1e-4, weightDecay: 5e-4 }),
+    lossCap: v.optional(
+      num(
+        'A sample whose loss has passed this, in nats, is pushed no further. By default there is no cap.',
+        0,
+      ),
+    ),
+    batchNorm,
+    ...inherited,
+  }),
+  inherits: ['augment'],
+  cost: ({ forget }, { epochs }) => ({ train: epochs * forget, infer: 0 }),
+  forgetStatistics: (options) => options.batchNorm === 'train',
+
+  async forget(options, input) {
     const { lossCap } = options;
-    const loss = (logits: lt.Tensor, labels: lt.Tensor) => {
-      const each = lt.crossEntropy(logits, labels, { reduction: 'none' });
-      return (lossCap === undefined ? each : lt.minimum(each, lossCap)).mean().neg();
+    const objective: Objective = (variables, { forget }, { network, task }) => {
+      const { losses, state } = task.losses(network, variables, forget);
+      return { loss: (lossCap === undefined ? losses : lt.minimum(losses, lossCap)).mean().neg(), state };
     };
     const result = await tune(options, input.key, {
       name: 'gradientAscent',
       ...passedOn(input),
-      passes: [{ name: 'forget', split: input.forget }],
-      loss,
+      passes: [{ name: 'forget', sets: { forget: { set: input.forget } }, objective }],
       advice:
         'ascent has no upper end: lower the learning rate, take fewer epochs, or set lossCap (such as 5)',
     });
     return { ...result, details: { history: result.history } };
   },
-  { forgetStatistics: ({ batchNorm }) => batchNorm === 'train' },
-);
+});

@@ -1,13 +1,20 @@
-// The methods by name: methods.NAME(options).unlearn(input). Each has a file of its own; docs/methods.md explains them.
+// The methods by name: methods.NAME(options).unlearn(input), methods.NAME.record. Each has a file of its own and its line
+// here; recipes, estimates, the report, docs and tests derive from this table. docs/methods.md explains them.
 
 import type { Method } from '../types.ts';
 import { boundaryExpanding } from './boundaryExpanding.ts';
 import { boundaryShrink } from './boundaryShrink.ts';
 import { finetune } from './finetune.ts';
 import { gradientAscent } from './gradientAscent.ts';
+import { influence } from './influence.ts';
+import type { PreparedMethod } from './prepared.ts';
 import { randomLabels } from './randomLabels.ts';
+import type { MethodRecord } from './record.ts';
 import { retrain } from './retrain.ts';
+import { scrub } from './scrub.ts';
+import { sisa } from './sisa.ts';
 
+/** Each under its own name; in the order that tables and docs show them. */
 export const methods = {
   retrain,
   finetune,
@@ -15,8 +22,30 @@ export const methods = {
   gradientAscent,
   boundaryShrink,
   boundaryExpanding,
-};
+  scrub,
+  influence,
+  sisa,
+} satisfies { readonly [N in string]: Listed };
 
-/** A method by a name that is only known when the program runs; undefined where there is none. */
-export const methodByName = (name: string): ((options?: object) => Method) | undefined =>
-  Object.hasOwn(methods, name) ? (methods as Record<string, (options?: object) => Method>)[name] : undefined;
+interface Listed {
+  // biome-ignore lint/suspicious/noExplicitAny: each method has options of its own
+  (options?: any): Method | PreparedMethod;
+  // biome-ignore lint/suspicious/noExplicitAny: likewise
+  readonly record: MethodRecord<any>;
+}
+
+export type MethodName = keyof typeof methods;
+
+// A method listed under another name than its own does not compile.
+const _named: { readonly [N in MethodName]: { readonly record: { readonly name: N } } } = methods;
+void _named;
+
+/** The record of a method by a name that is only known when the program runs; undefined where there is none. */
+export const recordOf = (name: string): MethodRecord | undefined => listed(name)?.record;
+
+/** A method by such a name, to be given options. */
+export const methodByName = (name: string): ((options?: object) => Method | PreparedMethod) | undefined =>
+  listed(name);
+
+const listed = (name: string): Listed | undefined =>
+  Object.hasOwn(methods, name) ? (methods as Record<string, Listed>)[name] : undefined;

@@ -6,8 +6,8 @@
 
 import type { Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
-import { batches } from '../data/batches.ts';
-import { breathe } from '../train/meter.ts';
+import { reduction } from '../reduce.ts';
+import { networkOf } from '../train/network.ts';
 import type { Progress, Split } from '../types.ts';
 
 export interface NeighbourOptions {
@@ -59,41 +59,27 @@ export async function findNeighbours(
   options: NeighbourOptions,
   { signal, onProgress }: { signal?: AbortSignal; onProgress?: (progress: Progress) => void } = {},
 ): Promise<Neighbours> {
-  const search = lt.jit(
-    (v: Variables, x: lt.Tensor, y: lt.Tensor) => {
-      const loss = (image: lt.Tensor) =>
-        lt.crossEntropy(model.apply(v, image).output, y, { reduction: 'sum' });
-      const logits = model.apply(v, perturbed(x, lt.grad(loss)(x), options)).output;
+  const network = networkOf(model);
+  const search = reduction(
+    ({ images: x, labels: y }, v: Variables) => {
+      const loss = (image: lt.Tensor) => lt.crossEntropy(network(v, image).output, y, { reduction: 'sum' });
+      const logits = network(v, perturbed(x, lt.grad(loss)(x), options)).output;
       const classes = logits.shape[1];
       const others = lt.where(lt.oneHot(y, classes, 'bool'), Number.NEGATIVE_INFINITY, logits);
-      return [logits.argmax(), others.argmax(), lt.zeros([classes])];
+      return { predicted: logits.argmax(), other: others.argmax(), row: lt.zeros([x.shape[0], classes]) };
     },
     { name: 'neighbours' },
   );
-  const labels = new Int32Array(split.size);
-  let histogram: number[] = [];
-  let missed = 0;
+  const onBatch = (done: number) => onProgress?.({ phase: 'neighbour search', fraction: done / split.size });
   try {
-    for (const batch of batches(split, { batchSize })) {
-      signal?.throwIfAborted();
-      const x = lt.tensor(batch.images, { shape: [batch.labels.length, ...split.shape] });
-      const y = lt.tensor(batch.labels);
-      const found: lt.Tensor[] = search(variables, x, y);
-      if (histogram.length === 0) histogram = new Array<number>(found[2].size).fill(0);
-      const [predicted, other] = await Promise.all(found.slice(0, 2).map((t) => t.data()));
-      for (const t of [x, y, ...found]) t.dispose();
-      batch.labels.forEach((label, i) => {
-        if (predicted[i] === label) missed++;
-        const neighbour = options.excludeTrueLabel ? other[i] : predicted[i];
-        labels[batch.indices[i]] = neighbour;
-        histogram[neighbour]++;
-      });
-      const done = batch.indices[batch.indices.length - 1] + 1;
-      onProgress?.({ phase: 'neighbour search', fraction: done / split.size });
-      await breathe();
-    }
+    const found = await search.rows(split, [variables], { batchSize, signal, onBatch });
+    const predicted = found.predicted.data;
+    const labels = Int32Array.from(options.excludeTrueLabel ? found.other.data : predicted);
+    const histogram = new Array<number>(found.row.shape[1]).fill(0);
+    for (const label of labels) histogram[label]++;
+    const missed = split.labels.reduce((sum, label, i) => sum + Number(predicted[i] === label), 0);
+    return { labels, success: (100 * (split.size - missed)) / split.size, histogram };
   } finally {
     search.dispose();
   }
-  return { labels, success: (100 * (split.size - missed)) / split.size, histogram };
 }

@@ -3,8 +3,9 @@
 
 import * as v from 'valibot';
 import { bool, choice, int, list, num, options, prose, section, text } from '../options/fields.ts';
+import { type TrainOptions, trainSchema } from '../options/training.ts';
 import { devices } from './names.ts';
-import { datasetOptions, forgetEntries, methodOptions, modelOptions, trainSchema } from './options.ts';
+import { datasetOptions, forgetEntries, methodOptions, modelOptions } from './options.ts';
 
 const keys = (table: Readonly<Record<string, unknown>>) => Object.keys(table);
 
@@ -89,8 +90,7 @@ export const recipeSchema = section('A recipe.', {
 
 type Filled = v.InferOutput<typeof recipeSchema>;
 
-/** How a network is trained. */
-export type TrainOptions = Filled['train'];
+export type { TrainOptions };
 
 /** A method as the recipe lists it, its options complete. */
 export interface MethodEntry {

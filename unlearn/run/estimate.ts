@@ -1,38 +1,19 @@
 // How long a cell is likely to take and how much memory it needs, from one measured training step. Rules of thumb
 // for --dry-run and progress, always shown as estimates; nothing is decided by them.
 
+import { check } from '../../engine/error.ts';
+import { recordOf } from '../methods/index.ts';
+import type { Sizes, Work } from '../methods/record.ts';
 import type { Recipe } from '../recipe.ts';
 import type { Material, StepCost } from './parts.ts';
 import type { Cell, PlannedCell } from './plan.ts';
 
-interface Passes {
-  /** Samples through a forward and a backward pass. */
-  readonly train: number;
-  /** Samples through a forward pass alone. */
-  readonly infer: number;
-}
-
-type Sizes = { readonly forget: number; readonly retain: number };
-
-const rules: Record<string, (epochs: number, n: Sizes, options: Record<string, unknown>) => Passes> = {
-  retrain: (epochs, n) => ({ train: epochs * n.retain, infer: 0 }),
-  finetune: (epochs, n) => ({ train: epochs * n.retain, infer: 0 }),
-  randomLabels: (epochs, n, { order }) => ({
-    train: epochs * (n.forget + (order === 'forgetOnly' ? 0 : n.retain)),
-    infer: 0,
-  }),
-  gradientAscent: (epochs, n) => ({ train: epochs * n.forget, infer: 0 }),
-  // The neighbour search costs a gradient and a forward pass of each forgotten sample, once.
-  boundaryShrink: (epochs, n) => ({ train: (epochs + 1) * n.forget, infer: n.forget }),
-  boundaryExpanding: (epochs, n) => ({ train: epochs * n.forget, infer: 0 }),
-};
-
-/** Samples a cell will push through the network, evaluation left out. Unknown methods are taken to see everything. */
-export function passesOf(cell: Cell, recipe: Recipe, sizes: Sizes): Passes {
+/** Samples a cell will push through the network, evaluation left out: a method's record says how many. */
+export function workOf(cell: Cell, recipe: Recipe, sizes: Sizes): Work {
   if (!cell.method) return { train: recipe.train.epochs * (sizes.forget + sizes.retain), infer: 0 };
-  const { name, options } = cell.method;
-  const rule = rules[name] ?? rules.randomLabels;
-  return rule(Number(options.epochs ?? 1), sizes, options);
+  const record = recordOf(cell.method.name);
+  check(record, 'value', () => `no method "${cell.method?.name}"`);
+  return record.cost(sizes, cell.method.options);
 }
 
 /** What each cell of a plan takes; of those whose weights are there only the evaluation. */
@@ -51,7 +32,7 @@ function estimateCell(
   step: StepCost,
 ): PlannedCell['estimate'] {
   const sizes = { forget: material.forget.size, retain: material.retain.size };
-  const work = passesOf(cell, recipe, sizes);
+  const work = workOf(cell, recipe, sizes);
   const looked = sizes.forget + sizes.retain + material.dataset.test.size;
   const evaluation = looked * step.inferSeconds;
   const making = step.startSeconds + work.train * step.trainSeconds + work.infer * step.inferSeconds;

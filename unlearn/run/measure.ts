@@ -3,10 +3,15 @@
 
 import type { Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
-import { batches } from '../data/batches.ts';
 import type { Recipe } from '../recipe.ts';
+import { tasks } from '../tasks/index.ts';
+import type { Batch, Tensors } from '../tasks/record.ts';
+import { disposeTree, tensorsOf } from '../train/feed.ts';
+import { networkOf } from '../train/network.ts';
+import { meanLoss } from '../train/objective.ts';
+import { compileStep, type StepState } from '../train/step.ts';
 import type { Dataset } from '../types.ts';
-import { disposeAll, parameterCount } from '../weights.ts';
+import { parameterCount } from '../weights.ts';
 import type { StepCost } from './parts.ts';
 
 /** Timed repetitions; the quickest counts. */
@@ -24,40 +29,40 @@ export async function measureStep(model: Model, recipe: Recipe, dataset: Dataset
 }
 
 async function measure(model: Model, dataset: Dataset, batchSize: number): Promise<StepCost> {
-  const [batch] = batches(dataset.train, { batchSize });
-  const shape = [batchSize, ...dataset.shape];
+  const task = tasks.classification;
+  const [batch] = task.batches(dataset.train, { batchSize }) as Iterable<Batch>;
+  const given = { data: tensorsOf(batch) };
   const key = lt.random.key(0);
-  const variables = model.init(key, shape);
-  const x = lt.tensor(batch.images, { shape });
-  const y = lt.tensor(batch.labels);
-  const step = lt.jit(({ params, state }: Variables, x: lt.Tensor, y: lt.Tensor, key: lt.Tensor) => {
-    const loss = (p: Variables['params']): [lt.Tensor, Variables['state']] => {
-      const { output, state: next } = model.apply({ params: p, state }, x, { train: true, key });
-      return [lt.crossEntropy(output, y), next];
-    };
-    const [[value], grads] = lt.valueAndGrad(loss, { hasAux: true })(params);
-    const after = lt.tree.map((p: lt.Tensor, g: lt.Tensor) => p.sub(g.mul(0)), params, grads);
-    return [value, after];
-  });
-  const look = lt.jit((v: Variables, x: lt.Tensor) => model.apply(v, x).output);
+  const network = networkOf(model);
+  const optimizer = lt.optim.sgd({ learningRate: 0, momentum: 0.9 });
+  const variables = model.init(key, task.inputShape(dataset.train, batchSize));
+  const parameters = parameterCount(variables);
+  let state: StepState = { variables, optimizer: optimizer.init(variables.params), scaling: null };
+  const step = compileStep({ name: 'measure', model, task, optimizer }, meanLoss('data'));
+  const look = lt.jit((v: Variables, { images }: Tensors) => network(v, images).output, { name: 'measure' });
+  const train = () => {
+    const { loss, ...next } = step(state, given, key);
+    loss.dispose();
+    state = next;
+  };
+  const infer = () => look(state.variables, given.data).dispose();
   try {
-    const first = await timed(() => step(variables, x, y, key));
+    const first = await timed(train);
     // Where even a few samples take long, once must do.
-    const train = first > PATIENCE ? first : await quickest(() => step(variables, x, y, key));
-    const glance = await timed(() => look(variables, x));
-    const infer = glance > PATIENCE ? glance : await quickest(() => look(variables, x));
+    const each = first > PATIENCE ? first : await quickest(train);
+    const glance = await timed(infer);
+    const seen = glance > PATIENCE ? glance : await quickest(infer);
     return {
-      parameters: parameterCount(variables),
-      trainSeconds: train / batchSize,
-      inferSeconds: infer / batchSize,
-      startSeconds: Math.max(0, first - train),
+      parameters,
+      trainSeconds: each / batchSize,
+      inferSeconds: seen / batchSize,
+      startSeconds: Math.max(0, first - each),
       bytes: process.memoryUsage().rss,
     };
   } finally {
     step.dispose();
     look.dispose();
-    disposeAll(variables);
-    for (const tensor of [x, y, key]) tensor.dispose();
+    disposeTree([state, given, key]);
   }
 }
 
@@ -69,9 +74,7 @@ async function quickest(work: () => unknown): Promise<number> {
 
 async function timed(work: () => unknown): Promise<number> {
   const started = performance.now();
-  await lt.scope(async () => {
-    work();
-    await lt.sync();
-  });
+  work();
+  await lt.sync();
   return (performance.now() - started) / 1000;
 }

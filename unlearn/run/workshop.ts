@@ -6,12 +6,12 @@ import type { Model } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import { channelStatistics, datasets, type ForgetSet, forgetSet } from '../data/index.ts';
 import { evaluate } from '../evaluate.ts';
-import { methodByName, methods } from '../methods/index.ts';
+import { methodByName, methods, recordOf } from '../methods/index.ts';
 import { type Constants, cardOf, constantsFor, modelFor } from '../model.ts';
 import { hint } from '../options/suggest.ts';
 import type { Recipe } from '../recipe.ts';
 import { train } from '../train.ts';
-import type { Dataset, ForgetSpec, UnlearnResult } from '../types.ts';
+import type { Dataset, ForgetSpec, Method, UnlearnResult } from '../types.ts';
 import { cardIn, disposeAll, fromBytes, toBytes } from '../weights.ts';
 import { measureStep } from './measure.ts';
 import type { Parts, Product } from './parts.ts';
@@ -53,7 +53,7 @@ export function workshop(architecture: Architecture = modelFor): Parts {
         throw new LetheError('value', `no method "${method.name}"${hint(method.name, known)}`);
       }
       const { dataset, forget, retain } = material;
-      const way = make(method.options);
+      const way = make(method.options) as Method;
       // What starts from nothing owes nothing to the forgotten images; what starts from weights keeps their constants.
       const constants = way.fromScratch
         ? constantsFor(recipe, channelStatistics(retain))
@@ -90,7 +90,7 @@ export function workshop(architecture: Architecture = modelFor): Parts {
     },
 
     needsControl(recipe, { dataset }, { name, options }) {
-      if (!methodByName(name)?.(options).forgetStatistics) return false;
+      if (!recordOf(name)?.forgetStatistics(options)) return false;
       const model = architecture(recipe, dataset, constantsFor(recipe, dataset));
       return lt.scope(() => {
         const { state } = model.init(lt.random.key(0), [1, ...dataset.shape]);

@@ -2,20 +2,15 @@
 // safely they are stored is the store's business.
 
 import { check } from '../../engine/error.ts';
-import type { Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import type { CheckpointStore } from '../types.ts';
-import type { EpochRecord } from './fit.ts';
-import type { Scaling } from './precision.ts';
+import type { EpochRecord } from './loop.ts';
+import type { StepState } from './step.ts';
 
-/** What a step takes and returns. */
-export interface Carry {
-  variables: Variables;
-  optimizer: lt.optim.OptimiserState;
-  /** Of mixed precision. */
-  scaling: Scaling | null;
-  /** The best variables so far, where they are to be kept. */
-  best: Variables | null;
+/** The tensors of a loop. */
+export interface Carry extends StepState {
+  /** Tensors of the loop's hooks, by the hook's name: the best variables so far, an average of them. */
+  readonly extra: Readonly<Record<string, lt.tree.Tree<lt.Tensor>>>;
 }
 
 /** Where the loop stands. */

@@ -1,21 +1,28 @@
 // What is said when training diverges: where, at which learning rate, and what to try.
 
 import { LetheError } from '../../engine/error.ts';
-import type { Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
-import type { FitInput } from './fit.ts';
+import type { Loop, LoopInput } from './loop.ts';
+import type { Position } from './schedule.ts';
 
 /** The loss of each step is watched; this sees what the last step did. @throws LetheError 'value' */
-export async function checkFinite(input: FitInput, variables: Variables, perEpoch: number): Promise<void> {
-  for (const [path, tensor] of lt.tree.entries<lt.Tensor>(variables)) {
+export async function checkFinite(loop: Loop): Promise<void> {
+  const { schedule, carry } = loop;
+  for (const [path, tensor] of lt.tree.entries<lt.Tensor>(carry.variables)) {
     const values: ArrayLike<number> = await tensor.data();
-    if (!Array.prototype.every.call(values, Number.isFinite))
-      throw await diverged(input, `${path} is no longer finite`, input.epochs * perEpoch - 1, perEpoch);
+    if (Array.prototype.every.call(values, Number.isFinite)) continue;
+    const epoch = schedule.epochs - 1;
+    const epochSteps = schedule.stepsIn(epoch);
+    const last = { step: schedule.steps - 1, epoch, epochSteps, within: epochSteps - 1 };
+    throw await diverged(loop, `${path} is no longer finite`, last);
   }
 }
 
 /** The learning rate of a step. */
-export async function rateAt({ learningRate }: FitInput, step: number): Promise<number> {
+export async function rateAt(
+  { learningRate }: Pick<LoopInput, 'learningRate'>,
+  step: number,
+): Promise<number> {
   const rate = lt.scope(() => learningRate(lt.full([], step)));
   try {
     return Number((await rate.item()).toPrecision(6));
@@ -25,13 +32,12 @@ export async function rateAt({ learningRate }: FitInput, step: number): Promise<
 }
 
 export async function diverged(
-  input: FitInput,
+  { input, schedule }: Pick<Loop, 'input' | 'schedule'>,
   what: string,
-  step: number,
-  perEpoch: number,
+  at: Pick<Position, 'step' | 'epoch' | 'epochSteps' | 'within'>,
+  advice = input.advice ?? 'lower the learning rate, or warm it up',
 ): Promise<LetheError> {
-  const { name, advice = 'lower the learning rate, or warm it up', epochs } = input;
-  const place = `epoch ${Math.floor(step / perEpoch) + 1} of ${epochs}, step ${(step % perEpoch) + 1} of ${perEpoch}`;
-  const rate = await rateAt(input, step);
-  return new LetheError('value', `${name}: ${what} at ${place}, learning rate ${rate}; ${advice}`);
+  const place = `epoch ${at.epoch + 1} of ${schedule.epochs}, step ${at.within + 1} of ${at.epochSteps}`;
+  const rate = await rateAt(input, at.step);
+  return new LetheError('value', `${input.name}: ${what} at ${place}, learning rate ${rate}; ${advice}`);
 }

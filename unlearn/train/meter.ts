@@ -2,7 +2,7 @@
 // timers and signals through when the device computes on JavaScript's own thread.
 
 import type { Progress } from '../types.ts';
-import type { Position } from './fit.ts';
+import type { Position, Schedule } from './schedule.ts';
 
 const EVERY_MS = 100;
 /** The rate is taken over about this long. */
@@ -14,18 +14,18 @@ export class Meter {
 
   constructor(
     readonly phase: string,
-    readonly epochs: number,
-    readonly samplesPerEpoch: number,
+    readonly schedule: Schedule,
     readonly report: ((progress: Progress) => void) | undefined,
   ) {}
 
   /** @param samples done in this epoch. @param loss its mean so far. */
-  show(at: Position, steps: number, samples: number, loss: number): void {
+  show(at: Position, samples: number, loss: number): void {
     const time = performance.now();
     if (!this.report || time - this.#last < EVERY_MS) return;
     this.#last = time;
-    const done = at.epoch * this.samplesPerEpoch + samples;
-    const total = this.epochs * this.samplesPerEpoch;
+    const { schedule } = this;
+    const done = schedule.samplesBefore(at.epoch) + samples;
+    const total = schedule.samples;
     const marks = this.#marks;
     marks.push({ time, samples: done });
     while (marks.length > 2 && time - marks[1].time > WINDOW_MS) marks.shift();
@@ -34,16 +34,17 @@ export class Meter {
       phase: this.phase,
       fraction: done / total,
       epoch: at.epoch + 1,
-      epochs: this.epochs,
-      step: (at.step % steps) + 1,
-      steps,
+      epochs: schedule.epochs,
+      step: at.within + 1,
+      steps: at.epochSteps,
       loss,
       ...(rate > 0 && Number.isFinite(rate) ? { rate, eta: (total - done) / rate } : {}),
     });
   }
 
   finish(): void {
-    this.report?.({ phase: this.phase, fraction: 1, epoch: this.epochs, epochs: this.epochs, eta: 0 });
+    const { epochs } = this.schedule;
+    this.report?.({ phase: this.phase, fraction: 1, epoch: epochs, epochs, eta: 0 });
   }
 }
 

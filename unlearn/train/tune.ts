@@ -1,11 +1,12 @@
-// From options, as recipes and callers state them, to the loop of fit.ts: optimiser, learning-rate schedule, seed. The
-// options themselves, with ranges and defaults, are recipe/options.ts.
+// From options, as recipes and callers state them, to the loop of loop.ts: optimiser, learning-rate schedule, seed. The
+// options themselves, with ranges and defaults, are options/training.ts.
 
 import type { Optimiser, Schedule } from '../../engine/optim.ts';
 import * as lt from '../../index.ts';
-import { type Augment, batchCount } from '../data/batches.ts';
+import type { Augment } from '../data/batches.ts';
 import type { UnlearnInput } from '../types.ts';
-import { type FitInput, type FitResult, fitModel } from './fit.ts';
+import { type LoopInput, type LoopResult, runLoop } from './loop.ts';
+import { type Pass, Schedule as Passes } from './schedule.ts';
 
 /** What every gradient-based method can be told. */
 export interface Tuning {
@@ -24,34 +25,48 @@ export interface Tuning {
   readonly augment?: Augment;
 }
 
-/** The parts of FitInput that options do not say. */
+/** The parts of LoopInput that options do not say. */
 type Rest = Omit<
-  FitInput,
+  LoopInput,
   'epochs' | 'batchSize' | 'optimizer' | 'learningRate' | 'seed' | 'batchNorm' | 'precision'
->;
+> & {
+  /** In place of the optimiser that the options name; given the rate that they describe. */
+  readonly optimizer?: (learningRate: Schedule) => Optimiser;
+  /** Around the optimiser: masks, proximal steps, projections (update.ts). */
+  readonly update?: (optimizer: Optimiser) => Optimiser;
+};
 
 /** Runs the loop as the options say; `key` decides all that is random. */
-export async function tune(options: Tuning, key: lt.Tensor, rest: Rest): Promise<FitResult> {
+export async function tune(options: Tuning, key: lt.Tensor, rest: Rest): Promise<LoopResult> {
   const { epochs, batchSize, batchNorm, precision } = options;
-  const perEpoch = rest.passes.reduce((sum, { split }) => sum + batchCount(split, { batchSize }), 0);
-  const learningRate = scheduleOf(options, perEpoch);
-  return fitModel({
-    ...rest,
-    passes: rest.passes.map((pass) => ({ augment: options.augment, ...pass })),
+  const { optimizer, update = (inner) => inner, identity = '', ...loop } = rest;
+  const passes = rest.passes.map((pass) => augmented(pass, options.augment));
+  const whole = new Passes(rest.name, passes, epochs, batchSize);
+  const learningRate = scheduleOf(options, (epoch) => whole.startOf(epoch));
+  return runLoop({
+    ...loop,
+    passes,
     epochs,
     batchSize,
     batchNorm,
     precision,
     seed: await seedOf(key),
-    identity: JSON.stringify(options),
-    optimizer: optimiserOf(options, learningRate),
+    identity: JSON.stringify(options) + identity,
+    optimizer: update(optimizer?.(learningRate) ?? optimiserOf(options, learningRate)),
     learningRate,
   });
 }
 
+/** The pass with this augmentation where its sets name none of their own. */
+const augmented = (pass: Pass, augment: Augment | undefined): Pass => ({
+  ...pass,
+  sets: Object.fromEntries(Object.entries(pass.sets).map(([name, draw]) => [name, { augment, ...draw }])),
+});
+
 /** What a method passes on from its input to the loop. */
-export const passedOn = ({ model, variables, signal, onProgress, checkpoint }: UnlearnInput) => ({
+export const passedOn = ({ model, task, variables, signal, onProgress, checkpoint }: UnlearnInput) => ({
   model,
+  task,
   variables,
   signal,
   onProgress,
@@ -75,17 +90,20 @@ function optimiserOf(
 /**
  * Learning rate by step, counted from 0 over all epochs. The warm-up rises linearly; `cosine` then falls to 0 at the
  * end, step by step; `step` multiplies by `gamma` at each milestone (an epoch).
+ * @param startOf the first step of an epoch, counted from 0; a part of an epoch is a part of its steps. Or the steps of
+ * an epoch, where all have the same number.
  */
-export function scheduleOf(options: Tuning, stepsPerEpoch: number): Schedule {
+export function scheduleOf(options: Tuning, startOf: number | ((epoch: number) => number)): Schedule {
   const { epochs, learningRate, schedule = 'constant', milestones = [], gamma, warmupEpochs = 0 } = options;
-  const total = epochs * stepsPerEpoch;
-  const warmup = Math.min(Math.round(warmupEpochs * stepsPerEpoch), total - 1);
+  const at = (epoch: number): number => (typeof startOf === 'number' ? epoch * startOf : startOf(epoch));
+  const total = at(epochs);
+  const warmup = Math.min(Math.round(at(Math.min(warmupEpochs, epochs))), total - 1);
   if (schedule === 'cosine') return lt.optim.cosine({ learningRate, total, warmup });
   const rate =
     schedule === 'step'
       ? lt.optim.multiStep({
           learningRate,
-          milestones: milestones.map((m) => m * stepsPerEpoch - warmup),
+          milestones: milestones.filter((m) => m < epochs).map((m) => at(m) - warmup),
           gamma,
         })
       : lt.optim.constant(learningRate);

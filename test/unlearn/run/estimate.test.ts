@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { checkRecipe } from '../../../unlearn/recipe.ts';
-import { passesOf } from '../../../unlearn/run/estimate.ts';
+import { workOf } from '../../../unlearn/run/estimate.ts';
 
 it('passes of a method: what it sees of the forgotten and the kept samples, by its options', () => {
   const passes = (name: string, options: object = {}) => {
@@ -11,7 +11,7 @@ it('passes of a method: what it sees of the forgotten and the kept samples, by i
     const recipe = checkRecipe({ ...base, methods });
     const method = recipe.methods.find((m) => m.name === name)!;
     const cell = { id: '', seed: 0, label: name, method, key: '', evaluationKey: '' };
-    const { train, infer } = passesOf(cell, recipe, { forget: 10, retain: 100 });
+    const { train, infer } = workOf(cell, recipe, { forget: 10, retain: 100 });
     return [train, infer];
   };
   expect(passes('retrain')).toEqual([300, 0]);

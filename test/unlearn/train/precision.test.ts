@@ -7,7 +7,8 @@ import { useBackend } from '../../../engine/runtime.ts';
 import * as lt from '../../../index.ts';
 import { parseRecipe } from '../../../unlearn/recipe.ts';
 import { lineOf } from '../../../unlearn/run/log.ts';
-import { fitModel } from '../../../unlearn/train/fit.ts';
+import { runLoop } from '../../../unlearn/train/loop.ts';
+import { meanLoss, type Objective } from '../../../unlearn/train/objective.ts';
 import { firstScaling, nextScaling, unscale } from '../../../unlearn/train/precision.ts';
 import { train } from '../../../unlearn/train.ts';
 import { hasCpu } from '../../native/support.ts';
@@ -79,19 +80,25 @@ describe('on the reference', () => {
     }
   });
 
+  const steeper =
+    (steepness: number): Objective =>
+    (variables, batches, context) => {
+      const { loss, state } = meanLoss('data')(variables, batches, context);
+      return { loss: loss.mul(steepness), state };
+    };
+
   /** A loss so steep that the first scales lift its gradients beyond float16. */
   const steep = (checkpoint?: MemoryStore, steepness = 100, epochs = 2) =>
     lt.scope(() =>
-      fitModel({
+      runLoop({
         name: 'steep',
         model: tinyMlp(),
         variables: tinyMlp().init(lt.random.key(1), [1, 6, 6, 1]),
-        passes: [{ name: 'steep', split: data }],
+        passes: [{ name: 'steep', sets: { data: { set: data } }, objective: steeper(steepness) }],
         epochs,
         batchSize: 16,
         optimizer: lt.optim.sgd({ learningRate: 0.0001, momentum: 0.9 }),
         learningRate: lt.optim.constant(0.0001),
-        loss: (logits, labels) => lt.crossEntropy(logits, labels).mul(steepness),
         precision: 'mixed',
         seed: 3,
         saveEverySeconds: 0,

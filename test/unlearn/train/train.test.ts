@@ -2,8 +2,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as lt from '../../../index.ts';
 import { predict } from '../../../unlearn/predict.ts';
-import { chanceLoss, chanceWarning, hasLearned } from '../../../unlearn/train/chance.ts';
-import { fitModel } from '../../../unlearn/train/fit.ts';
+import { tasks } from '../../../unlearn/tasks/index.ts';
+import { chanceWarning, hasLearned } from '../../../unlearn/train/chance.ts';
+import { runLoop } from '../../../unlearn/train/loop.ts';
 import { scheduleOf } from '../../../unlearn/train/tune.ts';
 import { train } from '../../../unlearn/train.ts';
 import type { Progress } from '../../../unlearn/types.ts';
@@ -73,6 +74,8 @@ describe('training that stays at chance', () => {
   });
 
   test('chance is the entropy of the labels; loss may collapse late, and what learns late is told so far', () => {
+    const chanceLoss = (labels: number[]) =>
+      tasks.classification.chance({ ...data, labels: Int32Array.from(labels) });
     expect(chanceLoss([0, 1, 2, 3])).toBeCloseTo(Math.log(4), 12);
     expect(chanceLoss([0, 0, 0, 1])).toBeCloseTo(2 * Math.LN2 - 0.75 * Math.log(3), 12);
     expect(chanceLoss([2, 2])).toBe(0);
@@ -140,11 +143,11 @@ describe('resuming', () => {
     const again = (checkpoint: MemoryStore) => {
       const { model, key } = setup();
       const schedule = scheduleOf({ ...augmented, momentum: 0.9, weightDecay: 0 }, 5);
-      return fitModel({
+      return runLoop({
         name: 'kill',
         model,
         variables: model.init(key, [1, 6, 6, 1]),
-        passes: [{ name: 'all', split: data, augment: augmented.augment }],
+        passes: [{ name: 'all', sets: { data: { set: data, augment: augmented.augment } } }],
         epochs: 3,
         batchSize: 16,
         optimizer: lt.optim.sgd({ learningRate: schedule, momentum: 0.9 }),

@@ -1,0 +1,82 @@
+// What a method is: one record. Recipes, estimates, the report, the docs' tables and the tests derive from it, so that a
+// method is one file and the line in index.ts that lists it. What all methods share around their own computation is
+// define.ts.
+
+import type * as v from 'valibot';
+import type { TrainOptions } from '../options/training.ts';
+import type { UnlearnInput, UnlearnResult } from '../types.ts';
+import type { ForgetInput, PredictInput, Prepared, PrepareInput } from './prepared.ts';
+
+/** A schema of options: a section of options/fields.ts. */
+export type OptionsSchema = v.GenericSchema & { readonly entries: v.ObjectEntries };
+/** The options of a schema, complete. */
+export type OptionsOf<S extends OptionsSchema> = Readonly<v.InferOutput<S> & object>;
+
+/** How many samples there are. */
+export interface Sizes {
+  readonly forget: number;
+  readonly retain: number;
+}
+
+/** Samples through the network. */
+export interface Work {
+  /** Through a forward and a backward pass. */
+  readonly train: number;
+  /** Through a forward pass alone. */
+  readonly infer: number;
+}
+
+/**
+ * exact: the result is that of training without the forgotten samples, by construction; certified: it is close to that by
+ * a proven bound; approximate: nothing is proven.
+ */
+export type Kind = 'exact' | 'certified' | 'approximate';
+
+/** What is said of every method. Every field is required: one left out does not compile. */
+export interface MethodFacts<S extends OptionsSchema> {
+  /** As code and recipes call it; the key in `methods`. */
+  readonly name: string;
+  /** As tables and reports call it. */
+  readonly title: string;
+  /** Where it comes from: authors, title, venue. */
+  readonly paper: string;
+  readonly kind: Kind;
+  /** The tasks it runs on: any, or those named. */
+  readonly tasks: 'any' | readonly string[];
+  /** 'nothing': neither the original nor the forgotten samples enter its result. */
+  readonly startsFrom: 'original' | 'nothing';
+  /** Its options; the section's text is one sentence on what the method does. */
+  readonly options: S;
+  /** Options that a recipe takes from `train` where it does not state them. */
+  readonly inherits: readonly (keyof TrainOptions)[];
+  /** What it pushes through the network in all: for estimates. */
+  cost(sizes: Sizes, options: OptionsOf<S>): Work;
+  /**
+   * Whether batch normalisation sees the forgotten samples alone and moves its running statistics to them: then a run adds
+   * a control, the same computation at learning rate 0.
+   */
+  forgetStatistics(options: OptionsOf<S>): boolean;
+}
+
+/** A method that turns the original's weights into others. */
+export interface UnlearnRecord<S extends OptionsSchema = OptionsSchema> extends MethodFacts<S> {
+  /**
+   * The method itself, for a forget set that is not empty. It borrows the input's variables and key and returns variables
+   * of its own.
+   */
+  forget(options: OptionsOf<S>, input: UnlearnInput): Promise<UnlearnResult>;
+  readonly prepare?: undefined;
+  readonly predict?: undefined;
+}
+
+/** A method that trains in a way of its own before anything is to be forgotten, and keeps what forgetting needs. */
+export interface PreparedRecord<S extends OptionsSchema = OptionsSchema> extends MethodFacts<S> {
+  /** Trains on all samples into an empty artifact. */
+  prepare(options: OptionsOf<S>, input: PrepareInput): Promise<Prepared>;
+  /** Turns the artifact into that of a training without the samples. */
+  forget(options: OptionsOf<S>, input: ForgetInput): Promise<Prepared>;
+  /** Logits or logarithms of probabilities of the samples, [size, K]. */
+  predict(options: OptionsOf<S>, input: PredictInput): Promise<Float32Array>;
+}
+
+export type MethodRecord<S extends OptionsSchema = OptionsSchema> = UnlearnRecord<S> | PreparedRecord<S>;

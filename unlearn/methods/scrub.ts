@@ -1,0 +1,89 @@
+// SCRUB (Kurmanji, Triantafillou, Hayes and Triantafillou, "Towards Unbounded Machine Unlearning", NeurIPS 2023): a student
+// that starts as the original learns to disobey it on what is to be forgotten and to obey it on what is kept. An epoch is,
+// for the first `maxEpochs`, a pass over the forget set that maximises the divergence from the teacher's answers, and
+// always a pass over what is kept that minimises gamma cross-entropy + alpha divergence. The divergence is
+// T^2 KL(teacher || student) of softmaxes at temperature T. The teacher is the original in evaluation mode.
+// Settings by default: the authors' small-scale notebook. What the page cannot tell is in docs/methods.md.
+
+import * as v from 'valibot';
+import * as lt from '../../index.ts';
+import { choice, int, num, section } from '../options/fields.ts';
+import { batchNorm, fraction, inherited, opt, scheduled, tuning } from '../options/training.ts';
+import type { Objective } from '../train/objective.ts';
+import type { Pass } from '../train/schedule.ts';
+import { passedOn, tune } from '../train/tune.ts';
+import { define } from './define.ts';
+
+export const scrub = define({
+  name: 'scrub',
+  title: 'SCRUB',
+  paper:
+    'Kurmanji, Triantafillou, Hayes and Triantafillou, "Towards Unbounded Machine Unlearning", NeurIPS 2023',
+  kind: 'approximate',
+  tasks: ['classification'],
+  startsFrom: 'original',
+  options: section('Disobey the original on the forget set, obey it on what is kept (SCRUB).', {
+    ...tuning({ epochs: 10, batchSize: 128, learningRate: 5e-4, weightDecay: 0.1 }),
+    ...scheduled,
+    optimizer: opt(choice('Optimiser.', ['adam', 'sgd', 'adamw']), 'adam'),
+    schedule: opt(
+      choice('Learning rate over time: `step` multiplies by `gamma` at each of `milestones`.', [
+        'step',
+        'constant',
+        'cosine',
+      ]),
+      'step',
+    ),
+    milestones: opt(scheduled.milestones.wrapped, [5, 8, 9]),
+    maxEpochs: opt(int('Epochs, from the first, that begin with a pass over the forget set.', 0, 100_000), 3),
+    forgetBatchSize: v.optional(
+      int('Samples per step on the forget set: how hard it pushes. By default `batchSize`.', 1, 1_000_000),
+    ),
+    alpha: opt(num('Weight of the divergence from the teacher on what is kept.', 0, 1000), 0.5),
+    crossEntropy: opt(num('Weight of the cross-entropy on what is kept; gamma in the paper.', 0, 1000), 1),
+    temperature: opt(num('Of teacher and student.', 0.01, 1000), 2),
+    momentum: opt(fraction('Momentum of SGD.'), 0.9),
+    batchNorm,
+    ...inherited,
+  }),
+  inherits: ['augment'],
+  cost: ({ forget, retain }, { epochs, maxEpochs }) => {
+    const seen = Math.min(epochs, maxEpochs) * forget + epochs * retain;
+    // The teacher looks at every batch, too.
+    return { train: seen, infer: seen };
+  },
+  forgetStatistics: () => false,
+
+  async forget(options, input) {
+    const { alpha, crossEntropy, temperature, maxEpochs, forgetBatchSize } = options;
+    const { forget, retain, variables: teacher } = input;
+    const divergence = (student: lt.Tensor, taught: lt.Tensor): lt.Tensor => {
+      const [log, target] = [student, taught].map((logits) => lt.logSoftmax(logits.div(temperature)));
+      const each = target.exp().mul(target.sub(log)).sum(1);
+      return each.mean().mul(temperature ** 2);
+    };
+    const max: Objective = (student, { forget: { images } }, { network }) => {
+      const { output, state } = network(student, images);
+      const { output: taught } = network(teacher, images, { train: false });
+      return { loss: divergence(output, taught).neg(), state };
+    };
+    const min: Objective = (student, { retain: { images, labels } }, { network }) => {
+      const { output, state } = network(student, images);
+      const { output: taught } = network(teacher, images, { train: false });
+      const known = lt.crossEntropy(output, labels).mul(crossEntropy);
+      return { loss: known.add(divergence(output, taught).mul(alpha)), state };
+    };
+    const passes: Pass[] = [
+      {
+        name: 'forget',
+        sets: { forget: { set: forget, batchSize: forgetBatchSize } },
+        objective: max,
+        during: (epoch: number) => epoch < maxEpochs,
+      },
+      { name: 'retain', sets: { retain: { set: retain } }, objective: min },
+    ];
+    const advice = 'lower the learning rate, take fewer maxEpochs, or larger batches of the forget set';
+    const result = await tune(options, input.key, { name: 'scrub', ...passedOn(input), passes, advice });
+    return { ...result, details: { history: result.history } };
+  },
+});

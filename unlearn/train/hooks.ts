@@ -1,0 +1,162 @@
+// What a loop does besides stepping, each a hook: progress, checkpoints, mixed precision's facts, measures after each epoch,
+// the best epoch, an average of the weights. Tensors of a hook lie in the loop's carry under the hook's name, and so in
+// its checkpoints.
+
+import type { Variables } from '../../engine/nn/types.ts';
+import * as lt from '../../index.ts';
+import type { CheckpointStore, Progress } from '../types.ts';
+import { type Carry, load, save } from './checkpoint.ts';
+import { disposeTree } from './feed.ts';
+import { diverged } from './guard.ts';
+import { copyOf, type EpochRecord, type Loop } from './loop.ts';
+import { Meter } from './meter.ts';
+import type { Position } from './schedule.ts';
+
+/** Every event is optional. Hooks run in their order; a hook may wait for the device, which costs time. */
+export interface Hook {
+  readonly name: string;
+  /** Before the first step. */
+  start?(loop: Loop): void | Promise<void>;
+  /** The loss of a step has arrived, some steps late. */
+  loss?(loop: Loop, at: Position): void;
+  /** A step was handed to the device. After the last of an epoch the epoch's record stands at the end of the history. */
+  step?(loop: Loop, at: Position): void | Promise<void>;
+  /** What to add to the record of an epoch. All steps are done. */
+  facts?(loop: Loop, at: Position): Promise<Readonly<Record<string, number>>>;
+  /** The epoch's record is complete, and stands at the end of the history. */
+  epoch?(loop: Loop, at: Position): void | Promise<void>;
+  /** The loop was told to stop; all steps are done. */
+  stop?(loop: Loop): Promise<void>;
+  /** All epochs are done. */
+  finish?(loop: Loop): void | Promise<void>;
+  /** Variables to return in place of the last ones. */
+  result?(carry: Carry): Variables;
+  /** The loop is over, however it ended. */
+  dispose?(): void;
+}
+
+/** Progress, at most ten times a second. */
+export function meter(report: ((progress: Progress) => void) | undefined): Hook {
+  let shown: Meter | null = null;
+  return {
+    name: 'meter',
+    start: (loop) => {
+      shown = new Meter(loop.input.name, loop.schedule, report);
+    },
+    loss: (loop, at) => shown?.show(at, loop.note.samples, loop.loss),
+    finish: () => shown?.finish(),
+  };
+}
+
+interface Saving {
+  readonly checkpoint?: CheckpointStore;
+  readonly saveEverySeconds?: number;
+}
+
+/** Takes up a saved state at the start, saves after each epoch but the last, now and then between, and when told to stop. */
+export function checkpoints({ checkpoint, saveEverySeconds = 20 }: Saving): Hook {
+  let saved = performance.now();
+  const due = (seconds: number): boolean =>
+    checkpoint !== undefined && performance.now() - saved >= 1000 * seconds && (checkpoint.due?.() ?? true);
+  const keep = async (loop: Loop): Promise<void> => {
+    await loop.drain();
+    await save(checkpoint, loop.identity, loop.carry, { ...loop.note, seconds: loop.seconds });
+    saved = performance.now();
+  };
+  return {
+    name: 'checkpoints',
+    async start(loop) {
+      const restored = await load(checkpoint, loop.identity, loop.carry);
+      if (!restored) return;
+      loop.carry = restored.carry;
+      loop.note = restored.note;
+    },
+    async step(loop, at) {
+      const last = at.within + 1 === at.epochSteps;
+      if (!last && due(checkpoint?.due ? 1 : saveEverySeconds)) await keep(loop);
+    },
+    async epoch(loop, at) {
+      if (at.epoch + 1 < loop.schedule.epochs && due(0)) await keep(loop);
+    },
+    stop: keep,
+  };
+}
+
+/** What an epoch's record says of mixed precision. @throws LetheError 'value' where no scale helps. */
+export const scalingFacts: Hook = {
+  name: 'scaling',
+  async facts(loop, at): Promise<Readonly<Record<string, number>>> {
+    if (loop.carry.scaling === null) return {};
+    const { scale, good, skipped } = loop.carry.scaling;
+    const [lossScale, row, skippedSteps] = await Promise.all([scale.item(), good.item(), skipped.item()]);
+    if (lossScale === 1 && row === 0) {
+      const what = 'gradients are beyond float16 even without a loss scale';
+      throw await diverged(loop, what, at, "train with precision 'float32'");
+    }
+    return { skippedSteps, lossScale };
+  },
+};
+
+/** Measures the variables after each epoch; they are borrowed. */
+export const measured = (
+  measure: (variables: Variables, epoch: number) => Promise<Readonly<Record<string, number>>>,
+): Hook => ({ name: 'measured', facts: (loop, at) => measure(loop.carry.variables, at.epoch) });
+
+/** Told after each epoch, with its record at the end of the history. */
+export const told = (tell: (history: readonly EpochRecord[]) => void): Hook => ({
+  name: 'told',
+  epoch: (loop) => tell(loop.note.history),
+});
+
+/** Returns the variables of the epoch in which this fact was best, the first of equals. */
+export function keepBest(fact: string, better: 'higher' | 'lower'): Hook {
+  const sign = better === 'higher' ? 1 : -1;
+  const name = 'best';
+  return {
+    name,
+    start: (loop) => {
+      loop.carry = { ...loop.carry, extra: { ...loop.carry.extra, [name]: treeOf(loop.carry.variables) } };
+    },
+    epoch: (loop) => {
+      const { history } = loop.note;
+      const last = history[history.length - 1];
+      if (!history.slice(0, -1).every((before) => sign * last[fact] > sign * before[fact])) return;
+      disposeTree(loop.carry.extra[name]);
+      loop.carry = { ...loop.carry, extra: { ...loop.carry.extra, [name]: treeOf(loop.carry.variables) } };
+    },
+    result: ({ extra }) => extra[name] as unknown as Variables,
+  };
+}
+
+/**
+ * Keeps an exponential moving average of the parameters, average = decay average + (1 - decay) parameters after each step,
+ * and returns it in place of the last ones (Polyak and Juditsky 1992; the form of Ho et al. 2020). The network's state,
+ * such as batch-norm statistics, is that of the last step.
+ * @param decay in [0, 1), such as 0.999.
+ */
+export function movingAverage(decay: number): Hook {
+  const name = 'ema';
+  type Params = Variables['params'];
+  const update = lt.jit(
+    (average: Params, params: Params) =>
+      lt.tree.map((a: lt.Tensor, p: lt.Tensor) => a.mul(decay).add(p.mul(1 - decay)), average, params),
+    { donate: [0], name: 'moving average' },
+  );
+  return {
+    name,
+    start: (loop) => {
+      const average = treeOf(loop.carry.variables) as Variables;
+      disposeTree(average.state);
+      loop.carry = { ...loop.carry, extra: { ...loop.carry.extra, [name]: average.params } };
+    },
+    step: (loop) => {
+      const average = update(loop.carry.extra[name], loop.carry.variables.params);
+      loop.carry = { ...loop.carry, extra: { ...loop.carry.extra, [name]: average } };
+    },
+    dispose: () => update.dispose(),
+    result: ({ extra, variables }) => ({ params: extra[name], state: variables.state }),
+  };
+}
+
+/** Other handles on the same values, as a tree of the carry. */
+const treeOf = (variables: Variables): lt.tree.Tree<lt.Tensor> & Variables => ({ ...copyOf(variables) });

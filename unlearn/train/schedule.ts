@@ -1,0 +1,198 @@
+// Which batches a loop sees, and in which order: epochs of passes over named sets. All of it is a function of seed, epoch
+// and position, so that a loop stopped anywhere goes on from there with the batches it would have seen.
+
+import { check } from '../../engine/error.ts';
+import { type Augment, batchCount } from '../data/batches.ts';
+import type { Batch, Samples, Task } from '../tasks/record.ts';
+import type { Objective } from './objective.ts';
+
+/** A set that a pass draws batches from. */
+export interface Draw {
+  readonly set: Samples;
+  /** The loop's batch size unless said otherwise. */
+  readonly batchSize?: number;
+  readonly augment?: Augment;
+  /** Order and augmentation follow the samples' ids, not their positions; see BatchOptions. */
+  readonly byId?: boolean;
+  /** What a step sees in place of the batch, such as other labels; must depend on the batch and the epoch only. */
+  readonly change?: (batch: Batch, epoch: number) => Batch;
+}
+
+/** Once over a set, an epoch having one pass or more, in order. */
+export interface Pass {
+  /** For progress and messages. */
+  readonly name: string;
+  /**
+   * The sets a step draws from, by the names the objective knows. The first is gone through once; the others are drawn
+   * beside it, full batches only, and begin again in a new order when they are used up.
+   */
+  readonly sets: Readonly<Record<string, Draw>>;
+  /** What its steps minimise; by default the task's mean loss on the first set. */
+  readonly objective?: Objective;
+  /** In which epochs (from 0) the pass takes place; by default in all. */
+  readonly during?: (epoch: number) => boolean;
+}
+
+/** Where a step stands. */
+export interface Position {
+  /** Over all epochs, from 0. */
+  readonly step: number;
+  readonly epoch: number;
+  readonly pass: Pass;
+  /** Samples of the first set in this step. */
+  readonly size: number;
+  /** Steps of this epoch, and samples of the first sets in it. */
+  readonly epochSteps: number;
+  readonly epochSamples: number;
+  /** Number of the step within its epoch, from 0. */
+  readonly within: number;
+}
+
+/** Passes one after the other, epoch by epoch. */
+export class Schedule {
+  /** First step of each epoch, and after the last the number of all steps. */
+  readonly #starts: number[] = [0];
+  /** Samples of each epoch. */
+  readonly #samples: number[] = [];
+
+  constructor(
+    readonly name: string,
+    readonly passes: readonly Pass[],
+    readonly epochs: number,
+    readonly batchSize: number,
+  ) {
+    for (const { name: pass, sets } of passes)
+      check(Object.keys(sets).length > 0, 'value', () => `${name}: the pass ${pass} draws from no set`);
+    for (let epoch = 0; epoch < epochs; epoch++) {
+      const active = this.#active(epoch);
+      this.#starts.push(this.#starts[epoch] + active.reduce((sum, { pass }) => sum + this.#batches(pass), 0));
+      this.#samples.push(active.reduce((sum, { pass }) => sum + firstOf(pass).set.size, 0));
+    }
+    check(this.steps > 0, 'value', () => `${name}: there are no samples to train on`);
+  }
+
+  get steps(): number {
+    return this.#starts[this.epochs];
+  }
+  /** First step of an epoch, 0 .. epochs; between two epochs, in proportion. */
+  startOf(epoch: number): number {
+    const whole = Math.floor(epoch);
+    const part = epoch - whole;
+    return this.#starts[whole] + (part > 0 ? part * this.stepsIn(whole) : 0);
+  }
+  /** Samples of the first sets, over all epochs. */
+  get samples(): number {
+    return this.#samples.reduce((a, b) => a + b, 0);
+  }
+  stepsIn(epoch: number): number {
+    return this.#starts[epoch + 1] - this.#starts[epoch];
+  }
+  samplesIn(epoch: number): number {
+    return this.#samples[epoch];
+  }
+  /** Samples of the epochs before this one. */
+  samplesBefore(epoch: number): number {
+    return this.#samples.slice(0, epoch).reduce((a, b) => a + b, 0);
+  }
+
+  /** What of it the result depends on, for checkpoints. */
+  identity(seed: number): string {
+    const sizes = this.passes.flatMap(({ name, sets }) => [
+      name,
+      ...Object.values(sets).map(({ set }) => set.size),
+    ]);
+    return [this.name, this.epochs, this.batchSize, seed, ...sizes].join(' ');
+  }
+
+  /** The batches from a step on. */
+  async *from<S extends Samples>(
+    task: Task<S>,
+    seed: number,
+    first: number,
+  ): AsyncGenerator<{ readonly at: Position; readonly batches: Readonly<Record<string, Batch>> }> {
+    const made = this.passes.map(() => 0);
+    for (let epoch = 0; epoch < this.epochs; epoch++) {
+      let step = this.#starts[epoch];
+      for (const { pass, index } of this.#active(epoch)) {
+        const count = this.#batches(pass);
+        const start = Math.min(count, Math.max(0, first - step));
+        const earlier = made[index];
+        made[index] += count;
+        if (start < count) {
+          const draws = Object.entries(pass.sets).map(([name, draw], k) => ({
+            name,
+            batches:
+              k === 0
+                ? this.#once(task, draw, seed, epoch, epoch * this.passes.length + index, start)
+                : this.#again(task, draw, seed, epoch, index * 16 + k, earlier + start),
+          }));
+          for (let i = start; i < count; i++) {
+            const batches: Record<string, Batch> = {};
+            for (const draw of draws) {
+              const next = await draw.batches.next();
+              if (!next.done) batches[draw.name] = next.value;
+            }
+            const size = batches[draws[0].name].indices.length;
+            const at: Position = {
+              step: step + i,
+              epoch,
+              pass,
+              size,
+              epochSteps: this.stepsIn(epoch),
+              epochSamples: this.samplesIn(epoch),
+              within: step + i - this.#starts[epoch],
+            };
+            yield { at, batches };
+          }
+        }
+        step += count;
+      }
+    }
+  }
+
+  #active(epoch: number) {
+    return this.passes
+      .map((pass, index) => ({ pass, index }))
+      .filter(({ pass }) => pass.during?.(epoch) ?? true);
+  }
+
+  #batches(pass: Pass): number {
+    const { set, batchSize = this.batchSize } = firstOf(pass);
+    return batchCount(set, { batchSize });
+  }
+
+  async *#once<S extends Samples>(
+    task: Task<S>,
+    draw: Draw,
+    seed: number,
+    epoch: number,
+    order: number,
+    startBatch: number,
+  ): AsyncGenerator<Batch> {
+    const { set, batchSize = this.batchSize, augment, byId, change } = draw;
+    const options = { batchSize, shuffle: true, seed, epoch: order, startBatch, augment, byId };
+    for await (const batch of task.batches(set as S, options)) yield change ? change(batch, epoch) : batch;
+  }
+
+  /** Full batches without end, from the one with this number on; a set smaller than a batch is one whole batch. */
+  async *#again<S extends Samples>(
+    task: Task<S>,
+    draw: Draw,
+    seed: number,
+    epoch: number,
+    stream: number,
+    number: number,
+  ): AsyncGenerator<Batch> {
+    const { set, augment, byId, change } = draw;
+    check(set.size > 0, 'value', () => `${this.name}: there are no samples to draw beside the others`);
+    const batchSize = Math.min(draw.batchSize ?? this.batchSize, set.size);
+    const each = batchCount(set, { batchSize, dropLast: true });
+    for (let round = Math.floor(number / each), startBatch = number % each; ; round++, startBatch = 0) {
+      const order = { shuffle: true, seed, epoch: round, stream, startBatch, dropLast: true, augment, byId };
+      for await (const batch of task.batches(set as S, { batchSize, ...order }))
+        yield change ? change(batch, epoch) : batch;
+    }
+  }
+}
+
+export const firstOf = ({ sets }: Pass): Draw => Object.values(sets)[0];

@@ -1,0 +1,76 @@
+// What a method may put around an optimiser: a mask, a proximal step, a projection. Each takes an optimiser and gives one
+// with the same two functions, so they combine, and all of an update stays one compiled program.
+
+import type { Optimiser, OptimiserState } from '../../engine/optim.ts';
+import * as lt from '../../index.ts';
+
+type Params = lt.tree.Tree<lt.Tensor>;
+
+/**
+ * Only parameters where the mask is true move. Old or new is chosen for each weight and for each slot of the optimiser's
+ * state (velocity, moments), so that what is masked keeps its bits, under weight decay and momentum too.
+ * @param mask tree of bools with the shapes of the parameters.
+ */
+export const masked =
+  (mask: Params) =>
+  (inner: Optimiser): Optimiser => {
+    const choose = <T>(after: T, before: T): T =>
+      lt.tree.map(
+        (m: lt.Tensor, a: lt.Tensor, b: lt.Tensor) => lt.where(m, a, b),
+        mask,
+        after as Params,
+        before as Params,
+      ) as unknown as T;
+    return {
+      init: (params) => inner.init(params),
+      update(grads, state, params) {
+        const next = inner.update(grads, state, params);
+        const slots = Object.entries(next.state).map(([name, slot]) =>
+          likeParams(slot, params) ? [name, choose(slot, state[name])] : [name, slot],
+        );
+        return { params: choose(next.params, params), state: Object.fromEntries(slots) as OptimiserState };
+      },
+    };
+  };
+
+/** Whether a slot holds one array for each parameter. */
+function likeParams(slot: unknown, params: unknown): boolean {
+  const form = (tree: unknown) =>
+    JSON.stringify(lt.tree.entries<lt.Tensor>(tree).map(([path, { shape }]) => [path, shape]));
+  return form(slot) === form(params);
+}
+
+/**
+ * After each update the parameters go through `map`, such as a proximal step (the soft threshold of an l1 penalty) or a
+ * projection (back into a ball around the original).
+ * @param map pure and traceable; gets the parameters after and before the update.
+ */
+export const followedBy =
+  (map: <P>(params: P, before: P) => P) =>
+  (inner: Optimiser): Optimiser => ({
+    init: (params) => inner.init(params),
+    update(grads, state, params) {
+      const next = inner.update(grads, state, params);
+      return { params: map(next.params, params), state: next.state };
+    },
+  });
+
+/** The proximal step of `threshold` times the sum of absolute values: each weight moves towards 0 by it, and stops there. */
+export const softThreshold = (threshold: number) =>
+  followedBy(
+    <P>(params: P): P =>
+      lt.tree.map(
+        (p: lt.Tensor) => p.sign().mul(p.abs().sub(threshold).maximum(0)),
+        params as Params,
+      ) as unknown as P,
+  );
+
+/** Back to the nearest point of the ball of this radius (Euclidean, over all parameters) around `centre`. */
+export const withinBall = (centre: Params, radius: number) =>
+  followedBy(<P>(params: P): P => {
+    const apart = lt.tree.map((p: lt.Tensor, c: lt.Tensor) => p.sub(c), params as Params, centre);
+    const squares = lt.tree.flatten<lt.Tensor>(apart).leaves.map((d) => d.square().sum());
+    const distance = squares.reduce((a, b) => a.add(b)).sqrt();
+    const factor = lt.where(distance.less(radius), 1, lt.div(radius, distance.maximum(radius)));
+    return lt.tree.map((c: lt.Tensor, d: lt.Tensor) => c.add(d.mul(factor)), centre, apart) as unknown as P;
+  });
