@@ -3,16 +3,10 @@
 
 export { type Augment, type Batch, type BatchOptions, batchCount, batches, toFloats } from './batches.ts';
 export { type Description, datasets, type GetOptions, type ListEntry, type LoadOptions } from './datasets.ts';
-export {
-  applyManifest,
-  classIndexOf,
-  type ForgetSet,
-  forgetSet,
-  loadManifest,
-  saveManifest,
-} from './forget.ts';
+export { applyManifest, classIndexOf, type ForgetSet, forgetSet } from './forget.ts';
 export type { FileFact } from './readers/checksums.ts';
 export type { Inspection, NearDuplicate } from './readers/inspect.ts';
+export { loadManifest, saveManifest } from './readers/manifest.ts';
 export {
   channelStatistics,
   classCounts,
