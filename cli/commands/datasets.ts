@@ -5,6 +5,7 @@ import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { LetheError } from '../../engine/error.ts';
+import type { DatasetRecord, FileFact } from '../../unlearn/data/index.ts';
 import { type Context, define, type World } from '../context.ts';
 import { bytes, table } from '../format.ts';
 import { inspectionText } from '../inspection.ts';
@@ -62,16 +63,14 @@ export function register(program: Command, world: World): void {
         .option('--skip-bad', 'pictures: leave out those that cannot be read, naming them'),
     async (context, [what], { data, ...flags }) => {
       const { datasets } = await import('../../unlearn/data/index.ts');
-      const named = datasets.list().some(({ name }) => name === what);
-      if (named && what !== 'folder' && what !== 'faces') return describe(context, what, data);
-      if (!named && !(await isFolder(what))) {
-        if (/[/\\]/.test(what)) throw new LetheError('value', `no folder ${resolve(what)}`);
-        // Says which names there are, too.
-        return describe(context, what, data);
-      }
+      const named = Object.hasOwn(datasets, what);
+      const folder = !named && (await isFolder(what));
+      if (!named && !folder && /[/\\]/.test(what))
+        throw new LetheError('value', `no folder ${resolve(what)}`);
+      const record = folder ? datasets.folder : datasets.byName(what);
+      if (record.inspect === undefined) return describe(context, record, data);
       const { size, skipBad } = flags;
-      const options = { size, skipBad, dir: named ? data : what };
-      const found = await datasets.inspect(named ? what : 'folder', options);
+      const found = await datasets.inspect(record, { size, skipBad, dir: folder ? what : data });
       context.put(found, inspectionText(found));
       if (found.problems.length > 0)
         throw new LetheError('data', `${found.root}: ${found.problems.join('; ')}`);
@@ -96,7 +95,7 @@ export function register(program: Command, world: World): void {
         context.say(`${file}: ${bytes(have)}${total === null ? '' : ` of ${bytes(total)}`}`);
       };
       const folder = await context.interruptible((signal) =>
-        datasets.get(name, { dir: flags.data, signal, onProgress }),
+        datasets.get(datasets.byName(name), { dir: flags.data, signal, onProgress }),
       );
       context.put({ folder }, folder);
     },
@@ -116,9 +115,9 @@ function sizeOf(text: string): [number, number] {
   return [Number(match[1]), Number(match[2])];
 }
 
-async function describe(context: Context, name: string, dir: string | undefined): Promise<void> {
+async function describe(context: Context, record: DatasetRecord, dir: string | undefined): Promise<void> {
   const { datasets } = await import('../../unlearn/data/index.ts');
-  const found = await datasets.describe(name, { dir });
+  const found = await datasets.describe(record, { dir });
   const numbers = (list: readonly number[]) => list.map((x) => x.toFixed(4)).join(', ');
   const text = [
     `${found.name}: ${found.description}`,
@@ -137,11 +136,7 @@ async function describe(context: Context, name: string, dir: string | undefined)
   context.put(found, text.join('\n'));
 }
 
-type Fact = Awaited<
-  ReturnType<typeof import('../../unlearn/data/index.ts').datasets.describe>
->['files'][number];
-
-function fileTable(files: readonly Fact[]): string {
+function fileTable(files: readonly FileFact[]): string {
   return table(
     ['file', 'sha256', 'is'],
     files.map((f) => [basename(f.path), `${f.sha256.slice(0, 16)}…`, f.status]),

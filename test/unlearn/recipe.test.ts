@@ -216,6 +216,16 @@ seeds: [1, 1]
     ]);
   });
 
+  it('are found in the options of a data set that cannot be', () => {
+    const problemsOf = (dataset: string) => refusal(minimal.replace('{ name: glyphs }', dataset));
+    expect(problemsOf('{ name: folder, options: { testRatio: 1 } }')).toMatch(
+      /dataset.options.testRatio: expected a number between 0 and 1, both excluded, got 1$/,
+    );
+    expect(problemsOf(`{ name: csv, options: { delimiter: '"' } }`)).toMatch(
+      /dataset.options.delimiter: expected one character that is no quote and no line break, got /,
+    );
+  });
+
   it('are told by their paths where there is no text', () => {
     expect(() =>
       checkRecipe(

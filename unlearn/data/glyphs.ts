@@ -12,6 +12,8 @@ import { type Loaded, makeSplit } from './split.ts';
 
 const SIZE = 32;
 const PIXELS = SIZE * SIZE;
+/** Of each split. */
+export const GLYPHS_AT_MOST = 500_000;
 
 // Colours that go well together, as 0xrrggbb, from dark to light.
 const PALETTE = [
@@ -207,9 +209,9 @@ function draw(seed: number, split: 0 | 1, index: number, board: Board, out: Uint
 export function drawGlyphs(options: { seed: number; split: 'train' | 'test'; size: number }): Split {
   const { seed, split, size } = options;
   check(
-    Number.isInteger(size) && size >= 1 && size <= 500_000,
+    Number.isInteger(size) && size >= 1 && size <= GLYPHS_AT_MOST,
     'value',
-    () => `glyphs: size of the ${split} split: expected an integer from 1 to 500000, got ${size}`,
+    () => `glyphs: size of the ${split} split: expected an integer from 1 to ${GLYPHS_AT_MOST}, got ${size}`,
   );
   const images = new Uint8Array(size * PIXELS * 3);
   const labels = new Int32Array(size);
@@ -221,9 +223,16 @@ export function drawGlyphs(options: { seed: number; split: 'train' | 'test'; siz
   return makeSplit({ shape: [SIZE, SIZE, 3], images, labels });
 }
 
-/** The glyphs data set; 4,000 training and 1,000 test images unless told otherwise. */
-export function loadGlyphs(options: { seed?: number; trainSize?: number; testSize?: number }): Loaded {
-  const { seed = 0, trainSize = 4000, testSize = 1000 } = options;
+/** The glyphs data set; how many of them by default says its record, sets/glyphs.ts. */
+export function loadGlyphs({
+  seed,
+  trainSize,
+  testSize,
+}: {
+  seed: number;
+  trainSize: number;
+  testSize: number;
+}): Loaded {
   return {
     classes: glyphShapes.map((shape) => shape.name),
     train: drawGlyphs({ seed, split: 'train', size: trainSize }),

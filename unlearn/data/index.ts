@@ -2,17 +2,14 @@
 // before a picture is read.
 
 export { type Augment, type Batch, type BatchOptions, batchCount, batches, toFloats } from './batches.ts';
-export { type Description, datasets, type GetOptions, type ListEntry, type LoadOptions } from './datasets.ts';
-export {
-  applyManifest,
-  classIndexOf,
-  type ForgetSet,
-  forgetSet,
-  loadManifest,
-  saveManifest,
-} from './forget.ts';
+export { type Description, datasets, type ListEntry, type LoadOptions } from './datasets.ts';
+export { applyManifest, classIndexOf, type ForgetSet, forgetSet } from './forget.ts';
 export type { FileFact } from './readers/checksums.ts';
+export type { GetOptions } from './readers/download.ts';
 export type { Inspection, NearDuplicate } from './readers/inspect.ts';
+export { loadManifest, saveManifest } from './readers/manifest.ts';
+export type { DatasetName } from './sets/index.ts';
+export { type DatasetRecord, defineDataset } from './sets/record.ts';
 export {
   channelStatistics,
   classCounts,
@@ -20,6 +17,7 @@ export {
   excludeClass,
   holdOut,
   imageAt,
+  type Loaded,
   makeSplit,
   onlyClass,
   takeSplit,

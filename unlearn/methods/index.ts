@@ -14,8 +14,22 @@ import { retrain } from './retrain.ts';
 import { scrub } from './scrub.ts';
 import { sisa } from './sisa.ts';
 
-/** Each under its own name; in the order that tables and docs show them. */
-export const methods = {
+interface Listed {
+  // biome-ignore lint/suspicious/noExplicitAny: each method has options of its own
+  (options?: any): Method | PreparedMethod;
+  // biome-ignore lint/suspicious/noExplicitAny: likewise
+  readonly record: MethodRecord<any>;
+}
+
+/** Each under its own name, or it does not compile. */
+const named = <
+  T extends { readonly [N in keyof T & string]: Listed & { readonly record: { readonly name: N } } },
+>(
+  table: T,
+): Readonly<T> => Object.freeze(table);
+
+/** In the order that tables and docs show them. */
+export const methods = named({
   retrain,
   finetune,
   randomLabels,
@@ -25,20 +39,9 @@ export const methods = {
   scrub,
   influence,
   sisa,
-} satisfies { readonly [N in string]: Listed };
-
-interface Listed {
-  // biome-ignore lint/suspicious/noExplicitAny: each method has options of its own
-  (options?: any): Method | PreparedMethod;
-  // biome-ignore lint/suspicious/noExplicitAny: likewise
-  readonly record: MethodRecord<any>;
-}
+});
 
 export type MethodName = keyof typeof methods;
-
-// A method listed under another name than its own does not compile.
-const _named: { readonly [N in MethodName]: { readonly record: { readonly name: N } } } = methods;
-void _named;
 
 /** The record of a method by a name that is only known when the program runs; undefined where there is none. */
 export const recordOf = (name: string): MethodRecord | undefined => listed(name)?.record;

@@ -65,13 +65,17 @@ export function choice<const T extends readonly string[]>(about: string, values:
   return described(v.picklist(values, `expected ${expected}`), about, expected);
 }
 
-/** A list of at least one item, or of exactly `length`. */
-export function list<S extends v.GenericSchema>(item: S, about: string, expected: string, length?: number) {
+/** A list of at least one item. */
+export function list<S extends v.GenericSchema>(item: S, about: string, expected: string) {
   const message = `expected ${expected}`;
-  const base = v.array(item, message);
-  const sized =
-    length === undefined ? v.pipe(base, v.minLength(1, message)) : v.pipe(base, v.length(length, message));
-  return described(sized, about, expected);
+  return described(v.pipe(v.array(item, message), v.minLength(1, message)), about, expected);
+}
+
+/** A list of two items. */
+export function pair<T>(item: v.GenericSchema<T>, about: string, expected: string) {
+  const message = `expected ${expected}`;
+  const two = v.pipe(v.array(item, message), v.length(2, message));
+  return described(two as v.GenericSchema<unknown> as v.GenericSchema<[T, T]>, about, expected);
 }
 
 /** A class by name or by index. */

@@ -2,10 +2,13 @@
 // depends on a name beside it and is in options.ts; reading files, line numbers and messages are recipe.ts.
 
 import * as v from 'valibot';
+import { datasetNames, records } from '../data/sets/index.ts';
 import { bool, choice, int, list, num, options, prose, section, text } from '../options/fields.ts';
 import { type TrainOptions, trainSchema } from '../options/training.ts';
 import { devices } from './names.ts';
-import { datasetOptions, forgetEntries, methodOptions, modelOptions } from './options.ts';
+import { forgetEntries, methodOptions, modelOptions } from './options.ts';
+
+const withPeople = datasetNames.filter((name) => records[name].people).map((name) => `\`${name}\``);
 
 const keys = (table: Readonly<Record<string, unknown>>) => Object.keys(table);
 
@@ -30,7 +33,7 @@ export const recipeSchema = section('A recipe.', {
   ),
   description: v.optional(prose('What this recipe shows.'), ''),
   dataset: section('The data.', {
-    name: choice('Data set.', keys(datasetOptions)),
+    name: choice('Data set.', datasetNames),
     options: v.optional(options('Options of the data set, see below.'), {}),
   }),
   forget: section(
@@ -78,7 +81,7 @@ export const recipeSchema = section('A recipe.', {
       exhibits: v.optional(bool('Collect entropy histograms and predictions for the report.'), true),
       images: v.optional(
         bool(
-          'Show sample images in the report. Default: true, but false for `faces` and `folder`: people stay out of reports unless asked for.',
+          `Show sample images in the report. Default: true, but false for ${withPeople.join(' and ')}: people stay out of reports unless asked for.`,
         ),
       ),
     }),

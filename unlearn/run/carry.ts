@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import { LetheError } from '../../engine/error.ts';
 import { againstRetrain } from '../audit/metrics.ts';
-import { saveManifest } from '../data/forget.ts';
+import { saveManifest } from '../data/readers/manifest.ts';
 import { classCounts } from '../data/split.ts';
 import { isIo, readFileBounded, sha256, writeFileAtomic } from '../files.ts';
 import type { Recipe } from '../recipe.ts';

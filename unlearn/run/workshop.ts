@@ -16,9 +16,6 @@ import { cardIn, disposeAll, fromBytes, toBytes } from '../weights.ts';
 import { measureStep } from './measure.ts';
 import type { Parts, Product } from './parts.ts';
 
-/** Data sets that show people: their pictures stay out of reports unless the recipe asks for them. */
-const PEOPLE = new Set(['faces', 'folder']);
-
 type Architecture = (recipe: Recipe, dataset: Dataset, constants: Constants) => Model;
 
 /** @param architecture makes the model of a recipe; the engine's own unless said otherwise. */
@@ -30,8 +27,8 @@ export function workshop(architecture: Architecture = modelFor): Parts {
     },
 
     async load(recipe, folder) {
-      const { dir = folder, ...options } = recipe.dataset.options as { dir?: string };
-      const dataset = await datasets.load(recipe.dataset.name, { ...options, dir });
+      const { name, options } = recipe.dataset;
+      const dataset = await datasets.load(datasets.byName(name), { dir: folder, ...options });
       const set: ForgetSet = forgetSet(dataset, recipe.forget as ForgetSpec);
       return { dataset, ...set };
     },
@@ -74,7 +71,7 @@ export function workshop(architecture: Architecture = modelFor): Parts {
       const { dataset, manifest, forget, retain } = material;
       const model = architecture(recipe, dataset, constantsOf(weights, recipe, dataset));
       const variables = fromBytes(model, weights, dataset.shape);
-      const { images = !PEOPLE.has(recipe.dataset.name), controls: _, ...how } = recipe.evaluate;
+      const { images = !datasets.byName(recipe.dataset.name).people, controls: _, ...how } = recipe.evaluate;
       const data = {
         forget,
         retain,

@@ -111,7 +111,11 @@ describe('CSV data sets', () => {
       /unknown column of train.csv 'knd': did you mean 'kind'\? known: x, y, kind$/,
     );
     await refuses(() => datasets.load('csv', { dir, drop: [3] }), 'value', /column 3: expected -3 to 2/);
-    await refuses(() => datasets.load('csv', { dir, delimiter: '"' }), 'value', /^delimiter/);
+    await refuses(
+      () => datasets.load('csv', { dir, delimiter: '"' }),
+      'value',
+      /^csv: delimiter: expected one character that is no quote/,
+    );
     await refuses(
       () => datasets.load('csv', { dir }),
       'data',

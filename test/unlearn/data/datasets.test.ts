@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { datasets } from '../../../unlearn/data/datasets.ts';
+import type { DatasetName } from '../../../unlearn/data/sets/index.ts';
 import { classCounts } from '../../../unlearn/data/split.ts';
 import { sha256 } from '../../../unlearn/files.ts';
 import { cifar10Files, idxFiles, refuses, scratch } from './helpers.ts';
@@ -94,18 +95,25 @@ describe('datasets', () => {
   });
 
   it('suggests names, and never takes a name for a path', async () => {
-    await refuses(() => datasets.load('fashion'), 'value', /did you mean 'fashion-mnist'\?/);
-    await refuses(() => datasets.load('zebra'), 'value', /^unknown data set 'zebra': known: glyphs/);
-    await refuses(() => datasets.load('cifar10'), 'value', /did you mean 'cifar-10'\?/);
-    await refuses(() => datasets.load('../mnist\n'), 'value', /^unknown data set '..\/mnist\\n'/);
-    await refuses(() => datasets.load('__proto__'), 'value', /^unknown data set '__proto__'/);
+    const words: [string, RegExp][] = [
+      ['fashion', /did you mean 'fashion-mnist'\?/],
+      ['zebra', /^unknown data set 'zebra': known: glyphs/],
+      ['cifar10', /did you mean 'cifar-10'\?/],
+      ['../mnist\n', /^unknown data set '..\/mnist\\n'/],
+      ['__proto__', /^unknown data set '__proto__'/],
+      ['load', /^unknown data set 'load'/],
+    ];
+    for (const [name, line] of words) {
+      await refuses(() => datasets.byName(name), 'value', line);
+      await refuses(() => datasets.load(name as DatasetName), 'value', line);
+    }
     await refuses(() => datasets.get('glyphs'), 'value', /^glyphs cannot be downloaded; these can: mnist, /);
   });
 });
 
 const real = process.env.LETHE_DATA;
 describe.skipIf(!real)(`real data in LETHE_DATA (${real ? 'set' : 'not set: skipped'})`, () => {
-  const present = async (name: string) =>
+  const present = async (name: DatasetName) =>
     datasets.describe(name).catch((error) => {
       if (!/in any of: /.test(error.message)) throw error;
       console.info(`skipped ${name}: not in LETHE_DATA`);

@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import { getRemote } from '../../../unlearn/data/datasets.ts';
-import { download, extractTarGz } from '../../../unlearn/data/readers/download.ts';
-import { remotes } from '../../../unlearn/data/readers/sources.ts';
+import { download, extractTarGz, getRemote } from '../../../unlearn/data/readers/download.ts';
+import { records } from '../../../unlearn/data/sets/index.ts';
+import type { DatasetRecord } from '../../../unlearn/data/sets/record.ts';
 import { sha256 } from '../../../unlearn/files.ts';
 import { refuses, scratch } from './helpers.ts';
 
@@ -196,7 +196,8 @@ describe('get', () => {
   });
 
   it('knows a sha256 for every public file, and only https or checked http', () => {
-    for (const remote of Object.values(remotes)) {
+    for (const { remote } of Object.values<DatasetRecord>(records)) {
+      if (remote === undefined) continue;
       expect(remote.bases.every((base) => /^https?:\/\/.*\/$/.test(base))).toBe(true);
       for (const file of remote.files) expect(file.sha256).toMatch(/^[0-9a-f]{64}$/);
       for (const known of Object.values(remote.published ?? {})) expect(known).toMatch(/^[0-9a-f]{64}$/);

@@ -167,10 +167,14 @@ describe('image folders', () => {
     await refuses(
       load(people(), { size: [0, 3] }),
       'value',
-      /^size: expected \[height, width\], each 1 to 4096, got 0,3$/,
+      /^folder: size.0: expected a whole number from 1 to 4096, got 0$/,
     );
     await refuses(load(people(), { testPerClass: 1, testRatio: 0.1 }), 'value', /expected one of them$/);
-    await refuses(load(people(), { testRatio: 1 }), 'value', /^testRatio/);
+    await refuses(
+      load(people(), { testRatio: 1 }),
+      'value',
+      /^folder: testRatio: expected a number between 0/,
+    );
     await refuses(
       () => datasets.load('folder'),
       'value',

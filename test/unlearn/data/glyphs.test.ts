@@ -52,10 +52,10 @@ describe('glyphs', () => {
     await refuses(
       () => datasets.load('glyphs', { trainSize: 0 }),
       'value',
-      /size of the train split: expected an integer from 1/,
+      /^glyphs: trainSize: expected a whole number from 1 to 500000, got 0$/,
     );
     await refuses(() => datasets.load('glyphs', { testSize: 1e9 }), 'value', /1000000000/);
-    await refuses(() => datasets.load('glyphs', { seed: -1 }), 'value', /^seed/);
+    await refuses(() => datasets.load('glyphs', { seed: -1 }), 'value', /^glyphs: seed: expected a whole/);
   });
 
   it('4,000 of them take less than 2 seconds, and a linear classifier gets less than 60 % of 1,000 others right', {

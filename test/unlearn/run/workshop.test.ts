@@ -112,6 +112,12 @@ describe('the workshop', () => {
     const { metrics, exhibits } = await parts.evaluate({ ...task, weights });
     expect(metrics.ua).toBeGreaterThanOrEqual(0);
     expect(exhibits?.samples).toHaveLength(14);
+    // Pictures of people are shown only where that is asked for.
+    const people = { ...recipe, dataset: { name: 'faces' as const, options: {} } };
+    const hidden = await parts.evaluate({ ...task, recipe: people, weights });
+    expect(hidden.exhibits?.samples).toHaveLength(0);
+    const asked = { ...people, evaluate: { ...people.evaluate, images: true } };
+    expect((await parts.evaluate({ ...task, recipe: asked, weights })).exhibits?.samples).toHaveLength(14);
     const cost = await parts.measure(recipe, material);
     expect(cost.parameters).toBe(30_730);
     for (const seconds of [cost.trainSeconds, cost.inferSeconds]) expect(seconds).toBeGreaterThan(0);

@@ -5,9 +5,9 @@ import { createHash } from 'node:crypto';
 import { basename, dirname, join, sep } from 'node:path';
 import { sha256File } from '../../files.ts';
 import { refuse } from '../refuse.ts';
+import type { Remote } from '../sets/record.ts';
 import { piecesOf } from './decoded.ts';
 import { findVariant, readLines } from './locate.ts';
-import type { Remote } from './sources.ts';
 
 export interface FileFact {
   /** Absolute path. */
@@ -58,10 +58,9 @@ function knownSums(remote: Remote | undefined): Map<string, string> {
 /** What is known of each file. A compressed file counts as published if what it decompresses to is. */
 export async function checkFiles(
   files: readonly string[],
-  root: string | null,
+  root: string,
   remote?: Remote,
 ): Promise<FileFact[]> {
-  if (root === null || files.length === 0) return [];
   const listed = await sumsFor(root);
   const known = knownSums(remote);
   const facts: FileFact[] = [];

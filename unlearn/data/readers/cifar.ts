@@ -11,7 +11,6 @@ import { limits, refuse } from '../refuse.ts';
 import { type Loaded, makeSplit } from '../split.ts';
 import { readDecoded } from './decoded.ts';
 import { findVariant, isFolder, locate, readLines } from './locate.ts';
-import { cifar10Names, cifar100Coarse, cifar100Fine } from './names.ts';
 
 const PLANE = 1024;
 const PIXELS = 3 * PLANE;
@@ -65,7 +64,12 @@ export function parseCifar(
 }
 
 /** Several files one after the other as one split. */
-async function readFiles(paths: readonly string[], layout: CifarLayout, notes: string[]): Promise<Split> {
+async function readFiles(
+  paths: readonly string[],
+  layout: CifarLayout,
+  usual: number,
+  notes: string[],
+): Promise<Split> {
   const maxBytes = RECORDS_AT_MOST * (PIXELS + 2);
   // One after the other: the bytes of a file are gone when the next one is read.
   const parts: { images: Uint8Array; labels: Int32Array }[] = [];
@@ -80,7 +84,6 @@ async function readFiles(paths: readonly string[], layout: CifarLayout, notes: s
     labels.set(part.labels, at);
     at += part.labels.length;
   }
-  const usual = paths.length === 5 || basename(paths[0]).startsWith('train') ? 50_000 : 10_000;
   if (count !== usual)
     notes.push(
       `${count} records in ${paths.map((p) => basename(p)).join(', ')}; the published set has ${usual}`,
@@ -126,19 +129,25 @@ async function lossyNote(root: string): Promise<string[]> {
   }
 }
 
-/** CIFAR-10 (`fine` does not apply) or CIFAR-100 with its 100 fine or 20 coarse labels. */
-export async function loadCifar(
-  name: 'cifar-10' | 'cifar-100',
-  options: { dir?: string; labels?: 'fine' | 'coarse' },
-): Promise<Loaded> {
-  const hundred = name === 'cifar-100';
-  const trainNames = hundred ? ['train.bin'] : [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`);
-  const testName = hundred ? 'test.bin' : 'test_batch.bin';
-  const folders = hundred
-    ? ['cifar-100', 'cifar100', 'cifar-100-binary']
-    : ['cifar-10', 'cifar10', 'cifar-10-batches-bin'];
-  const holds = async (folder: string) => (await findVariant(folder, trainNames[0])) !== null;
-  const root = await locate(name, `${trainNames[0]} (plain, .gz or .br)`, folders, holds, options.dir);
+/** What one of the two sets, with one kind of label, consists of. Names of files without .gz or .br. */
+export interface CifarSet {
+  readonly name: string;
+  /** Names its folder goes by. */
+  readonly folders: readonly string[];
+  readonly trainFiles: readonly string[];
+  readonly testFile: string;
+  readonly layout: CifarLayout;
+  /** Text file that may name the classes, one a line; else `names`. */
+  readonly namesFile: string;
+  readonly names: readonly string[];
+}
+
+/** CIFAR-10, or CIFAR-100 with its fine or its coarse labels. */
+export async function loadCifar(set: CifarSet, dir?: string): Promise<Loaded> {
+  const { name, folders, layout } = set;
+  const first = set.trainFiles[0];
+  const holds = async (folder: string) => (await findVariant(folder, first)) !== null;
+  const root = await locate(name, `${first} (plain, .gz or .br)`, folders, holds, dir);
   const found = async (file: string) => {
     const path = await findVariant(root, file);
     if (path === null) {
@@ -148,23 +157,12 @@ export async function loadCifar(
     return path;
   };
   const trainFiles: string[] = [];
-  for (const file of trainNames) trainFiles.push(await found(file));
-  const testFile = await found(testName);
+  for (const file of set.trainFiles) trainFiles.push(await found(file));
+  const testFile = await found(set.testFile);
   const files = [...trainFiles, testFile];
-  const coarse = options.labels === 'coarse';
-  const layout: CifarLayout = hundred
-    ? { labelBytes: 2, labelAt: coarse ? 0 : 1, classes: [20, 100] }
-    : { labelBytes: 1, labelAt: 0, classes: [10] };
   const notes = await lossyNote(root);
-  const classes = hundred
-    ? await classNames(
-        root,
-        coarse ? 'coarse_label_names.txt' : 'fine_label_names.txt',
-        coarse ? cifar100Coarse : cifar100Fine,
-        files,
-      )
-    : await classNames(root, 'batches.meta.txt', cifar10Names, files);
-  const train = await readFiles(trainFiles, layout, notes);
-  const test = await readFiles([testFile], layout, notes);
+  const classes = await classNames(root, set.namesFile, set.names, files);
+  const train = await readFiles(trainFiles, layout, 50_000, notes);
+  const test = await readFiles([testFile], layout, 10_000, notes);
   return { classes, train, test, notes, files, root };
 }

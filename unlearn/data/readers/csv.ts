@@ -4,7 +4,6 @@
 
 import { basename, dirname } from 'node:path';
 import { check } from '../../../engine/error.ts';
-import { checkSeed } from '../../random.ts';
 import { printable } from '../../text.ts';
 import type { Split } from '../../types.ts';
 import { limits, refuse, unknownName } from '../refuse.ts';
@@ -222,20 +221,9 @@ function labelsOf(table: Table, classes: readonly string[], file: string): Int32
   });
 }
 
-/** Reads a table as a data set of shape [1, 1, columns]. */
+/** Reads a table as a data set of shape [1, 1, columns]; options in the ranges of sets/csv.ts. */
 export async function loadCsv(options: CsvOptions): Promise<Loaded> {
-  const { dir, delimiter = ',', testRatio = 0.2, seed = 0 } = options;
-  checkSeed(seed);
-  check(
-    delimiter.length === 1 && !/["\r\n]/.test(delimiter),
-    'value',
-    () => 'delimiter: expected one character that is no quote and no line break',
-  );
-  check(
-    testRatio > 0 && testRatio < 1,
-    'value',
-    () => `testRatio: expected a number between 0 and 1, got ${testRatio}`,
-  );
+  const { dir, testRatio = 0.2, seed = 0 } = options;
   const isTable = dir !== undefined && /\.(csv|tsv|txt|data)(\.gz|\.br)?$/i.test(dir);
   const holds = async (folder: string) => (await findVariant(folder, 'train.csv')) !== null;
   const root = isTable

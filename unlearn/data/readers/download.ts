@@ -9,11 +9,20 @@ import { check, LetheError } from '../../../engine/error.ts';
 import { makeFolder, readFileBounded, sha256File, syncFolder, writeFileAtomic } from '../../files.ts';
 import { reasonOf } from '../../text.ts';
 import { limits, refuse } from '../refuse.ts';
+import type { Remote } from '../sets/record.ts';
+import { cacheFolder } from './locate.ts';
 
 export interface DownloadOptions {
   readonly signal?: AbortSignal;
   /** Bytes had so far, and in all when the server says. */
   readonly onProgress?: (file: string, bytes: number, total: number | null) => void;
+}
+
+export interface GetOptions extends DownloadOptions {
+  /** Where to put the files: a folder NAME in it. The cache by default. */
+  readonly dir?: string;
+  /** Other folders to download from, in place of the public ones. Checksums stay the same. */
+  readonly bases?: readonly string[];
 }
 
 export interface Download extends DownloadOptions {
@@ -145,4 +154,23 @@ export async function extractTarGz(
   }
   if (missing.size > 0) refuse(archive, '', `lacks ${[...missing].join(', ')}`);
   return written;
+}
+
+/** Brings all files of a data set into DIR/NAME and unpacks what is to be unpacked; answers that folder. */
+export async function getRemote(name: string, remote: Remote, options: GetOptions): Promise<string> {
+  const folder = join(options.dir ?? cacheFolder(), name);
+  await makeFolder(folder);
+  const bases = (options.bases ?? remote.bases).map((base) => (base.endsWith('/') ? base : `${base}/`));
+  for (const file of remote.files) {
+    const path = join(folder, basename(file.name));
+    await download({
+      urls: bases.map((base) => base + file.name),
+      sha256: file.sha256,
+      path,
+      signal: options.signal,
+      onProgress: options.onProgress,
+    });
+    if (file.extract) await extractTarGz(path, file.extract, folder);
+  }
+  return folder;
 }

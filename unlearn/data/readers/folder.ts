@@ -6,7 +6,6 @@ import { realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { check, LetheError } from '../../../engine/error.ts';
 import { readFileBounded, sha256 } from '../../files.ts';
-import { checkSeed } from '../../random.ts';
 import { counted, printable, reasonOf } from '../../text.ts';
 import { limits, refuse } from '../refuse.ts';
 import { type Loaded, makeSplit, type Shape } from '../split.ts';
@@ -231,34 +230,12 @@ export function assemble(reading: Reading, options: FolderOptions): Loaded {
   };
 }
 
-export function checkFolderOptions(options: FolderOptions): void {
-  const { size, testPerClass, testRatio, channels } = options;
-  if (options.seed !== undefined) checkSeed(options.seed);
-  check(
-    size === undefined ||
-      (size.length === 2 && size.every((s) => Number.isInteger(s) && s >= 1 && s <= 4096)),
-    'value',
-    () => `size: expected [height, width], each 1 to 4096, got ${String(size)}`,
-  );
-  check(
-    channels === undefined || channels === 1 || channels === 3,
-    'value',
-    () => `channels: expected 1 or 3, got ${channels}`,
-  );
+/** What single options cannot tell; their ranges are in sets/pictures.ts. */
+export function checkFolderOptions({ testPerClass, testRatio }: FolderOptions): void {
   check(
     testPerClass === undefined || testRatio === undefined,
     'value',
     () => 'testPerClass and testRatio: expected one of them',
-  );
-  check(
-    testPerClass === undefined || (Number.isInteger(testPerClass) && testPerClass >= 1),
-    'value',
-    () => `testPerClass: expected an integer from 1, got ${testPerClass}`,
-  );
-  check(
-    testRatio === undefined || (testRatio > 0 && testRatio < 1),
-    'value',
-    () => `testRatio: expected a number between 0 and 1, got ${testRatio}`,
   );
 }
 

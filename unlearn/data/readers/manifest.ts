@@ -1,0 +1,55 @@
+// Forget manifests as files: written whole or not at all, and checked when they are read. What they mean is forget.ts.
+
+import { readFileBounded, writeFileAtomic } from '../../files.ts';
+import type { ForgetManifest, ForgetSpec } from '../../types.ts';
+import { keyOf } from '../forget.ts';
+import { limits, refuse } from '../refuse.ts';
+
+/** Writes a manifest as JSON, whole or not at all. */
+export async function saveManifest(path: string, manifest: ForgetManifest): Promise<void> {
+  await writeFileAtomic(path, `${JSON.stringify(manifest, null, 1)}\n`);
+}
+
+/** Reads a manifest and checks its form; whether it fits a data set is for applyManifest. */
+export async function loadManifest(path: string): Promise<ForgetManifest> {
+  const text = (await readFileBounded(path, limits.textBytes)).toString('utf8');
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (cause) {
+    return refuse(path, '', 'expected a forget manifest in JSON', cause);
+  }
+  return checkedManifest(parsed, path);
+}
+
+function checkedManifest(parsed: unknown, path: string): ForgetManifest {
+  const need = (ok: boolean, what: string) => {
+    if (!ok) refuse(path, '', `forget manifest: expected ${what}`);
+  };
+  need(typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed), 'an object');
+  const m = parsed as Record<keyof ForgetManifest, unknown>;
+  const isHash = (h: unknown) => typeof h === 'string' && /^[0-9a-f]{64}$/.test(h);
+  need(m.version === 1, '"version": 1');
+  need(typeof m.dataset === 'string', '"dataset" to be a name');
+  need(isHash(m.datasetHash), '"datasetHash" to be a sha256 in hex');
+  need(
+    Array.isArray(m.ids) && m.ids.every((id) => Number.isInteger(id) && id >= 0),
+    '"ids" to be a list of ids',
+  );
+  const ids = m.ids as number[];
+  need(ids.length > 0 && new Set(ids).size === ids.length, '"ids" to be at least one, each once');
+  need(Array.isArray(m.hashes) && m.hashes.every(isHash), '"hashes" to be a list of sha256 in hex');
+  need(
+    (m.hashes as string[]).length === ids.length && m.count === ids.length,
+    'as many hashes, and "count", as ids',
+  );
+  const isClass = Number.isInteger(m.classIndex) && (m.classIndex as number) >= 0;
+  need(
+    m.kind === 'class' ? isClass : m.kind === 'samples' && m.classIndex === null,
+    '"kind" to be "class" with a classIndex, or "samples" with null',
+  );
+  need(typeof m.spec === 'object' && m.spec !== null, '"spec" to be an object');
+  keyOf(m.spec as ForgetSpec);
+  const { version, dataset, datasetHash, spec, kind, classIndex, hashes, count } = m;
+  return { version, dataset, datasetHash, spec, kind, classIndex, ids, hashes, count } as ForgetManifest;
+}
