@@ -1,11 +1,22 @@
 // lt.io: safetensors files and PyTorch's state dicts, as functions on bytes and arrays.
 
 export type { Stored } from './codec.ts';
-export { fromPyTorch, type PyTorchOptions, type StateDict, toPyTorch } from './pytorch.ts';
+export type { LazyTensor, StoredTensor, TensorForm } from './layout.ts';
 export {
+  fromPyTorch,
+  fromPyTorchFile,
+  type PyTorchOptions,
+  type StateDict,
+  toPyTorch,
+  toPyTorchLazy,
+} from './pytorch.ts';
+export {
+  type ByteSource,
   loadSafetensors,
+  openSafetensors,
   type Safetensors,
-  type StoredTensor,
+  type SafetensorsFile,
   safetensorsMetadata,
   saveSafetensors,
+  streamSafetensors,
 } from './safetensors.ts';

@@ -13,7 +13,8 @@ import { floatType } from '../runtime.ts';
 import type { Tensor } from '../tensor.ts';
 import { evalShape, type ShapeOf } from '../transforms/shape.ts';
 import { entries, flatten, unflatten } from '../tree.ts';
-import type { StoredTensor } from './safetensors.ts';
+import type { LazyTensor, StoredTensor, TensorForm } from './layout.ts';
+import type { SafetensorsFile } from './safetensors.ts';
 
 export type StateDict = Readonly<Record<string, StoredTensor>>;
 
@@ -79,10 +80,12 @@ function layout(shape: Shape, channels: number | null): { split: Shape; perm: re
 }
 const torchShape = (shape: Shape): number[] => permuted(shape, axesOf(shape));
 
+const isFlattened = ({ flattened }: Anatomy, path: string): boolean => path === `${flattened?.dense}.weight`;
+
 const torchName = (path: string, part: 'params' | 'state'): string =>
   part === 'params' ? path : path.replace(/mean$/, 'running_mean').replace(/variance$/, 'running_var');
 
-// ---- conversions -----------------------------------------------------------------------------------------------------
+// ---- to PyTorch ------------------------------------------------------------------------------------------------------
 
 /**
  * A state dict as PyTorch's module of the same architecture has it: float32 on the CPU, names as in docs/models.md. Save
@@ -90,29 +93,40 @@ const torchName = (path: string, part: 'params' | 'state'): string =>
  */
 export async function toPyTorch(
   model: Model,
-  { params, state }: Variables,
+  variables: Variables,
   options?: PyTorchOptions,
 ): Promise<Record<string, StoredTensor>> {
+  const dict: Record<string, StoredTensor> = Object.create(null);
+  for (const [name, t] of Object.entries(toPyTorchLazy(model, variables, options)))
+    dict[name] = { ...t, data: await t.data() };
+  return dict;
+}
+
+/**
+ * The same state dict, whose tensors are read from the device, and put into PyTorch's layout, when they are asked for: for
+ * lt.io.streamSafetensors, which has one of them in memory at a time.
+ */
+export function toPyTorchLazy(
+  model: Model,
+  { params, state }: Variables,
+  options?: PyTorchOptions,
+): Record<string, LazyTensor> {
   const { inputShape } = settle('toPyTorch', options, { inputShape: undefined });
   const anatomy = anatomyOf('toPyTorch', model);
   const named = new Map(entries<Tensor>(params));
   const channels = channelsOf('toPyTorch', anatomy, inputShape, (path) => named.get(path)?.shape[3]);
-  const dict: Record<string, StoredTensor> = Object.create(null);
+  const dict: Record<string, LazyTensor> = Object.create(null);
   for (const [path, t] of named) {
-    const flattened = path === `${anatomy.flattened?.dense}.weight`;
-    const { split, perm } = layout(t.shape, flattened ? channels : null);
-    const data = transposed(await t.data(), split, perm);
-    dict[path] = { data: new Float32Array(data), shape: torchShape(t.shape), dtype: 'float32' };
+    const { split, perm } = layout(t.shape, isFlattened(anatomy, path) ? channels : null);
+    const data = async () => new Float32Array(transposed(await t.data(), split, perm));
+    dict[path] = { data, shape: torchShape(t.shape), dtype: 'float32' };
   }
   for (const [path, t] of entries<Tensor>(state)) {
-    dict[torchName(path, 'state')] = {
-      data: new Float32Array(await t.data()),
-      shape: t.shape,
-      dtype: 'float32',
-    };
+    const data = async () => new Float32Array(await t.data());
+    dict[torchName(path, 'state')] = { data, shape: t.shape, dtype: 'float32' };
     if (path.endsWith('variance'))
       dict[path.replace(/variance$/, 'num_batches_tracked')] = {
-        data: Int32Array.of(0),
+        data: async () => Int32Array.of(0),
         shape: [],
         dtype: 'int32',
         stored: 'I64',
@@ -121,6 +135,8 @@ export async function toPyTorch(
   return dict;
 }
 
+// ---- from PyTorch ----------------------------------------------------------------------------------------------------
+
 /**
  * Variables of `model` from a state dict, as loaded by lt.io.loadSafetensors(bytes).tensors. A prefix 'module.' (from
  * DataParallel) is dropped; num_batches_tracked is not needed.
@@ -128,34 +144,85 @@ export async function toPyTorch(
  * @throws 'data' listing what is missing, unexpected or of another shape.
  */
 export function fromPyTorch(model: Model, dict: StateDict, options?: PyTorchOptions): Variables {
+  const { leaves, build } = match(model, dict, options);
+  for (const { source, shape } of leaves) {
+    const { length } = dict[source].data;
+    const theirs = torchShape(shape);
+    check(
+      length === sizeOf(theirs),
+      'data',
+      () => `fromPyTorch: ${source} has ${length} elements for shape ${showShape(theirs)}`,
+    );
+  }
+  return build(leaves.map((leaf) => leaf.tensor(dict[leaf.source].data)));
+}
+
+/**
+ * As fromPyTorch, from a file opened by lt.io.openSafetensors, with one of its tensors in memory at a time.
+ * @throws 'data' as fromPyTorch does, before any tensor is read; what reading throws, with nothing left behind.
+ */
+export async function fromPyTorchFile(
+  model: Model,
+  file: SafetensorsFile,
+  options?: PyTorchOptions,
+): Promise<Variables> {
+  const { leaves, build } = match(model, file.forms, options);
+  const made: Tensor[] = [];
+  try {
+    for (const leaf of leaves) made.push(leaf.tensor((await file.tensor(leaf.source)).data));
+    return build(made);
+  } catch (cause) {
+    for (const t of made) t.dispose();
+    throw cause;
+  }
+}
+
+/** One of our tensors: where its elements come from, and how it is made of them. */
+interface Source {
+  /** Its name in the state dict. */
+  readonly source: string;
+  readonly shape: Shape;
+  tensor(data: TypedArray): Tensor;
+}
+
+/** Finds a tensor of the state dict for each of the model's. */
+function match(
+  model: Model,
+  dict: Readonly<Record<string, TensorForm>>,
+  options?: PyTorchOptions,
+): { leaves: Source[]; build: (tensors: readonly Tensor[]) => Variables } {
   const { inputShape } = settle('fromPyTorch', options, { inputShape: undefined });
   const anatomy = anatomyOf('fromPyTorch', model);
-  const found = new Map(Object.entries(dict));
-  if (found.size > 0 && [...found.keys()].every((n) => n.startsWith('module.')))
-    for (const [n, t] of [...found]) {
-      found.delete(n);
-      found.set(n.slice('module.'.length), t);
-    }
-  const channels = channelsOf('fromPyTorch', anatomy, inputShape, (path) => found.get(path)?.shape[0]);
-  const stem = anatomy.stem && found.get(`${anatomy.stem}.weight`)?.shape[1];
-  const template = evalShape((k: Tensor) => model.init(k, inputShape ?? [1, 32, 32, stem || 3]), key(0)) as {
+  const names = Object.keys(dict);
+  const parallel = names.length > 0 && names.every((n) => n.startsWith('module.'));
+  const left = new Map(names.map((n) => [parallel ? n.slice('module.'.length) : n, n]));
+  const shapeOf = (name: string): Shape | undefined => {
+    const source = left.get(name);
+    return source === undefined ? undefined : dict[source].shape;
+  };
+  const channels = channelsOf('fromPyTorch', anatomy, inputShape, (path) => shapeOf(path)?.[0]);
+  const stem = anatomy.stem && shapeOf(`${anatomy.stem}.weight`)?.[1];
+  const seed = key(0);
+  const template = evalShape((k: Tensor) => model.init(k, inputShape ?? [1, 32, 32, stem || 3]), seed) as {
     params: ShapeOf;
     state: ShapeOf;
   };
+  seed.dispose();
 
   const missing: string[] = [];
   const wrong: string[] = [];
-  const convert = (part: 'params' | 'state'): (() => Variables['params']) => {
-    const { def } = flatten(template[part]);
-    const leaves = entries<ShapeOf>(template[part]).map(([path, expected]) => {
+  const leaves: Source[] = [];
+  for (const part of ['params', 'state'] as const)
+    for (const [path, expected] of entries<ShapeOf>(template[part])) {
       const name = torchName(path, part);
-      const given = found.get(name);
-      found.delete(name);
-      if (!given) {
+      const source = left.get(name);
+      left.delete(name);
+      if (source === undefined) {
         missing.push(name);
-        return null;
+        continue;
       }
-      const flattened = path === `${anatomy.flattened?.dense}.weight`;
+      const given = dict[source];
+      const flattened = isFlattened(anatomy, path);
       // Without an input shape, any number of pixels will do.
       const free = flattened && !inputShape && channels && given.shape[1] % channels === 0;
       const shape = free ? [given.shape[1], expected.shape[1]] : expected.shape;
@@ -164,25 +231,17 @@ export function fromPyTorch(model: Model, dict: StateDict, options?: PyTorchOpti
         wrong.push(
           `${name} is ${given.dtype}${showShape(given.shape)}, expected float32${showShape(theirs)}`,
         );
-        return null;
+        continue;
       }
-      check(
-        given.data.length === sizeOf(theirs),
-        'data',
-        () => `fromPyTorch: ${name} has ${given.data.length} elements for shape ${showShape(theirs)}`,
-      );
       const { split, perm } = layout(shape, flattened ? channels : null);
-      const data = () => transposed(given.data, permuted(split, perm), inverse(perm));
-      return { data, shape };
-    });
-    return () =>
-      unflatten(
-        def,
-        leaves.map((l) => l && tensor(l.data(), { shape: l.shape, dtype: floatType() })),
-      );
-  };
-  const [params, state] = [convert('params'), convert('state')];
-  const unexpected = [...found.keys()].filter((n) => !n.endsWith('num_batches_tracked'));
+      const ours = (data: TypedArray) => transposed(data, permuted(split, perm), inverse(perm));
+      leaves.push({
+        source,
+        shape,
+        tensor: (data) => tensor(ours(data), { shape, dtype: floatType() }),
+      });
+    }
+  const unexpected = [...left.keys()].filter((n) => !n.endsWith('num_batches_tracked'));
   const list = (what: string, names: readonly string[]): string[] => {
     if (names.length === 0) return [];
     const rest = names.length > 8 ? `, and ${names.length - 8} more` : '';
@@ -194,7 +253,7 @@ export function fromPyTorch(model: Model, dict: StateDict, options?: PyTorchOpti
       'data',
       `fromPyTorch: the state dict does not fit ${model.name}: ${problems.join('; ')}`,
     );
-  return { params: params(), state: state() };
+  return { leaves, build: (tensors) => unflatten(flatten(template).def, tensors) };
 }
 
 /** Channels of the image that is flattened: the input's, or what the convolution before it gives. */
