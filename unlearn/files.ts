@@ -7,6 +7,7 @@ import { appendFileSync, constants } from 'node:fs';
 import { type FileHandle, link, mkdir, open, readdir, rename, rmdir, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { LetheError } from '../engine/error.ts';
+import type { ByteSource } from '../engine/io/index.ts';
 import { printable, reasonOf } from './text.ts';
 
 /**
@@ -42,14 +43,15 @@ export function temporaryFor(name: string): string | null {
   return /^\.(.+)\.\d+\.[0-9a-f]{12}\.tmp$/.exec(name)?.[1] ?? null;
 }
 
+/** What a file is to hold: all of it, or its parts, each good until the next is asked for. */
+export type Contents = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
 /** Writes a new file and syncs it; fails where there is one, and leaves none behind when it fails. */
-export async function writeNew(
-  path: string,
-  data: string | Uint8Array | readonly Uint8Array[],
-): Promise<void> {
+export async function writeNew(path: string, data: Contents): Promise<void> {
   const handle = await disk.open(path, 'wx');
   try {
-    for (const part of Array.isArray(data) ? data : [data]) await handle.writeFile(part);
+    const whole = typeof data === 'string' || data instanceof Uint8Array;
+    for await (const part of whole ? [data] : data) await handle.writeFile(part);
     await handle.sync();
     await handle.close();
   } catch (cause) {
@@ -63,33 +65,48 @@ export async function writeNew(
 /**
  * Writes `data` so that `path` holds either what it held before or all of `data`, also after a crash: a temporary
  * file in the same folder, fsync, rename, fsync of the folder. Errors leave no temporary file behind.
+ * @param named the path, where it is known only once all is written; in the same folder.
+ * @throws LetheError 'io'; what `data` throws, as it is.
  */
-export async function writeFileAtomic(
-  path: string,
-  data: string | Uint8Array | readonly Uint8Array[],
-): Promise<void> {
-  await attempt('write', path, async () => {
-    const temporary = temporaryName(path);
-    await writeNew(temporary, data);
+export async function writeFileAtomic(path: string, data: Contents, named = () => path): Promise<void> {
+  let failed: { readonly cause: unknown } | undefined;
+  const watched = async function* (parts: Exclude<Contents, string | Uint8Array>) {
     try {
-      await disk.rename(temporary, path);
+      yield* parts;
     } catch (cause) {
-      await disk.unlink(temporary).catch(() => {});
+      failed = { cause };
       throw cause;
     }
-    await syncFolder(dirname(path));
-  });
+  };
+  const whole = typeof data === 'string' || data instanceof Uint8Array;
+  try {
+    await attempt('write', path, async () => {
+      const temporary = temporaryName(path);
+      await writeNew(temporary, whole ? data : watched(data));
+      try {
+        await disk.rename(temporary, named());
+      } catch (cause) {
+        await disk.unlink(temporary).catch(() => {});
+        throw cause;
+      }
+      await syncFolder(dirname(path));
+    });
+  } catch (cause) {
+    throw failed ? failed.cause : cause;
+  }
 }
 
 /** Makes renames, and files and folders made or removed, last. Windows has no handle for a folder: there they must do. */
 export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
-  const handle = await disk.open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await attempt('sync', folder, async () => {
+    const handle = await disk.open(folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  });
 }
 
 /** Makes a folder, and those above it that are missing, so that they last. */
@@ -125,6 +142,32 @@ const isFolder = (path: string): Promise<boolean> =>
 /** Gives a file another name, in the same folder, in place of what has that name. */
 export async function moveFile(from: string, to: string): Promise<void> {
   await attempt('rename', from, () => disk.rename(from, to));
+}
+
+/** Systems and disks that have no hard links, or none from here to there, or no more of them. */
+const NO_LINK = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV', 'EMLINK'];
+
+/**
+ * Gives a file that is never changed another name, in place of what has that name; false where that cannot be had here.
+ * Make it last with `syncFolder`.
+ */
+export async function linkFile(from: string, to: string): Promise<boolean> {
+  return attempt('link', to, async () => {
+    const temporary = temporaryName(to);
+    try {
+      await disk.link(from, temporary);
+    } catch (cause) {
+      if (NO_LINK.includes(codeOf(cause) ?? '')) return false;
+      throw cause;
+    }
+    try {
+      await disk.rename(temporary, to);
+    } finally {
+      // Where both names were links to one file already, renaming does nothing.
+      await disk.unlink(temporary).catch(() => {});
+    }
+    return true;
+  });
 }
 
 /** Removes a file, if it is there. */
@@ -215,6 +258,32 @@ export async function sha256File(path: string): Promise<string> {
   });
 }
 
+/** A regular file to be read in places. It is opened for each read, so there is nothing to close. */
+export async function fileSource(path: string): Promise<ByteSource> {
+  const bytes = await reading(path, async (handle) => (await handle.stat()).size);
+  const read = async (offset: number, length: number) => {
+    const { buffer, byteOffset } = await reading(path, (handle) => readAt(handle, path, offset, length));
+    return new Uint8Array(buffer, byteOffset, length);
+  };
+  return { bytes, read };
+}
+
+async function readAt(handle: FileHandle, path: string, offset: number, length: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(length);
+  let have = 0;
+  while (have < length) {
+    const { bytesRead } = await handle.read(bytes, have, length - have, offset + have);
+    if (bytesRead === 0) {
+      throw new LetheError(
+        'io',
+        `${printable(path)}: ended at byte ${offset + have} of ${offset + length}, it shrank while being read`,
+      );
+    }
+    have += bytesRead;
+  }
+  return bytes;
+}
+
 /** All bytes of a regular file of at most `maxBytes` (else 'data'); nothing is allocated before the size is known to fit. */
 export async function readFileBounded(path: string, maxBytes: number): Promise<Buffer> {
   return reading(path, async (handle) => {
@@ -222,18 +291,6 @@ export async function readFileBounded(path: string, maxBytes: number): Promise<B
     if (size > maxBytes) {
       throw new LetheError('data', `${printable(path)}: ${size} bytes, expected at most ${maxBytes}`);
     }
-    const bytes = Buffer.allocUnsafe(size);
-    let have = 0;
-    while (have < size) {
-      const { bytesRead } = await handle.read(bytes, have, size - have, have);
-      if (bytesRead === 0) {
-        throw new LetheError(
-          'io',
-          `${printable(path)}: ended at byte ${have} of ${size}, it shrank while being read`,
-        );
-      }
-      have += bytesRead;
-    }
-    return bytes;
+    return readAt(handle, path, 0, size);
   });
 }
