@@ -1,6 +1,16 @@
 // `lethe/unlearn`: data sets, forget sets, methods, evaluation, and the run that puts them together. What only the run
 // needs (recipes, report) is loaded when it is called.
 
+export {
+  Artifact,
+  type ArtifactStore,
+  type Content,
+  type ContentRef,
+  getTree,
+  memoryStore,
+  putTree,
+} from './artifact.ts';
+export { folderStore } from './artifact-folder.ts';
 export * from './data/index.ts';
 export { type EvaluateOptions, type EvaluationData, evaluate } from './evaluate.ts';
 export { methods } from './methods/index.ts';

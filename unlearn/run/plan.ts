@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { check } from '../../engine/error.ts';
 import { isThere, sha256, sha256File } from '../files.ts';
+import { canonicalJson } from '../json.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
 import type { Cost } from '../types.ts';
 import type { DeviceInfo, Evaluation, Material } from './parts.ts';
@@ -150,13 +151,4 @@ async function inspect(out: string, cell: Cell): Promise<Inspection> {
 }
 
 /** sha256 of a value as JSON with sorted keys: the same for equal values, whatever order their keys were written in. */
-export function hashOf(value: unknown): string {
-  return sha256(
-    JSON.stringify(value, (_, x) => (isMap(x) ? Object.fromEntries(Object.entries(x).sort(byKey)) : x)),
-  );
-}
-
-const isMap = (x: unknown): x is Record<string, unknown> =>
-  typeof x === 'object' && x !== null && !Array.isArray(x) && !ArrayBuffer.isView(x);
-
-const byKey = ([a]: [string, unknown], [b]: [string, unknown]) => (a < b ? -1 : 1);
+export const hashOf = (value: unknown): string => sha256(canonicalJson(value));

@@ -4,6 +4,24 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import * as lt from '../../../index.ts';
 
 const { io } = lt;
+
+/** Bytes as a file that is read in pieces. */
+const source = (bytes: Uint8Array): lt.io.ByteSource => ({
+  bytes: bytes.length,
+  read: async (offset, length) => bytes.subarray(offset, offset + length),
+});
+/** What loadSafetensors gives, read one tensor at a time. */
+async function loadOneByOne(bytes: Uint8Array): Promise<lt.io.Safetensors> {
+  const file = await io.openSafetensors(source(bytes));
+  const tensors: Record<string, lt.io.StoredTensor> = Object.create(null);
+  for (const name of file.names) tensors[name] = await file.tensor(name);
+  return { tensors, metadata: file.metadata };
+}
+async function collect(parts: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const all: Uint8Array[] = [];
+  for await (const part of parts) all.push(part.slice());
+  return Uint8Array.from(Buffer.concat(all));
+}
 beforeAll(async () => {
   await lt.init({ device: 'reference' });
 });
@@ -65,6 +83,8 @@ describe('round trips', () => {
     expect(await io.saveSafetensors(tensors, metadata)).toEqual(bytes);
     const reversed = Object.fromEntries(Object.entries(tensors).reverse());
     expect(await io.saveSafetensors(reversed, metadata)).toEqual(bytes);
+    expect(await collect(io.streamSafetensors(reversed, metadata))).toEqual(bytes);
+    expect(await loadOneByOne(bytes)).toEqual({ tensors, metadata });
     // Tensors lie aligned for readers that map the file.
     expect(new DataView(bytes.buffer).getBigUint64(0, true) % 8n).toBe(0n);
   });
@@ -81,6 +101,8 @@ describe('round trips', () => {
             ),
           );
           const { tensors } = io.loadSafetensors(bytes);
+          expect(await loadOneByOne(bytes)).toEqual({ tensors, metadata: {} });
+          expect(await collect(io.streamSafetensors(tensors))).toEqual(bytes);
           expect(Object.keys(tensors).length).toBe(given.length);
           for (const [n, data] of given) expect(tensors[n].data).toEqual(data);
         },
@@ -156,9 +178,10 @@ describe('what the format forbids', () => {
     ['a gap', file({ a: { dtype: 'U8', shape: [1], data_offsets: [1, 2] } }, [0, 0]), /starts at byte 1/],
     ['metadata that is no string', file('{"__metadata__":{"a":1}}'), /only hold strings/],
     ['metadata that is no object', file('{"__metadata__":"a"}'), /not an object/],
-  ])('%s', (_, bytes, message) => {
+  ])('%s', async (_, bytes, message) => {
     expect(() => io.loadSafetensors(bytes)).toThrow(message);
     expect(() => io.loadSafetensors(bytes)).toThrow(lt.LetheError);
+    await expect(loadOneByOne(bytes)).rejects.toThrow(message);
   });
 
   function badUtf8(): Uint8Array {
@@ -172,19 +195,30 @@ describe('what the format forbids', () => {
     await expect(
       io.saveSafetensors({ a: { data: Float32Array.of(1), shape: [2], dtype: 'float32' } }),
     ).rejects.toThrow(/1 elements/);
+    // A stream says so before it gives its first part.
+    expect(() => io.streamSafetensors({ __metadata__: lt.tensor([1]) })).toThrow(/cannot name/);
+    const short = { data: async () => Float32Array.of(1), shape: [2], dtype: 'float32' as const };
+    await expect(collect(io.streamSafetensors({ short }))).rejects.toThrow(/1 elements/);
   });
 });
 
 describe('mutated files give a result or a LetheError of kind data, and take no more memory than four files', () => {
-  const readSafely = (bytes: Uint8Array): void => {
-    try {
-      const { tensors } = io.loadSafetensors(bytes);
-      const total = Object.values(tensors).reduce((n, t) => n + t.data.byteLength, 0);
-      expect(total).toBeLessThanOrEqual(4 * bytes.length);
-    } catch (error) {
+  /** Either way of reading gives the same tensors or the same error. */
+  const readSafely = async (bytes: Uint8Array): Promise<void> => {
+    const either = (error: unknown) => {
       if (!(error instanceof lt.LetheError)) throw error;
       expect(error.kind).toBe('data');
+      return error.message;
+    };
+    let found: lt.io.Safetensors | string;
+    try {
+      found = io.loadSafetensors(bytes);
+      const total = Object.values(found.tensors).reduce((n, t) => n + t.data.byteLength, 0);
+      expect(total).toBeLessThanOrEqual(4 * bytes.length);
+    } catch (error) {
+      found = either(error);
     }
+    expect(await loadOneByOne(bytes).catch(either)).toEqual(found);
   };
   const info = fc.record(
     {
@@ -198,7 +232,7 @@ describe('mutated files give a result or a LetheError of kind data, and take no 
 
   test('headers of the right form with wrong values', () =>
     fc.assert(
-      fc.property(fc.dictionary(names, info), fc.uint8Array({ maxLength: 40 }), (header, data) =>
+      fc.asyncProperty(fc.dictionary(names, info), fc.uint8Array({ maxLength: 40 }), (header, data) =>
         readSafely(file(header, data)),
       ),
       { numRuns: 500 },
@@ -218,29 +252,33 @@ describe('mutated files give a result or a LetheError of kind data, and take no 
       ),
       length: fc.integer({ min: 1, max: 30 }),
     });
-    fc.assert(
-      fc.property(fc.array(edit, { minLength: 1, maxLength: 4 }), fc.boolean(), (edits, repair) => {
-        let bytes = [...valid];
-        for (const { at, what, value, length } of edits) {
-          if (what === 'set') bytes[at % bytes.length] = value;
-          else if (what === 'cut') bytes = [...bytes.slice(0, at), ...bytes.slice(at + length)];
-          else bytes = [...bytes.slice(0, at + length), ...bytes.slice(at)];
-        }
-        const out = Uint8Array.from(bytes);
-        // With its length repaired, a mutated header is read to the point of the mutation.
-        if (repair && out.length >= 8) {
-          const end = bytes.lastIndexOf('}'.charCodeAt(0));
-          new DataView(out.buffer).setBigUint64(0, BigInt(Math.max(0, end - 7)), true);
-        }
-        readSafely(out);
-      }),
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(edit, { minLength: 1, maxLength: 4 }),
+        fc.boolean(),
+        async (edits, repair) => {
+          let bytes = [...valid];
+          for (const { at, what, value, length } of edits) {
+            if (what === 'set') bytes[at % bytes.length] = value;
+            else if (what === 'cut') bytes = [...bytes.slice(0, at), ...bytes.slice(at + length)];
+            else bytes = [...bytes.slice(0, at + length), ...bytes.slice(at)];
+          }
+          const out = Uint8Array.from(bytes);
+          // With its length repaired, a mutated header is read to the point of the mutation.
+          if (repair && out.length >= 8) {
+            const end = bytes.lastIndexOf('}'.charCodeAt(0));
+            new DataView(out.buffer).setBigUint64(0, BigInt(Math.max(0, end - 7)), true);
+          }
+          await readSafely(out);
+        },
+      ),
       { numRuns: 2000 },
     );
   });
 
   test('arbitrary text as the header', () =>
     fc.assert(
-      fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (text) => readSafely(file(`{${text}}`))),
+      fc.asyncProperty(fc.string({ unit: 'binary', maxLength: 60 }), (text) => readSafely(file(`{${text}}`))),
       { numRuns: 500 },
     ));
 });
@@ -251,4 +289,96 @@ test('metadata are had without the tensors, and by the same rules', async () => 
   expect({ ...lt.io.safetensorsMetadata(bytes) }).toEqual({ one: '1', two: 'zwei' });
   for (const cut of [3, 20, bytes.length - 1])
     expect(() => lt.io.safetensorsMetadata(bytes.subarray(0, cut))).toThrow('safetensors: ');
+});
+
+describe('one tensor at a time', () => {
+  test('a stream reads a tensor when its turn comes, and the bytes are those of the whole', async () => {
+    const log: string[] = [];
+    const lazy = (name: string, data: Float32Array) => ({
+      data: async () => {
+        log.push(`read ${name}`);
+        return data;
+      },
+      shape: [data.length],
+      dtype: 'float32' as const,
+    });
+    const tensors = {
+      b: lazy('b', Float32Array.of(1, 2)),
+      a: lazy('a', Float32Array.of(3)),
+      c: lt.tensor([4]),
+    };
+    const parts: Uint8Array[] = [];
+    for await (const part of io.streamSafetensors(tensors, { k: 'v' })) {
+      parts.push(part);
+      log.push(`${part.length} bytes`);
+    }
+    expect(log.slice(1)).toEqual(['read a', '4 bytes', 'read b', '8 bytes', '4 bytes']);
+    expect(Uint8Array.from(Buffer.concat(parts))).toEqual(await io.saveSafetensors(tensors, { k: 'v' }));
+  });
+
+  test('a file is asked for its header and for the tensors named, no more', async () => {
+    const bytes = await io.saveSafetensors({ a: lt.zeros([4]), b: lt.ones([2, 3]) }, { k: 'v' });
+    const asked: number[] = [];
+    const file = await io.openSafetensors({
+      bytes: bytes.length,
+      // A part of a larger buffer, at an odd place: elements need one of their own.
+      read: async (offset, length) => {
+        asked.push(length);
+        const wide = new Uint8Array(length + 3);
+        wide.set(bytes.subarray(offset, offset + length), 1);
+        return wide.subarray(1, 1 + length);
+      },
+    });
+    expect(file.names).toEqual(['a', 'b']);
+    expect(file.forms.b).toEqual({ shape: [2, 3], dtype: 'float32', stored: 'F32' });
+    expect({ ...file.metadata }).toEqual({ k: 'v' });
+    expect((await file.tensor('b')).data).toEqual(new Float32Array(6).fill(1));
+    expect(asked).toEqual([8, bytes.length - 8 - 40, 24]);
+    await expect(file.tensor('constructor')).rejects.toThrow('no tensor "constructor" in the file');
+  });
+
+  test('a file that became shorter is told', async () => {
+    const bytes = await io.saveSafetensors({ a: lt.zeros([4]) });
+    const file = await io.openSafetensors({
+      bytes: bytes.length,
+      read: async (offset, length) => bytes.subarray(offset, Math.min(offset + length, bytes.length - 1)),
+    });
+    await expect(file.tensor('a')).rejects.toThrow(/15 bytes at byte \d+ of the file, expected 16/);
+  });
+
+  test('a model comes back from a file, bit for bit; one that does not fit is not read', async () => {
+    const model = lt.nn.models.lenet({ classes: 10 });
+    const inputShape = [1, 32, 32, 3];
+    const variables = model.init(lt.random.key(3), inputShape);
+    const bytes = await io.saveSafetensors(await io.toPyTorch(model, variables, { inputShape }));
+    expect(await collect(io.streamSafetensors(io.toPyTorchLazy(model, variables, { inputShape })))).toEqual(
+      bytes,
+    );
+    const file = await io.openSafetensors(source(bytes));
+    const back = await io.fromPyTorchFile(model, file, { inputShape });
+    for (const [path, t] of lt.tree.entries<lt.Tensor>(variables.params)) {
+      const same = new Map(lt.tree.entries<lt.Tensor>(back.params)).get(path);
+      expect(await same?.data()).toEqual(await t.data());
+    }
+    const other = { ...file, tensor: () => Promise.reject(new Error('read')) };
+    const wide = lt.nn.models.lenet({ classes: 11 });
+    await expect(io.fromPyTorchFile(wide, other, { inputShape })).rejects.toThrow(/wrong: /);
+  });
+
+  test('nothing is left of a model whose file breaks off', async () => {
+    const model = lt.nn.models.lenet({ classes: 10 });
+    const variables = model.init(lt.random.key(3), [1, 32, 32, 3]);
+    const file = await io.openSafetensors(
+      source(await io.saveSafetensors(await io.toPyTorch(model, variables))),
+    );
+    let left = 5;
+    const breaking: lt.io.SafetensorsFile = {
+      ...file,
+      tensor: (name) => (left-- > 0 ? file.tensor(name) : Promise.reject(new lt.LetheError('io', 'gone'))),
+    };
+    const leaks = await lt.findLeaks(async () => {
+      await expect(io.fromPyTorchFile(model, breaking)).rejects.toThrow('gone');
+    });
+    expect(leaks).toEqual([]);
+  });
 });

@@ -6,55 +6,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { LetheError } from '../../../engine/error.ts';
-import { disk, sha256 } from '../../../unlearn/files.ts';
+import { sha256 } from '../../../unlearn/files.ts';
 import type { RunEvent } from '../../../unlearn/run/log.ts';
 import { run } from '../../../unlearn/run.ts';
 import { several, unsynced, withDisk } from './crash.ts';
+import { faulty } from './faulty.ts';
 import { toyParts, toyRecipe } from './toy.ts';
 
 const recipe = toyRecipe({ train: { epochs: 1 }, methods: [{ name: 'retrain' }] });
 const base = realpathSync(mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'lethe-fault-')));
 afterAll(() => rmSync(base, { recursive: true, force: true }));
-
-/** The calls of `disk`, of which those that `fails` says throw an error of this code. */
-function faulty(code: string, fails: (call: number) => boolean) {
-  const hit: string[] = [];
-  let calls = 0;
-  const real = { ...disk };
-  const pass = (name: string, path: unknown) => {
-    if (!fails(++calls)) return;
-    hit.push(`${name} '${path}'`);
-    // Call and path stand in the reason: those that end Node's own messages are not repeated.
-    throw Object.assign(new Error(`${code}: no luck at ${name} '${path}'`), { code });
-  };
-  const around =
-    (name: keyof typeof disk) =>
-    (...args: unknown[]) => {
-      // What is not synchronous rejects.
-      if (name === 'appendFileSync') pass(name, args[0]);
-      else
-        try {
-          pass(name, args[0]);
-        } catch (cause) {
-          return Promise.reject(cause);
-        }
-      return (real[name] as (...a: unknown[]) => unknown)(...args);
-    };
-  const names = Object.keys(real) as (keyof typeof disk)[];
-  const broken = Object.fromEntries(names.map((name) => [name, around(name)])) as unknown as typeof disk;
-  const open_ = broken.open;
-  broken.open = async (...args) => {
-    const handle = await open_(...args);
-    const { writeFile } = handle;
-    handle.writeFile = async (...a) => {
-      pass('write', args[0]);
-      return writeFile.apply(handle, a);
-    };
-    handle.sync = async () => pass('fsync', args[0]);
-    return handle;
-  };
-  return { broken, hit, count: () => calls };
-}
 
 /** Calls without which a run is complete: the log, and clearing up. */
 const courtesy = /log\.txt|^unlink .*(lethe\.lock(\.\w+\.\w+\.tmp)?|unfinished\/.*)'$|^rmdir/;
