@@ -13,7 +13,6 @@ import { reduction } from '../reduce.ts';
 import { defaultTask } from '../tasks/index.ts';
 import type { Tensors } from '../tasks/record.ts';
 import { disposeTree } from '../train/feed.ts';
-import { copyOf } from '../train/loop.ts';
 import { networkOf } from '../train/network.ts';
 import { conjugateGradients, plus, scaled, type Vector } from '../train/vectors.ts';
 import { define } from './define.ts';
@@ -84,7 +83,8 @@ export const influence = define({
       });
       made.push(found.x);
       const { residuals, indefinite } = found;
-      const next = { params: moved(params, found.x), state: copyOf(variables).state };
+      const kept = lt.tree.map((t: lt.Tensor) => lt.reshape(t, t.shape), state);
+      const next = { params: moved(params, found.x), state: kept };
       onProgress?.({ phase: 'influence', fraction: 1 });
       const cost = {
         seconds: (performance.now() - started) / 1000,

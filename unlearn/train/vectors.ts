@@ -60,9 +60,11 @@ export async function conjugateGradients(
     }
   };
   const drop = (v: Vector): void => lt.tree.flatten<lt.Tensor>(v).leaves.forEach((t) => t.dispose());
-  let x: Vector = lt.tree.map((t: lt.Tensor) => lt.zerosLike(t), b);
-  let r: Vector = lt.tree.map((t: lt.Tensor) => t.add(0), b);
-  let p: Vector = lt.tree.map((t: lt.Tensor) => t.add(0), b);
+  const like = (f: (t: lt.Tensor) => lt.Tensor): Vector => lt.scope(() => lt.tree.map(f, b));
+  let x = like((t) => lt.zerosLike(t));
+  // Memory of their own: they are given away to be written over.
+  let r = like((t) => t.add(0));
+  let p = like((t) => t.add(0));
   const residuals: number[] = [];
   let indefinite = false;
   try {

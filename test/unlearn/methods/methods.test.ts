@@ -2,10 +2,14 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as lt from '../../../index.ts';
 import { methods } from '../../../unlearn/methods/index.ts';
+import type { PreparedMethod } from '../../../unlearn/methods/prepared.ts';
+import type { MethodRecord } from '../../../unlearn/methods/record.ts';
+import { docOf } from '../../../unlearn/options/fields.ts';
+import { trainKeys } from '../../../unlearn/options/training.ts';
 import { predictor } from '../../../unlearn/predict.ts';
 import type { Method, UnlearnInput } from '../../../unlearn/types.ts';
 import { tinyMlp } from '../problems.ts';
-import { checkMethod, problem } from './kit.ts';
+import { checkMethod, checkPrepared, problem, settingsOf } from './kit.ts';
 
 beforeAll(async () => {
   await lt.init({ device: 'reference' });
@@ -13,30 +17,45 @@ beforeAll(async () => {
 
 const quick = { epochs: 2, batchSize: 10, learningRate: 0.01 };
 
-describe('promises', () => {
-  test.each([
-    ['retrain', () => methods.retrain(quick)],
-    ['finetune', () => methods.finetune(quick)],
-    ['randomLabels, phases', () => methods.randomLabels(quick)],
-    [
-      'randomLabels, mixed',
-      () => methods.randomLabels({ ...quick, order: 'mixed', excludeTrueLabel: false }),
-    ],
-    [
-      'randomLabels, forget only',
-      () => methods.randomLabels({ ...quick, order: 'forgetOnly', redraw: 'once' }),
-    ],
-    ['gradientAscent', () => methods.gradientAscent(quick)],
-    ['gradientAscent, capped', () => methods.gradientAscent({ ...quick, lossCap: 3 })],
-    ['boundaryShrink', () => methods.boundaryShrink(quick)],
-    [
-      'boundaryShrink, as released',
-      () => methods.boundaryShrink({ ...quick, epsilonConvention: 'released', excludeTrueLabel: false }),
-    ],
-    ['boundaryExpanding', () => methods.boundaryExpanding(quick)],
-    ['boundaryExpanding, as in SalUn', () => methods.boundaryExpanding({ ...quick, shadowInit: 'default' })],
-  ] as [string, () => Method][])('%s', (_, make) => checkMethod(make));
+// Each record, with quick settings and with each other value of its choices: a new method is here by being listed.
+describe.each(Object.entries(methods))('%s keeps its promises', (name, make) => {
+  const record = make.record as MethodRecord;
+  const [usual, ...others] = settingsOf(record);
+  let input: UnlearnInput;
+  beforeAll(async () => {
+    input = await problem();
+  });
+  const check = async (settings: object, thorough: boolean) => {
+    const method = make(settings);
+    if ('prepare' in method) await checkPrepared(() => make(settings) as PreparedMethod);
+    else await checkMethod(() => make(settings) as Method, input, thorough);
+  };
+  test('as a rule', () => check(usual, true));
+  // Training's own options are tried once, for retrain.
+  const own = others.filter(
+    (settings) =>
+      name === 'retrain' ||
+      !Object.keys(settings).some((key) => trainKeys.includes(key as never) && settings[key] !== usual[key]),
+  );
+  test.each(own.map((settings) => [differing(settings, usual), settings] as const))(
+    'with %s',
+    (_, settings) => check(settings, false),
+  );
+  test('the record says what a table needs', () => {
+    expect(record.name).toBe(name);
+    for (const text of [record.title, record.paper]) expect(text.length).toBeGreaterThan(3);
+    expect(docOf(record.options).about).toMatch(/\.$/);
+    for (const key of record.inherits) expect(Object.keys(record.options.entries)).toContain(key);
+    expect(make().record).toBe(record);
+  });
 });
+
+/** The settings that are not the usual ones, for a test's name. */
+const differing = (settings: object, usual: object) =>
+  Object.entries(settings)
+    .filter(([key, value]) => (usual as Record<string, unknown>)[key] !== value)
+    .map(([key, value]) => `${key} ${JSON.stringify(value)}`)
+    .join(', ');
 
 describe('forgetting', () => {
   let input: UnlearnInput;
