@@ -1,7 +1,8 @@
 // Made-up models to measure: what a whole class and what single samples leave behind, attacks that work and that do not, a
 // network that diverged. recorded.json holds what each case measured when it was recorded.
 
-import { againstRetrain, type MetricsInput, metricsOf, type Outputs } from '../../../unlearn/audit/index.ts';
+import type { Outputs } from '../../../unlearn/audit/index.ts';
+import { againstRetrain, type MetricsInput, metricsOf } from '../../../unlearn/metrics/measure.ts';
 import type { Metrics } from '../../../unlearn/types.ts';
 import { madeLogits, overlapping } from '../audit/samples.ts';
 

@@ -1,7 +1,7 @@
 // What may be concluded: that nothing may where nothing was learned, and that no flag goes unsaid.
 
 import { describe, expect, it } from 'vitest';
-import { againstRetrain } from '../../../unlearn/audit/metrics.ts';
+import { againstRetrain } from '../../../unlearn/metrics/measure.ts';
 import { asked } from '../../../unlearn/report/grounds.ts';
 import { renderReport, renderTable, verdictOf, viewOf } from '../../../unlearn/report/index.ts';
 import { limitOf } from '../../../unlearn/report/rules.ts';
