@@ -129,6 +129,7 @@ type Value<F> = F extends { readonly sometimes: 'null' }
     : number;
 type Measured<Gives> = { readonly [Name in keyof Gives]: Value<Gives[Name]> };
 
+// The numbers of a table, read off its records: their `gives`, taken together.
 type GivesOf<R> = R extends { readonly gives: infer Gives } ? Gives : never;
 type All<U> = (U extends unknown ? (one: U) => void : never) extends (all: infer I) => void ? I : never;
 type Absent = { readonly sometimes: 'absent' };
@@ -143,7 +144,7 @@ export type NumbersOf<R> = Named<All<GivesOf<R>>> extends infer N ? { [Name in k
 export type MetricTable<T> = {
   readonly [Key in keyof T]: MetricRecord<Key & string, Facts, Need, NumbersOf<T[keyof T]>>;
 };
-/** A table whose records are not known to the compiler. */
+/** Any record, and any table of them: for what reads them without knowing which there are. */
 export type Metric = MetricRecord;
 export type AnyTable = Readonly<Record<string, Metric>>;
 

@@ -23,7 +23,13 @@ export const tow = metric({
   cost: 'None beside its accuracies.',
   digits: 3,
   column: 'value',
-  gives: { tow: { about: 'NaN (`null` in JSON) without a paired retrain.', sometimes: 'absent' } },
+  gives: {
+    tow: {
+      about:
+        'NaN (`null` in JSON) without a paired retrain. A product: what is lost in one accuracy cannot be bought back with another.',
+      sometimes: 'absent',
+    },
+  },
   measure: () => ({ tow: Number.NaN }),
   compare(own: Own, retrain: Own) {
     const [fa, kept, test] = [ua, ra, ta].map(

@@ -17,7 +17,8 @@ export interface Flag {
   readonly text: string;
 }
 
-const KINDS: Record<FlagKind, { readonly label: string; readonly verb: string }> = {
+/** How flags are called, and the verb of their sentences. */
+export const KINDS: Record<FlagKind, { readonly label: string; readonly verb: string }> = {
   collapsed: { label: 'Collapsed', verb: 'collapsed' },
   diverged: { label: 'Diverged', verb: 'diverged' },
   unforgotten: { label: 'Hardly forgot', verb: 'hardly forgot' },

@@ -13,25 +13,25 @@ const nan = ({ logits, labels }: Outputs): Outputs => ({
 });
 
 const kept = (t: number) => (t % 9 < 4 ? t % 9 : (t % 9) + 1);
-export const classwise: MetricsInput = {
+export const classwise = {
   forget: madeLogits(100, K, 3, 4, () => 4),
   retain: madeLogits(300, K, 10, 5, kept),
   test: madeLogits(200, K, 4, 6),
   K,
-  kind: 'class',
+  kind: 'class' as const,
   classIndex: 4,
   seconds: 12.5,
-};
-export const samplewise: MetricsInput = {
+} satisfies MetricsInput;
+export const samplewise = {
   forget: madeLogits(90, K, 5, 7),
   retain: madeLogits(500, K, 9, 8),
   test: madeLogits(150, K, 4, 9),
   K,
-  kind: 'samples',
+  kind: 'samples' as const,
   classIndex: null,
   seconds: 3.25,
-};
-const blind: MetricsInput = {
+} satisfies MetricsInput;
+const blind = {
   ...samplewise,
   forget: overlapping(80, K, 22),
   retain: overlapping(400, K, 2),

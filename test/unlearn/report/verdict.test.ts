@@ -185,6 +185,17 @@ describe('flags', () => {
     expect(kindsOf(changed({ salun: { ...near, ...metrics } }, 'samples'), 'salun')).toEqual(kinds);
   });
 
+  it('name the furthest reason first, each by its own measure of far', () => {
+    const near = { ua: 5.2, mia: 13, asr: 68, entropy_forget: 0.16 };
+    const reasons = (metrics: Partial<Metrics>) =>
+      verdictOf(changed({ salun: { ...near, mia: 43, asr: 20, ...metrics } }, 'samples'))
+        .flags.salun.find(({ kind }) => kind === 'overforgotten')
+        ?.text.match(/UA|MIA|ASR|outputs/g);
+    // 4 times UA's 5 points and entropy's 0.5 nats, 3 times MIA's 10, 2.4 times ASR's 20.
+    expect(reasons({ ua: 25 })).toEqual(['UA', 'MIA', 'ASR']);
+    expect(reasons({ entropy_forget: 2.16 })).toEqual(['outputs', 'MIA', 'ASR']);
+  });
+
   it('allow for what retrain itself varies by, and for one picture', () => {
     expect(limitOf(5, { std: 4, n: 3 })).toBe(8);
     expect(limitOf(5, { std: 4, n: 2 })).toBe(5);
