@@ -115,24 +115,21 @@ export interface MetricRecord<
 /** A record as it stands, its types read off it. */
 export function metric<
   const Key extends string,
-  const Gives extends Readonly<Record<Key, Fact>> & Facts,
+  Gives extends Readonly<Record<Key, Fact>> & Facts,
   const Needs extends Need,
   Own,
 >(record: MetricRecord<Key, Gives, Needs, Own>): MetricRecord<Key, Gives, Needs, Own> {
   return record;
 }
 
-type Value<F> = F extends { readonly sometimes: 'null' }
-  ? number | null
-  : Fact extends F
-    ? number | null
-    : number;
+type Absent = { readonly sometimes: 'absent' };
+/** Of a fact, or of any: null is for those alone that say so. */
+type Value<F> = F extends Absent ? number : 'sometimes' extends keyof F ? number | null : number;
 type Measured<Gives> = { readonly [Name in keyof Gives]: Value<Gives[Name]> };
 
 // The numbers of a table, read off its records: their `gives`, taken together.
 type GivesOf<R> = R extends { readonly gives: infer Gives } ? Gives : never;
 type All<U> = (U extends unknown ? (one: U) => void : never) extends (all: infer I) => void ? I : never;
-type Absent = { readonly sometimes: 'absent' };
 type Named<Gives> = {
   -readonly [Name in keyof Gives as Gives[Name] extends Absent ? never : Name]: Value<Gives[Name]>;
 } & { -readonly [Name in keyof Gives as Gives[Name] extends Absent ? Name : never]?: Value<Gives[Name]> };
