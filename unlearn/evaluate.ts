@@ -1,9 +1,10 @@
-// From a model to its metrics: logits over the three splits in batches, then the audits. What the numbers mean is
-// audit/ and docs/metrics.md; this file only computes the logits and picks the samples to show.
+// From a model to its metrics: logits over the three splits in batches, then the metrics. What the numbers mean is
+// metrics/; this file only computes the logits and picks the samples to show.
 
 import { check } from '../engine/error.ts';
 import type { Model, Variables } from '../engine/nn/types.ts';
-import { exhibitsOf, type MiaOptions, metricsOf, type Outputs, type SampleToShow } from './audit/index.ts';
+import { exhibitsOf, type MiaOptions, type Outputs, type SampleToShow } from './audit/index.ts';
+import { metricsOf } from './metrics/measure.ts';
 import { predictor } from './predict.ts';
 import type { Exhibits, Metrics, Progress, Split } from './types.ts';
 

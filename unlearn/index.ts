@@ -14,6 +14,9 @@ export { folderStore } from './artifact-folder.ts';
 export * from './data/index.ts';
 export { type EvaluateOptions, type EvaluationData, evaluate } from './evaluate.ts';
 export { methods } from './methods/index.ts';
+export { metrics } from './metrics/index.ts';
+export { againstRetrain, type MetricsInput, metricsOf } from './metrics/measure.ts';
+export { type MetricRecord, metric } from './metrics/record.ts';
 export type { ModelCard } from './model.ts';
 export { type PredictOptions, predict } from './predict.ts';
 export {

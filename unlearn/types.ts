@@ -3,7 +3,10 @@
 import type { Model, Variables } from '../engine/nn/types.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import type { MethodRecord } from './methods/record.ts';
+import type { Metrics } from './metrics/index.ts';
 import type { Samples, Task } from './tasks/record.ts';
+
+export type { Metrics };
 
 /** Images as bytes, [size, height, width, channels], with labels. Batches turn bytes into float32 in [0, 1]. */
 export interface Split {
@@ -140,37 +143,6 @@ export interface Method<Options extends object = object> {
    * diverges; what the signal was aborted with.
    */
   unlearn<S extends Samples = Split>(input: UnlearnInput<S>): Promise<UnlearnResult>;
-}
-
-/** All percentages 0..100. Definitions: docs/metrics.md. What may be missing is not in older results. */
-export interface Metrics {
-  ua: number;
-  ra: number;
-  ta: number;
-  /** Mean over the draws of members. */
-  mia: number;
-  /** Sample standard deviation over the draws; NaN (null in JSON) for a single draw. */
-  mia_sd?: number;
-  /** Mean over the draws, of the attack on its own training samples. */
-  mia_attack_acc?: number;
-  /** 1 where the attack tells members from others better than chance would, else 0: then `mia` says nothing. */
-  mia_measurable?: number;
-  rte_seconds: number;
-  /** Over UA, RA, TA and MIA; over the first three where `mia_measurable` is 0 here or in retrain. */
-  avg_gap: number;
-  /** Over UA, RA, TA and MIA, whatever the attack is worth. */
-  avg_gap_all?: number;
-  /** `entropy_forget` minus retrain's, nats. Above 0: less certain of the forgotten samples than retrain is. */
-  entropy_gap?: number;
-  acc_retain: number;
-  acc_forget: number;
-  acc_test_retain: number;
-  acc_test_forget: number | null;
-  asr: number;
-  asr_attack_acc?: number;
-  /** As `mia_measurable`. */
-  asr_measurable?: number;
-  [name: string]: number | null | undefined;
 }
 
 /** What the report draws beyond the table: bounded in size, no image bytes of people unless asked. */

@@ -1,6 +1,7 @@
-// Evaluation on plain arrays: logits and labels in, metrics and exhibits out. Definitions: docs/metrics.md.
+// Evaluation on plain arrays: the mathematics of logits and labels, pictures of them, and their spread over seeds. What the
+// numbers mean is metrics/.
 
-export * from './metrics.ts';
+export * from './exhibits.ts';
 export * from './mia.ts';
 export * from './outputs.ts';
 export * from './summarise.ts';

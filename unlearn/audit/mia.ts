@@ -5,7 +5,7 @@
 
 import { stratified } from '../random.ts';
 import { entropy, type Outputs, trueConfidence } from './outputs.ts';
-import { spreadOf } from './summarise.ts';
+import { spreadOf } from './spread.ts';
 import { fitSvc } from './svc.ts';
 
 export interface Attack {

@@ -2,14 +2,9 @@
 // does not test hypotheses, and it says when there are too few runs to speak of spread.
 
 import type { Metrics, RunEntry } from '../types.ts';
+import { type Spread, spreadOf } from './spread.ts';
 
-export interface Spread {
-  readonly mean: number;
-  /** Sample standard deviation (n - 1); null for a single value. */
-  readonly std: number | null;
-  /** Runs in which the metric has a finite value. */
-  readonly n: number;
-}
+export { type Spread, spreadOf };
 
 export interface MethodSummary {
   readonly method: string;
@@ -21,7 +16,7 @@ export interface MethodSummary {
   /** Fewer than three runs: a mean without a believable spread (arXiv 2510.26714). */
   readonly few: boolean;
   /** Metrics without a finite value in any run are left out. */
-  readonly metrics: Readonly<Record<string, Spread>>;
+  readonly metrics: Readonly<Partial<Record<keyof Metrics, Spread>>>;
   readonly cost: {
     readonly seconds: Spread;
     readonly gradientSteps: Spread;
@@ -32,18 +27,6 @@ export interface MethodSummary {
 
 /** Runs below which spread is not believed. */
 export const FEW = 3;
-
-/** Mean, sample standard deviation and count of the finite values; null when there are none. */
-export function spreadOf(values: Iterable<number | null | undefined>): Spread | null {
-  const finite = [...values].filter(
-    (value): value is number => typeof value === 'number' && Number.isFinite(value),
-  );
-  const n = finite.length;
-  if (n === 0) return null;
-  const mean = finite.reduce((sum, value) => sum + value, 0) / n;
-  const squares = finite.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, std: n > 1 ? Math.sqrt(squares / (n - 1)) : null, n };
-}
 
 /** One summary per method and settings (an option named seed aside), in order of first appearance. */
 export function summarise(runs: readonly RunEntry[]): MethodSummary[] {
@@ -60,8 +43,8 @@ export function summarise(runs: readonly RunEntry[]): MethodSummary[] {
     const { method, options } = group[0];
     const ordinal = (seen.get(method) ?? 0) + 1;
     seen.set(method, ordinal);
-    const names = new Set(group.flatMap((run) => Object.keys(run.metrics) as (keyof Metrics & string)[]));
-    const metrics: Record<string, Spread> = {};
+    const names = new Set(group.flatMap((run) => Object.keys(run.metrics) as (keyof Metrics)[]));
+    const metrics: Partial<Record<keyof Metrics, Spread>> = {};
     for (const name of names) {
       const spread = spreadOf(group.map((run) => run.metrics[name]));
       if (spread) metrics[name] = spread;

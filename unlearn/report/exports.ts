@@ -1,14 +1,14 @@
 // The results for other programs: CSV of every run, LaTeX of the means. No files are written here.
 
-import type { Results } from '../types.ts';
-import { COMPARED, definitionOf } from './definitions.ts';
+import type { Metrics, Results } from '../types.ts';
 import { duration } from './format.ts';
 import { oneLine } from './html.ts';
-import { type Cell, type Row, viewOf } from './view.ts';
+import { type Cell, type Row, type Shown, type ShownTable, viewOf } from './view.ts';
 
 /** Every run, one line each, full precision, RFC 4180. Columns: seed, method, each metric, each cost, options as JSON. */
 export function toCsv(results: Results): string {
-  const metrics = [...new Set(results.runs.flatMap((run) => Object.keys(run.metrics)))];
+  const names = results.runs.flatMap((run) => Object.keys(run.metrics) as (keyof Metrics)[]);
+  const metrics = [...new Set(names)];
   const cost = ['seconds', 'gradientSteps', 'samplesVisited'] as const;
   const lines = results.runs.map((run) => [
     run.seed,
@@ -30,43 +30,43 @@ function csvField(value: unknown): string {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** A booktabs table of means, spreads and (in brackets) distances from retrain. Needs \usepackage{booktabs}. */
-export function toLatex(results: Results): string {
-  const view = viewOf(results);
-  const columns = COMPARED.filter(
-    (key) => key !== 'entropy_forget' && view.rows.some((row) => row.cells[key].spread),
-  );
-  const line = (row: Row) => {
-    const cells = columns.map((key) => latexCell(row.cells[key]));
-    const target = row.role === 'retrain';
-    const gap = target ? '$0$' : latexSpread(row.avgGap);
-    const tow = target ? '$1$' : row.tow ? `$${row.tow.mean.toFixed(3)}$` : '--';
-    const time = latexText(duration(row.seconds?.mean));
-    return [latexText(row.name), ...cells, gap, tow, time].join(' & ') + ' \\\\';
-  };
+/**
+ * A booktabs table of means, spreads and (in brackets) distances from retrain. Needs \usepackage{booktabs}. `table`: the
+ * records of what was measured, where there are others beside Lethe's own.
+ */
+export function toLatex(results: Results, table?: ShownTable): string {
+  const { rows, columns: all } = viewOf(results, table);
+  const columns = all.filter(({ unit }) => unit !== 'nats');
+  const lineOf = (cells: readonly string[]) => `${cells.join(' & ')} \\\\`;
+  const heads = columns.map(({ label }) => latexText(label).replace('. ', '.\\ '));
   return [
     '% Percentages. In brackets: distance from the retrained model of the same seed (closer is better). n. m.: not measurable.',
-    `\\begin{tabular}{l${'r'.repeat(columns.length + 3)}}`,
+    `\\begin{tabular}{l${'r'.repeat(columns.length)}}`,
     '\\toprule',
-    ['Method', ...columns.map((key) => latexText(definitionOf(key).label)), 'Avg.\\ gap', 'ToW', 'Time'].join(
-      ' & ',
-    ) + ' \\\\',
+    lineOf(['Method', ...heads]),
     '\\midrule',
-    ...view.rows.map(line),
+    ...rows.map((row) => lineOf([latexText(row.name), ...columns.map((record) => latexCell(record, row))])),
     '\\bottomrule',
     '\\end{tabular}',
     '',
   ].join('\n');
 }
 
-function latexSpread(s: Cell['spread']): string {
+function latexSpread(s: Cell['spread'], digits = 2): string {
   if (!s) return '--';
-  return s.std === null ? `$${s.mean.toFixed(2)}$` : `$${s.mean.toFixed(2)} \\pm ${s.std.toFixed(2)}$`;
+  const mean = s.mean.toFixed(digits);
+  return s.std === null ? `$${mean}$` : `$${mean} \\pm ${s.std.toFixed(digits)}$`;
 }
 
-function latexCell({ spread: s, gap, measurable }: Cell): string {
+function latexCell({ key, digits }: Shown, row: Row): string {
+  const target = row.role === 'retrain';
+  if (key === 'avg_gap') return target ? '$0$' : latexSpread(row.avgGap);
+  if (key === 'tow') return target ? '$1$' : row.tow ? `$${row.tow.mean.toFixed(digits)}$` : '--';
+  if (key === 'rte_seconds') return latexText(duration(row.seconds?.mean));
+  const { spread: s, gap, measurable } = row.cells[key];
   if (!measurable) return 'n.\\,m.';
-  return gap === null ? latexSpread(s) : `${latexSpread(s)} ($${gap >= 0 ? '+' : ''}${gap.toFixed(2)}$)`;
+  if (gap === null) return latexSpread(s, digits);
+  return `${latexSpread(s, digits)} ($${gap >= 0 ? '+' : ''}${gap.toFixed(digits)}$)`;
 }
 
 const LATEX: Record<string, string> = {

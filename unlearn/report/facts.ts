@@ -2,6 +2,7 @@
 // fact may be missing, and the options given to the report come first.
 
 import type { Results, RunEntry } from '../types.ts';
+import type { ShownTable } from './view.ts';
 
 export interface ReportOptions {
   /** Page title; made from the forget set when left out. */
@@ -20,6 +21,8 @@ export interface ReportOptions {
   readonly generated?: string;
   /** Show sample images. Default true. */
   readonly images?: boolean;
+  /** The records of what was measured, where there are others beside Lethe's own. */
+  readonly metrics?: ShownTable;
 }
 
 export interface Facts {

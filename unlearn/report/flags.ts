@@ -1,20 +1,14 @@
 // What is wrong with a row, measured against retraining: too much and too little alike, for a method that forgets more surely
 // than retraining leaves a trace too. A flag caps the grade; some keep a method from being named at all.
 
-import type { RunEntry } from '../types.ts';
+import { type TraceKind, withUnit } from '../metrics/record.ts';
+import type { Metrics, RunEntry } from '../types.ts';
 import type { Facts } from './facts.ts';
 import { listed, number, range, signed } from './format.ts';
-import { COLLAPSE, FAR, HARDLY, HARDLY_DUE, limitOf } from './rules.ts';
+import { COLLAPSE, HARDLY, HARDLY_DUE, limitOf } from './rules.ts';
 import { averageGap, type Row, type View } from './view.ts';
 
-export type FlagKind =
-  | 'collapsed'
-  | 'diverged'
-  | 'unforgotten'
-  | 'idle'
-  | 'overforgotten'
-  | 'underforgotten'
-  | 'certain';
+export type FlagKind = 'collapsed' | 'diverged' | 'unforgotten' | 'idle' | TraceKind;
 
 export interface Flag {
   readonly kind: FlagKind;
@@ -23,7 +17,8 @@ export interface Flag {
   readonly text: string;
 }
 
-const KINDS: Record<FlagKind, { readonly label: string; readonly verb: string }> = {
+/** How flags are called, and the verb of their sentences. */
+export const KINDS: Record<FlagKind, { readonly label: string; readonly verb: string }> = {
   collapsed: { label: 'Collapsed', verb: 'collapsed' },
   diverged: { label: 'Diverged', verb: 'diverged' },
   unforgotten: { label: 'Hardly forgot', verb: 'hardly forgot' },
@@ -99,53 +94,35 @@ function idle(row: Row, { original, references }: View): Flag | null {
   );
 }
 
-type Reason = readonly [kind: FlagKind, text: string];
-
-/** What each measure says far above retraining's value, and far below it. */
-const TRACES: Record<keyof typeof FAR, readonly [above: Reason, below: Reason]> = {
-  entropy_forget: [
-    ['overforgotten', 'outputs on the forgotten data N nats less certain than retraining’s'],
-    ['certain', 'outputs on the forgotten data N nats more certain than retraining’s'],
-  ],
-  ua: [
-    ['overforgotten', 'UA N points above retraining’s'],
-    ['underforgotten', 'UA N points below retraining’s'],
-  ],
-  mia: [
-    ['overforgotten', 'MIA N points above retraining’s: too much looks never seen'],
-    ['underforgotten', 'MIA N points below retraining’s: too much looks trained on'],
-  ],
-  asr: [
-    ['underforgotten', 'ASR N points above retraining’s: too much looks trained on'],
-    ['overforgotten', 'ASR N points below retraining’s: too much looks never seen'],
-  ],
-};
-
-function traces(row: Row, { retrain }: View, { size }: Facts, hardly: boolean): Flag[] {
+/** What metrics say far above retraining's value, and far below it; the furthest first, each by its own measure of far. */
+function traces(row: Row, { retrain, metrics }: View, { size }: Facts, hardly: boolean): Flag[] {
   if (!retrain) return [];
-  const reasons = (Object.keys(TRACES) as (keyof typeof FAR)[]).flatMap((key): Reason[] => {
-    const { gap, measurable } = row.cells[key];
-    if (gap === null || !measurable) return [];
-    const draws = Math.max(row.cells[key].draws ?? 0, retrain.cells[key].draws ?? 0);
-    const one = key !== 'entropy_forget' && size ? 100 / size : 0;
-    if (Math.abs(gap) <= limitOf(FAR[key], retrain.cells[key].spread, draws, one)) return [];
-    const [kind, text] = TRACES[key][gap > 0 ? 0 : 1];
-    return [[kind, text.replace('N', number(Math.abs(gap), key === 'entropy_forget' ? 2 : 1))]];
+  const reasons = metrics.flatMap(({ key, unit, trace }) => {
+    const { gap, measurable, draws } = row.cells[key];
+    if (!trace || gap === null || !measurable) return [];
+    const target = retrain.cells[key];
+    const one = unit === '%' && size ? 100 / size : 0;
+    const far = limitOf(trace.far, target.spread, Math.max(draws ?? 0, target.draws ?? 0), one);
+    if (Math.abs(gap) <= far) return [];
+    const { kind, text } = gap > 0 ? trace.above : trace.below;
+    const by = withUnit(number(Math.abs(gap), unit === '%' ? 1 : 2), unit);
+    return [{ kind, text: text(by), times: Math.abs(gap) / trace.far }];
   });
+  reasons.sort((a, b) => b.times - a.times);
   // Who hardly forgot is said to by its own flag.
-  const kinds = [...new Set(reasons.map(([kind]) => kind))].filter(
+  const kinds = [...new Set(reasons.map(({ kind }) => kind))].filter(
     (kind) => !(hardly && kind === 'underforgotten'),
   );
   return kinds.map((kind) =>
     flag(
       kind,
       reasons
-        .filter(([k]) => k === kind)
-        .map(([, text]) => text)
+        .filter((reason) => reason.kind === kind)
+        .map(({ text }) => text)
         .join('; '),
     ),
   );
 }
 
-const mean = (row: Row | null, key: string) => row?.summary.metrics[key]?.mean ?? Number.NaN;
-const value = (run: RunEntry | undefined, key: string) => run?.metrics[key] ?? Number.NaN;
+const mean = (row: Row | null, key: keyof Metrics) => row?.summary.metrics[key]?.mean ?? Number.NaN;
+const value = (run: RunEntry | undefined, key: keyof Metrics) => run?.metrics[key] ?? Number.NaN;

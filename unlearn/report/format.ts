@@ -1,6 +1,7 @@
 // Numbers, durations and counts as text.
 
 import type { Spread } from '../audit/summarise.ts';
+import type { Unit } from '../metrics/record.ts';
 
 const MINUS = '\u2212';
 
@@ -14,6 +15,11 @@ export function number(value: number | null | undefined, digits = 2): string {
 export function signed(value: number, digits = 2): string {
   const text = number(value, digits);
   return value > 0 && Number(text) !== 0 ? '+' + text : text;
+}
+
+/** A metric's name with its unit; times choose theirs by their size. */
+export function titled({ title, unit }: { readonly title: string; readonly unit: Unit }): string {
+  return unit === 's' ? title : `${title}, ${unit}`;
 }
 
 /** "93.10 ± 0.21"; the spread only where there is one. */
@@ -55,8 +61,8 @@ export function percent(share: number, digits = 0): string {
 }
 
 /** "a", "a and b", "a, b and c". */
-export function listed(items: readonly string[]): string {
-  return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;
+export function listed(items: readonly string[], last = 'and'): string {
+  return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} ${last} ${items.at(-1)}`;
 }
 
 /** "12.0" or "12.0 to 34.5". */

@@ -1,7 +1,8 @@
 // What must hold before anything can be concluded: the original learned, it knows what is to be forgotten, retrain learned.
 // Each is asked seed by seed, and fails where it fails on any seed.
 
-import type { RunEntry } from '../types.ts';
+import { metrics } from '../metrics/index.ts';
+import type { Metrics, RunEntry } from '../types.ts';
 import type { Facts } from './facts.ts';
 import { listed, number, range } from './format.ts';
 import { CHANCE, LEARNED, limitOf } from './rules.ts';
@@ -86,7 +87,7 @@ function forgotten(view: View, original: Row, retrain: Row, facts: Facts): Groun
   }
   const pairs = original.summary.runs.map((run) => {
     const target = view.references.get(run.seed);
-    const seen = ['ua', 'mia'].some((key) => apart(run, target, key, retrain, size));
+    const seen = [metrics.ua, metrics.mia].some((record) => apart(run, target, record, retrain, size));
     return { run, target, seen };
   });
   const blind = pairs.filter(({ target, seen }) => target && !seen);
@@ -110,22 +111,21 @@ function forgotten(view: View, original: Row, retrain: Row, facts: Facts): Groun
 function apart(
   run: RunEntry,
   target: RunEntry | undefined,
-  key: string,
+  { key, measurable, spread }: typeof metrics.ua | typeof metrics.mia,
   retrain: Row,
   n: number | null,
 ): boolean {
   const cell = retrain.cells[key];
-  if (!cell.measurable || run.metrics[`${key}_measurable`] === 0) return false;
+  if (!cell.measurable || (measurable && run.metrics[measurable] === 0)) return false;
   const [p, q] = [value(run, key) / 100, value(target, key) / 100];
   const counted = n ? (p * (1 - p) + q * (1 - q)) / n : 0;
-  const draws =
-    key === 'mia' ? [run, target].reduce((sum, r) => sum + finite(r?.metrics.mia_sd) ** 2, 0) / 1e4 : 0;
+  const draws = spread ? [run, target].reduce((sum, r) => sum + finite(r?.metrics[spread]) ** 2, 0) / 1e4 : 0;
   const bound = limitOf(100 * CHANCE * Math.sqrt(counted + draws), cell.spread);
   return 100 * (q - p) > bound;
 }
 
 const finite = (x: number | null | undefined) => (typeof x === 'number' && Number.isFinite(x) ? x : 0);
-const value = (run: RunEntry | undefined, key: string) => run?.metrics[key] ?? Number.NaN;
+const value = (run: RunEntry | undefined, key: keyof Metrics) => run?.metrics[key] ?? Number.NaN;
 const lower = (text: string) => text[0].toLowerCase() + text.slice(1);
 const unchecked = (about: Ground['about'], text: string): Ground => ({
   about,

@@ -1,6 +1,6 @@
 // The report: one HTML page, a terminal table, CSV and LaTeX, all from a Results object. Nothing here writes files.
 
-export { DEFINITIONS, type Definition, displayName } from './definitions.ts';
+export { displayName } from './definitions.ts';
 export { toCsv, toLatex } from './exports.ts';
 export type { ReportOptions } from './facts.ts';
 export { renderReport } from './render.ts';

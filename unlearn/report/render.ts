@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Spread } from '../audit/summarise.ts';
-import type { Results } from '../types.ts';
+import type { Metrics, Results } from '../types.ts';
 import { CLIENT } from './client.ts';
 import { entropies, predictionsSection, samples } from './exhibits.ts';
 import { type Facts, factsOf, type ReportOptions } from './facts.ts';
@@ -19,7 +19,7 @@ import { type View, viewOf } from './view.ts';
 
 /** The whole page as text. Equal results and options give equal bytes. Reads Chart.js from the installed package. */
 export function renderReport(results: Results, options: ReportOptions = {}): string {
-  const view = viewOf(results);
+  const view = viewOf(results, options.metrics);
   const facts = factsOf(results, options);
   const verdict = judge(view, facts);
   const charts = chartLibrary();
@@ -69,7 +69,7 @@ function bodyOf(results: Results, options: ReportOptions, view: View, verdict: V
     ['limits', 'Limits', parts.limits(view, verdict, facts)],
     ['reproduce', 'Reproduce', parts.reproduce(results, facts)],
     ['machine', 'Machine', parts.machine(results)],
-    ['definitions', 'Definitions', parts.definitions()],
+    ['definitions', 'Definitions', parts.definitions(view)],
   );
   const present = blocks.filter(([, , block]) => block.text !== '');
   return html`<a class="skip" href="#top">Skip to content</a>
@@ -83,7 +83,7 @@ ${present.map(([, , block]) => block)}
 
 /** What client.ts draws. Numbers are means over seeds; null leaves a gap. */
 function chartData(view: View): unknown {
-  const set = (key: string, label: string, colour: string) => {
+  const set = (key: keyof Metrics, label: string, colour: string) => {
     const spreads = view.models.map((row): Spread | undefined => row.summary.metrics[key]);
     return {
       label,

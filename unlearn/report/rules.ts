@@ -1,5 +1,6 @@
-// Every number that the verdict rests on, with its reason. All are ours, and docs/metrics.md lists them for readers. A distance
-// counts as far only where it is also larger than what retraining itself varies by: see `limitOf`.
+// Every number that the verdict rests on, with its reason; from which distance on a metric shows a trace stands in its record
+// (metrics/). All are ours, and docs/metrics.md lists them for readers. A distance counts as far only where it is also larger
+// than what retraining itself varies by: see `limitOf`.
 
 /** Standard deviations that guessing exceeds once in a thousand times: the bound of a share counted over n samples. */
 export const CHANCE = 3.09;
@@ -15,12 +16,8 @@ export const HARDLY = 0.25;
 /** Points by which retraining must move UA for that to be asked. */
 export const HARDLY_DUE = 2;
 
-/**
- * Distances from retraining that are traces, on both sides.
- * UA: what a close method may be off by. MIA: an attack with a threshold jumps more than an accuracy does. ASR: more still, and
- * the attack is a stand-in of ours. Entropy, nats: about what lies between certainty and an answer of 80 to 20 (0.50).
- */
-export const FAR = { ua: 5, mia: 10, asr: 20, entropy_forget: 0.5 } as const;
+/** Distances from retraining up to which a cell counts as close, near and away; beyond, it is far. For records without `steps`. */
+export const STEPS = [1, 3, 10] as const;
 
 /** close: average gap at most, none of the measures off by more than, and at most this share of the original's own gap. */
 export const CLOSE = { gap: 2, each: 5, share: 0.5 } as const;

@@ -3,14 +3,14 @@
 
 import { stringify } from 'yaml';
 import { type Spread, spreadOf } from '../audit/summarise.ts';
+import { withUnit } from '../metrics/record.ts';
 import type { Results } from '../types.ts';
-import { COMPARED, DEFINITIONS, type Definition, definitionOf, STEPS } from './definitions.ts';
 import type { Facts } from './facts.ts';
-import { comparedWith, count, duration, number, signed } from './format.ts';
+import { comparedWith, count, duration, listed, number, signed, titled } from './format.ts';
 import { type Html, html } from './html.ts';
-import { CLOSE, COLLAPSE, FAR, LEARNED, PARTLY } from './rules.ts';
+import { CLOSE, COLLAPSE, LEARNED, PARTLY, STEPS } from './rules.ts';
 import type { Verdict } from './verdict.ts';
-import type { Cell, Row, View } from './view.ts';
+import type { Measure, Row, Shown, View } from './view.ts';
 
 /** A section with its heading; `lead` says what to look for. */
 export function section(id: string, title: string, lead: Html | string, body: Html): Html {
@@ -44,7 +44,7 @@ function emphasised(text: string, name: string | undefined): Html {
 }
 
 function tiles(best: Row, retrain: Row): Html {
-  const tile = (key: string, label: string) => {
+  const tile = (key: Measure, label: string) => {
     const cell = best.cells[key];
     if (!cell.measurable)
       return html`<div class="tile"><dt>${label}</dt><dd><b class="words">not measurable</b></dd></div>`;
@@ -58,9 +58,9 @@ ${tile('ua', 'Forgotten data missed (UA)')}${tile('ra', 'Kept data right (RA)')}
 }
 
 /** A column's name that explains itself: a button that opens its definition (hover, focus, click; no script needed for click). */
-function term({ key, label, title, aim, text, source }: Definition): Html {
+function term({ key, label, aim, definition, source, ...record }: Shown): Html {
   return html`<button type="button" class="term" popovertarget="def-${key}" aria-describedby="def-${key}">${label}</button>
-<div popover class="def" id="def-${key}" role="tooltip"><b>${title}</b><span>${text}</span><span>${aim}</span><small>Source: ${source}</small></div>`;
+<div popover class="def" id="def-${key}" role="tooltip"><b>${titled(record)}</b><span>${definition}</span><span>${aim}</span><small>Source: ${source}</small></div>`;
 }
 
 export function comparison(view: View, verdict: Verdict): Html {
@@ -72,27 +72,26 @@ export function comparison(view: View, verdict: Verdict): Html {
     ? 'Blue is close, orange is far, ≈ is within retraining’s own spread.'
     : 'Nothing is coloured, because nothing can be concluded.';
   const lead = html`${target} ${colours} Column names open their definitions, which also stand at the end.`;
-  const shown = (key: string) =>
-    !COMPARED.some((one) => one === key) || view.rows.some((row) => row.cells[key].spread);
-  const columns = DEFINITIONS.filter(({ key }) => shown(key));
+  const columns = view.columns;
+  const own = columns.flatMap(({ label, unit, steps }) =>
+    steps ? `${label.toLowerCase()}: ${steps.join(', ')} ${unit}` : [],
+  );
   const controls = view.rows.some((row) => row.role === 'control');
   return section(
     'compare',
     'Comparison with retraining',
     lead,
     html`<div class="scroll" role="region" aria-label="Comparison table" tabindex="0"><table class="main stack" role="table">
-<thead><tr><th scope="col">Method</th>${columns.map((d) => html`<th scope="col" class="num">${term(d)}</th>`)}</tr></thead>
+<thead><tr><th scope="col">Method</th>${columns.map((record) => html`<th scope="col" class="num">${term(record)}</th>`)}</tr></thead>
 <tbody>${view.rows.map((row) => comparisonRow(row, columns, verdict, shaded))}</tbody></table></div>
-${shaded ? html`<p class="legend" aria-hidden="true"><span class="key g0">≤ 1 point</span><span class="key g1">≤ 3</span><span class="key g2">≤ 10</span><span class="key g3">&gt; 10 points from retraining</span><span class="key">entropy: ${steps('entropy_forget').join(', ')} nats</span></p>` : ''}
+${shaded ? html`<p class="legend" aria-hidden="true"><span class="key g0">≤ 1 point</span><span class="key g1">≤ 3</span><span class="key g2">≤ 10</span><span class="key g3">&gt; 10 points from retraining</span>${own.map((text) => html`<span class="key">${text}</span>`)}</p>` : ''}
 <p class="note">± is one standard deviation over seeds${singles(view) ? '; for MIA of a single seed, over the draws of the attack’s members' : ''}.${controls ? ' A control is its method at learning rate 0: what batch-norm statistics taken on the forgotten data alone change. It is not ranked.' : ''}</p>`,
   );
 }
 
-const steps = (key: string): readonly number[] => definitionOf(key).steps ?? STEPS;
-
 const singles = (view: View) => view.rows.some((row) => row.summary.n === 1 && row.cells.mia.draws !== null);
 
-function comparisonRow(row: Row, columns: readonly Definition[], verdict: Verdict, shaded: boolean): Html {
+function comparisonRow(row: Row, columns: readonly Shown[], verdict: Verdict, shaded: boolean): Html {
   const control = row.role === 'control';
   const flags = control ? [] : (verdict.flags[row.summary.label] ?? []);
   const tags = [
@@ -105,24 +104,24 @@ function comparisonRow(row: Row, columns: readonly Definition[], verdict: Verdic
   const seeds = row.summary.n > 1 ? `${row.summary.n} seeds` : '1 seed';
   const name = control ? html`<span class="unseen">${controlName(row)} </span>at rate 0` : row.name;
   const heated = shaded && !control;
-  const cells = columns.map(({ key }) => {
-    if (key === 'avg_gap') return averageCell(row, heated);
-    if (key === 'tow') return plainCell(key, row.role === 'retrain' ? '1' : number(row.tow?.mean, 3));
-    if (key === 'rte_seconds')
-      return plainCell(key, duration(row.seconds?.mean), row.speedup && comparedWith(row.speedup));
-    return gapCell(key, row, heated);
+  const cells = columns.map((record) => {
+    if (record.key === 'avg_gap') return averageCell(record, row, heated);
+    if (record.key === 'tow')
+      return plainCell(record, row.role === 'retrain' ? '1' : number(row.tow?.mean, record.digits));
+    if (record.key === 'rte_seconds')
+      return plainCell(record, duration(row.seconds?.mean), row.speedup && comparedWith(row.speedup));
+    return gapCell(record, row, heated);
   });
   return html`<tr role="row" class="${row.role}"><th role="rowheader" scope="row"><span class="name">${name}</span>${tags}<small>${seeds}</small></th>${cells}</tr>`;
 }
 
 const controlName = (row: Row) => row.name.replace(/ at rate 0$/, '');
 
-function plainCell(key: string, text: string, below?: string | null | false | 0): Html {
-  return html`<td role="cell" class="num" data-label="${definitionOf(key).label}">${text}${below ? html`<small>${below}</small>` : ''}</td>`;
+function plainCell({ label }: Shown, text: string, below?: string | null | 0): Html {
+  return html`<td role="cell" class="num" data-label="${label}">${text}${below ? html`<small>${below}</small>` : ''}</td>`;
 }
 
-function averageCell(row: Row, heated: boolean): Html {
-  const { label } = definitionOf('avg_gap');
+function averageCell({ label }: Shown, row: Row, heated: boolean): Html {
   const warm = heated && row.role === 'method' && row.avgGap ? heat(row.avgGap.mean) : '';
   const over =
     row.role !== 'retrain' && row.avgGap && !row.measures.includes('mia')
@@ -131,9 +130,8 @@ function averageCell(row: Row, heated: boolean): Html {
   return html`<td role="cell" class="num strong ${warm}" data-label="${label}">${row.role === 'retrain' ? '0' : meanAndSpread(row.avgGap)}${over}</td>`;
 }
 
-function gapCell(key: string, row: Row, heated: boolean): Html {
-  const cell: Cell = row.cells[key];
-  const { label } = definitionOf(key);
+function gapCell({ key, label, digits, steps }: Shown, row: Row, heated: boolean): Html {
+  const cell = row.cells[key];
   const { draws } = cell;
   if (!cell.measurable) {
     const raw = `as measured, for what it is worth: ${number(cell.spread?.mean)}${draws === null ? '' : ` ± ${number(draws)} over draws of members`}${cell.spread?.std ? ` ± ${number(cell.spread.std)} over seeds` : ''}`;
@@ -143,15 +141,15 @@ function gapCell(key: string, row: Row, heated: boolean): Html {
     cell.spread && cell.spread.std === null && draws !== null ? { ...cell.spread, std: draws } : cell.spread;
   const title = draws === null ? null : `± ${number(draws)} over draws of members`;
   if (cell.gap === null)
-    return html`<td role="cell" class="num" data-label="${label}" title="${title ?? ''}">${meanAndSpread(own)}</td>`;
+    return html`<td role="cell" class="num" data-label="${label}" title="${title ?? ''}">${meanAndSpread(own, digits)}</td>`;
   const near = cell.within ? html`<abbr title="within retraining’s own spread">≈</abbr>\u00a0` : '';
-  return html`<td role="cell" class="num ${heated ? heat(cell.gap, steps(key)) : ''}" data-label="${label}" title="${title ?? ''}">${meanAndSpread(own)}<small>${near}${signed(cell.gap)}</small></td>`;
+  return html`<td role="cell" class="num ${heated ? heat(cell.gap, steps) : ''}" data-label="${label}" title="${title ?? ''}">${meanAndSpread(own, digits)}<small>${near}${signed(cell.gap, digits)}</small></td>`;
 }
 
 /** Mean large, spread small beside it. */
-function meanAndSpread(s: Spread | null): Html {
+function meanAndSpread(s: Spread | null, digits?: number): Html {
   if (!s) return html`–`;
-  return html`<span class="mean">${number(s.mean)}</span>${s.std === null ? '' : html`<span class="std"> ± ${number(s.std)}</span>`}`;
+  return html`<span class="mean">${number(s.mean, digits)}</span>${s.std === null ? '' : html`<span class="std"> ± ${number(s.std, digits)}</span>`}`;
 }
 
 function heat(gap: number, [close, near, away]: readonly number[] = STEPS): string {
@@ -236,6 +234,12 @@ export function limits(view: View, verdict: Verdict, facts: Facts): Html {
   const notes = facts.notes.length
     ? html`<h3>Notes on data and run</h3><ul class="limits">${facts.notes.map((item) => html`<li>${item}</li>`)}</ul>`
     : '';
+  const traces = listed(
+    view.metrics.flatMap(({ trace, unit, label }) =>
+      trace ? `${withUnit(trace.far, unit)} (${label})` : [],
+    ),
+    'or',
+  );
   const found = verdict.grounds.map(
     ({ holds, text }) =>
       html`<li><b>${holds === null ? 'Not checked' : holds ? 'Holds' : 'Fails'}.</b> ${text}</li>`,
@@ -248,7 +252,7 @@ export function limits(view: View, verdict: Verdict, facts: Facts): Html {
 <details><summary>How the verdict is made</summary>
 <p>First it is asked whether anything can be concluded: the original model and retrain must have learned (RA above guessing by more than chance gives, and by ${100 * LEARNED} % of the way to 100), and the original must know the forgotten data better than retrain does. On every seed:</p>
 ${found.length ? html`<ol class="limits">${found}</ol>` : ''}
-<p>Then the approximate method with the best grade is named, and among equals the one with the smallest average gap. “Close” is an average gap of at most ${CLOSE.gap} points and at most half of the original model’s, with none of UA, RA, TA and MIA beyond ${CLOSE.each} points and no flag; “partly” is at most ${PARTLY.gap} points; else “not close”. Methods that collapsed (more than ${COLLAPSE} points of RA lost on a seed), diverged, hardly forgot or gained nothing are not named. Distances from retrain beyond ${FAR.ua} points of UA, ${FAR.mia} of MIA, ${FAR.asr} of ASR or ${FAR.entropy_forget} nats of entropy on the forgotten data are flagged, on either side, unless retrain itself varies as much. These thresholds are ours; the table has the numbers.</p></details>`,
+<p>Then the approximate method with the best grade is named, and among equals the one with the smallest average gap. “Close” is an average gap of at most ${CLOSE.gap} points and at most half of the original model’s, with none of UA, RA, TA and MIA beyond ${CLOSE.each} points and no flag; “partly” is at most ${PARTLY.gap} points; else “not close”. Methods that collapsed (more than ${COLLAPSE} points of RA lost on a seed), diverged, hardly forgot or gained nothing are not named. What lies further from retrain than ${traces} is flagged, on either side, unless retrain itself varies as much. These thresholds are ours; the table has the numbers.</p></details>`,
   );
 }
 
@@ -298,9 +302,9 @@ function copied(id: string, block: Html): Html {
   return html`<div class="copied">${block}<button type="button" class="copy" data-copies="${id}" hidden>Copy</button></div>`;
 }
 
-export function definitions(): Html {
+export function definitions({ metrics }: View): Html {
   return html`<section id="definitions" aria-labelledby="h-definitions"><h2 id="h-definitions">What the columns mean</h2>
-<dl class="glossary">${DEFINITIONS.map((d) => html`<div><dt>${d.label} <small>${d.title}</small></dt><dd>${d.text} ${d.aim} <small>Source: ${d.source}.</small></dd></div>`)}</dl></section>`;
+<dl class="glossary">${metrics.filter(({ column }) => column).map((d) => html`<div><dt>${d.label} <small>${titled(d)}</small></dt><dd>${d.definition} ${d.aim} <small>Source: ${d.source}.</small></dd></div>`)}</dl></section>`;
 }
 
 function flatten(record: Record<string, unknown>, prefix = ''): [string, string][] {

@@ -1,14 +1,23 @@
 // The comparison for a terminal: a table that fits its width, the verdict below it, words wrapped. What does not fit beside a
 // value goes below it, and on very narrow terminals each row becomes a few lines.
 
+import { MEASURES } from '../metrics/gap.ts';
 import { length, wrap } from '../text.ts';
 import type { Results } from '../types.ts';
-import { COMPARED, definitionOf, STEPS } from './definitions.ts';
 import { factsOf } from './facts.ts';
 import { duration, number, signed, spread, times } from './format.ts';
 import { oneLine } from './html.ts';
+import { STEPS } from './rules.ts';
 import { judge } from './verdict.ts';
-import { type Cell, type Row, viewOf } from './view.ts';
+import {
+  type Cell,
+  type MetricKey,
+  type Row,
+  type Shown,
+  type ShownTable,
+  type View,
+  viewOf,
+} from './view.ts';
 
 export interface TableOptions {
   /** ANSI colours: the caller decides (terminal, NO_COLOR). Default false. */
@@ -17,10 +26,12 @@ export interface TableOptions {
   readonly width?: number;
   /** All columns, a line a row, however wide that is. Default false. */
   readonly wide?: boolean;
+  /** The records of what was measured, where there are others beside Lethe's own. */
+  readonly metrics?: ShownTable;
 }
 
 /** What of a row stands in one column: a value, and its distance from retrain where that is shown. */
-interface Shown {
+interface Entry {
   readonly value: string;
   readonly gap?: string;
   readonly code?: string;
@@ -28,10 +39,14 @@ interface Shown {
 
 interface Column {
   readonly title: string;
-  readonly of: (row: Row) => Shown;
+  readonly of: (row: Row) => Entry;
 }
 
-const COMPACT = ['ua', 'ra', 'ta', 'mia'];
+const COMPACT: ReadonlySet<MetricKey> = new Set([
+  ...MEASURES.map(({ key }) => key),
+  'avg_gap',
+  'rte_seconds',
+]);
 const DIM = '2';
 const BOLD = '1';
 
@@ -39,13 +54,13 @@ const BOLD = '1';
 export function renderTable(results: Results, options: TableOptions = {}): string {
   const { color = false, wide = false } = options;
   const width = Math.max(20, options.width ?? 80);
-  const view = viewOf(results);
+  const view = viewOf(results, options.metrics);
   if (!view.rows.length) return 'No runs.\n';
   const verdict = judge(view, factsOf(results));
   const flagged = (row: Row) => row.summary.label in verdict.flags;
   const paint = (text: string, code = '') => (color && code ? `\u001b[${code}m${text}\u001b[0m` : text);
   // No colour may praise where nothing can be concluded.
-  const columns = columnsOf(view.rows, wide, verdict.grade !== 'void');
+  const columns = columnsOf(view, wide, verdict.grade !== 'void');
   const named = { columns, rows: view.rows, title: (row: Row) => titleOf(row, flagged(row)), paint };
   const beside = wide ? Infinity : width;
   const { lines, gaps } =
@@ -88,42 +103,42 @@ function titleOf(row: Row, flagged: boolean): string {
   return oneLine(row.name) + (flagged ? ' !' : '');
 }
 
-function columnsOf(rows: readonly Row[], wide: boolean, shaded: boolean): Column[] {
-  const keys = COMPARED.filter(
-    (key) => (wide || COMPACT.includes(key)) && rows.some((row) => row.cells[key].spread),
-  );
+function columnsOf({ columns }: View, wide: boolean, shaded: boolean): Column[] {
   const shade = (gap: number | null | undefined, steps?: readonly number[]) =>
     shaded && typeof gap === 'number' ? shadeOf(gap, steps) : '';
-  const compared = keys.map((key): Column => {
-    const { label, digits, steps } = definitionOf(key);
-    return {
-      title: label,
-      of: ({ cells: { [key]: cell } }) => {
-        if (!cell.measurable) return { value: 'not measurable' };
-        const gap = cell.gap === null ? undefined : signed(cell.gap, digits);
-        return { value: number(cell.spread?.mean, digits), gap, code: shade(cell.gap, steps) };
-      },
-    };
-  });
-  const target = (row: Row) => row.role === 'retrain';
   return [
-    ...compared,
-    {
+    ...columns.filter(({ key }) => wide || COMPACT.has(key)).map((record) => columnOf(record, wide, shade)),
+    ...(wide
+      ? [{ title: 'Speed', of: (row: Row) => ({ value: row.speedup ? times(row.speedup) : '' }) }]
+      : []),
+  ];
+}
+
+type Shade = (gap: number | null | undefined, steps?: readonly number[]) => string;
+
+function columnOf({ key, label, digits, steps }: Shown, wide: boolean, shade: Shade): Column {
+  const target = (row: Row) => row.role === 'retrain';
+  if (key === 'avg_gap')
+    return {
       title: 'Gap',
       of: (row) => {
         if (target(row)) return { value: '0' };
         const value = wide ? spread(row.avgGap) : number(row.avgGap?.mean);
         return { value, code: row.role === 'method' ? shade(row.avgGap?.mean) : '' };
       },
+    };
+  if (key === 'tow')
+    return { title: label, of: (row) => ({ value: target(row) ? '1' : number(row.tow?.mean, digits) }) };
+  if (key === 'rte_seconds') return { title: label, of: (row) => ({ value: duration(row.seconds?.mean) }) };
+  return {
+    title: label,
+    of: ({ cells: { [key]: cell } }) => {
+      if (!cell.measurable) return { value: 'not measurable' };
+      const value = number(cell.spread?.mean, digits);
+      if (cell.gap === null) return { value };
+      return { value, gap: signed(cell.gap, digits), code: shade(cell.gap, steps) };
     },
-    ...(wide
-      ? [{ title: 'ToW', of: (row: Row) => ({ value: target(row) ? '1' : number(row.tow?.mean, 3) }) }]
-      : []),
-    { title: 'Time', of: (row) => ({ value: duration(row.seconds?.mean) }) },
-    ...(wide
-      ? [{ title: 'Speed', of: (row: Row) => ({ value: row.speedup ? times(row.speedup) : '' }) }]
-      : []),
-  ];
+  };
 }
 
 /** Cyan is close, plain in between, yellow is far: the same thresholds as the page. */
@@ -144,7 +159,7 @@ type Drawn = { readonly lines: string[]; readonly gaps: string };
 
 /** A line a row, or two; null where that is wider than `width`. */
 function drawn({ columns, rows, title, paint, below }: Plan, width: number): Drawn | null {
-  const cell = ({ value, gap }: Shown) => (gap !== undefined && !below ? `${value} (${gap})` : value);
+  const cell = ({ value, gap }: Entry) => (gap !== undefined && !below ? `${value} (${gap})` : value);
   const first = Math.max('Method'.length, ...rows.map((row) => length(title(row))));
   const sizes = columns.map(({ title, of }) =>
     Math.max(

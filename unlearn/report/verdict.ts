@@ -2,8 +2,8 @@
 // sentence which method comes nearest to retraining, and how near. A pure function of the results, and plain data as its answer:
 // page, terminal and JSON all say this and nothing else. The thresholds stand in rules.ts.
 
+import { metrics } from '../metrics/index.ts';
 import type { Results } from '../types.ts';
-import { definitionOf } from './definitions.ts';
 import { type Facts, factsOf } from './facts.ts';
 import { BROKEN, type Flag, flagsOf, SPOILED } from './flags.ts';
 import { comparedWith, listed, number, signed } from './format.ts';
@@ -108,7 +108,7 @@ function gradeOf(
     const side = worst > 0 ? 'above' : 'below';
     return {
       grade: 'partly',
-      but: `its ${definitionOf(key).label} is ${number(Math.abs(worst), 1)} points ${side} retraining’s`,
+      but: `its ${metrics[key].label} is ${number(Math.abs(worst), 1)} points ${side} retraining’s`,
     };
   }
   const still = original && averageGap(original.summary, references, row.measures)?.mean;
@@ -176,7 +176,7 @@ function attacks({ retrain, models }: View): string[] {
       `MIA is not measurable for ${lost.map((row) => `${row.name} (the attack is right on ${accuracy(row)} % ${own})`).join(', ')}: it is left out of ${lost.length > 1 ? 'their gaps' : 'its gap'} and of the verdict.`,
     ];
   const old = retrain.summary.metrics;
-  if (old.mia_measurable === undefined && old.mia_attack_acc?.mean < ATTACK)
+  if (old.mia_measurable === undefined && old.mia_attack_acc && old.mia_attack_acc.mean < ATTACK)
     return [
       `The MIA classifier is right on only ${accuracy(retrain)} % ${own} under the retrained model: chance is 50, so MIA says little here.`,
     ];

@@ -1,14 +1,24 @@
 // What was measured, ready to be shown: one row a model, its gaps to the retrain of the same seed, in order. Pure data; page,
 // terminal and exports read it. What it is worth is verdict.ts.
 
-import { againstRetrain, GAP_METRICS } from '../audit/metrics.ts';
 import { type MethodSummary, type Spread, spreadOf, summarise } from '../audit/summarise.ts';
+import { MEASURES } from '../metrics/gap.ts';
+import { metrics } from '../metrics/index.ts';
+import { againstRetrain } from '../metrics/measure.ts';
+import { type AnyTable, distance } from '../metrics/record.ts';
 import type { Results, RunEntry } from '../types.ts';
-import { COMPARED, displayName, EXACT } from './definitions.ts';
+import { displayName, EXACT } from './definitions.ts';
+
+export type MetricKey = keyof typeof metrics;
+export type Measure = (typeof MEASURES)[number]['key'];
+/** A record as the report reads it. */
+export type Shown = (typeof metrics)[MetricKey];
+/** Lethe's own records, and others beside them. */
+export type ShownTable = typeof metrics & AnyTable;
 
 export interface Cell {
   readonly spread: Spread | null;
-  /** Mean signed distance from the retrain of the same seed; null without one. */
+  /** Mean signed distance from the retrain of the same seed; null without one, and of what is not compared with it. */
   readonly gap: number | null;
   /** The distance is no larger than retrain's own spread over at least three seeds. */
   readonly within: boolean;
@@ -24,9 +34,9 @@ export interface Row {
   /** control: a method once more with learning rate 0; it stands below its method and is never ranked. */
   readonly role: 'original' | 'retrain' | 'method' | 'control';
   readonly exact: boolean;
-  readonly cells: Readonly<Record<string, Cell>>;
+  readonly cells: Readonly<Record<MetricKey, Cell>>;
   /** The measures that the average gap is over: UA, RA, TA, and MIA where it is measurable. */
-  readonly measures: readonly string[];
+  readonly measures: readonly Measure[];
   readonly avgGap: Spread | null;
   readonly tow: Spread | null;
   readonly seconds: Spread | null;
@@ -44,17 +54,23 @@ export interface View {
   readonly seeds: readonly number[];
   /** Some method has fewer than three runs. */
   readonly few: boolean;
+  /** The records of what was measured, and those of them that have a column. */
+  readonly metrics: readonly Shown[];
+  readonly columns: readonly Shown[];
   /** The retrain of each seed. */
   readonly references: ReadonlyMap<number, RunEntry>;
 }
 
-export function viewOf(results: Results): View {
+/** `table`: the records of what was measured, where there are others beside Lethe's own. */
+export function viewOf(results: Results, table: ShownTable = metrics): View {
+  // Of other records nothing is asked but what ours have too.
+  const shown = Object.values(table) as readonly Shown[];
   const references = new Map(
     results.runs.filter((run) => run.method === 'retrain').map((run) => [run.seed, run]),
   );
   const summaries = summarise(results.runs);
   const retrain = summaries.find((summary) => summary.method === 'retrain');
-  const all = summaries.map((summary) => rowOf(summary, retrain, references));
+  const all = summaries.map((summary) => rowOf(summary, shown, retrain, references));
   const place = { original: 0, retrain: 1, method: 2, control: 3 };
   const models = all
     .filter((row) => row.role !== 'control')
@@ -73,6 +89,11 @@ export function viewOf(results: Results): View {
     retrain: models.find((row) => row.role === 'retrain') ?? null,
     seeds: [...new Set(results.runs.map((run) => run.seed))].sort((a, b) => a - b),
     few: models.some((row) => row.summary.few),
+    metrics: shown,
+    columns: shown.filter(
+      ({ key, column }) =>
+        column === 'value' || (column === 'compared' && all.some((row) => row.cells[key].spread)),
+    ),
     references,
   };
 }
@@ -82,6 +103,7 @@ export const controlOf = (row: Row): string | undefined => row.summary.runs[0]?.
 
 function rowOf(
   summary: MethodSummary,
+  shown: readonly Shown[],
   retrain: MethodSummary | undefined,
   references: View['references'],
 ): Row {
@@ -89,9 +111,9 @@ function rowOf(
   const control = runs[0]?.control;
   const role = control !== undefined ? 'control' : reference(method) ? method : 'method';
   const cells = Object.fromEntries(
-    COMPARED.map((key) => [key, cellOf(summary, key, retrain, references)] as const),
-  );
-  const measures = GAP_METRICS.filter((key) => cells[key].measurable);
+    shown.map((record) => [record.key, cellOf(summary, record, retrain, references)] as const),
+  ) as Row['cells'];
+  const measures = MEASURES.map(({ key }) => key).filter((key) => cells[key].measurable);
   const seconds = summary.metrics.rte_seconds ?? (summary.cost.seconds.n ? summary.cost.seconds : null);
   const whole = retrain?.metrics.rte_seconds?.mean ?? retrain?.cost.seconds.mean;
   const timed = role === 'method' && seconds && seconds.mean > 0 && whole !== undefined && whole > 0;
@@ -114,51 +136,42 @@ const reference = (method: string): method is 'original' | 'retrain' =>
 
 function cellOf(
   summary: MethodSummary,
-  key: string,
+  { key, column, measurable: tells, spread: draws }: Shown,
   retrain: MethodSummary | undefined,
   references: View['references'],
 ): Cell {
   const spread = summary.metrics[key] ?? null;
-  const measurable = !unmeasured(summary, key) && !(retrain && unmeasured(retrain, key));
+  const measurable = ![summary, retrain].some((one) =>
+    one?.runs.some((run) => tells && run.metrics[tells] === 0),
+  );
   const base = retrain?.metrics[key];
-  const known = { spread, measurable, draws: summary.metrics[`${key}_sd`]?.mean ?? null };
-  if (!spread || !base || summary.method === 'retrain') return { ...known, gap: null, within: false };
+  const known = { spread, measurable, draws: (draws && summary.metrics[draws]?.mean) ?? null };
+  if (column !== 'compared' || !spread || !base || summary.method === 'retrain')
+    return { ...known, gap: null, within: false };
   const paired = spreadOf(
-    summary.runs.map((run) => distance(run, references.get(run.seed), key) ?? Number.NaN),
+    summary.runs.map((run) => distance(run.metrics[key], references.get(run.seed)?.metrics[key])),
   );
   const gap = paired?.mean ?? spread.mean - base.mean;
   const within = base.std !== null && base.n >= 3 && Math.abs(gap) <= base.std;
   return { ...known, gap, within };
 }
 
-/** Older results do not say whether an attack could be measured: then it counts as measurable. */
-const unmeasured = (summary: MethodSummary, key: string) =>
-  summary.runs.some((run) => run.metrics[`${key}_measurable`] === 0);
-
-/** A run's value minus retrain's; null where one of them is missing. */
-function distance(run: RunEntry, retrain: RunEntry | undefined, key: string): number | null {
-  const [value, target] = [run.metrics[key], retrain?.metrics[key]];
-  return finite(value) && finite(target) ? value - target : null;
-}
-
-const finite = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
-
 /** Mean distance over the given measures, seed by seed; what the file says where the measures themselves are missing. */
 export function averageGap(
   summary: MethodSummary,
   references: View['references'],
-  measures: readonly string[],
+  measures: readonly Measure[],
 ): Spread | null {
   return spreadOf(
     summary.runs.map((run) => {
-      const gaps = measures.map((key) => distance(run, references.get(run.seed), key));
-      if (!gaps.every(finite)) return run.metrics.avg_gap;
+      const gaps = measures.map((key) => distance(run.metrics[key], references.get(run.seed)?.metrics[key]));
+      if (!gaps.every(Number.isFinite)) return run.metrics.avg_gap;
       return gaps.reduce((sum, gap) => sum + Math.abs(gap), 0) / gaps.length;
     }),
   );
 }
 
 function towOf(run: RunEntry, retrain: RunEntry | undefined): number | null {
-  if (finite(run.metrics.tow)) return run.metrics.tow;
+  if (Number.isFinite(run.metrics.tow)) return run.metrics.tow ?? null;
   return retrain ? (againstRetrain(run.metrics, retrain.metrics).tow ?? null) : null;
 }

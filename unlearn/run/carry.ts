@@ -3,10 +3,10 @@
 
 import { join } from 'node:path';
 import { LetheError } from '../../engine/error.ts';
-import { againstRetrain } from '../audit/metrics.ts';
 import { saveManifest } from '../data/readers/manifest.ts';
 import { classCounts } from '../data/split.ts';
 import { isIo, readFileBounded, sha256, writeFileAtomic } from '../files.ts';
+import { againstRetrain } from '../metrics/measure.ts';
 import type { Recipe } from '../recipe.ts';
 import type { RunOptions, RunOutcome } from '../run.ts';
 import { reasonOf } from '../text.ts';

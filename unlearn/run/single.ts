@@ -3,8 +3,8 @@
 
 import { basename, dirname } from 'node:path';
 import { LetheError } from '../../engine/error.ts';
-import { againstRetrain } from '../audit/metrics.ts';
 import { isIo, makeFolder, readFileBounded, sha256, sweepTemporary, writeFileAtomic } from '../files.ts';
+import { againstRetrain } from '../metrics/measure.ts';
 import { type MethodEntry, methodEntry, type Recipe } from '../recipe.ts';
 import { reasonOf } from '../text.ts';
 import type { Metrics } from '../types.ts';

@@ -2,7 +2,7 @@
 // seeds, images, one collapsed method, one trade-off curve. The numbers are invented; nothing here was measured.
 
 import { encode } from 'fast-png';
-import { againstRetrain } from '../../../unlearn/audit/metrics.ts';
+import { againstRetrain } from '../../../unlearn/metrics/measure.ts';
 import type { Exhibits, Metrics, Results, RunEntry } from '../../../unlearn/types.ts';
 import { draws } from '../audit/samples.ts';
 

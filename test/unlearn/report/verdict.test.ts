@@ -1,7 +1,7 @@
 // What may be concluded: that nothing may where nothing was learned, and that no flag goes unsaid.
 
 import { describe, expect, it } from 'vitest';
-import { againstRetrain } from '../../../unlearn/audit/metrics.ts';
+import { againstRetrain } from '../../../unlearn/metrics/measure.ts';
 import { asked } from '../../../unlearn/report/grounds.ts';
 import { renderReport, renderTable, verdictOf, viewOf } from '../../../unlearn/report/index.ts';
 import { limitOf } from '../../../unlearn/report/rules.ts';
@@ -183,6 +183,17 @@ describe('flags', () => {
   ])('single samples, %s', (_, metrics, kinds) => {
     const near = { ua: 5.2, mia: 13, asr: 68, entropy_forget: 0.16 };
     expect(kindsOf(changed({ salun: { ...near, ...metrics } }, 'samples'), 'salun')).toEqual(kinds);
+  });
+
+  it('name the furthest reason first, each by its own measure of far', () => {
+    const near = { ua: 5.2, mia: 13, asr: 68, entropy_forget: 0.16 };
+    const reasons = (metrics: Partial<Metrics>) =>
+      verdictOf(changed({ salun: { ...near, mia: 43, asr: 20, ...metrics } }, 'samples'))
+        .flags.salun.find(({ kind }) => kind === 'overforgotten')
+        ?.text.match(/UA|MIA|ASR|outputs/g);
+    // 4 times UA's 5 points and entropy's 0.5 nats, 3 times MIA's 10, 2.4 times ASR's 20.
+    expect(reasons({ ua: 25 })).toEqual(['UA', 'MIA', 'ASR']);
+    expect(reasons({ entropy_forget: 2.16 })).toEqual(['outputs', 'MIA', 'ASR']);
   });
 
   it('allow for what retrain itself varies by, and for one picture', () => {

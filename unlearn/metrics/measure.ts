@@ -1,0 +1,87 @@
+// From logits to the numbers of one run, and from those and retrain's to the distances between them. What is computed the
+// records say; here their sets are made ready, and what they give is put together.
+
+import { checkOutputs, type Outputs, rowsWhere, selectRows } from '../audit/outputs.ts';
+import { type Metrics, metrics } from './index.ts';
+import {
+  type AnyTable,
+  isMeasurable,
+  type MetricTable,
+  type Numbers,
+  type NumbersOf,
+  type Setting,
+} from './record.ts';
+
+export interface MetricsInput<Numbers = Metrics> extends Setting {
+  /** Logits on the forgotten training samples. */
+  readonly forget: Outputs;
+  /** Logits on the remaining training samples, in dataset order, augmentation off. */
+  readonly retain: Outputs;
+  /** Logits on the whole test set. */
+  readonly test: Outputs;
+  /** 'class' when a whole class goes: test metrics are then split by class. */
+  readonly kind: 'class' | 'samples';
+  /** The forgotten class when kind is 'class'. */
+  readonly classIndex: number | null;
+  /** Run time of the unlearning, seconds. */
+  readonly seconds: number;
+  /** Metrics of the paired retrain (same split, same seed), or 'self' when this run is the retrain. */
+  readonly reference?: Numbers | 'self';
+}
+
+/**
+ * All metrics of one run, or those of another table. What compares with retrain (avg_gap, avg_gap_all, tow, entropy_gap) is
+ * NaN without a reference.
+ * @throws RangeError on shapes that disagree, empty sets, or a missing class index.
+ */
+export function metricsOf(input: MetricsInput): Metrics;
+export function metricsOf<T extends MetricTable<T>>(
+  input: MetricsInput<NumbersOf<T[keyof T]>>,
+  table: T,
+): NumbersOf<T[keyof T]>;
+export function metricsOf(input: MetricsInput<object>, table: AnyTable = metrics): unknown {
+  const { forget, retain, test, K, kind, classIndex, seconds, mia, miaDraws, reference } = input;
+  for (const [name, set] of Object.entries({ forget, retain, test })) {
+    checkOutputs(name, set, K);
+    if (set.labels.length === 0) throw new RangeError(`metrics: the ${name} set is empty`);
+  }
+  const evidence = { forget, retain, test, ...splitTest(test, K, kind, classIndex), seconds };
+  const measured = Object.values(table).map((record) => record.measure({ ...evidence, K, mia, miaDraws }));
+  const own = Object.assign({}, ...measured);
+  if (!reference) return own;
+  return againstRetrain(own, reference === 'self' ? own : reference, table as never);
+}
+
+/** The same metrics against those of the paired retrain: what the records compare, and whether attacks work in both. */
+export function againstRetrain(own: Metrics, retrain: Metrics): Metrics;
+export function againstRetrain<T extends MetricTable<T>>(
+  own: NumbersOf<T[keyof T]>,
+  retrain: NumbersOf<T[keyof T]>,
+  table: T,
+): NumbersOf<T[keyof T]>;
+export function againstRetrain(own: Numbers, retrain: Numbers, table: AnyTable = metrics): unknown {
+  // That the table gives what its records compare is seen to by its type.
+  const compared = Object.values(table).map((record) => ({
+    ...(record.measurable && { [record.measurable]: Number(isMeasurable(record, own, retrain)) }),
+    ...record.compare?.(own as never, retrain as never),
+  }));
+  return Object.assign({}, own, ...compared);
+}
+
+/** The test set without the forgotten class, and that class alone. */
+function splitTest(
+  test: Outputs,
+  K: number,
+  kind: string,
+  classIndex: number | null,
+): { kept: Outputs; gone: Outputs | null } {
+  if (kind !== 'class') return { kept: test, gone: null };
+  if (classIndex === null || !(classIndex >= 0 && classIndex < K)) {
+    throw new RangeError(`metrics: forgetting a class needs its index in 0..${K - 1}, got ${classIndex}`);
+  }
+  const where = (goes: (label: number) => boolean) => selectRows(test, K, rowsWhere(test.labels, goes));
+  const kept = where((label) => label !== classIndex);
+  const gone = where((label) => label === classIndex);
+  if (kept.labels.length === 0) throw new RangeError('metrics: the test set holds only the forgotten class');
+  return { kept, gone: gone.labels.length ? gone : null };
+}
