@@ -1,6 +1,5 @@
 // The report: one HTML page, a terminal table, CSV and LaTeX, all from a Results object. Nothing here writes files.
 
-export { displayName } from './definitions.ts';
 export { toCsv, toLatex } from './exports.ts';
 export type { ReportOptions } from './facts.ts';
 export { renderReport } from './render.ts';

@@ -7,7 +7,7 @@ import { metrics } from '../metrics/index.ts';
 import { againstRetrain } from '../metrics/measure.ts';
 import { type AnyTable, distance } from '../metrics/record.ts';
 import type { Results, RunEntry } from '../types.ts';
-import { displayName, EXACT } from './definitions.ts';
+import { type Names, namesOf } from './names.ts';
 
 export type MetricKey = keyof typeof metrics;
 export type Measure = (typeof MEASURES)[number]['key'];
@@ -70,7 +70,8 @@ export function viewOf(results: Results, table: ShownTable = metrics): View {
   );
   const summaries = summarise(results.runs);
   const retrain = summaries.find((summary) => summary.method === 'retrain');
-  const all = summaries.map((summary) => rowOf(summary, shown, retrain, references));
+  const names = namesOf(results);
+  const all = summaries.map((summary) => rowOf(summary, names, shown, retrain, references));
   const place = { original: 0, retrain: 1, method: 2, control: 3 };
   const models = all
     .filter((row) => row.role !== 'control')
@@ -103,6 +104,7 @@ export const controlOf = (row: Row): string | undefined => row.summary.runs[0]?.
 
 function rowOf(
   summary: MethodSummary,
+  names: Names,
   shown: readonly Shown[],
   retrain: MethodSummary | undefined,
   references: View['references'],
@@ -119,9 +121,9 @@ function rowOf(
   const timed = role === 'method' && seconds && seconds.mean > 0 && whole !== undefined && whole > 0;
   return {
     summary,
-    name: control !== undefined ? `${displayName(control)} at rate 0` : displayName(summary.label),
+    name: control !== undefined ? `${names.title(control)} at rate 0` : names.title(summary.label),
     role,
-    exact: EXACT.has(method),
+    exact: names.exact(method),
     cells,
     measures,
     avgGap: retrain ? averageGap(summary, references, measures) : null,

@@ -126,11 +126,11 @@ describe('a metric of your own', () => {
 
   it('has its column, its flags and its definition on terminal, page and in exports', () => {
     const results: Results = fixture();
-    const value = (method: string) => (method === 'retrain' ? 0.125 : method === 'salun' ? 0.5 : 0.13);
+    const value = (method: string) => (method === 'retrain' ? 0.125 : method === 'scrub' ? 0.5 : 0.13);
     for (const run of results.runs) Object.assign(run.metrics, { own: value(run.method) });
     const terminal = renderTable(results, { wide: true, metrics: table });
     expect(terminal.split('\n')[0]).toMatch(/ToW +Time +Conf\. +Speed$/);
-    expect(terminal).toMatch(/^SalUn ! .* 0\.500 \(\+0\.375\)/m);
+    expect(terminal).toMatch(/^SCRUB ! .* 0\.500 \(\+0\.375\)/m);
     expect(terminal.replace(/\s+/g, ' ')).toContain('under-forgets (confidence 0.38 above)');
     const page = renderReport(results, { metrics: table });
     expect(page).toContain('id="def-own" role="tooltip"><b>Confidence on the forgotten data, 0 to 1</b>');

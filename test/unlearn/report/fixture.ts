@@ -32,7 +32,7 @@ const CLASS_PLANS: Record<string, Plan> = {
   gradientAscent: [3.2, 61.8, 58.3, 2.9, 99.1, 9.8, 8.4, 0.74, 0.62, 0.66],
   boundaryShrink: [5.1, 97.6, 91.4, 4.4, 97.4, 18.8, 26, 0.84, 0.09, 0.22],
   boundaryExpanding: [14.2, 98.2, 92.3, 12.1, 93.6, 27.1, 15.5, 0.71, 0.07, 0.2],
-  salun: [0.6, 99.6, 94.1, 0.5, 99.8, 12.6, 160, 1.12, 0.03, 0.17],
+  scrub: [0.6, 99.6, 94.1, 0.5, 99.8, 12.6, 160, 1.12, 0.03, 0.17],
   l1Sparse: [2.3, 97.9, 92.6, 2.1, 98.8, 23.5, 142, 0.88, 0.08, 0.21],
   sisa: [0, 96.2, 88.9, 0, 100, 25.2, 1180, 0.95, 0.11, 0.3],
 };
@@ -45,7 +45,7 @@ const SAMPLE_PLANS: Record<string, Plan> = {
   gradientAscent: [99.3, 99.5, 94.0, Number.NaN, 1.7, 92.2, 7.8, 0.03, 0.03, 0.16],
   boundaryShrink: [98.2, 98.3, 92.7, Number.NaN, 8.9, 70.5, 26, 0.12, 0.07, 0.2],
   boundaryExpanding: [99.4, 99.4, 93.9, Number.NaN, 7.5, 74.3, 15.6, 0.11, 0.04, 0.17],
-  salun: [97.1, 99.6, 93.9, Number.NaN, 14.4, 61.8, 160, 0.2, 0.03, 0.17],
+  scrub: [97.1, 99.6, 93.9, Number.NaN, 14.4, 61.8, 160, 0.2, 0.03, 0.17],
   l1Sparse: [95.8, 97.7, 91.6, Number.NaN, 9.8, 69.9, 141, 0.14, 0.08, 0.2],
   sisa: [90.2, 95.9, 88.7, Number.NaN, 18.3, 60.4, 1180, 0.3, 0.13, 0.31],
 };
@@ -71,7 +71,7 @@ export function fixture(kind: 'class' | 'samples' = 'class', seeds: readonly num
         optimizer: { name: 'sgd', learningRate: 0.1, momentum: 0.9, weightDecay: 0.0005 },
       },
       methods: {
-        salun: { learningRate: 0.013, epochs: 10, density: 0.5 },
+        scrub: { learningRate: 0.013, epochs: 10, density: 0.5 },
         boundaryShrink: { epsilon: 0.1, epochs: 10 },
       },
     },
@@ -84,7 +84,7 @@ export function fixture(kind: 'class' | 'samples' = 'class', seeds: readonly num
       classes: CLASSES,
       forget: { kind, classIndex: kind === 'class' ? DEER : null, count: 4500 },
       kept: { size: 40_500, largestClass: 4500 },
-      command: `lethe run recipes/salun-cifar10-${kind}.yaml --device webgpu --seed ${seeds.join(',')} --out out/${kind}`,
+      command: `lethe run recipes/scrub-cifar10-${kind}.yaml --device webgpu --seed ${seeds.join(',')} --out out/${kind}`,
       hashes: {
         'data set': 'sha256 5f3a0e6bd0f1a9c27d4e8b93a6c1f4d20b7e9a58c3d6f1e2b4a79c8d5e6f0a1b',
         'forget set': 'sha256 c0ffee3b1d9a4e5f6a7b8c9d0e1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b',
@@ -129,19 +129,19 @@ function entry(kind: 'class' | 'samples', method: string, plan: Plan, seed: numb
   return {
     seed,
     method,
-    options: method === 'salun' ? { learningRate: 0.013, epochs: 10, density: 0.5 } : {},
+    options: method === 'scrub' ? { learningRate: 0.013, epochs: 10, density: 0.5 } : {},
     metrics,
     cost: { seconds: metrics.rte_seconds, gradientSteps: steps, samplesVisited: steps * 256 },
-    details: method === 'salun' || method === 'boundaryShrink' ? { tradeoff: curve(method) } : {},
+    details: method === 'scrub' || method === 'boundaryShrink' ? { tradeoff: curve(method) } : {},
     exhibits: exhibits(kind, method, plan, seed),
   };
 }
 
 function curve(method: string) {
   const points = [0.1, 0.3, 0.5, 0.7, 0.9].map((density) => ({
-    x: method === 'salun' ? 40 + 61 * density ** 0.5 : 30 + 68 * density ** 0.7,
-    y: method === 'salun' ? 94.4 - 0.9 * density ** 2 : 93.9 - 4.2 * density ** 1.6,
-    label: method === 'salun' ? `density ${density}` : `epsilon ${density / 5}`,
+    x: method === 'scrub' ? 40 + 61 * density ** 0.5 : 30 + 68 * density ** 0.7,
+    y: method === 'scrub' ? 94.4 - 0.9 * density ** 2 : 93.9 - 4.2 * density ** 1.6,
+    label: method === 'scrub' ? `density ${density}` : `epsilon ${density / 5}`,
   }));
   return { xLabel: 'UA (%)', yLabel: 'TA (%)', points };
 }

@@ -22,7 +22,7 @@ describe('the view', () => {
   it('has the original first, then retrain, then the methods by their gap', () => {
     const view = viewOf(classwise);
     expect([view.seeds, view.few]).toEqual([[0, 1, 2], false]);
-    expect(view.rows.slice(0, 3).map((row) => row.summary.method)).toEqual(['original', 'retrain', 'salun']);
+    expect(view.rows.slice(0, 3).map((row) => row.summary.method)).toEqual(['original', 'retrain', 'scrub']);
   });
 
   it('gaps are means of seed-by-seed distances', () => {
@@ -30,8 +30,8 @@ describe('the view', () => {
     const value = (method: string, seed: number) =>
       classwise.runs.find((run) => run.method === method && run.seed === seed)!.metrics.ta;
     const expected =
-      [0, 1, 2].reduce((sum, seed) => sum + value('salun', seed) - value('retrain', seed), 0) / 3;
-    expect(view.rows.find((row) => row.summary.method === 'salun')?.cells.ta.gap).toBeCloseTo(expected, 10);
+      [0, 1, 2].reduce((sum, seed) => sum + value('scrub', seed) - value('retrain', seed), 0) / 3;
+    expect(view.rows.find((row) => row.summary.method === 'scrub')?.cells.ta.gap).toBeCloseTo(expected, 10);
   });
 
   it('computes a gap that the file lacks, from the retrain of the same seed', () => {
@@ -75,7 +75,7 @@ describe('the page', () => {
 
   it('says what was forgotten, by what, and defines every column', () => {
     expect(page).toContain('<h1>Forgetting class “deer” in cifar10</h1>');
-    expect(page).toMatch(/<strong>SalUn<\/strong> comes close to a model that never saw the data/);
+    expect(page).toMatch(/<strong>SCRUB<\/strong> comes close to a model that never saw the data/);
     for (const { column, definition, aim } of Object.values(metrics))
       if (column) expect(page).toContain(escapeHtml(`${definition} ${aim}`));
     for (const id of [
@@ -94,7 +94,7 @@ describe('the page', () => {
       expect(page).toContain(`<section id="${id}"`);
       expect(page).toContain(`<a href="#${id}">`);
     }
-    expect(page).toContain('lethe run recipes/salun-cifar10-class.yaml');
+    expect(page).toContain('lethe run recipes/scrub-cifar10-class.yaml');
     expect(page).toContain('Gradient ascent collapsed (lost 3');
   });
 
@@ -233,7 +233,7 @@ describe('text exports', () => {
     const results = saved(fixture());
     const evil = { ...results.runs[0], method: 'a_b%&\\input{x}$', options: {} };
     const latex = toLatex({ ...results, runs: [...results.runs, evil] });
-    expect(latex).toContain('SalUn & $99.');
+    expect(latex).toContain('SCRUB & $99.');
     expect(latex).toContain('a\\_b\\%\\&\\textbackslash{}input\\{x\\}\\$');
     expect(latex.match(/\\\\$/gm)).toHaveLength(1 + 11);
     expect(latex).toContain('& D\\_ft & MIA & ASR & Avg.\\ gap & ToW & Time');

@@ -10,7 +10,7 @@ const classwise = withControl(fixture(), 'boundaryExpanding');
 const long: Results = {
   ...classwise,
   runs: classwise.runs.map((run) =>
-    run.method === 'salun' ? { ...run, method: `a${'-very'.repeat(12)}-long` } : run,
+    run.method === 'scrub' ? { ...run, method: `a${'-very'.repeat(12)}-long` } : run,
   ),
 };
 const lengths = (text: string) => text.split('\n').map((line) => [...line].length);
@@ -26,8 +26,8 @@ describe('the table', () => {
     const lines = renderTable(classwise).split('\n');
     expect(lines[0]).toMatch(/^Method\s+UA\s+RA\s+TA\s+MIA\s+Gap\s+Time$/);
     // The distance stands below its value, ends where it ends, and rows share their columns.
-    const row = lines.findIndex((line) => line.startsWith('SalUn'));
-    expect(lines[row]).toMatch(/^SalUn {2,}99\.\d\d {2,}99\.\d\d/);
+    const row = lines.findIndex((line) => line.startsWith('SCRUB'));
+    expect(lines[row]).toMatch(/^SCRUB {2,}99\.\d\d {2,}99\.\d\d/);
     expect(lines[row + 1]).toMatch(/^ {20,}−0\.\d\d {2,}/);
     expect(lines[row].indexOf('.') - lines[row + 1].indexOf('.')).toBe(0);
     expect(lines[lines.findIndex((line) => line.startsWith('Boundary Exp')) + 2]).toMatch(
@@ -36,7 +36,7 @@ describe('the table', () => {
   });
 
   it('has the distances beside the values where there is room, and all columns with wide', () => {
-    expect(renderTable(classwise, { width: 120 })).toMatch(/^SalUn +99\.\d\d \(−0\.\d\d\)/m);
+    expect(renderTable(classwise, { width: 120 })).toMatch(/^SCRUB +99\.\d\d \(−0\.\d\d\)/m);
     const lines = renderTable(classwise, { wide: true, width: 40 }).split('\n');
     expect(lines[0]).toMatch(
       /^Method\s+UA\s+RA\s+TA\s+D_ft\s+MIA\s+ASR\s+Entropy\s+Gap\s+ToW\s+Time\s+Speed$/,
@@ -55,7 +55,7 @@ describe('the table', () => {
 
   it('says the verdict and every flag', () => {
     const text = renderTable(classwise).replace(/\s+/g, ' ');
-    expect(text).toContain('SalUn comes close to a model that never saw the data');
+    expect(text).toContain('SCRUB comes close to a model that never saw the data');
     expect(text).toContain('! Gradient ascent collapsed (lost 3');
     expect(renderTable({ ...classwise, runs: [] })).toBe('No runs.\n');
   });

@@ -154,11 +154,11 @@ describe('flags', () => {
   it('tell collapse, divergence, no forgetting and no gain', () => {
     const results = fixture();
     expect(kindsOf(results, 'gradientAscent')).toEqual(['collapsed']);
-    expect(kindsOf(results, 'salun')).toEqual([]);
+    expect(kindsOf(results, 'scrub')).toEqual([]);
     expect(kindsOf(fixture('samples'), 'gradientAscent')).toEqual(['unforgotten', 'idle']);
-    expect(kindsOf(changed({ salun: { nonfinite: 50 } }), 'salun')).toEqual(['diverged']);
+    expect(kindsOf(changed({ scrub: { nonfinite: 50 } }), 'scrub')).toEqual(['diverged']);
     const once = (run: RunEntry) => (run.seed === 2 ? { ra: 40 } : {});
-    expect(verdictOf(changed({ salun: once })).flags.salun[0].text).toMatch(
+    expect(verdictOf(changed({ scrub: once })).flags.scrub[0].text).toMatch(
       /^collapsed \(lost 59\.\d points .* on seed 2\)$/,
     );
   });
@@ -172,7 +172,7 @@ describe('flags', () => {
     ['ASR below', { asr: 0 }, ['overforgotten']],
     ['all near', { ua: 99, mia: 95, asr: 15, entropy_forget: 1.2 }, []],
   ])('a whole class, %s', (_, metrics, kinds) => {
-    expect(kindsOf(changed({ salun: { ...metrics } }), 'salun')).toEqual(kinds);
+    expect(kindsOf(changed({ scrub: { ...metrics } }), 'scrub')).toEqual(kinds);
   });
 
   it.each<[string, Partial<Metrics>, string[]]>([
@@ -182,14 +182,14 @@ describe('flags', () => {
     ['ASR off, not measurable', { asr: 5, asr_measurable: 0 }, []],
   ])('single samples, %s', (_, metrics, kinds) => {
     const near = { ua: 5.2, mia: 13, asr: 68, entropy_forget: 0.16 };
-    expect(kindsOf(changed({ salun: { ...near, ...metrics } }, 'samples'), 'salun')).toEqual(kinds);
+    expect(kindsOf(changed({ scrub: { ...near, ...metrics } }, 'samples'), 'scrub')).toEqual(kinds);
   });
 
   it('name the furthest reason first, each by its own measure of far', () => {
     const near = { ua: 5.2, mia: 13, asr: 68, entropy_forget: 0.16 };
     const reasons = (metrics: Partial<Metrics>) =>
-      verdictOf(changed({ salun: { ...near, mia: 43, asr: 20, ...metrics } }, 'samples'))
-        .flags.salun.find(({ kind }) => kind === 'overforgotten')
+      verdictOf(changed({ scrub: { ...near, mia: 43, asr: 20, ...metrics } }, 'samples'))
+        .flags.scrub.find(({ kind }) => kind === 'overforgotten')
         ?.text.match(/UA|MIA|ASR|outputs/g);
     // 4 times UA's 5 points and entropy's 0.5 nats, 3 times MIA's 10, 2.4 times ASR's 20.
     expect(reasons({ ua: 25 })).toEqual(['UA', 'MIA', 'ASR']);
@@ -201,21 +201,21 @@ describe('flags', () => {
     expect(limitOf(5, { std: 4, n: 2 })).toBe(5);
     expect(limitOf(5, null, 0, 100 / 7)).toBeCloseTo(14.3, 1);
     const noisy = (run: RunEntry) => ({ asr: [1, 21, 41][run.seed] });
-    expect(kindsOf(changed({ salun: { asr: 50 }, retrain: noisy }), 'salun')).toEqual([]);
+    expect(kindsOf(changed({ scrub: { asr: 50 }, retrain: noisy }), 'scrub')).toEqual([]);
   });
 });
 
 describe('the verdict', () => {
   it('names the nearest approximate method, and grades it', () => {
     expect(verdictOf(fixture())).toMatchObject({
-      best: 'salun',
+      best: 'scrub',
       grade: 'close',
       badge: 'Close to retraining',
     });
     expect(verdictOf(fixture()).headline).toMatch(
-      /^SalUn comes close to a model that never saw the data: 0\.\d\d points away/,
+      /^SCRUB comes close to a model that never saw the data: 0\.\d\d points away/,
     );
-    expect(verdictOf(changed({ salun: { nonfinite: 50 } })).best).toBe('l1Sparse');
+    expect(verdictOf(changed({ scrub: { nonfinite: 50 } })).best).toBe('l1Sparse');
   });
 
   // Random labels measure like retrain on all four, and are far less certain of what they forgot: 2.0 nats against 0.15.
@@ -267,7 +267,7 @@ describe('the verdict', () => {
   it('is not close beyond 5 points of one measure, or at more than half of what doing nothing gives', () => {
     const near = { ua: 100, ra: 99.9, ta: 94.9, mia: 100, asr: 21, entropy_forget: 0.92 };
     const verdict = (metrics: Partial<Metrics>) =>
-      verdictOf(only(changed({ salun: { ...near, ...metrics } }), 'salun'));
+      verdictOf(only(changed({ scrub: { ...near, ...metrics } }), 'scrub'));
     expect(verdict({}).grade).toBe('close');
     expect(verdict({ ta: 89 })).toMatchObject({
       grade: 'partly',
@@ -276,9 +276,9 @@ describe('the verdict', () => {
     const small = {
       original: { ua: 2, mia: 11 },
       retrain: { ua: 5, mia: 13 },
-      salun: { ...near, ua: 3, mia: 12, ta: 94.3, asr: 68, entropy_forget: 0.16 },
+      scrub: { ...near, ua: 3, mia: 12, ta: 94.3, asr: 68, entropy_forget: 0.16 },
     };
-    expect(verdictOf(only(changed(small, 'samples'), 'salun'))).toMatchObject({
+    expect(verdictOf(only(changed(small, 'samples'), 'scrub'))).toMatchObject({
       grade: 'partly',
       headline: expect.stringContaining('but the original model, which forgot nothing, is only 1.'),
     });
@@ -369,19 +369,19 @@ describe('an attack that is no better than chance', () => {
   });
 
   it('on entropy is a caution', () => {
-    const { remarks, cautions } = verdictOf(changed({ salun: { asr_measurable: 0 } }));
+    const { remarks, cautions } = verdictOf(changed({ scrub: { asr_measurable: 0 } }));
     expect(remarks).toEqual([]);
     expect(cautions).toContain(
-      'ASR is not measurable for SalUn: its attack is no better than chance on its own training samples.',
+      'ASR is not measurable for SCRUB: its attack is no better than chance on its own training samples.',
     );
   });
 
   it('in one method alone leaves that method’s gap', () => {
-    const one = changed({ salun: { mia_measurable: 0, mia_attack_acc: 50.9, mia: 20, ua: 100 } });
+    const one = changed({ scrub: { mia_measurable: 0, mia_attack_acc: 50.9, mia: 20, ua: 100 } });
     const { best, remarks } = verdictOf(one);
-    expect(best).toBe('salun');
+    expect(best).toBe('scrub');
     expect(remarks[0]).toContain(
-      'MIA is not measurable for SalUn (the attack is right on 50.9 % of its own training samples)',
+      'MIA is not measurable for SCRUB (the attack is right on 50.9 % of its own training samples)',
     );
   });
 });

@@ -1,0 +1,24 @@
+// What the entries of a result are called, and which are exact: as their methods' records say. An entry goes by its label;
+// which method that is stands in the recipe.
+
+import { recordOf } from '../methods/index.ts';
+import type { Results } from '../types.ts';
+
+export interface Names {
+  /** 'salun (2)' is 'SalUn (2)'; a label of the user's own stays as it is. */
+  readonly title: (label: string) => string;
+  /** Whether the result is, by construction, that of training without the forgotten data. */
+  readonly exact: (label: string) => boolean;
+}
+
+export function namesOf({ recipe }: Results): Names {
+  const listed = Array.isArray(recipe?.methods) ? (recipe.methods as { name?: string; label?: string }[]) : [];
+  const methods = new Map(listed.map(({ name, label = name }) => [label, name]));
+  return {
+    title(label) {
+      const [, name, rest] = /^(.*?)( \(\d+\))?$/s.exec(label) as RegExpExecArray;
+      return (name === 'original' ? 'Original' : (recordOf(name)?.title ?? name)) + (rest ?? '');
+    },
+    exact: (label) => recordOf(methods.get(label) ?? label)?.kind === 'exact',
+  };
+}
