@@ -10,10 +10,10 @@ import { settle } from './options.ts';
 import { add, mul } from './primitives/elementwise.ts';
 import { sum } from './primitives/reduce.ts';
 import { createReferenceBackend } from './reference.ts';
-import { withBackend } from './runtime.ts';
+import { Device } from './runtime.ts';
 import { type Concrete, scope, Tensor } from './tensor.ts';
 import { bind } from './trace.ts';
-import { asTensor, expectArray, grad, jvp, vjp } from './transforms/autodiff.ts';
+import { asTensor, expectArray, grad, jvp, runNow, vjp } from './transforms/autodiff.ts';
 import type { Fn } from './transforms/signatures.ts';
 import { flatten, type Leaf, unflatten } from './tree.ts';
 
@@ -52,9 +52,8 @@ const DIRECTIONS = 2;
 
 /**
  * Checks the derivatives of f at args (see the head of this file). Float tensors among the leaves of args are the
- * variables; others, and numbers, are constants. Works on any device, and takes along what f captured. Nothing else may
- * use the engine until the promise settles. Functions with a customVjp have no forward mode: their reverse mode is
- * compared with differences. Throws a LetheError that names the operation that is wrong, or says that f is not
+ * variables; others, and numbers, are constants. Works on any device, and takes along what f captured. Functions with a
+ * customVjp have no forward mode: their reverse mode is compared with differences. Throws a LetheError that names the operation that is wrong, or says that f is not
  * differentiable at this point.
  */
 export async function checkGradients(
@@ -80,7 +79,7 @@ export async function checkGradients(
   const flat = (xs: readonly Tensor[]): Tensor[] => {
     let next = 0;
     const given = leaves.map((x) => (x instanceof Tensor ? xs[next++] : x));
-    const out = flatten<Leaf>(f(...unflatten(def, given)));
+    const out = flatten<Leaf>(runNow('checkGradients', f, unflatten(def, given)));
     return out.leaves.map((y) => asTensor(y, 'checkGradients'));
   };
   const seed =
@@ -94,25 +93,22 @@ export async function checkGradients(
     }),
   ]);
 
-  const backend = createReferenceBackend();
-  return withBackend(backend, 'float64', () =>
-    scope(async () => {
-      const world = new DoubleWorld(backend);
-      await world.admit(captured);
-      const values = await Promise.all(tensors.map(async (x) => world.place(await x.data(), x)));
-      const probe = new Probe(world, epsilon, generator(seed));
-      const { checks, calls } = await probe.all(flat, values, order);
-      const failed = checks.find((c) => !(c.error === null || c.error <= tolerance));
-      if (failed) {
-        const where = `order ${failed.order}, ${failed.what}: relative error ${show(failed.error)}`;
-        throw new LetheError(
-          'value',
-          `checkGradients: ${await blame(probe, calls, failed.order, tolerance)} (${where})`,
-        );
-      }
-      return { ok: true, checks, worst: Math.max(0, ...checks.map((c) => c.error ?? 0)) };
-    }),
-  );
+  return scope(async () => {
+    const world = new DoubleWorld(new Device(createReferenceBackend(), 'float64'));
+    await world.admit(captured);
+    const values = await Promise.all(tensors.map(async (x) => world.place(await x.data(), x)));
+    const probe = new Probe(world, epsilon, generator(seed));
+    const { checks, calls } = await probe.all(flat, values, order);
+    const failed = checks.find((c) => !(c.error === null || c.error <= tolerance));
+    if (failed) {
+      const where = `order ${failed.order}, ${failed.what}: relative error ${show(failed.error)}`;
+      throw new LetheError(
+        'value',
+        `checkGradients: ${await blame(probe, calls, failed.order, tolerance)} (${where})`,
+      );
+    }
+    return { ok: true, checks, worst: Math.max(0, ...checks.map((c) => c.error ?? 0)) };
+  });
 }
 
 const show = (error: number | null): string => (error ?? Number.NaN).toExponential(1);

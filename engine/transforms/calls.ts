@@ -19,7 +19,7 @@ import type { MaybeZero } from '../primitives/types.ts';
 import { Concrete, scope, Tensor } from '../tensor.ts';
 import { bind, type CallPrimitive, depth, isStaging } from '../trace.ts';
 import { flatten, type Leaf, showDef, type TreeDef, unflatten } from '../tree.ts';
-import { asTensor, expectFunction, jvp, vjp } from './autodiff.ts';
+import { asTensor, expectFunction, jvp, runNow, vjp } from './autodiff.ts';
 import type { Args, Fn, Partly } from './signatures.ts';
 import { withBatch } from './vmap.ts';
 
@@ -167,7 +167,7 @@ export function checkpoint(f: Fn): Fn {
     const { graph, captured, result } = lift(
       'checkpoint',
       tensors,
-      (xs) => resultOf('checkpoint', f(...rebuild(xs))),
+      (xs) => resultOf('checkpoint', runNow('checkpoint', f, rebuild(xs))),
       ({ leaves }) => leaves,
     );
     const params: CallParams = { run: (xs) => replay(graph, xs), outputs: typesOf(graph.outputs) };
@@ -349,14 +349,14 @@ export function customVjp(
     const primal = lift(
       'customVjp',
       tensors,
-      (xs) => resultOf('customVjp', f(...rebuild(xs))),
+      (xs) => resultOf('customVjp', runNow('customVjp', f, rebuild(xs))),
       ({ leaves }) => leaves,
     );
     const forward = lift(
       'customVjp',
       tensors,
       (xs) => {
-        const result = rules.forward(...rebuild(xs));
+        const result = runNow('customVjp: forward', rules.forward, rebuild(xs));
         if (!Array.isArray(result) || result.length !== 2)
           throw new LetheError('value', `customVjp: forward of ${name} must return [output, residuals]`);
         return { output: resultOf('customVjp', result[0]), residuals: argumentsOf([result[1]]) };
@@ -372,7 +372,8 @@ export function customVjp(
       graph.outputs,
       (xs) => {
         const [own] = residuals.rebuild(xs.slice(outputs.length));
-        const given = rules.backward(own, unflatten(output.def, xs.slice(0, outputs.length)));
+        const cotangent = unflatten(output.def, xs.slice(0, outputs.length));
+        const given = runNow('customVjp: backward', rules.backward, [own, cotangent]);
         if (!Array.isArray(given) || given.length !== args.length)
           throw new LetheError(
             'value',

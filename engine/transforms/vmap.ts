@@ -10,7 +10,7 @@ import { type Primitive, Unbatched } from '../primitives/types.ts';
 import { Tensor } from '../tensor.ts';
 import { bind, type Trace, withTrace } from '../trace.ts';
 import { flatten, type Leaf, showDef, type TreeDef, unflatten } from '../tree.ts';
-import { expectFunction, tidy } from './autodiff.ts';
+import { expectFunction, runNow, tidy } from './autodiff.ts';
 import type { Args, Fn } from './signatures.ts';
 
 class BatchTrace implements Trace {
@@ -140,7 +140,7 @@ export function vmap(f: Fn, options?: VmapOptions): Fn {
             if (axis === null || !(x instanceof Tensor)) return x;
             return new Batched(trace, moveAxis(x, axis < 0 ? axis + x.ndim : axis, 0));
           });
-          const out = flatten<Leaf>(f(...unflatten(def, inputs)));
+          const out = flatten<Leaf>(runNow('vmap', f, unflatten(def, inputs)));
           const outputAxes = spreadAxes(outAxes, out.def, 'outAxes');
           const results = out.leaves.map((y, i) => {
             if (!(y instanceof Tensor)) return y;
