@@ -1,6 +1,7 @@
 // The package `lethe`: the engine and the choice of a device. Devices are loaded only when asked for, so that importing
 // this costs next to nothing.
 
+import type { FoundDevice } from './devices.ts';
 import type { Backend } from './engine/backend.ts';
 import { LetheError } from './engine/error.ts';
 import { settle } from './engine/options.ts';
@@ -8,6 +9,7 @@ import { createReferenceBackend } from './engine/reference.ts';
 import { Device, device, useBackend } from './engine/runtime.ts';
 import { findTaskLocal } from './task-local.ts';
 
+export type { FoundDevice } from './devices.ts';
 export * from './engine/index.ts';
 
 export interface InitOptions {
@@ -18,10 +20,12 @@ export interface InitOptions {
   exact?: boolean;
 }
 
+findTaskLocal();
+
 const opened = new Map<string, Backend>();
 
 /** Opening and closing, one after the other: tasks that ask for one device at once get the same. */
-let last: Promise<unknown> = findTaskLocal();
+let last: Promise<unknown> = Promise.resolve();
 function inTurn<R>(f: () => Promise<R>): Promise<R> {
   const mine = last.then(f, f);
   last = mine;
@@ -138,6 +142,23 @@ export async function init(options?: InitOptions): Promise<Device> {
   useBackend(chosen.backend, chosen.dtype);
   return chosen;
 }
+
+/**
+ * What this machine can compute on: for each device whether it is there, what it is, and what to do where it is missing.
+ * Opens each to see, and closes what was not open before; the current device stays.
+ */
+export const findDevices = (): Promise<FoundDevice[]> =>
+  inTurn(async () => {
+    const { tryDevices } = await import('./devices.ts');
+    const before = new Map(opened);
+    const found = await tryDevices(backendOf, inNode);
+    for (const [key, backend] of opened) {
+      if (before.get(key) === backend) continue;
+      opened.delete(key);
+      await backend.close();
+    }
+    return found;
+  });
 
 /** Waits until all work handed to the current device is done; rejects if any of it failed. */
 export const sync = (): Promise<void> => device().backend.sync();

@@ -38,7 +38,7 @@ const onStack: TaskLocal = {
 };
 let local = onStack;
 
-/** Called once, before there are tasks; null for a runtime that has none. */
+/** Called before there are tasks; null for a runtime that has no such variable. */
 export const setTaskLocal = (given: TaskLocal | null): void => {
   local = given ?? onStack;
 };

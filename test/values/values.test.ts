@@ -55,6 +55,7 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
   'open and close devices': [
     'close',
     'createReferenceBackend',
+    'findDevices',
     'init',
     'memory',
     'open',
