@@ -6,14 +6,14 @@ import { type DType, isFloat, showAval, type TypedArray } from './dtype.ts';
 import { LetheError } from './error.ts';
 import { traceGraph } from './graph/graph.ts';
 import { convert } from './primitives/elementwise.ts';
-import type { Primitive } from './primitives/types.ts';
+import { isCall, type Operation } from './primitives/types.ts';
 import { type Device, upload, withDevice } from './runtime.ts';
 import { Concrete, type Tensor } from './tensor.ts';
-import { bind, isCall, type Trace, unstaged, withTrace } from './trace.ts';
+import { bind, type Trace, unstaged, withTrace } from './trace.ts';
 
-/** One call that reached the device, with the values it met. */
-export interface Call {
-  readonly primitive: Primitive;
+/** An operation that reached the device, with the values it met. */
+export interface Step {
+  readonly operation: Operation;
   readonly operands: readonly Concrete[];
   readonly params: object;
 }
@@ -25,17 +25,17 @@ const widened = (params: object): object =>
 class DoubleTrace implements Trace {
   active = true;
   readonly name = 'checkGradients';
-  readonly calls: Call[] = [];
+  readonly steps: Step[] = [];
   constructor(
     readonly level: number,
     private readonly world: DoubleWorld,
   ) {}
 
-  process(primitive: Primitive, operands: readonly Tensor[], params: object): Tensor[] {
+  process(operation: Operation, operands: readonly Tensor[], params: object): Tensor[] {
     const here = operands.map((x) => this.world.copyOf(x as Concrete));
-    this.calls.push({ primitive, operands: here, params });
-    if (isCall(primitive)) return primitive.expand(here, params);
-    return unstaged(() => bind(primitive, here, widened(params)));
+    this.steps.push({ operation, operands: here, params });
+    if (isCall(operation)) return operation.expand(here, params);
+    return unstaged(() => bind(operation, here, widened(params)));
   }
 }
 
@@ -63,12 +63,12 @@ export class DoubleWorld {
       ? (unstaged(() => convert(x, 'float64')) as Concrete)
       : x;
   }
-  /** Runs f here. The results are concrete; `calls` are in the order in which they were computed. */
-  run<R>(f: () => R): { result: R; calls: Call[] } {
+  /** Runs f here. The results are concrete; `steps` are in the order in which they were computed. */
+  run<R>(f: () => R): { result: R; steps: Step[] } {
     return withDevice(this.device, () =>
       withTrace(
         (level) => new DoubleTrace(level, this),
-        (trace) => ({ result: f(), calls: trace.calls }),
+        (trace) => ({ result: f(), steps: trace.steps }),
         true,
       ),
     );

@@ -7,7 +7,7 @@ import { check, describe, LetheError } from '../error.ts';
 import { settle } from '../options.ts';
 import { convert, full, identity } from '../primitives/elementwise.ts';
 import { aval } from '../primitives/rules.ts';
-import type { MaybeZero, Primitive } from '../primitives/types.ts';
+import type { Call, MaybeZero } from '../primitives/types.ts';
 import { floatType } from '../runtime.ts';
 import { Concrete, scope, Tensor } from '../tensor.ts';
 import { bind, depth, withTrace } from '../trace.ts';
@@ -353,20 +353,15 @@ export function hvp(f: Fn, primals: readonly unknown[], vectors: readonly unknow
   });
 }
 
-const stopPrimitive: Primitive<Record<string, never>> = {
+const stopCall: Call = {
   name: 'stopGradient',
-  kind: 'view',
+  kind: 'call',
   shape: ([x]) => [aval(x.shape, x.dtype)],
   jvp: 'constant',
   transpose: 'nonlinear',
-  batch: ([x]) => bind(stopPrimitive, [x], {}),
-  reference: ([x]) => [x.data.slice()],
-  samples: [],
+  batch: ([x]) => bind(stopCall, [x], {}),
+  expand: ([x]) => [identity(x)],
 };
-const stopCall = Object.assign(stopPrimitive, {
-  linear: false,
-  expand: ([x]: readonly Tensor[]) => [identity(x)],
-});
 
 /** The same values, treated as constants by every derivative. Takes a tree. */
 export function stopGradient<T>(tree: T): T {
