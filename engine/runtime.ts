@@ -161,7 +161,7 @@ export class Compiled {
       if (x.storage.backend !== backend)
         throw new LetheError(
           'state',
-          `${this.executable.program.label}: an operand lives on ${x.storage.backend.name}, the others on ${backend.name}`,
+          `${this.executable.program.label}: an operand lives on ${x.storage.backend.name}, the others on ${backend.name}; compute it withDevice where all of them live, or copy it with toDevice`,
         );
       return x.storage.buffer;
     });
