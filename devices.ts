@@ -5,7 +5,9 @@ import type { Backend } from './engine/backend.ts';
 
 /** What was found of one device. */
 export interface FoundDevice {
+  /** As in the options of `open` and `init`. */
   readonly name: 'webgpu' | 'cpu' | 'reference';
+  /** Whether it can be opened. */
   readonly available: boolean;
   /** What it is, or why it is missing. */
   readonly about: string;

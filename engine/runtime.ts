@@ -22,16 +22,16 @@ import { setEvaluator } from './trace.ts';
 
 /** A place to compute: what `open` and `init` return, or made for a backend of one's own. */
 export class Device {
-  /**
-   * @param dtype float type of tensors made without saying.
-   * @throws LetheError 'dtype' where the backend lacks it.
-   */
+  /** @throws LetheError 'dtype' where the backend lacks the float type. */
   constructor(
+    /** What computes. */
     readonly backend: Backend,
+    /** The float type of tensors that are made without one. Default 'float32'. */
     readonly dtype: 'float32' | 'float64' = 'float32',
   ) {
     checkSupport(backend, dtype);
   }
+  /** Its name: 'webgpu', 'cpu' or 'reference'. */
   get device(): Backend['name'] {
     return this.backend.name;
   }
