@@ -1,12 +1,15 @@
 // The package `lethe`: the engine and the choice of a device. Devices are loaded only when asked for, so that importing
 // this costs next to nothing.
 
+import type { FoundDevice } from './devices.ts';
 import type { Backend } from './engine/backend.ts';
 import { LetheError } from './engine/error.ts';
 import { settle } from './engine/options.ts';
 import { createReferenceBackend } from './engine/reference.ts';
-import { device, useBackend } from './engine/runtime.ts';
+import { Device, device, useBackend } from './engine/runtime.ts';
+import { findTaskLocal } from './task-local.ts';
 
+export type { FoundDevice } from './devices.ts';
 export * from './engine/index.ts';
 
 export interface InitOptions {
@@ -17,11 +20,21 @@ export interface InitOptions {
   exact?: boolean;
 }
 
+findTaskLocal();
+
 const opened = new Map<string, Backend>();
+
+/** Opening and closing, one after the other: tasks that ask for one device at once get the same. */
+let last: Promise<unknown> = Promise.resolve();
+function inTurn<R>(f: () => Promise<R>): Promise<R> {
+  const mine = last.then(f, f);
+  last = mine;
+  return mine;
+}
 
 type Named = 'cpu' | 'webgpu' | 'reference';
 
-async function open(name: Named, exact?: boolean): Promise<Backend> {
+async function backendOf(name: Named, exact?: boolean): Promise<Backend> {
   const key = exact === undefined ? name : `${name} exact=${exact}`;
   const known = opened.get(key);
   if (known && (await works(known))) return known;
@@ -80,58 +93,85 @@ async function best(exact?: boolean): Promise<Backend> {
   const gpu = await hardware();
   if (gpu) return gpu;
   try {
-    return await open('cpu', exact);
+    return await backendOf('cpu', exact);
   } catch (error) {
     // A setting that cannot be met is the user's to mend, and nothing to go on without.
     if (!(error instanceof LetheError) || error.kind !== 'device') throw error;
     console.warn(`lethe: ${(error as Error).message}; using the TypeScript reference, which is slow`);
-    return open('reference');
+    return backendOf('reference');
   }
 }
 
-/**
- * Chooses the device for tensors made from now on. `auto` takes a real GPU if WebGPU offers one, else the native CPU
- * backend if it was built, else the TypeScript reference with a line on stderr; float64 is the reference's alone. Returns
- * what was chosen. May be called again: a device that was lost meanwhile is opened anew, failures nobody asked about are
- * forgotten.
- * @throws LetheError 'device' where the device named is not here, with what is missing.
- */
-export async function init(options?: InitOptions): Promise<{ device: string; info: Backend['info'] }> {
+async function choose(caller: string, options?: InitOptions): Promise<Device> {
   const {
     device: wanted,
     dtype,
     exact,
-  } = settle('init', options, { device: 'auto', dtype: 'float32', exact: undefined });
-  let backend: Backend;
+  } = settle(caller, options, { device: 'auto', dtype: 'float32', exact: undefined });
   switch (wanted) {
     case 'reference':
     case 'cpu':
     case 'webgpu':
-      backend = await open(wanted, wanted === 'cpu' ? exact : undefined);
-      break;
+      return new Device(await backendOf(wanted, wanted === 'cpu' ? exact : undefined), dtype);
     case 'auto':
-      backend = dtype === 'float64' ? await open('reference') : await best(exact);
-      break;
+      return new Device(dtype === 'float64' ? await backendOf('reference') : await best(exact), dtype);
     default:
       throw new LetheError(
         'value',
-        `init: device is '${String(wanted)}', expected 'auto', 'webgpu', 'cpu' or 'reference'`,
+        `${caller}: device is '${String(wanted)}', expected 'auto', 'webgpu', 'cpu' or 'reference'`,
       );
   }
-  useBackend(backend, dtype);
-  return { device: backend.name, info: backend.info };
 }
+
+/**
+ * Opens a device, for `withDevice` and `toDevice`, and leaves the current one as it is. `auto` takes a real GPU if WebGPU
+ * offers one, else the native CPU backend if it was built, else the TypeScript reference with a line on stderr; float64 is
+ * the reference's alone. What is open already is not opened again, unless it was lost meanwhile; failures nobody asked
+ * about are forgotten.
+ * @throws LetheError 'device' where the device named is not here, with what is missing.
+ */
+export const open = (options?: InitOptions): Promise<Device> => inTurn(() => choose('open', options));
+
+/**
+ * Chooses the device for what is made from now on: by this task, if it has a device of its own (see `withDevice`), else by
+ * the whole process. Opens it as `open` does, and returns it. May be called again.
+ * @throws LetheError 'device' where the device named is not here, with what is missing.
+ */
+export async function init(options?: InitOptions): Promise<Device> {
+  const chosen = await inTurn(() => choose('init', options));
+  useBackend(chosen.backend, chosen.dtype);
+  return chosen;
+}
+
+/**
+ * What this machine can compute on: for each device whether it is there, what it is, and what to do where it is missing.
+ * Opens each to see, and closes what was not open before; the current device stays.
+ */
+export const findDevices = (): Promise<FoundDevice[]> =>
+  inTurn(async () => {
+    const { tryDevices } = await import('./devices.ts');
+    const before = new Map(opened);
+    const found = await tryDevices(backendOf, inNode);
+    for (const [key, backend] of opened) {
+      if (before.get(key) === backend) continue;
+      opened.delete(key);
+      await backend.close();
+    }
+    return found;
+  });
 
 /** Waits until all work handed to the current device is done; rejects if any of it failed. */
 export const sync = (): Promise<void> => device().backend.sync();
 /** Live buffers and bytes on the current device, without its pools and arenas. */
 export const memory = (): { buffers: number; bytes: number } => device().backend.memory();
 
-/** Closes all devices; the process can end. Tensors on them are gone. */
-export async function close(): Promise<void> {
+/** Closes all devices, those of other tasks too; the process can end. Tensors on them are gone. */
+export function close(): Promise<void> {
   useBackend(null);
-  const all = [...opened.values()];
-  opened.clear();
-  noHardware = false;
-  for (const b of all) await b.close();
+  return inTurn(async () => {
+    const all = [...opened.values()];
+    opened.clear();
+    noHardware = false;
+    for (const b of all) await b.close();
+  });
 }

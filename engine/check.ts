@@ -10,10 +10,10 @@ import { settle } from './options.ts';
 import { add, mul } from './primitives/elementwise.ts';
 import { sum } from './primitives/reduce.ts';
 import { createReferenceBackend } from './reference.ts';
-import { withBackend } from './runtime.ts';
+import { Device } from './runtime.ts';
 import { type Concrete, scope, Tensor } from './tensor.ts';
 import { bind } from './trace.ts';
-import { asTensor, expectArray, grad, jvp, vjp } from './transforms/autodiff.ts';
+import { asTensor, expectArray, grad, jvp, runNow, vjp } from './transforms/autodiff.ts';
 import type { Fn } from './transforms/signatures.ts';
 import { flatten, type Leaf, unflatten } from './tree.ts';
 
@@ -52,9 +52,8 @@ const DIRECTIONS = 2;
 
 /**
  * Checks the derivatives of f at args (see the head of this file). Float tensors among the leaves of args are the
- * variables; others, and numbers, are constants. Works on any device, and takes along what f captured. Nothing else may
- * use the engine until the promise settles. Functions with a customVjp have no forward mode: their reverse mode is
- * compared with differences. Throws a LetheError that names the operation that is wrong, or says that f is not
+ * variables; others, and numbers, are constants. Works on any device, and takes along what f captured. Functions with a
+ * customVjp have no forward mode: their reverse mode is compared with differences. Throws a LetheError that names the operation that is wrong, or says that f is not
  * differentiable at this point.
  */
 export async function checkGradients(
@@ -80,7 +79,7 @@ export async function checkGradients(
   const flat = (xs: readonly Tensor[]): Tensor[] => {
     let next = 0;
     const given = leaves.map((x) => (x instanceof Tensor ? xs[next++] : x));
-    const out = flatten<Leaf>(f(...unflatten(def, given)));
+    const out = flatten<Leaf>(runNow('checkGradients', f, unflatten(def, given)));
     return out.leaves.map((y) => asTensor(y, 'checkGradients'));
   };
   const seed =
@@ -94,25 +93,22 @@ export async function checkGradients(
     }),
   ]);
 
-  const backend = createReferenceBackend();
-  return withBackend(backend, 'float64', () =>
-    scope(async () => {
-      const world = new DoubleWorld(backend);
-      await world.admit(captured);
-      const values = await Promise.all(tensors.map(async (x) => world.place(await x.data(), x)));
-      const probe = new Probe(world, epsilon, generator(seed));
-      const { checks, calls } = await probe.all(flat, values, order);
-      const failed = checks.find((c) => !(c.error === null || c.error <= tolerance));
-      if (failed) {
-        const where = `order ${failed.order}, ${failed.what}: relative error ${show(failed.error)}`;
-        throw new LetheError(
-          'value',
-          `checkGradients: ${await blame(probe, calls, failed.order, tolerance)} (${where})`,
-        );
-      }
-      return { ok: true, checks, worst: Math.max(0, ...checks.map((c) => c.error ?? 0)) };
-    }),
-  );
+  return scope(async () => {
+    const world = new DoubleWorld(new Device(createReferenceBackend(), 'float64'));
+    await world.admit(captured);
+    const values = await Promise.all(tensors.map(async (x) => world.place(await x.data(), x)));
+    const probe = new Probe(world, epsilon, generator(seed));
+    const { checks, steps } = await probe.all(flat, values, order);
+    const failed = checks.find((c) => !(c.error === null || c.error <= tolerance));
+    if (failed) {
+      const where = `order ${failed.order}, ${failed.what}: relative error ${show(failed.error)}`;
+      throw new LetheError(
+        'value',
+        `checkGradients: ${await blame(probe, steps, failed.order, tolerance)} (${where})`,
+      );
+    }
+    return { ok: true, checks, worst: Math.max(0, ...checks.map((c) => c.error ?? 0)) };
+  });
 }
 
 const show = (error: number | null): string => (error ?? Number.NaN).toExponential(1);
@@ -121,7 +117,7 @@ const show = (error: number | null): string => (error ?? Number.NaN).toExponenti
 
 type Flat = (xs: readonly Tensor[]) => Tensor[];
 type Vectors = readonly Float64Array[];
-type Calls = ReturnType<DoubleWorld['run']>['calls'];
+type Steps = ReturnType<DoubleWorld['run']>['steps'];
 
 /** Normal enough numbers from a seed. */
 function generator(seed: number): () => number {
@@ -192,21 +188,21 @@ class Probe {
     f: Flat,
     at: readonly Concrete[],
     order: 1 | 2,
-  ): Promise<{ checks: GradientCheck[]; calls: Calls }> {
-    const { result: ys, calls } = this.world.run(() => f(at));
-    const custom = calls.find((c) => c.primitive.name === 'customVjp');
+  ): Promise<{ checks: GradientCheck[]; steps: Steps }> {
+    const { result: ys, steps } = this.world.run(() => f(at));
+    const custom = steps.find((c) => c.operation.name === 'customVjp');
     const why =
       custom && `${(custom.params as { name: string }).name} is a customVjp and has no forward mode`;
     const checks: GradientCheck[] = [];
     const x = await Promise.all(floats(at).map(async (t) => Float64Array.from(await t.data())));
-    if (floats(ys).length === 0) return { checks, calls };
+    if (floats(ys).length === 0) return { checks, steps };
     const weights = this.direction(ys);
     for (let d = 0; d < DIRECTIONS; d++) {
       checks.push(...(await this.compare(1, f, at, x, why)));
       if (order === 2)
         checks.push(...(await this.compare(2, this.gradient(f, at, weights), at, x, undefined)));
     }
-    return { checks, calls };
+    return { checks, steps };
   }
 
   /** The gradient of <weights, f> with respect to the float operands, as a function like f. */
@@ -300,17 +296,17 @@ class Probe {
 
 // ---- finding the culprit ---------------------------------------------------------------------------------------------
 
-/** Checks each call by itself and says in words which one is wrong. */
-async function blame(probe: Probe, calls: Calls, order: 1 | 2, tolerance: number): Promise<string> {
+/** Checks each operation by itself and says in words which one is wrong. */
+async function blame(probe: Probe, steps: Steps, order: 1 | 2, tolerance: number): Promise<string> {
   const seen = new Set<string>();
   let kink: string | null = null;
-  for (const { primitive, operands, params } of calls) {
-    if (primitive.name === 'stopGradient' || primitive.name === 'checkpoint') continue;
+  for (const { operation, operands, params } of steps) {
+    if (operation.name === 'stopGradient' || operation.name === 'checkpoint') continue;
     if (!operands.some((x) => isFloat(x.dtype) && x.size > 0)) continue;
-    const custom = primitive.name === 'customVjp';
-    const name = custom ? `customVjp of ${(params as { name: string }).name}` : primitive.name;
+    const custom = operation.name === 'customVjp';
+    const name = custom ? `customVjp of ${(params as { name: string }).name}` : operation.name;
     const described = `${name} on ${operands.map(showAval).join(', ')}`;
-    const f: Flat = (xs) => bind(primitive, xs, params);
+    const f: Flat = (xs) => bind(operation, xs, params);
     const failed = (await probe.all(f, operands, order)).checks.find(
       (c) => !(c.error === null || c.error <= tolerance),
     );
@@ -330,7 +326,7 @@ async function blame(probe: Probe, calls: Calls, order: 1 | 2, tolerance: number
   }
   if (kink)
     return `the function is not differentiable at this point: ${kink} has a kink there; move the arguments`;
-  if (calls.some((c) => c.primitive.name === 'stopGradient'))
+  if (steps.some((c) => c.operation.name === 'stopGradient'))
     return 'every operation is right by itself; the function uses stopGradient, which differences do not respect';
   return 'every operation is right by itself: the function is not differentiable at this point (a kink such as relu at 0, or a tie, within the step), or the tolerance is too small for it';
 }

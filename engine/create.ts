@@ -5,8 +5,9 @@ import { check, LetheError } from './error.ts';
 import { convert, equal, full as fullPrimitive } from './primitives/elementwise.ts';
 import { iota } from './primitives/movement.ts';
 import { checkShape } from './primitives/rules.ts';
-import { floatType, upload } from './runtime.ts';
-import type { Tensor } from './tensor.ts';
+import { type Device, expectDevice, floatType, upload } from './runtime.ts';
+import { Tensor } from './tensor.ts';
+import { flatten, type Leaf, unflatten } from './tree.ts';
 
 export type TensorData =
   | number
@@ -159,4 +160,16 @@ export function arange(a: number, b?: number, step = 1, dtype?: DType): Tensor {
 export function eye(n: number, columns = n, dtype: DType = floatType()): Tensor {
   const shape = [n, columns];
   return convert(equal(iota(shape, 0, 'int32'), iota(shape, 1, 'int32')), dtype);
+}
+
+/**
+ * A tree with copies of its tensors on another device, of the same shapes and types; other leaves stay as they are.
+ * @throws LetheError 'dtype' where the device lacks a type, 'state' for values of a transformation.
+ */
+export async function toDevice<T>(tree: T, device: Device): Promise<T> {
+  expectDevice('toDevice', device);
+  const { leaves, def } = flatten<Leaf>(tree);
+  const move = async (x: Leaf): Promise<Leaf> =>
+    x instanceof Tensor ? upload(await x.data(), x.shape, x.dtype, device) : x;
+  return unflatten(def, await Promise.all(leaves.map(move)));
 }

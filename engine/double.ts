@@ -2,19 +2,18 @@
 // they captured. It is a staging trace at the bottom of all others: it sees each call that would reach the device,
 // replaces tensors from elsewhere by their copies here, and notes the call, so that a wrong one can be found later.
 
-import type { Backend } from './backend.ts';
 import { type DType, isFloat, showAval, type TypedArray } from './dtype.ts';
 import { LetheError } from './error.ts';
 import { traceGraph } from './graph/graph.ts';
 import { convert } from './primitives/elementwise.ts';
-import type { Primitive } from './primitives/types.ts';
-import { upload } from './runtime.ts';
+import { isCall, type Operation } from './primitives/types.ts';
+import { type Device, upload, withDevice } from './runtime.ts';
 import { Concrete, type Tensor } from './tensor.ts';
-import { bind, isCall, type Trace, unstaged, withTrace } from './trace.ts';
+import { bind, type Trace, unstaged, withTrace } from './trace.ts';
 
-/** One call that reached the device, with the values it met. */
-export interface Call {
-  readonly primitive: Primitive;
+/** An operation that reached the device, with the values it met. */
+export interface Step {
+  readonly operation: Operation;
   readonly operands: readonly Concrete[];
   readonly params: object;
 }
@@ -26,36 +25,36 @@ const widened = (params: object): object =>
 class DoubleTrace implements Trace {
   active = true;
   readonly name = 'checkGradients';
-  readonly calls: Call[] = [];
+  readonly steps: Step[] = [];
   constructor(
     readonly level: number,
     private readonly world: DoubleWorld,
   ) {}
 
-  process(primitive: Primitive, operands: readonly Tensor[], params: object): Tensor[] {
+  process(operation: Operation, operands: readonly Tensor[], params: object): Tensor[] {
     const here = operands.map((x) => this.world.copyOf(x as Concrete));
-    this.calls.push({ primitive, operands: here, params });
-    if (isCall(primitive)) return primitive.expand(here, params);
-    return unstaged(() => bind(primitive, here, widened(params)));
+    this.steps.push({ operation, operands: here, params });
+    if (isCall(operation)) return operation.expand(here, params);
+    return unstaged(() => bind(operation, here, widened(params)));
   }
 }
 
 export class DoubleWorld {
   private readonly copies = new Map<Concrete, Concrete>();
-  /** `backend` must be current, in float64, while this is used. */
-  constructor(private readonly backend: Backend) {}
+  /** @param device a reference backend in float64. */
+  constructor(private readonly device: Device) {}
 
   /** Copies of tensors from elsewhere, so that they may be met later. */
   async admit(tensors: Iterable<Concrete>): Promise<void> {
     for (const x of tensors) if (!this.copies.has(x)) this.copies.set(x, this.place(await x.data(), x));
   }
   place(data: TypedArray, { shape, dtype }: { shape: readonly number[]; dtype: DType }): Concrete {
-    return upload(isFloat(dtype) ? Float64Array.from(data) : data, shape, wide(dtype));
+    return upload(isFloat(dtype) ? Float64Array.from(data) : data, shape, wide(dtype), this.device);
   }
   copyOf(x: Concrete): Concrete {
     const known = this.copies.get(x);
     if (known) return known;
-    if (x.storage.backend !== this.backend)
+    if (x.storage.backend !== this.device.backend)
       throw new LetheError(
         'state',
         `checkGradients: met ${showAval(x)} of another device that tracing did not find`,
@@ -64,12 +63,14 @@ export class DoubleWorld {
       ? (unstaged(() => convert(x, 'float64')) as Concrete)
       : x;
   }
-  /** Runs f here. The results are concrete; `calls` are in the order in which they were computed. */
-  run<R>(f: () => R): { result: R; calls: Call[] } {
-    return withTrace(
-      (level) => new DoubleTrace(level, this),
-      (trace) => ({ result: f(), calls: trace.calls }),
-      true,
+  /** Runs f here. The results are concrete; `steps` are in the order in which they were computed. */
+  run<R>(f: () => R): { result: R; steps: Step[] } {
+    return withDevice(this.device, () =>
+      withTrace(
+        (level) => new DoubleTrace(level, this),
+        (trace) => ({ result: f(), steps: trace.steps }),
+        true,
+      ),
     );
   }
 }

@@ -2,7 +2,7 @@
 
 export type { Backend } from './backend.ts';
 export { checkGradients, type GradientCheck, type GradientOptions, type GradientReport } from './check.ts';
-export { arange, eye, full, ones, onesLike, tensor, zeros, zerosLike } from './create.ts';
+export { arange, eye, full, ones, onesLike, tensor, toDevice, zeros, zerosLike } from './create.ts';
 export type { DType, Shape, TypedArray } from './dtype.ts';
 export { LetheError } from './error.ts';
 export * as io from './io/index.ts';
@@ -11,10 +11,11 @@ export * from './ops/index.ts';
 export * as optim from './optim.ts';
 export * as random from './random.ts';
 export { createReferenceBackend } from './reference.ts';
-export { useBackend, withBackend } from './runtime.ts';
+export { Device, useBackend, withDevice } from './runtime.ts';
 export { findLeaks, keep, scope, Tensor } from './tensor.ts';
 export { grad, hvp, jvp, stopGradient, valueAndGrad, vjp } from './transforms/autodiff.ts';
-export { checkpoint, customVjp } from './transforms/calls.ts';
+export { checkpoint } from './transforms/checkpoint.ts';
+export { customVjp } from './transforms/custom.ts';
 export { jit } from './transforms/jit.ts';
 export { evalShape } from './transforms/shape.ts';
 export { vmap } from './transforms/vmap.ts';

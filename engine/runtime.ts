@@ -2,6 +2,7 @@
 // instruction each, compiled once per signature), and what is known about memory.
 
 import type { Backend, DeviceBuffer, Executable } from './backend.ts';
+import { context, followsAwaits, inContext, isPromise } from './context.ts';
 import {
   type Aval,
   bytesOf,
@@ -12,22 +13,45 @@ import {
   sizeOf,
   type TypedArray,
 } from './dtype.ts';
-import { check, LetheError } from './error.ts';
+import { check, describe, LetheError } from './error.ts';
 import { type Graph, Var } from './graph/graph.ts';
 import { lower, type ResultSource } from './graph/lower.ts';
 import type { Primitive } from './primitives/types.ts';
 import { Concrete, Storage, type Tensor } from './tensor.ts';
 import { setEvaluator } from './trace.ts';
 
-interface Device {
-  readonly backend: Backend;
-  /** The float type that creation functions use unless told otherwise. */
-  readonly dtype: 'float32' | 'float64';
+/** A place to compute: what `open` and `init` return, or made for a backend of one's own. */
+export class Device {
+  /** @throws LetheError 'dtype' where the backend lacks the float type. */
+  constructor(
+    /** What computes. */
+    readonly backend: Backend,
+    /** The float type of tensors that are made without one. Default 'float32'. */
+    readonly dtype: 'float32' | 'float64' = 'float32',
+  ) {
+    checkSupport(backend, dtype);
+  }
+  /** Its name: 'webgpu', 'cpu' or 'reference'. */
+  get device(): Backend['name'] {
+    return this.backend.name;
+  }
+  /** Facts for people: processor, instruction set, threads, adapter. */
+  get info(): Backend['info'] {
+    return this.backend.info;
+  }
 }
 
-let current: Device | null = null;
+/** Throws 'value' for what is no device. */
+export const expectDevice = (name: string, x: unknown): void =>
+  check(
+    x instanceof Device,
+    'value',
+    () => `${name}: expected a device, as open() returns, got ${describe(x)}`,
+  );
 
+/** The device of this task; of the process, where the task has none of its own. */
 export function device(): Device {
+  const { device: current } = context().task;
   if (current === null)
     throw new LetheError('state', "no device: call `await lt.init({ device: 'auto' })` first");
   return current;
@@ -62,33 +86,38 @@ function checkSize(backend: Backend, x: Aval): void {
   );
 }
 
-/** Makes a backend current and returns the one before. Tensors stay with the backend that made them. */
+/** Makes a backend current, for this task if it has a device of its own, else for the process; null: none. */
 export function useBackend(backend: Backend | null, dtype: 'float32' | 'float64' = 'float32'): void {
-  if (backend === null) {
-    current = null;
-    return;
-  }
-  checkSupport(backend, dtype);
-  current = { backend, dtype };
-}
-/** Runs f with another backend current; f must not be suspended while another user of the engine runs. */
-export async function withBackend<R>(
-  backend: Backend,
-  dtype: 'float32' | 'float64',
-  f: () => Promise<R>,
-): Promise<R> {
-  const outer = current;
-  useBackend(backend, dtype);
-  try {
-    return await f();
-  } finally {
-    current = outer;
-  }
+  context().task.device = backend && new Device(backend, dtype);
 }
 
-/** A tensor on the current device holding a copy of `data`, whose class fixes how many bytes an element takes. */
-export function upload(data: TypedArray, shape: Shape, dtype: DType): Concrete {
-  const { backend } = device();
+/**
+ * Runs f as a task with a device of its own, and returns what f returns: whatever f, and what it calls or starts, makes
+ * or compiles is there, through every await, and `init` inside changes the device of this task alone. Tensors stay with
+ * the device that made them (see `toDevice`). Throws 'state' for an async f where the runtime cannot tell tasks apart
+ * (browsers without AsyncContext): use it there for what happens between two awaits.
+ */
+export function withDevice<R>(device: Device, f: () => R): R {
+  expectDevice('withDevice', device);
+  const result = inContext({ task: { device } }, f);
+  if (!isPromise(result) || followsAwaits()) return result;
+  const refuse = (cause?: unknown): never => {
+    throw new LetheError(
+      'state',
+      'withDevice: after an await this runtime cannot tell which task goes on; expected a synchronous function',
+      { cause },
+    );
+  };
+  return result.then(() => refuse(), refuse) as R;
+}
+
+/** A tensor holding a copy of `data`, whose class fixes how many bytes an element takes. */
+export function upload(
+  data: TypedArray,
+  shape: Shape,
+  dtype: DType,
+  { backend }: Device = device(),
+): Concrete {
   checkSupport(backend, dtype);
   const buffer = backend.allocate(data.length * bytesOf(dtype));
   backend.write(buffer, data, dtype);
@@ -132,7 +161,7 @@ export class Compiled {
       if (x.storage.backend !== backend)
         throw new LetheError(
           'state',
-          `${this.executable.program.label}: an operand lives on ${x.storage.backend.name}, the others on ${backend.name}`,
+          `${this.executable.program.label}: an operand lives on ${x.storage.backend.name}, the others on ${backend.name}; compute it withDevice where all of them live, or copy it with toDevice`,
         );
       return x.storage.buffer;
     });

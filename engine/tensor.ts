@@ -3,6 +3,7 @@
 // which are also methods, are attached in ops.ts.
 
 import type { Backend, DeviceBuffer } from './backend.ts';
+import { context, inContext, isPromise } from './context.ts';
 import { type Aval, bytesOf, type DType, type Shape, showAval, sizeOf, type TypedArray } from './dtype.ts';
 import { describe, LetheError } from './error.ts';
 import type { Trace } from './trace.ts';
@@ -101,22 +102,55 @@ export class Storage {
 
 // ---- lifetimes -------------------------------------------------------------------------------------------------------
 
-const scopes: Set<Concrete>[] = [];
-const live = new Map<Concrete, string>();
-let tracking = false;
+/** The tensors that one call of `scope` owns. */
+export class Scope {
+  private readonly made = new Set<Concrete>();
+  private closed = false;
+  constructor(private readonly outer: Scope | null) {}
+
+  /** The innermost scope that is still open: what a function left running makes belongs further out. */
+  static current(from = context().scope): Scope | null {
+    let scope = from;
+    while (scope?.closed) scope = scope.outer;
+    return scope;
+  }
+  add(x: Concrete): void {
+    this.made.add(x);
+  }
+  delete(x: Concrete): void {
+    this.made.delete(x);
+  }
+  /** Disposes all but the tensors found in `result`, which the next open scope further out owns from now on. */
+  close(result: unknown): void {
+    this.closed = true;
+    const kept = concretes(result);
+    const outer = Scope.current(this.outer);
+    for (const x of this.made) {
+      if (kept.has(x)) x.moveTo(outer);
+      else x.dispose();
+    }
+  }
+}
+
+/** One for each leak check in progress: the tensors alive that were made since, and where. */
+const leakChecks = new Set<Map<Concrete, string>>();
 
 const registry = new FinalizationRegistry<Storage>((storage) => storage.release());
 
 export class Concrete extends Tensor {
   readonly trace = null;
   private held: Storage | null;
+  private owner: Scope | null = null;
 
   constructor(shape: Shape, dtype: DType, storage: Storage) {
     super(shape, dtype);
     this.held = storage;
-    scopes[scopes.length - 1]?.add(this);
+    this.moveTo(Scope.current());
     registry.register(this, storage, this);
-    if (tracking) live.set(this, callSite());
+    if (leakChecks.size > 0) {
+      const site = callSite();
+      for (const found of leakChecks) found.set(this, site);
+    }
   }
   get storage(): Storage {
     if (this.held === null)
@@ -125,6 +159,12 @@ export class Concrete extends Tensor {
   }
   get disposed(): boolean {
     return this.held === null;
+  }
+  /** From the scope that owns it to another; null: to whoever holds the handle. */
+  moveTo(owner: Scope | null): void {
+    this.owner?.delete(this);
+    owner?.add(this);
+    this.owner = owner;
   }
   /** Another handle on the same memory, perhaps with another shape of the same size. */
   alias(shape: Shape = this.shape): Concrete {
@@ -137,7 +177,7 @@ export class Concrete extends Tensor {
   override dispose(): void {
     if (this.held === null) return;
     registry.unregister(this);
-    live.delete(this);
+    untrack(this);
     this.held.release();
     this.held = null;
   }
@@ -157,9 +197,9 @@ const callSite = (): string => {
   ).trim();
 };
 
-/** Takes a tensor out of every scope and of the leak check: the engine itself holds it, and will dispose it. */
+/** Takes a tensor out of its scope and of leak checks: it is disposed, or the engine itself holds it and will do so. */
 export function untrack(tensor: Concrete): Concrete {
-  live.delete(tensor);
+  for (const found of leakChecks) found.delete(tensor);
   return keep(tensor);
 }
 
@@ -178,65 +218,58 @@ const concretes = (
 
 /**
  * Runs `f` and disposes every tensor made inside it, except those found in its result (searched through arrays,
- * plain objects and maps). An async function keeps the scope open until it settles; do not overlap async scopes.
+ * plain objects and maps); these belong to the scope around it, if there is one. An async function keeps its scope open
+ * until it settles. It owns what the function makes, and what that calls or starts; tensors of other tasks are never
+ * touched, however scopes overlap. Where the runtime cannot tell tasks apart (browsers without AsyncContext), an async
+ * scope owns only what is made before the first await: the rest is the garbage collector's, unless a synchronous scope
+ * inside gives it back.
  */
 export function scope<R>(f: () => R): R {
-  const made = new Set<Concrete>();
-  scopes.push(made);
-  const close = (result: unknown): void => {
-    scopes.splice(scopes.lastIndexOf(made), 1);
-    const kept = concretes(result);
-    const outer = scopes[scopes.length - 1];
-    for (const t of made) {
-      if (!kept.has(t)) t.dispose();
-      else if (!t.disposed) outer?.add(t);
-    }
-  };
+  const own = new Scope(Scope.current());
   let result: R;
   try {
-    result = f();
+    result = inContext({ scope: own }, f);
   } catch (error) {
-    close(null);
+    own.close(null);
     throw error;
   }
-  if (result instanceof Promise)
-    return result.then(
-      (r) => {
-        close(r);
-        return r;
-      },
-      (e) => {
-        close(null);
-        throw e;
-      },
-    ) as R;
-  close(result);
-  return result;
+  if (!isPromise(result)) {
+    own.close(result);
+    return result;
+  }
+  return result.then(
+    (r) => {
+      own.close(r);
+      return r;
+    },
+    (e) => {
+      own.close(null);
+      throw e;
+    },
+  ) as R;
 }
 
-/** Takes a tensor out of every open scope: whoever calls this owns it from now on. */
+/** Takes a tensor out of the scope that owns it, whichever task opened it: whoever calls this owns it from now on. */
 export function keep<T extends Tensor>(tensor: T): T {
-  for (const s of scopes) s.delete(tensor as unknown as Concrete);
+  if (tensor instanceof Concrete) tensor.moveTo(null);
   return tensor;
 }
 
 /**
- * Leak check: runs `f` and reports the tensors it made that are still alive afterwards and not part of its result,
- * each with the line that made it.
+ * Leak check: runs `f` and reports the tensors made meanwhile, by f or by any other task, that are still alive
+ * afterwards and not part of its result, each with the line that made it.
  */
 export async function findLeaks(
   f: () => unknown,
 ): Promise<{ tensor: string; bytes: number; site: string }[]> {
-  const outer = tracking;
-  const before = new Set(live.keys());
-  tracking = true;
+  const found = new Map<Concrete, string>();
+  leakChecks.add(found);
   try {
     const kept = concretes(await f());
-    return [...live]
-      .filter(([t]) => !before.has(t) && !kept.has(t))
-      .map(([t, site]) => ({ tensor: showAval(t), bytes: t.size * bytesOf(t.dtype), site }));
+    return [...found]
+      .filter(([x]) => !kept.has(x))
+      .map(([x, site]) => ({ tensor: showAval(x), bytes: x.size * bytesOf(x.dtype), site }));
   } finally {
-    tracking = outer;
-    if (!outer) live.clear();
+    leakChecks.delete(found);
   }
 }

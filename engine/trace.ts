@@ -1,10 +1,10 @@
-// How a call of a primitive finds its interpreter. Every transformation pushes a trace with a higher level; a value
+// How an operation finds its interpreter. Every transformation pushes a trace with a higher level; a value
 // carries the trace that made it; `bind` hands the call to the highest trace among its operands. Level 0, no trace,
 // means concrete values: the device computes. While `jit` traces, its trace also takes calls without operands, so that
 // nothing is computed during tracing.
 
 import { LetheError } from './error.ts';
-import type { Primitive } from './primitives/types.ts';
+import { isCall, type Operation, type Primitive } from './primitives/types.ts';
 import { expectTensors, Tensor } from './tensor.ts';
 
 export interface Trace {
@@ -12,19 +12,8 @@ export interface Trace {
   readonly name: string;
   /** False once the transformation has returned: a value that still refers to it has escaped. */
   active: boolean;
-  process(primitive: Primitive, operands: readonly Tensor[], params: object): Tensor[];
+  process(operation: Operation, operands: readonly Tensor[], params: object): Tensor[];
 }
-
-/**
- * A call whose meaning is a function rather than a kernel: checkpoint, customVjp and their linear parts. Interpreters
- * that do not treat it specially run `expand` on their own values.
- */
-export interface CallPrimitive extends Primitive {
-  /** Linear in its tangents: what a call becomes on a tape. Forward mode expands it. */
-  readonly linear: boolean;
-  readonly expand: (operands: readonly Tensor[], params: object) => Tensor[];
-}
-export const isCall = (p: Primitive): p is CallPrimitive => 'expand' in p;
 
 type Evaluator = (primitive: Primitive, operands: readonly Tensor[], params: object) => Tensor[];
 let evaluate: Evaluator = () => {
@@ -71,25 +60,21 @@ export function unstaged<R>(f: () => R): R {
   }
 }
 
-export function bind<P extends object>(
-  primitive: Primitive<P>,
-  operands: readonly Tensor[],
-  params: P,
-): Tensor[] {
+export function bind<P extends object>(of: Operation<P>, operands: readonly Tensor[], params: P): Tensor[] {
   let top: Trace | null = staging;
   for (const x of operands) {
-    if (!(x instanceof Tensor)) expectTensors(primitive.name, ...operands);
+    if (!(x instanceof Tensor)) expectTensors(of.name, ...operands);
     const t = x.trace;
     if (t === null) continue;
     if (!t.active)
       throw new LetheError(
         'state',
-        `${primitive.name}: an operand escaped from ${t.name}; return values from the function instead of storing them outside`,
+        `${of.name}: an operand escaped from ${t.name}; return values from the function instead of storing them outside`,
       );
     if (top === null || t.level > top.level) top = t;
   }
-  const p = primitive as unknown as Primitive;
-  if (top !== null) return top.process(p, operands, params);
-  if (isCall(p)) return p.expand(operands, params);
-  return evaluate(p, operands, params);
+  const operation = of as unknown as Operation;
+  if (top !== null) return top.process(operation, operands, params);
+  if (isCall(operation)) return operation.expand(operands, params);
+  return evaluate(operation, operands, params);
 }

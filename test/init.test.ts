@@ -97,3 +97,22 @@ test.skipIf(absent.cpu !== null)(
     }
   },
 );
+
+test('devices: what each is or lacks, and what to do; auto takes one, no software adapter', async () => {
+  const before = await lt.init({ device: 'reference' });
+  const x = lt.tensor([1, 2]);
+  const found = await lt.findDevices();
+  expect(found.map((d) => d.name)).toEqual(['webgpu', 'cpu', 'reference']);
+  const [webgpu, cpu, reference] = found;
+  expect(reference).toMatchObject({ available: true, advice: null });
+  expect(cpu.available === (cpu.advice === null)).toBe(true);
+  if (webgpu.info?.software !== false)
+    expect(webgpu).toMatchObject({ chosen: false, advice: expect.any(String) });
+  // With an adapter, taken or not, what it has; else what is missing.
+  expect(webgpu.about).toMatch(/; has |no adapter|npm package webgpu/);
+  if (absent.webgpu === null) expect(webgpu).toMatchObject({ available: true });
+  expect(found.filter((d) => d.chosen)).toHaveLength(1);
+  // What was open stays open, and current.
+  expect(device().backend).toBe(before.backend);
+  expect(Array.from(await x.add(1).data())).toEqual([2, 3]);
+});

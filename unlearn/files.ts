@@ -209,7 +209,9 @@ export async function sweepTemporary(folder: string, meant: (name: string) => bo
 /** Appends text to a regular file, which is made if it is missing. No link is followed, no pipe waited for. */
 export function appendText(path: string, text: string): void {
   const { O_APPEND, O_CREAT, O_WRONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
-  disk.appendFileSync(path, text, { flag: O_APPEND | O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK } as never);
+  // Node takes the numbers of open(2) too; its types know only names such as 'a'.
+  const flag = (O_APPEND | O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK) as unknown as string;
+  disk.appendFileSync(path, text, { flag });
 }
 
 /** sha256, in hex, over the parts one after the other. */

@@ -14,7 +14,7 @@ export function register(program: Command, world: World): void {
     },
     (command) => command,
     async (context) => {
-      const { findDevices } = await import('../../unlearn/run/devices.ts');
+      const { findDevices } = await import('../../index.ts');
       const found = await findDevices();
       const lines = found.flatMap((d) => [
         `${d.name.padEnd(10)} ${d.available ? 'yes' : 'no '}${d.chosen ? '  taken by --device auto' : ''}`,

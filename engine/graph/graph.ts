@@ -4,9 +4,9 @@
 
 import { type Aval, type DType, type Shape, showAval } from '../dtype.ts';
 import { LetheError } from '../error.ts';
-import type { Primitive } from '../primitives/types.ts';
+import { isCall, type Operation, type Primitive } from '../primitives/types.ts';
 import { type Concrete, Tensor } from '../tensor.ts';
-import { bind, isCall, type Trace, withTrace } from '../trace.ts';
+import { bind, type Trace, withTrace } from '../trace.ts';
 
 /** A value of a graph; identity is what counts. */
 export class Var implements Aval {
@@ -16,24 +16,24 @@ export class Var implements Aval {
   ) {}
 }
 
-export interface Equation {
-  readonly primitive: Primitive;
+export interface Equation<O extends Operation = Primitive> {
+  readonly primitive: O;
   readonly inputs: readonly Var[];
   readonly params: object;
   readonly outputs: readonly Var[];
 }
 
-export interface Graph {
+export interface Graph<O extends Operation = Primitive> {
   readonly inputs: readonly Var[];
   /** Tensors the function captured; bound after the inputs at every run. */
   readonly constants: readonly { readonly variable: Var; readonly value: Concrete }[];
-  readonly equations: readonly Equation[];
+  readonly equations: readonly Equation<O>[];
   readonly outputs: readonly Var[];
 }
 
 class GraphTrace implements Trace {
   active = true;
-  readonly equations: Equation[] = [];
+  readonly equations: Equation<Operation>[] = [];
   /** Values that came from outside, in order of appearance. */
   readonly captured = new Map<Tensor, Var>();
   constructor(
@@ -43,11 +43,11 @@ class GraphTrace implements Trace {
     private readonly lifts: boolean,
   ) {}
 
-  process(primitive: Primitive, operands: readonly Tensor[], params: object): Tensor[] {
-    if (!this.lifts && isCall(primitive)) return primitive.expand(operands, params);
+  process(operation: Operation, operands: readonly Tensor[], params: object): Tensor[] {
+    if (!this.lifts && isCall(operation)) return operation.expand(operands, params);
     const inputs = operands.map((x) => this.variable(x));
-    const outputs = primitive.shape(inputs, params).map((a) => new Var(a.shape, a.dtype));
-    this.equations.push({ primitive, inputs, params, outputs });
+    const outputs = operation.shape(inputs, params).map((a) => new Var(a.shape, a.dtype));
+    this.equations.push({ primitive: operation, inputs, params, outputs });
     return outputs.map((v) => new Traced(this, v));
   }
   variable(x: Tensor): Var {
@@ -99,14 +99,15 @@ export function traceGraph<R>(
   f: (xs: Tensor[]) => R,
   finish: (result: R) => readonly Tensor[],
 ): { graph: Graph; result: R } {
-  const { captured, result, ...rest } = record('jit', false, inputs, f, finish);
+  const { captured, result, equations, ...rest } = record('jit', false, inputs, f, finish);
   const constants = [...captured].map(([value, variable]) => ({ variable, value: value as Concrete }));
-  return { graph: { ...rest, constants }, result };
+  // Calls were expanded: what is left are primitives.
+  return { graph: { ...rest, equations: equations as Equation[], constants }, result };
 }
 
 /** A function of its operands alone: `graph` takes the inputs, then the values that were captured. */
 export interface Lifted<R> {
-  readonly graph: Graph;
+  readonly graph: Graph<Operation>;
   readonly captured: readonly Tensor[];
   readonly result: R;
 }
@@ -130,7 +131,7 @@ export function lift<R>(
 }
 
 /** Runs a graph without constants again on tensors, through bind: under whatever transformations are active. */
-export function replay(graph: Graph, inputs: readonly Tensor[]): Tensor[] {
+export function replay(graph: Graph<Operation>, inputs: readonly Tensor[]): Tensor[] {
   const env = new Map<Var, Tensor>();
   graph.inputs.forEach((v, i) => {
     env.set(v, inputs[i]);

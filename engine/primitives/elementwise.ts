@@ -1,7 +1,16 @@
 // Primitives that work element by element, and fuse: one table of formulas and derivatives. All operands of one call
 // have the same shape (broadcasting is made explicit by the public operations).
 
-import { allocate, type DType, isFloat, type Shape, showAval, sizeOf, type TypedArray } from '../dtype.ts';
+import {
+  type Aval,
+  allocate,
+  type DType,
+  isFloat,
+  type Shape,
+  showAval,
+  sizeOf,
+  type TypedArray,
+} from '../dtype.ts';
 import { check } from '../error.ts';
 import type { Tensor } from '../tensor.ts';
 import { bind } from '../trace.ts';
@@ -124,7 +133,7 @@ const call1 = (p: () => Primitive<None>) => (a: Tensor) => bind(p(), [a], NONE)[
 const call2 = (p: () => Primitive<None>) => (a: Tensor, b: Tensor) => bind(p(), [a, b], NONE)[0];
 
 /** `value` everywhere, with the shape and type of `x`. */
-export const fillLike = (x: Tensor, value: number): Tensor => full(x.shape, value, x.dtype);
+export const fillLike = (x: Aval, value: number): Tensor => full(x.shape, value, x.dtype);
 const times = (x: Tensor, value: number): Tensor => mul(x, fillLike(x, value));
 const plus = (x: Tensor, value: number): Tensor => add(x, fillLike(x, value));
 

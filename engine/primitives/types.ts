@@ -74,14 +74,37 @@ export interface Sample<P> {
   readonly note?: string;
 }
 
-export interface Primitive<P extends object = object> {
+/** What transformations ask of all that can be bound. */
+interface Rules<P extends object> {
   readonly name: string;
-  /** 'elementwise' primitives fuse into bodies; 'view' ones become strides or aliases; 'root' ones are kernels. */
-  readonly kind: 'elementwise' | 'view' | 'root';
   readonly shape: ShapeRule<P>;
-  readonly jvp: JvpRule<P> | 'constant';
   readonly transpose: TransposeRule<P> | 'nonlinear';
   readonly batch: BatchRule<P>;
+}
+
+export interface Primitive<P extends object = object> extends Rules<P> {
+  /** 'elementwise' primitives fuse into bodies; 'view' ones become strides or aliases; 'root' ones are kernels. */
+  readonly kind: 'elementwise' | 'view' | 'root';
+  readonly jvp: JvpRule<P> | 'constant';
   readonly reference: ReferenceRule<P>;
   readonly samples: readonly Sample<P>[];
 }
+
+/**
+ * What has a function instead of a kernel: checkpoint, customVjp, stopGradient. Interpreters that do not treat it specially
+ * run `expand` on their own values, so no device ever sees it.
+ */
+export interface Call<P extends object = object> extends Rules<P> {
+  readonly kind: 'call';
+  readonly jvp: JvpRule<P> | 'constant';
+  readonly expand: (operands: readonly Tensor[], params: P) => Tensor[];
+}
+/** A call that is linear in its tangents: what a call becomes on a tape. Forward mode runs `expand`. */
+export interface LinearCall<P extends object = object> extends Rules<P> {
+  readonly kind: 'linear call';
+  readonly expand: (operands: readonly Tensor[], params: P) => Tensor[];
+}
+
+/** All that can be bound. */
+export type Operation<P extends object = object> = Primitive<P> | Call<P> | LinearCall<P>;
+export const isCall = (of: Operation): of is Call | LinearCall => 'expand' in of;

@@ -1,12 +1,13 @@
 // The derivative transformations users call: jvp, vjp, grad, valueAndGrad, hvp, stopGradient. All take functions of
 // trees of tensors, compose with each other, with vmap and with jit, and may be nested to any order.
 
+import { isPromise } from '../context.ts';
 import { isFloat, showAval } from '../dtype.ts';
 import { check, describe, LetheError } from '../error.ts';
 import { settle } from '../options.ts';
 import { convert, full, identity } from '../primitives/elementwise.ts';
 import { aval } from '../primitives/rules.ts';
-import type { MaybeZero, Primitive } from '../primitives/types.ts';
+import type { Call, MaybeZero } from '../primitives/types.ts';
 import { floatType } from '../runtime.ts';
 import { Concrete, scope, Tensor } from '../tensor.ts';
 import { bind, depth, withTrace } from '../trace.ts';
@@ -58,6 +59,17 @@ export const expectFunction = (name: string, ...functions: readonly unknown[]): 
   for (const f of functions)
     check(typeof f === 'function', 'value', () => `${name}: expected a function, got ${describe(f)}`);
 };
+/** f of args. Throws 'value' where f is asynchronous: what happens after an await cannot be traced. */
+export function runNow(name: string, f: Fn, args: readonly unknown[]): Leaf {
+  const result: Leaf = f(...args);
+  if (!isPromise(result)) return result;
+  // What goes on after the await fails for want of a trace: of that the error below has told already.
+  result.then(undefined, () => {});
+  throw new LetheError(
+    'value',
+    `${name}: the function returned a promise, expected a synchronous function; await before the call, or use its result`,
+  );
+}
 /** Throws 'value' unless `list` is an array: one entry for each argument of f. */
 export const expectArray = (name: string, what: string, list: unknown): void =>
   check(
@@ -103,7 +115,7 @@ function jvpNamed(
           );
           return trace.dual(x, tangent);
         });
-        const result = f(...unflatten(p.def, duals));
+        const result = runNow(name, f, unflatten(p.def, duals));
         const [output, aux] = hasAux ? result : [result, undefined];
         const out = flatten<Leaf>(output);
         const ys = out.leaves.map((y) => asTensor(y, name));
@@ -138,8 +150,9 @@ interface Linearised {
   pullback(cotangents: readonly MaybeZero[]): MaybeZero[];
 }
 
-/** Runs f once, recording the tangents of the leaves where `wanted` holds. */
+/** Runs f once for `name`, recording the tangents of the leaves where `wanted` holds. */
 function linearise(
+  name: 'vjp' | 'grad',
   f: (leaves: Leaf[]) => Leaf,
   leaves: readonly Leaf[],
   wanted: readonly boolean[],
@@ -158,7 +171,7 @@ function linearise(
             inputs.push(v);
             return trace.dual(x, v);
           });
-          const result = f(duals);
+          const result = runNow(name, f, [duals]);
           const [output, aux] = hasAux ? result : [result, undefined];
           const out = flatten<Leaf>(output);
           const ys = out.leaves.map((y) => asTensor(y, 'vjp'));
@@ -187,7 +200,7 @@ export function vjp(f: Fn, ...primals: Args): [Leaf, (cotangents: Leaf) => Leaf[
   expectFunction('vjp', f);
   const args = flatten<Leaf>(primals);
   const wanted = args.leaves.map((x) => x instanceof Tensor && isFloat(x.dtype));
-  const lin = linearise((leaves) => f(...unflatten(args.def, leaves)), args.leaves, wanted, false);
+  const lin = linearise('vjp', (leaves) => f(...unflatten(args.def, leaves)), args.leaves, wanted, false);
   const pullback = (cotangents: Leaf): Leaf[] => {
     const ct = flatten<Leaf>(cotangents);
     check(
@@ -266,6 +279,7 @@ export function valueAndGrad(f: Fn, options?: Argnums | GradOptions): Fn {
             `grad: can only differentiate with respect to float tensors, found ${x instanceof Tensor ? showAval(x) : String(x)}`,
         );
       const lin = linearise(
+        'grad',
         (duals) => {
           const full = [...args];
           let at = 0;
@@ -339,20 +353,15 @@ export function hvp(f: Fn, primals: readonly unknown[], vectors: readonly unknow
   });
 }
 
-const stopPrimitive: Primitive<Record<string, never>> = {
+const stopCall: Call = {
   name: 'stopGradient',
-  kind: 'view',
+  kind: 'call',
   shape: ([x]) => [aval(x.shape, x.dtype)],
   jvp: 'constant',
   transpose: 'nonlinear',
-  batch: ([x]) => bind(stopPrimitive, [x], {}),
-  reference: ([x]) => [x.data.slice()],
-  samples: [],
+  batch: ([x]) => bind(stopCall, [x], {}),
+  expand: ([x]) => [identity(x)],
 };
-const stopCall = Object.assign(stopPrimitive, {
-  linear: false,
-  expand: ([x]: readonly Tensor[]) => [identity(x)],
-});
 
 /** The same values, treated as constants by every derivative. Takes a tree. */
 export function stopGradient<T>(tree: T): T {

@@ -14,7 +14,7 @@ import { Compiled, device } from '../runtime.ts';
 import { Concrete, scope, Tensor, untrack } from '../tensor.ts';
 import { depth } from '../trace.ts';
 import { flatten, type Leaf, showDef, type TreeDef, unflatten } from '../tree.ts';
-import { expectFunction } from './autodiff.ts';
+import { expectFunction, runNow } from './autodiff.ts';
 import type { Args, Fn, Result } from './signatures.ts';
 
 export interface JitOptions {
@@ -103,8 +103,10 @@ export function jit(f: Fn, options?: JitOptions): Jitted {
       (xs) => {
         let next = 0;
         return flatten<Leaf>(
-          f(
-            ...unflatten(
+          runNow(
+            'jit',
+            f,
+            unflatten(
               def,
               leaves.map((x) => (x instanceof Tensor ? xs[next++] : x)),
             ),

@@ -1,22 +1,22 @@
 // Forward mode: a dual value carries a primal and a tangent, and each primitive pushes both through its jvp rule. A null
 // tangent is a zero known as such, so work on it is never done.
 
-import type { MaybeZero, Primitive } from '../primitives/types.ts';
+import type { MaybeZero, Operation } from '../primitives/types.ts';
 import { Tensor } from '../tensor.ts';
-import { bind, isCall, type Trace } from '../trace.ts';
+import { bind, type Trace } from '../trace.ts';
 
 export class JvpTrace implements Trace {
   active = true;
   readonly name = 'jvp';
   constructor(readonly level: number) {}
 
-  process(primitive: Primitive, operands: readonly Tensor[], params: object): Tensor[] {
+  process(operation: Operation, operands: readonly Tensor[], params: object): Tensor[] {
     const primals = operands.map((x) => this.primal(x));
     const tangents = operands.map((x) => this.tangent(x));
-    if (primitive.jvp === 'constant' || tangents.every((t) => t === null))
-      return bind(primitive, primals, params);
-    if (isCall(primitive) && primitive.linear) return primitive.expand(operands, params);
-    const { outs, tangents: ts } = primitive.jvp(primals, tangents, params);
+    if (tangents.every((t) => t === null)) return bind(operation, primals, params);
+    if (operation.kind === 'linear call') return operation.expand(operands, params);
+    if (operation.jvp === 'constant') return bind(operation, primals, params);
+    const { outs, tangents: ts } = operation.jvp(primals, tangents, params);
     return outs.map((y, i) => this.dual(y, ts[i]));
   }
   primal(x: Tensor): Tensor {

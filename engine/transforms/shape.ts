@@ -6,6 +6,7 @@ import { LetheError } from '../error.ts';
 import { lift } from '../graph/graph.ts';
 import { Tensor } from '../tensor.ts';
 import { flatten, type Leaf, unflatten } from '../tree.ts';
+import { runNow } from './autodiff.ts';
 import type { Fn, WithLeaves } from './signatures.ts';
 
 /** A shape and an element type standing for a tensor; a leaf of trees, unlike a plain object. */
@@ -30,8 +31,10 @@ export function evalShape(f: Fn, ...args: Leaf[]): Leaf {
     (xs) => {
       let next = 0;
       const out = flatten<Leaf>(
-        f(
-          ...unflatten(
+        runNow(
+          'evalShape',
+          f,
+          unflatten(
             def,
             leaves.map((x) => (isValue(x) ? xs[next++] : x)),
           ),

@@ -5,12 +5,12 @@
 import type { Aval } from '../dtype.ts';
 import { LetheError } from '../error.ts';
 import { add } from '../primitives/elementwise.ts';
-import { type MaybeZero, type Primitive, Undefined } from '../primitives/types.ts';
+import { isCall, type MaybeZero, type Operation, Undefined } from '../primitives/types.ts';
 import { Tensor } from '../tensor.ts';
-import { isCall, type Trace } from '../trace.ts';
+import type { Trace } from '../trace.ts';
 
 interface Entry {
-  primitive: Primitive;
+  operation: Operation;
   operands: readonly Tensor[];
   params: object;
   results: Linear[];
@@ -26,16 +26,16 @@ export class TapeTrace implements Trace {
     return new Linear(this, of);
   }
 
-  process(primitive: Primitive, operands: readonly Tensor[], params: object): Tensor[] {
-    if (primitive.transpose === 'nonlinear') {
-      if (isCall(primitive)) return primitive.expand(operands, params);
+  process(operation: Operation, operands: readonly Tensor[], params: object): Tensor[] {
+    if (operation.transpose === 'nonlinear') {
+      if (isCall(operation)) return operation.expand(operands, params);
       throw new LetheError(
         'state',
-        `${primitive.name}: a derivative rule used it on a tangent, but it has no transpose`,
+        `${operation.name}: a derivative rule used it on a tangent, but it has no transpose`,
       );
     }
-    const results = primitive.shape(operands, params).map((a) => this.variable(a));
-    this.entries.push({ primitive, operands, params, results });
+    const results = operation.shape(operands, params).map((a) => this.variable(a));
+    this.entries.push({ operation, operands, params, results });
     return results;
   }
 
@@ -55,12 +55,12 @@ export class TapeTrace implements Trace {
       give(y, cotangents[i]);
     });
     for (let e = this.entries.length - 1; e >= 0; e--) {
-      const { primitive, operands, params, results } = this.entries[e];
+      const { operation, operands, params, results } = this.entries[e];
       const cts = results.map((r) => found.get(r) ?? null);
       if (cts.every((c) => c === null)) continue;
       for (const r of results) found.delete(r);
-      const rule = primitive.transpose;
-      if (rule === 'nonlinear') throw new LetheError('state', `${primitive.name}: has no transpose`);
+      const rule = operation.transpose;
+      if (rule === 'nonlinear') throw new LetheError('state', `${operation.name}: has no transpose`);
       const masked = operands.map((x) => (this.owns(x) ? new Undefined(x.shape, x.dtype) : x));
       rule(cts, masked, params).forEach((ct, i) => {
         if (this.owns(operands[i])) give(operands[i], ct);

@@ -6,11 +6,11 @@ import { check } from '../error.ts';
 import { settle } from '../options.ts';
 import { moveAxis } from '../primitives/movement.ts';
 import { ensureBatched } from '../primitives/rules.ts';
-import { type Primitive, Unbatched } from '../primitives/types.ts';
+import { type Operation, Unbatched } from '../primitives/types.ts';
 import { Tensor } from '../tensor.ts';
 import { bind, type Trace, withTrace } from '../trace.ts';
 import { flatten, type Leaf, showDef, type TreeDef, unflatten } from '../tree.ts';
-import { expectFunction, tidy } from './autodiff.ts';
+import { expectFunction, runNow, tidy } from './autodiff.ts';
 import type { Args, Fn } from './signatures.ts';
 
 class BatchTrace implements Trace {
@@ -21,11 +21,11 @@ class BatchTrace implements Trace {
     readonly size: number,
   ) {}
 
-  process(primitive: Primitive, operands: readonly Tensor[], params: object): Tensor[] {
+  process(operation: Operation, operands: readonly Tensor[], params: object): Tensor[] {
     const batched = operands.map((x) => x instanceof Batched && x.trace === this);
     const values = operands.map((x, i) => (batched[i] ? (x as Batched).value : x));
-    if (!batched.includes(true)) return bind(primitive, values, params);
-    return primitive
+    if (!batched.includes(true)) return bind(operation, values, params);
+    return operation
       .batch(values, batched, params, this.size)
       .map((y) => (y instanceof Unbatched ? y.value : new Batched(this, y)));
   }
@@ -140,7 +140,7 @@ export function vmap(f: Fn, options?: VmapOptions): Fn {
             if (axis === null || !(x instanceof Tensor)) return x;
             return new Batched(trace, moveAxis(x, axis < 0 ? axis + x.ndim : axis, 0));
           });
-          const out = flatten<Leaf>(f(...unflatten(def, inputs)));
+          const out = flatten<Leaf>(runNow('vmap', f, unflatten(def, inputs)));
           const outputAxes = spreadAxes(outAxes, out.def, 'outAxes');
           const results = out.leaves.map((y, i) => {
             if (!(y instanceof Tensor)) return y;

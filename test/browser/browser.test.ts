@@ -79,6 +79,13 @@ describe.skipIf(inject('absent').browser !== null)('in Chromium', () => {
       cpu: "device 'cpu' needs Node; in a browser there are 'webgpu' and 'reference'",
     });
   });
+  test('tasks keep apart, and devices are found', async () => {
+    expect(await call('tasks')).toEqual({
+      other: [1, 2],
+      scoped: 'use after dispose: float32[2] has been given back',
+      devices: ['reference'],
+    });
+  });
   test('opens the software adapter where that is allowed', async () => {
     expect(await call('open')).toMatchObject({ software: true });
   });

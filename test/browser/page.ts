@@ -43,6 +43,26 @@ export async function choice(): Promise<{ auto: string; cpu: string }> {
   return { auto: device, cpu };
 }
 
+/** Two tasks that take turns, and what is found to compute on. */
+export async function tasks(): Promise<{ other: unknown; scoped: string; devices: string[] }> {
+  await lt.init({ device: 'reference' });
+  const turn = (): Promise<void> => new Promise((go) => setTimeout(go));
+  const made: lt.Tensor[] = [];
+  const open = lt.scope(async () => {
+    made.push(lt.ones([2]));
+    await turn();
+    await turn();
+  });
+  await turn();
+  const x = lt.tensor([1, 2]);
+  await open;
+  const scoped = await made[0].array().then(String, (error: Error) => error.message);
+  const devices = await lt.findDevices();
+  const other = await x.array();
+  await lt.close();
+  return { other, scoped, devices: devices.filter((d) => d.available).map((d) => d.name) };
+}
+
 export interface Outcome {
   readonly cases: number;
   readonly problems: readonly string[];

@@ -107,4 +107,21 @@ describe('types reach the user', () => {
       lt.tree.map((s: string) => s, params);
     });
   });
+
+  test('devices and scopes', () => {
+    typesOnly(async () => {
+      const device = await lt.open({ device: 'cpu', dtype: 'float32' });
+      expectTypeOf(device).toEqualTypeOf<lt.Device>();
+      expectTypeOf(await lt.init()).toEqualTypeOf<lt.Device>();
+      expectTypeOf(lt.withDevice(device, () => params)).toEqualTypeOf<Params>();
+      expectTypeOf(lt.withDevice(device, async () => params)).toEqualTypeOf<Promise<Params>>();
+      expectTypeOf(lt.toDevice(params, device)).toEqualTypeOf<Promise<Params>>();
+      expectTypeOf(lt.scope(() => params)).toEqualTypeOf<Params>();
+      expectTypeOf(lt.scope(async () => params)).toEqualTypeOf<Promise<Params>>();
+      // @ts-expect-error the name of a device is none
+      lt.withDevice('cpu', () => params);
+      // @ts-expect-error no such device
+      await lt.open({ device: 'gpu' });
+    });
+  });
 });

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createReferenceBackend } from '../../engine/reference.ts';
+import { findDevices } from '../../index.ts';
 import type { WebGpuBackend } from '../../kernels/backend.ts';
 import {
   type Choice,
@@ -25,7 +26,6 @@ import { readTuning, tuningFile } from '../../kernels/node.ts';
 import { shipped } from '../../kernels/shipped.ts';
 import type { Tiles } from '../../kernels/tiles.ts';
 import { KERNELS, parseTable, type TuningTable, tuningFor } from '../../kernels/tuning.ts';
-import { findDevices } from '../../unlearn/run/devices.ts';
 import { distance, execute, randomFloats, rootProgram } from '../native/support.ts';
 import { halves } from './half.ts';
 import { describeDawn, describeGpu, open } from './support.ts';

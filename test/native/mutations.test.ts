@@ -9,7 +9,7 @@ import { type DType, sizeOf } from '../../engine/dtype.ts';
 import { LetheError } from '../../engine/error.ts';
 import { primitives } from '../../engine/primitives/index.ts';
 import type { Body, Program, Slot } from '../../engine/program.ts';
-import { withBackend } from '../../engine/runtime.ts';
+import { Device, withDevice } from '../../engine/runtime.ts';
 import * as lt from '../../index.ts';
 import { type Addon, createCpuBackend } from '../../native/backend.ts';
 import { lower } from '../../native/lower.ts';
@@ -63,7 +63,7 @@ const descent = (): ((...xs: lt.Tensor[]) => lt.Tensor[]) => {
 async function corpus(): Promise<Program[]> {
   const programs = new Map<string, Program>();
   const finish = (ys: readonly lt.Tensor[]) => Promise.all(ys.map((y) => y.data()));
-  await withBackend(recording(cpu, programs), 'float32', async () => {
+  await withDevice(new Device(recording(cpu, programs)), async () => {
     for (const [name, p] of Object.entries(primitives)) {
       for (const c of casesFor(name, p).filter(({ what }) => /, (value|gradient)$/.test(what))) {
         const { f, xs } = c.build('float32');

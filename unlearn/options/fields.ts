@@ -7,7 +7,7 @@ type Doc = { readonly about: string; readonly expected: string };
 
 /** What a field says of itself, for docs/recipes.md. */
 export function docOf(schema: v.GenericSchema): Doc {
-  const meta = v.getMetadata(schema as never) as Partial<Doc>;
+  const meta = v.getMetadata(schema) as Partial<Doc>;
   return { about: meta.about ?? '', expected: meta.expected ?? '' };
 }
 

@@ -20,10 +20,13 @@ type Architecture = (recipe: Recipe, dataset: Dataset, constants: Constants) => 
 
 /** @param architecture makes the model of a recipe; the engine's own unless said otherwise. */
 export function workshop(architecture: Architecture = modelFor): Parts {
-  return {
-    async open(device) {
-      const { device: backend, info } = await lt.init({ device });
-      return { ...info, backend, dtype: 'float32' };
+  let device: lt.Device | null = null;
+  /** On the device of this workshop; the caller's, before one is opened. */
+  const here = <R>(work: () => R): R => (device ? lt.withDevice(device, work) : work());
+  const parts: Parts = {
+    async open(name) {
+      device = await lt.open({ device: name });
+      return { ...device.info, backend: device.device, dtype: device.dtype };
     },
 
     async load(recipe, folder) {
@@ -102,6 +105,14 @@ export function workshop(architecture: Architecture = modelFor): Parts {
       const { renderReport } = await import('../report/index.ts');
       return renderReport(results);
     },
+  };
+  return {
+    ...parts,
+    train: (task) => here(() => parts.train(task)),
+    unlearn: (task) => here(() => parts.unlearn(task)),
+    evaluate: (task) => here(() => parts.evaluate(task)),
+    needsControl: (...of) => here(() => parts.needsControl(...of)),
+    measure: (...of) => here(() => parts.measure(...of)),
   };
 }
 

@@ -2,12 +2,13 @@
 
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import type { Model, Variables } from '../../../engine/nn/types.ts';
+import { device } from '../../../engine/runtime.ts';
 import * as lt from '../../../index.ts';
 import { channelStatistics, forgetSet, makeSplit } from '../../../unlearn/data/index.ts';
 import { sha256 } from '../../../unlearn/files.ts';
 import { cardOf, type ModelCard, readCard } from '../../../unlearn/model.ts';
 import { checkRecipe } from '../../../unlearn/recipe.ts';
-import { findDevices } from '../../../unlearn/run/devices.ts';
+import type { Parts } from '../../../unlearn/run/parts.ts';
 import { workshop } from '../../../unlearn/run/workshop.ts';
 import { cardIn, fromBytes, parameterCount, toBytes } from '../../../unlearn/weights.ts';
 
@@ -220,18 +221,32 @@ describe('the workshop', () => {
     expect(card?.model.normalise?.mean).toEqual(material.dataset.mean);
   });
 
-  it('devices: what each is or lacks, and what to do; auto takes one, no software adapter', async () => {
-    const found = await findDevices();
-    expect(found.map((d) => d.name)).toEqual(['webgpu', 'cpu', 'reference']);
-    const [webgpu, cpu, reference] = found;
-    expect(reference).toMatchObject({ available: true, advice: null });
-    expect(cpu.available === (cpu.advice === null)).toBe(true);
-    if (webgpu.info?.software !== false)
-      expect(webgpu).toMatchObject({ chosen: false, advice: expect.any(String) });
-    // With an adapter, taken or not, what it has; else what is missing.
-    expect(webgpu.about).toMatch(/; has |no adapter|npm package webgpu/);
-    if (inject('absent').webgpu === null) expect(webgpu).toMatchObject({ available: true });
-    expect(found.filter((d) => d.chosen)).toHaveLength(1);
-    await lt.init({ device: 'reference' });
+  it.skipIf(inject('absent').cpu !== null)('two at once stay on their own devices', async () => {
+    const small = checkRecipe({
+      name: 'tiny',
+      dataset: { name: 'glyphs', options: { trainSize: 60, testSize: 30 } },
+      forget: { class: 3 },
+      model: { name: 'mlp', options: { hidden: [4] } },
+      train: { batchSize: 16, epochs: 2 },
+      methods: [{ name: 'retrain' }],
+    });
+    const checkpoint = { load: async () => null, save: async () => {} };
+    const train = async (parts: Parts, name: 'cpu' | 'reference') => {
+      const { backend } = await parts.open(name);
+      const material = await parts.load(small);
+      const task = { recipe: small, material, seed: 0, checkpoint, onProgress: () => {} };
+      const timed = <T>(work: () => Promise<T>) => work();
+      const { weights } = await parts.train({ ...task, timed, options: small.train });
+      const { metrics } = await parts.evaluate({ ...task, weights });
+      await parts.measure(small, material);
+      return { backend, weights: sha256(weights), ua: metrics.ua };
+    };
+    const alone = [await train(workshop(), 'cpu'), await train(workshop(), 'reference')];
+    expect(alone.map((a) => a.backend)).toEqual(['cpu', 'reference']);
+    expect(alone[0].weights).not.toBe(alone[1].weights);
+    const [cpu, reference] = [workshop(), workshop()];
+    expect(await Promise.all([train(cpu, 'cpu'), train(reference, 'reference')])).toEqual(alone);
+    // The device of the process is nobody's business.
+    expect(device().device).toBe('reference');
   });
 });

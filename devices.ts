@@ -1,8 +1,13 @@
-// What this machine can compute on: each device is tried, and where it is missing, what to do is said. The engine is
-// loaded only when asked.
+// What this machine can compute on: each device is tried, and where it is missing, what to do is said. Loaded only when
+// somebody asks.
 
+import type { Backend } from './engine/backend.ts';
+
+/** What was found of one device. */
 export interface FoundDevice {
+  /** As in the options of `open` and `init`. */
   readonly name: 'webgpu' | 'cpu' | 'reference';
+  /** Whether it can be opened. */
   readonly available: boolean;
   /** What it is, or why it is missing. */
   readonly about: string;
@@ -16,17 +21,16 @@ export interface FoundDevice {
 
 type Facts = Omit<FoundDevice, 'name' | 'chosen'>;
 
-/** Tries every device. Leaves none in use. */
-export async function findDevices(): Promise<FoundDevice[]> {
-  const lt = await import('../../index.ts');
-  const attempt = (device: FoundDevice['name']): Promise<Facts> =>
-    lt
-      .init({ device })
-      .then(({ info }) => ({ available: true, about: told(info), advice: null, info }), missing);
-  const webgpu = await findWebGpu(() => attempt('webgpu'));
+/** Tries every device with `open`. `inNode`: look at the adapter itself too. */
+export async function tryDevices(
+  open: (name: FoundDevice['name']) => Promise<Backend>,
+  inNode: boolean,
+): Promise<FoundDevice[]> {
+  const attempt = (name: FoundDevice['name']): Promise<Facts> =>
+    open(name).then(({ info }) => ({ available: true, about: told(info), advice: null, info }), missing);
+  const webgpu = inNode ? await findWebGpu(() => attempt('webgpu')) : await attempt('webgpu');
   const cpu = await attempt('cpu');
   const reference = await attempt('reference');
-  await lt.close();
   const real = webgpu.available && webgpu.info?.software === false;
   return [
     { name: 'webgpu', chosen: real, ...webgpu },
@@ -45,8 +49,8 @@ const FEATURES: Readonly<Record<string, string>> = {
 
 /** Looks at the adapter before it is opened, so as to say what it lacks too. */
 async function findWebGpu(open: () => Promise<Facts>): Promise<Facts> {
-  const { dawn, findAdapter, mayHaveGpu, softwareAllowed } = await import('../../kernels/node.ts');
-  const { describe, isSoftware } = await import('../../kernels/device.ts');
+  const { dawn, findAdapter, mayHaveGpu, softwareAllowed } = await import('./kernels/node.ts');
+  const { describe, isSoftware } = await import('./kernels/device.ts');
   const driver =
     process.platform !== 'linux'
       ? 'install the driver of your graphics card'
