@@ -12,7 +12,9 @@ export interface Names {
 }
 
 export function namesOf({ recipe }: Results): Names {
-  const listed = Array.isArray(recipe?.methods) ? (recipe.methods as { name?: string; label?: string }[]) : [];
+  const listed = Array.isArray(recipe?.methods)
+    ? (recipe.methods as { name?: string; label?: string }[])
+    : [];
   const methods = new Map(listed.map(({ name, label = name }) => [label, name]));
   return {
     title(label) {

@@ -1,7 +1,7 @@
 // A data set is one record: its name and options are types, a record of one's own goes the same ways, and what needs no
 // files reaches nothing of Node.
 
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as v from 'valibot';
@@ -147,25 +147,4 @@ describe('without Node', () => {
       expect(named(`unlearn/data/${file}`).filter((n) => !named('unlearn/files.ts').includes(n))).toEqual([]);
     },
   );
-});
-
-/** The table of docs/data.md. */
-function table(): string {
-  const rows = datasets.list().map(({ name, download }) => {
-    const { title, about, files } = datasets.byName(name);
-    return `| \`${name}\` | ${title} | ${about} | ${files ?? 'none'} | ${download ? 'yes' : 'no'} |`;
-  });
-  return ['| name | data set | what | files | `get` |', '| --- | --- | --- | --- | --- |', ...rows].join(
-    '\n',
-  );
-}
-
-it('docs/data.md has the table of the records (UPDATE_DOCS=1 rewrites it)', () => {
-  const path = join(root, 'docs/data.md');
-  const page = readFileSync(path, 'utf8');
-  const marked = /(<!-- data sets: .*-->\n\n)([\s\S]*?)(\n\n<!-- end of data sets -->)/;
-  expect(page).toMatch(marked);
-  const now = page.replace(marked, (_, before, __, after) => before + table() + after);
-  if (process.env.UPDATE_DOCS) writeFileSync(path, now);
-  expect(readFileSync(path, 'utf8')).toBe(now);
 });

@@ -1,10 +1,11 @@
 // docs/recipes.md, made from the schema itself, so that it cannot say anything else than what is checked.
-// test/unlearn/recipe-docs.test.ts compares the file with this text, and rewrites it when UPDATE_DOCS is set.
 
 import type * as v from 'valibot';
 import { docOf } from '../options/fields.ts';
-import { datasetOptions, methodOptions, modelOptions } from './options.ts';
-import { recipeSchema } from './schema.ts';
+import { datasetOptions, methodOptions, modelOptions } from '../recipe/options.ts';
+import { recipeSchema } from '../recipe/schema.ts';
+
+import { code, table } from './markdown.ts';
 
 interface Field {
   readonly path: string;
@@ -25,7 +26,7 @@ export function recipeReference(): string {
     'label: `--set methods.1.options.epsilon=0.05`, `--set methods.boundaryShrink.options.epsilon=0.05`.',
     'The recipe with every default filled in is stored in `results.json`.',
     '',
-    'This page is made from the schema (`unlearn/recipe/`); `UPDATE_DOCS=1 npx vitest run test/unlearn/recipe-docs.test.ts`',
+    'This page is made from the schema (`unlearn/recipe/`); `UPDATE_DOCS=1 npx vitest run test/unlearn/reference.test.ts`',
     'writes it again.',
     '',
     '## Keys',
@@ -52,13 +53,8 @@ function chapter(title: string, where: string, table: Readonly<Record<string, v.
 }
 
 function tableOf(fields: readonly Field[]): string[] {
-  const cell = (text: string) => text.replaceAll('|', '\\|');
-  return [
-    '| key | value | default | |',
-    '| --- | --- | --- | --- |',
-    ...fields.map((f) => `| \`${f.path}\` | ${cell(f.expected)} | ${f.fallback} | ${cell(f.about)} |`),
-    '',
-  ];
+  const rows = fields.map(({ path, expected, fallback, about }) => [code(path), expected, fallback, about]);
+  return [table(['key', 'value', 'default', ''], rows), ''];
 }
 
 type Schema = v.GenericSchema & {

@@ -1,19 +1,19 @@
 // The tables of docs/metrics.md, made from the records, so that the page says what is measured and shown.
-// test/unlearn/metrics/docs.test.ts compares the page with them, and rewrites it when UPDATE_DOCS is set.
 
 import { metrics } from '../metrics/index.ts';
 import { type AnyTable, type Metric, type Need, withUnit } from '../metrics/record.ts';
-import { KINDS } from './flags.ts';
+import { KINDS } from '../report/flags.ts';
+import { code, table } from './markdown.ts';
 
 /** Markdown tables by the name that the page gives them. */
 export function metricTables(
-  table: AnyTable = metrics,
+  records: AnyTable = metrics,
 ): Record<'card' | 'fools' | 'numbers' | 'traces', string> {
-  const records = Object.values(table);
+  const all = Object.values(records);
   return {
-    card: markdown(
+    card: table(
       ['Key', 'Column', 'Name', 'Formula', 'Values', 'Good', 'Source'],
-      records.map((r) => [
+      all.map((r) => [
         code(r.key),
         r.column ? r.label : '',
         r.title,
@@ -23,19 +23,19 @@ export function metricTables(
         r.source,
       ]),
     ),
-    fools: markdown(
+    fools: table(
       ['Key', 'What fools it', 'Measured on', 'Time'],
-      records.map((r) => [code(r.key), r.fools, measuredOn(r), r.cost]),
+      all.map((r) => [code(r.key), r.fools, measuredOn(r), r.cost]),
     ),
-    numbers: markdown(
+    numbers: table(
       ['Number', 'Of', 'What it is'],
-      records.flatMap((r) =>
+      all.flatMap((r) =>
         Object.entries(r.gives).map(([name, { about }]) => [code(name), code(r.key), about]),
       ),
     ),
-    traces: markdown(
+    traces: table(
       ['On D_f', 'Far beyond', 'Far above retrain’s', 'Far below', 'Why from there'],
-      records.flatMap(({ key, trace, unit }) =>
+      all.flatMap(({ key, trace, unit }) =>
         trace
           ? [
               [
@@ -50,21 +50,6 @@ export function metricTables(
       ),
     ),
   };
-}
-
-/**
- * The page with its tables made anew: each stands between `<!-- table: NAME -->` and `<!-- end -->`.
- * @throws Error where the page lacks one of them.
- */
-export function withMetricTables(page: string, table?: AnyTable): string {
-  return Object.entries(metricTables(table)).reduce((text, [name, made]) => {
-    const [begin, end] = [`<!-- table: ${name} -->\n\n`, '\n\n<!-- end -->'];
-    const from = text.indexOf(begin) + begin.length;
-    const to = text.indexOf(end, from);
-    if (from < begin.length || to < 0)
-      throw new Error(`the page has no table between "${begin.trim()}" and "${end.trim()}"`);
-    return `${text.slice(0, from)}${made}${text.slice(to)}`;
-  }, page);
 }
 
 const GOOD: Record<Metric['target'], string> = {
@@ -89,12 +74,4 @@ function measuredOn({ needs, compare }: Metric): string {
 function values({ range: [from, to], unit }: Metric): string {
   if (unit === '0 to 1') return unit;
   return to === Number.POSITIVE_INFINITY ? `from ${from} ${unit}` : `${from} to ${to} ${unit}`;
-}
-
-const code = (name: string) => `\`${name}\``;
-
-function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
