@@ -13,7 +13,9 @@ export {
 export { folderStore } from './artifact-folder.ts';
 export * from './data/index.ts';
 export { type EvaluateOptions, type EvaluationData, evaluate } from './evaluate.ts';
-export { methods } from './methods/index.ts';
+export { type MethodName, methods } from './methods/index.ts';
+export type { PreparedArtifact, PreparedMethod } from './methods/prepared.ts';
+export type { Kind, MethodRecord, Sizes, Work } from './methods/record.ts';
 export { metrics } from './metrics/index.ts';
 export { againstRetrain, type MetricsInput, metricsOf } from './metrics/measure.ts';
 export { type MetricRecord, metric } from './metrics/record.ts';
@@ -26,8 +28,24 @@ export {
   type Predictions,
   predictFiles,
 } from './predict-files.ts';
+export { reduceOver, type Reduction, type Rows, reduction, type SweepOptions } from './reduce.ts';
 export { type Verdict, verdictOf } from './report/verdict.ts';
 export type { RunEvent, RunOptions, RunOutcome } from './run.ts';
+export { type Pictures, pictures } from './tasks/denoising.ts';
+export { tasks } from './tasks/index.ts';
+export type {
+  Batch as TaskBatch,
+  HostArray,
+  Measure,
+  Network,
+  Samples,
+  Task,
+  Tensors,
+} from './tasks/record.ts';
+export { type Hook, movingAverage } from './train/hooks.ts';
+export type { Objective } from './train/objective.ts';
+export type { Draw, Pass } from './train/schedule.ts';
+export { masked, softThreshold, withinBall } from './train/update.ts';
 export { type EpochRecord, type TrainInput, type TrainResult, train } from './train.ts';
 export type * from './types.ts';
 
