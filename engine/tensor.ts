@@ -183,15 +183,15 @@ export class Concrete extends Tensor {
   }
 }
 
-/** Where this file's folder is: lines of the stack below it are the engine's own. */
-const engineFolder = new URL('.', import.meta.url).pathname;
+/** Where this file's folder is: lines of the stack below it are the engine's own. A script, unlike a module, has no URL. */
+const engineFolder = import.meta.url && new URL('.', import.meta.url).pathname;
 const callSite = (): string => {
   const usual = Error.stackTraceLimit;
   Error.stackTraceLimit = 60;
   const lines = new Error().stack?.split('\n').slice(2) ?? [];
   Error.stackTraceLimit = usual;
   return (
-    lines.find((l) => !l.includes(engineFolder) && !/node:internal|<anonymous>/.test(l)) ??
+    lines.find((l) => !(engineFolder && l.includes(engineFolder)) && !/node:internal|<anonymous>/.test(l)) ??
     lines[0] ??
     'unknown'
   ).trim();

@@ -1,10 +1,7 @@
 // Opens WebGPU in Node: Dawn, through the npm package `webgpu`, which is optional and loaded only here. A browser never
 // loads this file.
 
-import { existsSync, readdirSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { builtin } from '../builtin.ts';
 import { check, LetheError } from '../engine/error.ts';
 import { createWebGpuBackend, type WebGpuBackend, type WebGpuOptions } from './backend.ts';
 import { type AdapterOptions, describe, requestAdapter, traitsOf } from './device.ts';
@@ -103,7 +100,8 @@ export async function findAdapter(gpu: GPU, options: AdapterOptions): Promise<GP
 
 /** Where the table of an adapter lies: $XDG_CACHE_HOME/lethe/tuning or ~/.cache/lethe/tuning, beside downloaded data. */
 export function tuningFile(adapter: string): string {
-  const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
+  const { join } = builtin('node:path');
+  const cache = process.env.XDG_CACHE_HOME || join(builtin('node:os').homedir(), '.cache');
   const name = adapter
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
@@ -113,6 +111,7 @@ export function tuningFile(adapter: string): string {
 
 /** The table in a file. Errors are 'io' for a file that cannot be read (none there included), else 'data'. */
 export async function readTuning(path: string): Promise<TuningTable> {
+  const { readFile, stat } = builtin('node:fs/promises');
   const most = 2 ** 20;
   let text: string;
   try {
@@ -140,7 +139,7 @@ async function tuningHere(adapter: GPUAdapter | undefined): Promise<TuningOption
   check(!wanted, 'value', () => `LETHE_TUNING: expected off or nothing, found "${wanted}"`);
   if (!adapter) return [];
   const path = tuningFile(describe(adapter.info));
-  if (!existsSync(path)) return [];
+  if (!builtin('node:fs').existsSync(path)) return [];
   try {
     const table = await readTuning(path);
     tuningFor(describe(adapter.info), traitsOf(adapter, adapter.info), [table]);
@@ -160,6 +159,7 @@ async function tuningHere(adapter: GPUAdapter | undefined): Promise<TuningOption
  */
 export function mayHaveGpu(): boolean {
   if (process.platform !== 'linux') return true;
+  const { existsSync, readdirSync } = builtin('node:fs');
   const cards = existsSync('/dev/dri') ? readdirSync('/dev/dri') : [];
   return (
     cards.some((f) => f.startsWith('render')) || ['/dev/nvidiactl', '/dev/dxg'].some((f) => existsSync(f))

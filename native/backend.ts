@@ -2,10 +2,7 @@
 // programs as numbers; here they are objects that are checked against use after release. All computing happens on the
 // addon's own threads.
 
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { availableParallelism, cpus } from 'node:os';
-import { join } from 'node:path';
+import { builtin } from '../builtin.ts';
 import type { Backend, Ceilings, DeviceBuffer, Executable, KernelTime } from '../engine/backend.ts';
 import { bytesOf, type DType, type TypedArray } from '../engine/dtype.ts';
 import { check, LetheError } from '../engine/error.ts';
@@ -89,7 +86,7 @@ class Cpu implements CpuBackend {
   ) {
     this.#runtime = new addon.Runtime(threads);
     this.info = {
-      processor: cpus()[0]?.model ?? 'unknown',
+      processor: builtin('node:os').cpus()[0]?.model ?? 'unknown',
       instructionSet: addon.instructionSet(),
       threads,
       exact,
@@ -237,19 +234,19 @@ let loaded: Addon | null = null;
 
 function load(): Addon {
   if (loaded) return loaded;
-  const path = process.env.LETHE_ADDON || join(packageRoot(), 'build', 'lethe.node');
+  const path = process.env.LETHE_ADDON || builtin('node:path').join(packageRoot(), 'build', 'lethe.node');
   if (process.platform === 'win32') {
     throw new LetheError(
       'device',
       'the CPU addon does not exist for Windows yet; use WebGPU or the reference backend',
     );
   }
-  if (!existsSync(path)) {
+  if (!builtin('node:fs').existsSync(path)) {
     throw new LetheError('device', `the CPU addon is not built; ${howToBuild()}`);
   }
   let addon: Addon;
   try {
-    addon = createRequire(import.meta.url)(path) as Addon;
+    addon = builtin('node:module').createRequire(import.meta.url)(path) as Addon;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new LetheError(
@@ -276,7 +273,7 @@ export function describeCpuBackend(): { available: boolean; reason: string } {
 /** LETHE_THREADS, or the number of cores this process may use. */
 function defaultThreads(): number {
   const wanted = process.env.LETHE_THREADS;
-  if (!wanted) return availableParallelism();
+  if (!wanted) return builtin('node:os').availableParallelism();
   const threads = Number(wanted);
   check(Number.isInteger(threads) && threads >= 1 && threads <= 1024, 'value', () => {
     return `LETHE_THREADS must be a whole number from 1 to 1024, not "${wanted}"`;

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { howToBuild, packageRoot } from '../../native/place.ts';
 
 let folder: string;
@@ -42,4 +42,12 @@ it('after an installation without a compiler the same is said', () => {
   const { status, stderr } = spawnSync(process.execPath, [script, '--optional'], { cwd: installed, env });
   expect(String(stderr)).toMatch(/and run: node node_modules\/lethe\/native\/build\.mjs\n$/);
   expect(status).toBe(0);
+});
+
+it('a Node without what is needed is told so', () => {
+  vi.stubGlobal('process', { version: process.version });
+  expect(() => packageRoot()).toThrow(
+    `Node ${process.version} is too old for Lethe; expected 20.19, 22.12 or later`,
+  );
+  vi.unstubAllGlobals();
 });

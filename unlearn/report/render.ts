@@ -2,11 +2,9 @@
 // hash, so that nothing else runs in it whatever a class or a file is called.
 
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import type { Spread } from '../audit/summarise.ts';
 import type { Metrics, Results } from '../types.ts';
+import { CHARTS } from './charts.ts';
 import { CLIENT } from './client.ts';
 import { entropies, predictionsSection, samples } from './exhibits.ts';
 import { type Facts, factsOf, type ReportOptions } from './facts.ts';
@@ -17,18 +15,17 @@ import { STYLE } from './style.ts';
 import { judge, type Verdict } from './verdict.ts';
 import { type View, viewOf } from './view.ts';
 
-/** The whole page as text. Equal results and options give equal bytes. Reads Chart.js from the installed package. */
+/** The whole page as text. Equal results and options give equal bytes. */
 export function renderReport(results: Results, options: ReportOptions = {}): string {
   const view = viewOf(results, options.metrics);
   const facts = factsOf(results, options);
   const verdict = judge(view, facts);
-  const charts = chartLibrary();
   const body = bodyOf(results, options, view, verdict, facts);
   const policy = [
     "default-src 'none'",
     'img-src data:',
     "style-src 'unsafe-inline'",
-    `script-src ${[charts, CLIENT].map((script) => `'sha256-${sha256(script)}'`).join(' ')}`,
+    `script-src ${[CHARTS, CLIENT].map((script) => `'sha256-${sha256(script)}'`).join(' ')}`,
     "base-uri 'none'",
     "form-action 'none'",
   ].join('; ');
@@ -46,7 +43,7 @@ export function renderReport(results: Results, options: ReportOptions = {}): str
 <body>
 ${body}
 <script type="application/json" id="report-data">${jsonBlock(chartData(view))}</script>
-<script>${raw(charts)}</script>
+<script>${raw(CHARTS)}</script>
 <script>${raw(CLIENT)}</script>
 </body>
 </html>
@@ -122,21 +119,6 @@ function costData(view: View): unknown {
     target: view.retrain?.seconds ? view.retrain.seconds.mean / unit : null,
     max: (1.1 * longest) / unit,
   };
-}
-
-let library: string | undefined;
-
-/** Chart.js as one script, its source map reference removed. */
-function chartLibrary(): string {
-  if (library === undefined) {
-    const folder = dirname(createRequire(import.meta.url).resolve('chart.js'));
-    const text = readFileSync(join(folder, 'chart.umd.min.js'), 'utf8');
-    library = text
-      .replace(/\r\n?/g, '\n')
-      .replace(/\n?\/\/# sourceMappingURL=.*\s*$/, '')
-      .replaceAll('</script', '<\\/script');
-  }
-  return library;
 }
 
 function sha256(text: string): string {
