@@ -3,6 +3,9 @@
 
 import { check } from './engine/error.ts';
 
+/** Whether this runs in Node, or in what is like it. */
+export const inNode = typeof process === 'object' && typeof process.versions?.node === 'string';
+
 /**
  * The module of Node's with that name.
  * @throws LetheError 'device' where Node is too old to give it.

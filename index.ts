@@ -1,6 +1,7 @@
 // The package `lethe`: the engine and the choice of a device. Devices are loaded only when asked for, so that importing
 // this costs next to nothing.
 
+import { inNode } from './builtin.ts';
 import type { FoundDevice } from './devices.ts';
 import type { Backend } from './engine/backend.ts';
 import { LetheError } from './engine/error.ts';
@@ -51,8 +52,6 @@ const works = (backend: Backend): Promise<boolean> => {
     .catch(synced)
     .catch(() => false);
 };
-
-const inNode = typeof process === 'object' && typeof process.versions?.node === 'string';
 
 const MAKE = {
   reference: async (): Promise<Backend> => createReferenceBackend(),

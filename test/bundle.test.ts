@@ -18,6 +18,25 @@ const files = {
   'space.js': `import * as lt from 'lethe';\n${cubes('lt.')}`,
   'webgpu.js':
     "import { createWebGpuBackend } from 'lethe/webgpu';\nglobalThis.create = createWebGpuBackend;",
+  'unlearn.js':
+    "import * as lt from 'lethe';\nimport * as un from 'lethe/unlearn';\nObject.assign(globalThis, { lt, un });",
+  'files.js': `import * as un from 'lethe/unlearn';
+const tell = async (what, call) => {
+  try {
+    await call();
+    console.log(what);
+  } catch (error) {
+    console.log(what + ': ' + error.kind + ', ' + error.message);
+  }
+};
+for (const { name, download } of un.datasets.list()) {
+  const options = name === 'csv' ? { label: 'species' } : {};
+  await tell(name, () => un.datasets.describe(name, options));
+  if (un.datasets[name].inspect) await tell('inspect', () => un.datasets.inspect(name, options));
+  if (download) await tell('get', () => un.datasets.get(name));
+}
+for (const name of ['cardOfFile', 'folderStore', 'loadManifest', 'predictFiles', 'run', 'saveManifest'])
+  await tell('un', () => un[name]('here', []));`,
   'cpu.js': `import { init } from 'lethe';
 init({ device: 'cpu' }).catch((error) => console.log(error.kind + ': ' + error.message));`,
   'old.cjs': `const lt = require('lethe');\n${cubes('lt.')}`,
@@ -124,6 +143,15 @@ describe('for a browser', () => {
     expect(print((await withEsbuild(entry)).pieces[0].code)).toBe('1,8,27\n');
     expect(print((await withEsbuild(entry, { minify: true })).pieces[0].code)).toBe('1,8,27\n');
   });
+  test('what needs files says so, and the rest is there', async () => {
+    const told = print((await withEsbuild('files.js')).pieces[0].code)
+      .trim()
+      .split('\n');
+    const needsFiles =
+      /: io, (a data set other than glyphs|datasets.get|\w+) needs files: it works in Node, not in a browser$/;
+    expect(told.filter((line) => !needsFiles.test(line))).toEqual(['glyphs']);
+    expect(told).toHaveLength(9 + 4 + 2 + 6);
+  });
   test('a plain script runs, too', async () => {
     const { pieces } = await withEsbuild('names.js', { format: 'iife' });
     expect(print(pieces[0].code, 'commonjs')).toBe('1,8,27\n');
@@ -136,6 +164,7 @@ describe('sizes', () => {
     ['all.js', 'in one file', 105],
     ['all.js', 'without devices', 65],
     ['grad.js', 'in one file', 35],
+    ['unlearn.js', 'without devices', 110],
   ])('%s %s', async (entry, how, most) => {
     const splitting = how === 'without devices';
     const sizes = [sizeOf((await withEsbuild(entry, { minify: true, splitting })).pieces)];

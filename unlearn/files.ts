@@ -214,13 +214,6 @@ export function appendText(path: string, text: string): void {
   disk.appendFileSync(path, text, { flag });
 }
 
-/** sha256, in hex, over the parts one after the other. */
-export function sha256(...parts: readonly (string | Uint8Array)[]): string {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest('hex');
-}
-
 /** Whether a regular file is there. @throws LetheError 'io' where something else is (a folder, a pipe). */
 export async function isThere(path: string): Promise<boolean> {
   return attempt('read', path, async () => {

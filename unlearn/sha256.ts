@@ -1,7 +1,9 @@
-// sha256 of what comes in pieces, in Node and in browsers, whose own wants all of it at once.
+// sha256 of bytes in memory or in pieces, at once. Node's own is the fastest; in a browser, whose own is only for those who can
+// wait, a library computes the same digest.
 
 import { sha256 as library } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
+import { builtin, inNode } from '../builtin.ts';
 
 /** A digest in the making. */
 export interface Sha256 {
@@ -11,6 +13,15 @@ export interface Sha256 {
 }
 
 export function startSha256(): Sha256 {
-  const hash = library.create();
+  const hash = inNode ? builtin('node:crypto').createHash('sha256') : library.create();
   return { update: (bytes) => void hash.update(bytes), hex: () => bytesToHex(hash.digest()) };
+}
+
+const encoder = new TextEncoder();
+
+/** sha256, in hex, over the parts one after the other; texts as UTF-8. */
+export function sha256(...parts: readonly (string | Uint8Array)[]): string {
+  const hash = startSha256();
+  for (const part of parts) hash.update(typeof part === 'string' ? encoder.encode(part) : part);
+  return hash.hex();
 }

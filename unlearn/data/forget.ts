@@ -3,8 +3,8 @@
 // as files are readers/manifest.ts.
 
 import { check, LetheError } from '../../engine/error.ts';
-import { sha256 } from '../files.ts';
 import { checkSeed, permutation } from '../random.ts';
+import { sha256 } from '../sha256.ts';
 import { printable } from '../text.ts';
 import type { Dataset, ForgetManifest, ForgetSpec, Split } from '../types.ts';
 import { refuse, unknownName } from './refuse.ts';

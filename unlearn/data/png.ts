@@ -65,7 +65,8 @@ export function pngOf(split: Split, position: number, options: { scale?: number 
 
 /** The same as a `data:image/png;base64,...` URI. */
 export function pngDataUri(split: Split, position: number, options: { scale?: number } = {}): string {
-  return `data:image/png;base64,${Buffer.from(pngOf(split, position, options)).toString('base64')}`;
+  const bytes = pngOf(split, position, options);
+  return `data:image/png;base64,${btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))}`;
 }
 
 /**

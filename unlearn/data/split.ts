@@ -2,8 +2,8 @@
 // next to each other the new split is a view of the old one's bytes, elsewhere it is a copy. No files here.
 
 import { check } from '../../engine/error.ts';
-import { sha256 } from '../files.ts';
 import { stratified } from '../random.ts';
+import { sha256 } from '../sha256.ts';
 import type { Dataset, Split } from '../types.ts';
 
 export type Shape = readonly [number, number, number];

@@ -4,9 +4,10 @@
 
 import { join } from 'node:path';
 import { check } from '../../engine/error.ts';
-import { isThere, sha256, sha256File } from '../files.ts';
+import { isThere, sha256File } from '../files.ts';
 import { canonicalJson } from '../json.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
+import { sha256 } from '../sha256.ts';
 import type { Cost } from '../types.ts';
 import type { DeviceInfo, Evaluation, Material } from './parts.ts';
 import { readRecord } from './record.ts';

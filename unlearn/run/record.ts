@@ -2,7 +2,8 @@
 // own. What does not match its checksum is as good as not there: damaged metrics are measured again on weights that
 // are still right, a damaged rest is made again.
 
-import { isIo, isThere, readFileBounded, sha256, writeFileAtomic } from '../files.ts';
+import { isIo, isThere, readFileBounded, writeFileAtomic } from '../files.ts';
+import { sha256 } from '../sha256.ts';
 import { reasonOf } from '../text.ts';
 import type { CellRecord } from './plan.ts';
 

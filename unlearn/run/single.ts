@@ -3,9 +3,10 @@
 
 import { basename, dirname } from 'node:path';
 import { LetheError } from '../../engine/error.ts';
-import { isIo, makeFolder, readFileBounded, sha256, sweepTemporary, writeFileAtomic } from '../files.ts';
+import { isIo, makeFolder, readFileBounded, sweepTemporary, writeFileAtomic } from '../files.ts';
 import { againstRetrain } from '../metrics/measure.ts';
 import { type MethodEntry, methodEntry, type Recipe } from '../recipe.ts';
+import { sha256 } from '../sha256.ts';
 import { reasonOf } from '../text.ts';
 import type { Metrics } from '../types.ts';
 import { version } from './environment.ts';

@@ -5,7 +5,8 @@
 import { basename } from 'node:path';
 import { LetheError } from '../../engine/error.ts';
 import { loadSafetensors, saveSafetensors } from '../../engine/io/safetensors.ts';
-import { isThere, moveFile, readFileBounded, removeFile, sha256, writeFileAtomic } from '../files.ts';
+import { isThere, moveFile, readFileBounded, removeFile, writeFileAtomic } from '../files.ts';
+import { sha256 } from '../sha256.ts';
 import { reasonOf } from '../text.ts';
 import type { CheckpointStore } from '../types.ts';
 

@@ -18,7 +18,8 @@ import {
   putTree,
 } from '../../../unlearn/artifact.ts';
 import { folderStore } from '../../../unlearn/artifact-folder.ts';
-import { type disk, sha256 } from '../../../unlearn/files.ts';
+import type { disk } from '../../../unlearn/files.ts';
+import { sha256 } from '../../../unlearn/sha256.ts';
 import { withDisk } from '../run/crash.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'lethe-artifact-'));

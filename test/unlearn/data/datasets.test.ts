@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { datasets } from '../../../unlearn/data/datasets.ts';
 import type { DatasetName } from '../../../unlearn/data/sets/index.ts';
 import { classCounts } from '../../../unlearn/data/split.ts';
-import { sha256 } from '../../../unlearn/files.ts';
+import { sha256 } from '../../../unlearn/sha256.ts';
 import { cifar10Files, idxFiles, refuses, scratch } from './helpers.ts';
 
 afterEach(() => {

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { download, extractTarGz, getRemote } from '../../../unlearn/data/readers/download.ts';
 import { records } from '../../../unlearn/data/sets/index.ts';
 import type { DatasetRecord } from '../../../unlearn/data/sets/record.ts';
-import { sha256 } from '../../../unlearn/files.ts';
+import { sha256 } from '../../../unlearn/sha256.ts';
 import { refuses, scratch } from './helpers.ts';
 
 const data = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) >> 3));

@@ -6,12 +6,12 @@ import {
   isThere,
   makeFolder,
   readFileBounded,
-  sha256,
   sha256File,
   temporaryFor,
   temporaryName,
   writeFileAtomic,
 } from '../../../unlearn/files.ts';
+import { sha256 } from '../../../unlearn/sha256.ts';
 import { printable } from '../../../unlearn/text.ts';
 import { refuses, scratch } from './helpers.ts';
 

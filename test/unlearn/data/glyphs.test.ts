@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { datasets } from '../../../unlearn/data/datasets.ts';
 import { drawGlyphs } from '../../../unlearn/data/glyphs.ts';
 import { classCounts, imageAt } from '../../../unlearn/data/split.ts';
-import { sha256 } from '../../../unlearn/files.ts';
+import { sha256 } from '../../../unlearn/sha256.ts';
 import type { Split } from '../../../unlearn/types.ts';
 import { refuses } from './helpers.ts';
 

@@ -5,10 +5,11 @@ import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { sha256, temporaryFor } from '../../../unlearn/files.ts';
+import { temporaryFor } from '../../../unlearn/files.ts';
 import type { RunEvent } from '../../../unlearn/run/log.ts';
 import { trainFile } from '../../../unlearn/run/single.ts';
 import { run } from '../../../unlearn/run.ts';
+import { sha256 } from '../../../unlearn/sha256.ts';
 import {
   type Crash,
   crashes,

@@ -5,7 +5,8 @@
 import * as fs from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
-import { disk, sha256, temporaryFor } from '../../../unlearn/files.ts';
+import { disk, temporaryFor } from '../../../unlearn/files.ts';
+import { sha256 } from '../../../unlearn/sha256.ts';
 
 type Op =
   | { readonly op: 'create' | 'append' | 'mkdir' | 'rmdir' | 'unlink' | 'syncFolder'; readonly path: string }

@@ -16,10 +16,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LetheError } from '../../../engine/error.ts';
-import { type disk, sha256 } from '../../../unlearn/files.ts';
+import type { disk } from '../../../unlearn/files.ts';
 import type { RunEvent } from '../../../unlearn/run/log.ts';
 import { trainFile } from '../../../unlearn/run/single.ts';
 import { run } from '../../../unlearn/run.ts';
+import { sha256 } from '../../../unlearn/sha256.ts';
 import { unsynced, withDisk } from './crash.ts';
 import { toyParts, toyRecipe } from './toy.ts';
 

@@ -14,10 +14,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LetheError } from '../../../engine/error.ts';
-import { sha256 } from '../../../unlearn/files.ts';
 import type { RunEvent } from '../../../unlearn/run/log.ts';
 import type { DeviceInfo } from '../../../unlearn/run/parts.ts';
 import { run } from '../../../unlearn/run.ts';
+import { sha256 } from '../../../unlearn/sha256.ts';
 import { broken, toyParts, toyRecipe } from './toy.ts';
 
 let out: string;

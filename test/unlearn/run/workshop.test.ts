@@ -5,11 +5,11 @@ import type { Model, Variables } from '../../../engine/nn/types.ts';
 import { device } from '../../../engine/runtime.ts';
 import * as lt from '../../../index.ts';
 import { channelStatistics, forgetSet, makeSplit } from '../../../unlearn/data/index.ts';
-import { sha256 } from '../../../unlearn/files.ts';
 import { cardOf, type ModelCard, readCard } from '../../../unlearn/model.ts';
 import { checkRecipe } from '../../../unlearn/recipe.ts';
 import type { Parts } from '../../../unlearn/run/parts.ts';
 import { workshop } from '../../../unlearn/run/workshop.ts';
+import { sha256 } from '../../../unlearn/sha256.ts';
 import { cardIn, fromBytes, parameterCount, toBytes } from '../../../unlearn/weights.ts';
 
 const linear: Model = {

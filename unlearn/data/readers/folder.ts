@@ -5,7 +5,8 @@
 import { realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { check, LetheError } from '../../../engine/error.ts';
-import { readFileBounded, sha256 } from '../../files.ts';
+import { readFileBounded } from '../../files.ts';
+import { sha256 } from '../../sha256.ts';
 import { counted, printable, reasonOf } from '../../text.ts';
 import { limits, refuse } from '../refuse.ts';
 import { type Loaded, makeSplit, type Shape } from '../split.ts';

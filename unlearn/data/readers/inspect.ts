@@ -1,7 +1,7 @@
 // Looking an image folder over before it is used: classes with their counts, sizes, what cannot be read, what is left
 // out, and pictures that occur more than once. It reports; refusing is folder.ts.
 
-import { sha256 } from '../../files.ts';
+import { sha256 } from '../../sha256.ts';
 import { counted, printable } from '../../text.ts';
 import { finishDataset } from '../split.ts';
 import {
