@@ -96,7 +96,8 @@ async function best(exact?: boolean): Promise<Backend> {
   } catch (error) {
     // A setting that cannot be met is the user's to mend, and nothing to go on without.
     if (!(error instanceof LetheError) || error.kind !== 'device') throw error;
-    console.warn(`lethe: ${(error as Error).message}; using the TypeScript reference, which is slow`);
+    const why = inNode ? error.message : 'WebGPU finds no graphics card here';
+    console.warn(`lethe: ${why}; using the TypeScript reference, which is slow`);
     return backendOf('reference');
   }
 }

@@ -2,76 +2,23 @@
 // runs the checks of page.ts on its own software adapter. Nothing of Node may be asked for, and nothing may be complained
 // about.
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { extname, join, normalize, resolve } from 'node:path';
-import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { compiled } from '../compiled.ts';
-import { chromium as executablePath } from '../devices.ts';
+import { type Browser, openBrowser } from './chromium.ts';
 import type { Outcome } from './page.ts';
 
-const TYPES: Record<string, string> = { '.js': 'text/javascript', '.html': 'text/html' };
-const ARGS = [
-  '--no-sandbox',
-  '--enable-unsafe-webgpu',
-  '--use-webgpu-adapter=swiftshader',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
 describe.skipIf(inject('absent').browser !== null)('in Chromium', () => {
-  let server: Server;
-  let profile: string;
-  let browser: BrowserContext;
-  let page: Page;
-  /** All that the page asked for. */
-  const asked: string[] = [];
-  /** All that it complained of. */
-  const complaints: string[] = [];
-
+  let browser: Browser;
   beforeAll(async () => {
     const [entry] = compiled('browser', 'test/browser/page.ts');
-    const folder = resolve(entry, '../../..');
-    server = createServer((request, response) => {
-      const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-      asked.push(pathname);
-      const answer = (status: number, type: string, body: string | Buffer) =>
-        response.writeHead(status, { 'content-type': type }).end(body);
-      if (pathname === '/') return answer(200, 'text/html', '<!doctype html><link rel="icon" href="data:,">');
-      try {
-        const file = join(folder, normalize(pathname.replace(/^\/dist\//, '/')));
-        return answer(200, TYPES[extname(file)] ?? 'text/plain', readFileSync(file));
-      } catch {
-        return answer(404, 'text/plain', 'not found');
-      }
-    });
-    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-    profile = mkdtempSync(join(tmpdir(), 'lethe-chromium-'));
-    browser = await chromium.launchPersistentContext(profile, { executablePath, args: ARGS, headless: true });
-    page = await browser.newPage();
-    page.on('console', (message) => {
-      if (message.type() === 'error') complaints.push(message.text());
-    });
-    page.on('pageerror', (error) => complaints.push(String(error)));
-    page.on('requestfailed', (request) => complaints.push(`${request.url()} failed`));
-    // A loopback address counts as secure: elsewhere a page has no navigator.gpu.
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    browser = await openBrowser(resolve(entry, '../../..'));
   }, 120_000);
-  afterAll(async () => {
-    await browser?.close();
-    server?.close();
-    if (profile) rmSync(profile, { recursive: true, force: true });
-  });
+  afterAll(() => browser?.close());
 
   /** Calls a function of page.ts in the page. The code is text, which no test runner rewrites. */
   const call = <R>(name: string): Promise<R> =>
-    page.evaluate<R>(`import('/dist/test/browser/page.js').then((m) => m.${name}())`);
+    browser.page.evaluate<R>(`import('/test/browser/page.js').then((m) => m.${name}())`);
 
   test('auto takes no software adapter, and nothing of Node', async () => {
     expect(await call('choice')).toEqual({
@@ -104,7 +51,8 @@ describe.skipIf(inject('absent').browser !== null)('in Chromium', () => {
   );
   test('closes; nothing of Node was asked for, nothing was complained of', async () => {
     await call('close');
-    expect(asked.filter((path) => !/^\/dist\/.*\.js$/.test(path))).toEqual(['/']);
+    const { asked, complaints } = browser;
+    expect(asked.filter((path) => !path.endsWith('.js'))).toEqual(['/']);
     expect(
       asked.filter((path) => /\/(native|cli|unlearn|bench|node_modules)\/|\/kernels\/node\.js/.test(path)),
     ).toEqual([]);
