@@ -11,7 +11,7 @@ const { device, info } = await lt.init({ device: 'auto' });
 $('device').textContent =
   device === 'webgpu'
     ? `WebGPU: ${info.adapter}`
-    : 'No graphics card for WebGPU here: a smaller network in plain JavaScript, which takes minutes.';
+    : 'No graphics card for WebGPU here: plain JavaScript, hundreds of times slower.';
 
 const { classes } = await datasets.load('glyphs', { trainSize: 10, testSize: 10 });
 for (const name of classes) $('symbol').add(new Option(name, name, name === 'star', name === 'star'));
@@ -25,13 +25,7 @@ $('start').addEventListener('click', async () => {
       $('progress').value = fraction;
     };
     const size = quick ? { trainSize: 20, testSize: 10, epochs: 1 } : {};
-    const network = device === 'webgpu' ? 'smallCnn' : 'lenet';
-    const { before, after, seconds } = await story({
-      symbol: $('symbol').value,
-      network,
-      onProgress,
-      ...size,
-    });
+    const { before, after, seconds } = await story({ symbol: $('symbol').value, onProgress, ...size });
     const percent = (value) => `${value.toFixed(0)} %`;
     $('forgotten').textContent = `${percent(before.forgotten)} → ${percent(after.forgotten)}`;
     $('kept').textContent = `${percent(before.kept)} → ${percent(after.kept)}`;

@@ -9,22 +9,21 @@ import { datasets, evaluate, forgetSet, methods, train } from 'lethe/unlearn';
  */
 export async function story({
   symbol = 'star',
-  network = 'smallCnn',
-  trainSize = 3000,
+  trainSize = 2000,
   testSize = 500,
-  epochs = 8,
+  epochs = 12,
   onProgress,
 } = {}) {
   const data = await datasets.load('glyphs', { trainSize, testSize });
   const { forget, retain } = forgetSet(data, { class: symbol });
   const classes = data.classes.length;
   const classIndex = data.classes.indexOf(symbol);
-  const model = lt.nn[network]({ classes, normalise: { mean: data.mean, std: data.std } });
+  const model = lt.nn.lenet({ classes, normalise: { mean: data.mean, std: data.std } });
   const key = lt.random.key(0);
 
-  const options = { epochs, batchSize: 32, learningRate: 0.02 };
+  const options = { epochs, batchSize: 16, learningRate: 0.03, warmupEpochs: Math.min(1, epochs - 1) };
   const original = await train({ model, data: data.train, options, key, onProgress });
-  const method = methods.randomLabels({ epochs: Math.ceil(epochs / 4), batchSize: 32, learningRate: 0.01 });
+  const method = methods.randomLabels({ epochs: Math.ceil(epochs / 6), batchSize: 64, learningRate: 1e-3 });
   const unlearned = await method.unlearn({
     model,
     variables: original.variables,

@@ -11,7 +11,7 @@ import { installed } from '../installed.ts';
 import { type Browser, openBrowser } from './chromium.ts';
 
 const example = (file: string): string => join(import.meta.dirname, '../../examples/browser', file);
-const QUICK = { network: 'lenet', trainSize: 20, testSize: 10, epochs: 1 };
+const QUICK = { trainSize: 20, testSize: 10, epochs: 1 };
 const files = {
   ...Object.fromEntries(
     ['index.html', 'page.js', 'story.js'].map((f) => [f, readFileSync(example(f), 'utf8')]),
