@@ -17,10 +17,10 @@ export interface NodeOptions extends WebGpuOptions {
 }
 
 async function loadDawn(): Promise<Dawn> {
-  // A name in a variable: neither the type checker nor a bundler should look for an optional package.
+  // A name in a variable, and a word to webpack: nothing that only reads the code should look for an optional package.
   const name = 'webgpu';
   try {
-    return (await import(name)) as Dawn;
+    return (await import(/* webpackIgnore: true */ name)) as Dawn;
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     const missing = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
