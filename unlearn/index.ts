@@ -28,7 +28,7 @@ export {
   type Predictions,
   predictFiles,
 } from './predict-files.ts';
-export { reduceOver, type Reduction, type Rows, reduction, type SweepOptions } from './reduce.ts';
+export { type Reduction, type Rows, reduceOver, reduction, type SweepOptions } from './reduce.ts';
 export { type Verdict, verdictOf } from './report/verdict.ts';
 export type { RunEvent, RunOptions, RunOutcome } from './run.ts';
 export { type Pictures, pictures } from './tasks/denoising.ts';

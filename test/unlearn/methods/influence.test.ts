@@ -41,7 +41,7 @@ const pixels = (split: Split) =>
   );
 
 /** The minimum of sum of losses + RIDGE / 2 |w|^2, by Newton steps over all entries at once. */
-async function fit(split: Split): Promise<lt.nn.Variables> {
+async function minimum(split: Split): Promise<lt.nn.Variables> {
   const [x, y] = [pixels(split), lt.tensor(split.labels)];
   const of = (w: lt.Tensor): lt.Tensor => {
     const params = { fc: { weight: lt.slice(w, [0], [12]).reshape([4, 3]), bias: lt.slice(w, [12], [3]) } };
@@ -98,7 +98,7 @@ const distance = (a: readonly number[], b: readonly number[]) =>
   Math.sqrt(a.reduce((sum, v, i) => sum + (v - b[i]) ** 2, 0));
 
 test('on a convex loss the step is the dense Newton step, and nearly the re-fit', async () => {
-  const original = await fit(data);
+  const original = await minimum(data);
   const options = { damping: ridgeOf(retain), tolerance: 1e-10, iterations: 100, batchSize: 13 };
   const input = { model, variables: original, forget, retain, key: lt.random.key(1) };
   const { variables, cost, details } = await methods.influence(options).unlearn(input);
@@ -129,13 +129,13 @@ test('on a convex loss the step is the dense Newton step, and nearly the re-fit'
   expect(residuals.length).toBeLessThanOrEqual(20);
   expect(cost.samplesVisited).toBe(forget.size + residuals.length * retain.size);
 
-  const refit = await flat(await fit(retain));
+  const refit = await flat(await minimum(retain));
   expect(distance(after, refit)).toBeLessThan(distance(w, refit) / 10);
   disposeAll(variables);
 });
 
 test('scale 0 changes nothing; too little damping on a network that is not convex is told', async () => {
-  const original = await fit(data);
+  const original = await minimum(data);
   const input = { model, variables: original, forget, retain, key: lt.random.key(1) };
   const still = await methods.influence({ scale: 0, damping: 0.05 }).unlearn(input);
   expect(await valuesOf(still.variables)).toEqual(await valuesOf(original));
