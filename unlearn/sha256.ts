@@ -14,3 +14,17 @@ export function startSha256(): Sha256 {
   const hash = library.create();
   return { update: (bytes) => void hash.update(bytes), hex: () => bytesToHex(hash.digest()) };
 }
+
+/** Passes parts on as they come; once they are through, `digest` says what they were. */
+export function hashed(source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>) {
+  const hash = startSha256();
+  let bytes = 0;
+  const parts = async function* () {
+    for await (const part of source) {
+      hash.update(part);
+      bytes += part.length;
+      yield part;
+    }
+  };
+  return { parts: parts(), digest: () => ({ sha256: hash.hex(), bytes }) };
+}
