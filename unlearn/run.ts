@@ -12,7 +12,7 @@ import { version } from './run/environment.ts';
 import { estimatePlan } from './run/estimate.ts';
 import { checkFolder, LOG, prepareFolder } from './run/folder.ts';
 import { inspectCells } from './run/inspect.ts';
-import type { Executor } from './run/jobs.ts';
+import { type Executor, planJobs } from './run/jobs.ts';
 import { lockFolder } from './run/lock.ts';
 import { fileLog, type RunEvent, stackOf, tidy } from './run/log.ts';
 import type { Parts, StepCost } from './run/parts.ts';
@@ -81,6 +81,7 @@ export async function run(source: string | object, options: RunOptions): Promise
   const data = summarise(material);
   const needsOf = (method: MethodEntry) => parts.needs(recipe, material, method);
   const cells = planCells(recipe, material, device, version, needsOf);
+  const jobs = planJobs(cells);
   if (options.dryRun) {
     const step = await parts.measure(recipe, material);
     const plan = estimatePlan(await inspectCells(options.out, cells), recipe, material, step);
@@ -117,7 +118,7 @@ export async function run(source: string | object, options: RunOptions): Promise
       if (why) tell({ type: 'note', level: 'warning', message: `${id}: ${why}` });
     }
     const setting = { recipe, device, material, plan };
-    return { ...(await new Carrier(setting, options, parts, tell).go()), data };
+    return { ...(await new Carrier(setting, options, parts, tell).go(jobs)), data };
   } catch (cause) {
     // That the last state could not be written matters more than that the run was asked to stop.
     const error = options.signal?.aborted && !isIo(cause) ? stopped(options.out) : cause;

@@ -11,7 +11,7 @@ import { reasonOf } from '../text.ts';
 import type { Results } from '../types.ts';
 import { collect, type Failure, type Setting } from './collect.ts';
 import { clearUnfinished } from './folder.ts';
-import { inOrder, type Job, planJobs } from './jobs.ts';
+import { inOrder, type Job } from './jobs.ts';
 import { type Action, progressTo, type RunEvent, stackOf, tidy } from './log.ts';
 import { FolderOutput, openArtifact, takeUp } from './output.ts';
 import type { ArtifactTask, Making, Parts, Product, Subject } from './parts.ts';
@@ -47,13 +47,14 @@ export class Carrier {
     readonly tell: (event: RunEvent) => void,
   ) {}
 
-  async go(): Promise<Omit<RunOutcome, 'data'>> {
+  async go(jobs: readonly Job[]): Promise<Omit<RunOutcome, 'data'>> {
     const { recipe, material, plan } = this.setting;
     const { out, signal, executor = inOrder } = this.options;
     await saveManifest(join(out, 'forget-manifest.json'), material.manifest);
     const failed = (job: Job, cause: unknown) => this.#failed(job, cause);
-    await executor.run(planJobs(plan), (job) => this.perform(job), { signal, failed });
-    if (this.#failures.length === 0) await tidy(this.tell, () => clearUnfinished(out, plan));
+    await executor.run(jobs, (job) => this.perform(job), { signal, failed });
+    const works = plan.flatMap((cell) => (cell.prepared ? [cell, cell.prepared] : [cell]));
+    if (this.#failures.length === 0) await tidy(this.tell, () => clearUnfinished(out, works));
     return { recipe, plan, results: this.#results, step: null, failures: this.#failures };
   }
 
@@ -87,8 +88,13 @@ export class Carrier {
     await this.#onArtifact(cell, cell.prepared, 'prepare', (task) => this.parts.prepare(task));
   }
 
-  #forget(cell: PlannedCell): Promise<void> {
-    return this.#onArtifact(cell, cell, 'unlearn', (task) => this.parts.forget(task));
+  async #forget(cell: PlannedCell): Promise<void> {
+    const { record } = await readRecord(recordFile(this.options.out, cell.prepared ?? cell));
+    await this.#onArtifact(cell, cell, 'unlearn', async (task) => {
+      const { cost, details } = await this.parts.forget(task);
+      // What it cost to be able to forget so belongs beside what forgetting cost.
+      return { cost, details: { ...details, preparation: record?.cost } };
+    });
   }
 
   #intoFolder(cell: PlannedCell, action: Action, work: (task: Making) => Promise<Product>): Promise<void> {

@@ -35,11 +35,11 @@ async function inspect(out: string, cell: Cell): Promise<Inspection> {
 }
 
 /** Whether a preparation, or what was to become of it, was begun. */
-async function isBegun(out: string, { id, key, prepared }: Cell): Promise<boolean> {
-  if (!prepared) return false;
-  for (const one of [prepared, { id, key }]) {
-    const artifact = await Artifact.find(folderStore(artifactFolder(out, one))).catch(() => null);
-    if (artifact?.key === one.key) return true;
+async function isBegun(out: string, cell: Cell): Promise<boolean> {
+  if (!cell.prepared) return false;
+  for (const { id, key } of [cell.prepared, cell]) {
+    const { artifact } = await readArtifact(artifactFolder(out, { id }));
+    if (artifact?.key === key) return true;
   }
   return false;
 }
@@ -63,14 +63,20 @@ async function flawOfWeights(path: string, sha256: string): Promise<string | nul
 }
 
 async function flawOfArtifact(path: string, digest: string): Promise<string | null> {
+  const { artifact, flaw } = await readArtifact(path, (found) => found.verify());
+  if (flaw) return flaw;
+  if (!artifact) return 'its artifact is gone';
+  return artifact.digest() === digest ? null : 'its artifact is not the one recorded';
+}
+
+/** The artifact in a folder, null where there is none; or what is wrong with it. */
+async function readArtifact(path: string, look = async (_: Artifact): Promise<void> => {}) {
   try {
     const artifact = await Artifact.find(folderStore(path));
-    if (!artifact) return 'its artifact is gone';
-    if (artifact.digest() !== digest) return 'its artifact is not the one recorded';
-    await artifact.verify();
-    return null;
+    if (artifact) await look(artifact);
+    return { artifact };
   } catch (cause) {
     if (isIo(cause)) throw cause;
-    return `its artifact is damaged (${reasonOf(cause)})`;
+    return { artifact: null, flaw: `its artifact is damaged (${reasonOf(cause)})` };
   }
 }

@@ -115,14 +115,13 @@ export function toyParts({
   /** Makes the shards that are missing, each of its number and the seed, and commits each. */
   const fill = async ({ artifact, seed, onProgress, signal }: ArtifactTask): Promise<Product> => {
     for (const shard of [0, 1, 2]) {
+      if (artifact.has(`shards/${shard}`)) continue;
       signal?.throwIfAborted();
       if (pace > 0) await sleep(pace);
       const gone = artifact.facts.forgotten === shard ? ' without' : '';
-      if (!artifact.has(`shards/${shard}`)) {
-        await artifact.put(`shards/${shard}`, `${seed} ${shard}${gone}`);
-        await artifact.commit();
-      }
-      onProgress({ phase: 'shards', fraction: (shard + 1) / 3 });
+      await artifact.put(`shards/${shard}`, `${seed} ${shard}${gone}`);
+      await artifact.commit();
+      onProgress({ phase: 'shards', fraction: (shard + 1) / 3, step: shard + 1 });
     }
     return { cost: { seconds: -1, gradientSteps: 3, samplesVisited: 20 }, details: {} };
   };

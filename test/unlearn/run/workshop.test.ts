@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, inject, it } from 'vitest';
 import type { Model, Variables } from '../../../engine/nn/types.ts';
 import { device } from '../../../engine/runtime.ts';
 import * as lt from '../../../index.ts';
+import { Artifact, memoryStore } from '../../../unlearn/artifact.ts';
 import { channelStatistics, forgetSet, makeSplit } from '../../../unlearn/data/index.ts';
 import { sha256 } from '../../../unlearn/files.ts';
 import { cardOf, type ModelCard, readCard } from '../../../unlearn/model.ts';
@@ -208,6 +209,55 @@ describe('the workshop', () => {
     expect((await parts.evaluate({ ...task, weights: source(wrong) })).metrics.entropy_test).not.toBe(
       one.metrics.entropy_test,
     );
+  });
+
+  it('what a method prepared and forgot has no bit of the forgotten images, whatever they were', async () => {
+    const small = checkRecipe({
+      name: 'tiny',
+      dataset: { name: 'glyphs', options: { trainSize: 60, testSize: 30 } },
+      forget: { class: 3 },
+      model: { name: 'mlp', options: { hidden: [4] }, normalisation: 'dataset' },
+      train: { batchSize: 16, epochs: 2 },
+      methods: [{ name: 'sisa', options: { shards: 2, slices: 2 } }],
+      device: 'reference',
+    });
+    const parts = workshop();
+    const material = await parts.load(small);
+    const method = small.methods.find(({ name }) => name === 'sisa')!;
+    expect(parts.needs(small, material, method)).toEqual({
+      original: false,
+      preparation: true,
+      control: false,
+    });
+    const { train } = material.dataset;
+    const forgotten = (position: number) => material.manifest.ids.includes(train.ids[position]);
+    const images = train.images.map((byte, i) => (forgotten(Math.floor(i / 3072)) ? 255 - byte : byte));
+    const dataset = { ...material.dataset, train: makeSplit({ ...train, images }) };
+    const altered = {
+      dataset: { ...dataset, ...channelStatistics(dataset.train) },
+      ...forgetSet(dataset, { class: 3 }),
+    };
+    const forget = async (on: typeof material) => {
+      const artifact = Artifact.create(memoryStore(), { method: 'sisa', key: '' });
+      const { task: given } = bench();
+      const task = { ...given, recipe: small, material: on, method, artifact };
+      await parts.prepare(task);
+      const prepared = artifact.digest();
+      const { details } = await parts.forget(task);
+      expect(details.shardsHit).toBeGreaterThan(0);
+      const { metrics } = await parts.evaluate({ ...task, material });
+      return { prepared, digest: artifact.digest(), metrics };
+    };
+    const [one, other] = [await forget(material), await forget(altered)];
+    expect(other.prepared).not.toBe(one.prepared);
+    expect(other.digest).toBe(one.digest);
+    expect(other.metrics).toEqual(one.metrics);
+    expect(one.metrics.ra).toBeGreaterThanOrEqual(0);
+    expect(() => parts.needs(small, material, { ...method, name: 'sissa' })).toThrow(/^no method "sissa"/);
+    const { task } = bench();
+    const artifact = Artifact.create(memoryStore(), { method: 'finetune', key: '' });
+    const wrong = { ...task, recipe: small, material, method: { ...method, name: 'finetune' }, artifact };
+    await expect(parts.prepare(wrong)).rejects.toThrow('finetune has no preparation of its own');
   });
 
   it('asks for a control where batch-norm would gather statistics of the forgotten data alone', async () => {
