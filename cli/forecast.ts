@@ -1,17 +1,22 @@
 // How long a run has still to go: the plan's estimates, corrected by what has been measured so far. It watches the events
 // of the run; drawing is progress.ts.
 
-import type { RunEvent } from '../unlearn/run/log.ts';
+import type { Action, RunEvent } from '../unlearn/run/log.ts';
 import type { CellState } from '../unlearn/run/plan.ts';
 import type { Progress } from '../unlearn/types.ts';
 
-type Kind = 'make' | 'evaluate';
+type Kind = 'prepare' | 'make' | 'evaluate';
+
+const kindOf = (action: Action): Kind => (action === 'prepare' || action === 'evaluate' ? action : 'make');
 
 /** What the plan has to tell of a cell. */
 interface Planned {
   readonly id: string;
   readonly label: string;
   readonly state: CellState;
+  /** What its method prepares, and whether that is there. */
+  readonly prepared?: object | null;
+  readonly isPrepared?: boolean;
   readonly record: { readonly cost: { readonly seconds: number } } | null;
   readonly estimate?: { readonly seconds: number; readonly evaluation: number };
 }
@@ -51,13 +56,17 @@ export class Forecast {
   /** Seconds that tasks of a name took. */
   readonly #known = new Map<string, number>();
   /** Sums over the tasks that were measured: how far plans are from what happens. */
-  readonly #sums = { make: { planned: 0, took: 0 }, evaluate: { planned: 0, took: 0 } };
+  readonly #sums = {
+    prepare: { planned: 0, took: 0 },
+    make: { planned: 0, took: 0 },
+    evaluate: { planned: 0, took: 0 },
+  };
 
   /** @param now seconds, on any clock that only goes forward. */
   take(event: RunEvent, now: number): void {
     if (event.type === 'plan') this.#plan(event.cells, now);
     if (event.type === 'start') {
-      const kind: Kind = event.action === 'evaluate' ? 'evaluate' : 'make';
+      const kind = kindOf(event.action);
       const place = this.#todo.findIndex((t) => t.cell === event.cell && t.kind === kind);
       // What comes before is done, or failed.
       const [task = null] = place < 0 ? [] : this.#todo.splice(0, place + 1).slice(-1);
@@ -69,8 +78,11 @@ export class Forecast {
       const { task } = this.#current;
       if (task) {
         this.#known.set(task.name, event.seconds);
-        this.#sums[task.kind].planned += task.estimate;
-        this.#sums[task.kind].took += event.seconds;
+        // What was planned as nothing says nothing of the others.
+        if (task.estimate > 0) {
+          this.#sums[task.kind].planned += task.estimate;
+          this.#sums[task.kind].took += event.seconds;
+        }
       }
       this.#current = null;
     }
@@ -97,7 +109,7 @@ export class Forecast {
 
   #plan(cells: readonly Planned[], now: number): void {
     this.#began = now;
-    for (const { id, label, state, record, estimate } of cells) {
+    for (const { id, label, state, prepared, isPrepared, record, estimate } of cells) {
       if (record) this.#known.set(`make ${label}`, record.cost.seconds);
       if (state === 'done' || !estimate) continue;
       const { seconds, evaluation } = estimate;
@@ -107,7 +119,10 @@ export class Forecast {
         name: `${kind} ${label}`,
         estimate: seconds,
       });
-      if (state !== 'evaluate') this.#todo.push(task('make', seconds - evaluation));
+      // The plan does not tell a preparation from what comes after it.
+      const preparing = state !== 'evaluate' && prepared && !isPrepared;
+      if (preparing) this.#todo.push(task('prepare', seconds - evaluation));
+      if (state !== 'evaluate') this.#todo.push(task('make', preparing ? 0 : seconds - evaluation));
       this.#todo.push(task('evaluate', evaluation));
     }
   }

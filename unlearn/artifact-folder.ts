@@ -10,14 +10,17 @@ import {
   makeFolder,
   namesIn,
   readFileBounded,
+  removeEmptyFolder,
   removeFile,
   sweepTemporary,
   syncFolder,
   writeFileAtomic,
 } from './files.ts';
-import { startSha256 } from './sha256.ts';
+import { hashed } from './sha256.ts';
 
-const MANIFEST = 'manifest.json';
+/** In the folder of an artifact; what is not there is no artifact. */
+export const MANIFEST = 'manifest.json';
+const OBJECTS = 'objects';
 const MAX_MANIFEST = 64 * 2 ** 20;
 /** In the names of temporary files: that of an object is known only once it is written. */
 const NAMELESS = 'object';
@@ -28,12 +31,23 @@ export function folderStore(path: string): ArtifactStore {
   return new FolderStore(path);
 }
 
+/** Removes the artifact in a folder, and the folder unless there is more in it. */
+export async function removeArtifact(path: string): Promise<void> {
+  if ((await namesIn(path)) === null) return;
+  // First what names the objects: half of an artifact is none.
+  await removeFile(join(path, MANIFEST));
+  await syncFolder(path);
+  await folderStore(path).sweep(new Set());
+  await removeEmptyFolder(join(path, OBJECTS));
+  await removeEmptyFolder(path);
+}
+
 class FolderStore implements ArtifactStore {
   readonly #objects: string;
   readonly #manifest: string;
 
   constructor(readonly name: string) {
-    this.#objects = join(name, 'objects');
+    this.#objects = join(name, OBJECTS);
     this.#manifest = join(name, MANIFEST);
   }
 
@@ -53,19 +67,11 @@ class FolderStore implements ArtifactStore {
 
   async put(parts: AsyncIterable<Uint8Array>) {
     await makeFolder(this.#objects);
-    const hash = startSha256();
-    let bytes = 0;
-    const hashed = async function* () {
-      for await (const part of parts) {
-        hash.update(part);
-        bytes += part.length;
-        yield part;
-      }
-    };
-    let sha256 = '';
+    const { parts: watched, digest } = hashed(parts);
+    let ref = { sha256: '', bytes: 0 };
     // An object that is there already is replaced by its like: it may have been damaged meanwhile.
-    await writeFileAtomic(this.place(NAMELESS), hashed(), () => this.place((sha256 = hash.hex())));
-    return { sha256, bytes };
+    await writeFileAtomic(this.place(NAMELESS), watched, () => this.place((ref = digest()).sha256));
+    return ref;
   }
 
   async open(sha256: string) {

@@ -8,7 +8,7 @@ import type { ByteSource, LazyTensor } from '../engine/io/index.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import * as lt from '../index.ts';
 import { canonicalJson, notJson } from './json.ts';
-import { startSha256 } from './sha256.ts';
+import { hashed, startSha256 } from './sha256.ts';
 import { printable, reasonOf } from './text.ts';
 
 /** Contents by what they are. */
@@ -127,6 +127,12 @@ export class Artifact {
   async bytes(name: string): Promise<Uint8Array> {
     const file = await this.get(name);
     return file.read(0, file.bytes);
+  }
+
+  /** Compares all contents with their sha256. @throws as `get` does. */
+  async verify(): Promise<void> {
+    const names = new Map(this.names().map((name) => [this.ref(name).sha256, name]));
+    for (const name of names.values()) await this.get(name);
   }
 
   has(name: string): boolean {
@@ -347,23 +353,18 @@ export function memoryStore(): ArtifactStore {
       committed = manifest;
     },
     async put(parts) {
-      const hash = startSha256();
+      const { parts: watched, digest } = hashed(parts);
       const kept: Uint8Array[] = [];
-      let bytes = 0;
-      for await (const part of parts) {
-        hash.update(part);
-        kept.push(part.slice());
-        bytes += part.length;
-      }
-      const whole = new Uint8Array(bytes);
+      for await (const part of watched) kept.push(part.slice());
+      const ref = digest();
+      const whole = new Uint8Array(ref.bytes);
       let at = 0;
       for (const part of kept) {
         whole.set(part, at);
         at += part.length;
       }
-      const sha256 = hash.hex();
-      objects.set(sha256, whole);
-      return { sha256, bytes };
+      objects.set(ref.sha256, whole);
+      return ref;
     },
     async open(sha256) {
       const data = objects.get(sha256);

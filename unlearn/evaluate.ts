@@ -5,7 +5,7 @@ import { check } from '../engine/error.ts';
 import type { Model, Variables } from '../engine/nn/types.ts';
 import { exhibitsOf, type MiaOptions, type Outputs, type SampleToShow } from './audit/index.ts';
 import { metricsOf } from './metrics/measure.ts';
-import { predictor } from './predict.ts';
+import { type PredictOptions, predictor } from './predict.ts';
 import type { Exhibits, Metrics, Progress, Split } from './types.ts';
 
 /** What a model is measured on. A Dataset with a ForgetSet has all of it. */
@@ -52,13 +52,29 @@ export async function evaluate(
   data: EvaluationData,
   options: EvaluateOptions = {},
 ): Promise<{ metrics: Metrics; exhibits?: Exhibits }> {
+  const answers = predictor(model);
+  try {
+    return await evaluateAnswers((split, how) => answers.logits(variables, split, how), data, options);
+  } finally {
+    answers.dispose();
+  }
+}
+
+/** Logits, or logarithms of probabilities, of a split, [size, classes]. */
+export type Answer = (split: Split, options: PredictOptions) => Promise<Float32Array>;
+
+/** As `evaluate`, of whatever answers: several networks that vote, say. */
+export async function evaluateAnswers(
+  answer: Answer,
+  data: EvaluationData,
+  options: EvaluateOptions = {},
+): Promise<{ metrics: Metrics; exhibits?: Exhibits }> {
   const { batchSize = 500, onProgress, signal } = options;
   const total = data.forget.size + data.retain.size + data.test.size;
-  const answers = predictor(model);
   let before = 0;
   const outputs = async (split: Split): Promise<Outputs> => {
     const onBatch = (done: number) => onProgress?.({ phase: 'evaluate', fraction: (before + done) / total });
-    const logits = await answers.logits(variables, split, { batchSize, signal, onBatch });
+    const logits = await answer(split, { batchSize, signal, onBatch });
     check(
       logits.length === split.size * data.classes,
       'shape',
@@ -69,11 +85,7 @@ export async function evaluate(
     return { logits, labels: split.labels };
   };
   const sets = { forget: empty, retain: empty, test: empty, K: data.classes };
-  try {
-    for (const name of ['forget', 'retain', 'test'] as const) sets[name] = await outputs(data[name]);
-  } finally {
-    answers.dispose();
-  }
+  for (const name of ['forget', 'retain', 'test'] as const) sets[name] = await outputs(data[name]);
   const kind = data.classIndex === null ? 'samples' : 'class';
   const { seconds = Number.NaN, reference, mia, miaDraws } = options;
   const { classIndex } = data;

@@ -83,12 +83,7 @@ export async function writeFileAtomic(path: string, data: Contents, named = () =
     await attempt('write', path, async () => {
       const temporary = temporaryName(path);
       await writeNew(temporary, whole ? data : watched(data));
-      try {
-        await disk.rename(temporary, named());
-      } catch (cause) {
-        await disk.unlink(temporary).catch(() => {});
-        throw cause;
-      }
+      await renameNew(temporary, named());
       await syncFolder(dirname(path));
     });
   } catch (cause) {
@@ -153,6 +148,8 @@ const NO_LINK = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV', 'EMLINK'];
  */
 export async function linkFile(from: string, to: string): Promise<boolean> {
   return attempt('link', to, async () => {
+    // One file already: renaming one of its names to the other would do nothing, and leave both.
+    if (await sameFile(from, to)) return true;
     const temporary = temporaryName(to);
     try {
       await disk.link(from, temporary);
@@ -160,14 +157,25 @@ export async function linkFile(from: string, to: string): Promise<boolean> {
       if (NO_LINK.includes(codeOf(cause) ?? '')) return false;
       throw cause;
     }
-    try {
-      await disk.rename(temporary, to);
-    } finally {
-      // Where both names were links to one file already, renaming does nothing.
-      await disk.unlink(temporary).catch(() => {});
-    }
+    await renameNew(temporary, to);
     return true;
   });
+}
+
+/** Gives a temporary file its name; where that fails it is removed. */
+async function renameNew(temporary: string, path: string): Promise<void> {
+  try {
+    await disk.rename(temporary, path);
+  } catch (cause) {
+    // The first error is the one to tell.
+    await disk.unlink(temporary).catch(() => {});
+    throw cause;
+  }
+}
+
+async function sameFile(one: string, other: string): Promise<boolean> {
+  const [a, b] = await Promise.all([one, other].map((path) => stat(path).catch(() => null)));
+  return a !== null && b !== null && a.ino === b.ino && a.dev === b.dev;
 }
 
 /** Removes a file, if it is there. */

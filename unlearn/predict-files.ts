@@ -4,17 +4,18 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LetheError } from '../engine/error.ts';
+import { type ByteSource, openSafetensors, type SafetensorsFile } from '../engine/io/index.ts';
 import { reasonWithout, type Unreadable, unreadableLine } from './data/readers/folder.ts';
 import { decodePicture, type Picture } from './data/readers/pictures.ts';
 import { resize, withChannels } from './data/readers/resize.ts';
 import { picturesIn, warningsOf } from './data/readers/scan.ts';
 import { limits } from './data/refuse.ts';
 import { makeSplit } from './data/split.ts';
-import { readFileBounded } from './files.ts';
+import { fileSource, readFileBounded } from './files.ts';
 import { type ModelCard, modelOf } from './model.ts';
 import { predict } from './predict.ts';
 import { printable, reasonOf } from './text.ts';
-import { cardIn, disposeAll, fromBytes } from './weights.ts';
+import { cardIn, disposeAll, fromFile } from './weights.ts';
 
 export interface PredictFilesOptions {
   /** Classes told of each picture, the likeliest first; 3 by default. */
@@ -42,26 +43,27 @@ export interface Predictions {
   readonly warnings: readonly string[];
 }
 
-const MAX_WEIGHTS = 16 * 2 ** 30;
-
 /** The card that a file of weights carries; null where it carries none. @throws 'value' where there is no such file. */
 export async function cardOfFile(weights: string): Promise<ModelCard | null> {
-  return describe(weights, await read(weights));
+  return told(weights, async () => cardIn(await openWeights(weights)));
 }
 
-async function read(weights: string): Promise<Uint8Array> {
+async function openWeights(weights: string): Promise<SafetensorsFile> {
+  let file: ByteSource;
   try {
-    return await readFileBounded(weights, MAX_WEIGHTS);
+    file = await fileSource(weights);
   } catch (cause) {
     throw new LetheError('value', `weights ${printable(weights)}: ${reasonOf(cause)}`, { cause });
   }
+  return openSafetensors(file);
 }
 
-function describe(weights: string, bytes: Uint8Array): ModelCard | null {
+/** Tells which file it was in which something was wrong. */
+async function told<T>(weights: string, work: () => Promise<T>): Promise<T> {
   try {
-    return cardIn(bytes);
+    return await work();
   } catch (cause) {
-    if (!(cause instanceof LetheError)) throw cause;
+    if (!(cause instanceof LetheError) || cause.kind !== 'data') throw cause;
     throw new LetheError('data', `weights ${printable(weights)}: ${cause.message}`, { cause });
   }
 }
@@ -130,8 +132,8 @@ export async function predictFiles(
   const { top = 3, skipBad = false, batchSize = 64, signal } = options;
   if (!(Number.isInteger(top) && top >= 1))
     throw new LetheError('value', `top: expected a whole number from 1, got ${String(top)}`);
-  const bytes = await read(weights);
-  const card = options.card ?? describe(weights, bytes);
+  const file = await told(weights, () => openWeights(weights));
+  const card = options.card ?? (await told(weights, async () => cardIn(file)));
   if (card === null)
     throw new LetheError(
       'value',
@@ -151,7 +153,7 @@ export async function predictFiles(
       `${unreadableLine(unreadable, 'cannot be read')}; leave them out with skipBad (--skip-bad)`,
     );
   const model = modelOf(card);
-  const variables = fromBytes(model, bytes, shape);
+  const variables = await fromFile(model, file, shape);
   try {
     const split = makeSplit({ shape, images, labels: new Int32Array(good.length) });
     const logits = await predict(model, variables, split, { batchSize, signal });

@@ -11,14 +11,17 @@ import { Carrier } from './run/carry.ts';
 import { version } from './run/environment.ts';
 import { estimatePlan } from './run/estimate.ts';
 import { checkFolder, LOG, prepareFolder } from './run/folder.ts';
+import { inspectCells } from './run/inspect.ts';
+import { type Executor, planJobs } from './run/jobs.ts';
 import { lockFolder } from './run/lock.ts';
 import { fileLog, type RunEvent, stackOf, tidy } from './run/log.ts';
 import type { Parts, StepCost } from './run/parts.ts';
-import { inspectCells, type PlannedCell, planCells } from './run/plan.ts';
+import { type PlannedCell, planCells } from './run/plan.ts';
 import { type DataSummary, summarise, summaryLines } from './run/summary.ts';
 import { printable, reasonOf } from './text.ts';
 import type { Results } from './types.ts';
 
+export type { Executor, Job, Policy } from './run/jobs.ts';
 export type { RunEvent } from './run/log.ts';
 export type { Parts } from './run/parts.ts';
 export type { PlannedCell } from './run/plan.ts';
@@ -40,6 +43,8 @@ export interface RunOptions {
   readonly onEvent?: (event: RunEvent) => void;
   /** Plan and estimate only; writes nothing. */
   readonly dryRun?: boolean;
+  /** Where and in which order the jobs are performed; one after the other, here, unless said otherwise. */
+  readonly executor?: Executor;
   /** What to run with; the engine, its data sets and methods unless said otherwise. */
   readonly parts?: Parts;
 }
@@ -74,8 +79,9 @@ export async function run(source: string | object, options: RunOptions): Promise
   const device = await parts.open(recipe.device);
   const material = await parts.load(recipe, options.data);
   const data = summarise(material);
-  const needsControl = (method: MethodEntry) => parts.needsControl(recipe, material, method);
-  const cells = planCells(recipe, material, device, version, needsControl);
+  const needsOf = (method: MethodEntry) => parts.needs(recipe, material, method);
+  const cells = planCells(recipe, material, device, version, needsOf);
+  const jobs = planJobs(cells);
   if (options.dryRun) {
     const step = await parts.measure(recipe, material);
     const plan = estimatePlan(await inspectCells(options.out, cells), recipe, material, step);
@@ -111,7 +117,8 @@ export async function run(source: string | object, options: RunOptions): Promise
       const why = state === 'replace' ? 'replacing a result of other settings' : flaw;
       if (why) tell({ type: 'note', level: 'warning', message: `${id}: ${why}` });
     }
-    return { ...(await new Carrier(recipe, options, parts, device, material, plan, tell).go()), data };
+    const setting = { recipe, device, material, plan };
+    return { ...(await new Carrier(setting, options, parts, tell).go(jobs)), data };
   } catch (cause) {
     // That the last state could not be written matters more than that the run was asked to stop.
     const error = options.signal?.aborted && !isIo(cause) ? stopped(options.out) : cause;

@@ -25,3 +25,17 @@ export function sha256(...parts: readonly (string | Uint8Array)[]): string {
   for (const part of parts) hash.update(typeof part === 'string' ? encoder.encode(part) : part);
   return hash.hex();
 }
+
+/** Passes parts on as they come; once they are through, `digest` says what they were. */
+export function hashed(source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>) {
+  const hash = startSha256();
+  let bytes = 0;
+  const parts = async function* () {
+    for await (const part of source) {
+      hash.update(part);
+      bytes += part.length;
+      yield part;
+    }
+  };
+  return { parts: parts(), digest: () => ({ sha256: hash.hex(), bytes }) };
+}

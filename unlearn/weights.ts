@@ -1,4 +1,4 @@
-// A model's variables as the bytes of a safetensors file, and back. Files of the engine's own models carry PyTorch's
+// A model's variables as a safetensors file, and back, a tensor at a time. Files of the engine's own models carry PyTorch's
 // names and layouts, so PyTorch reads them and its files are read here; other models go by the paths in their tree.
 
 import { check, LetheError } from '../engine/error.ts';
@@ -21,67 +21,77 @@ export function parameterCount(variables: Variables): number {
 }
 
 /**
+ * The parts of a file of weights. Tensors are read when their turn comes: the variables have to stay until then.
  * @param shape [height, width, channels] of the images.
  * @param card what the weights need besides themselves to be used, for whoever has the file alone.
  * The same variables give the same bytes.
  */
-export async function toBytes(
+export function toParts(
   model: Model,
   variables: Variables,
   shape: readonly number[],
   card?: ModelCard,
-): Promise<Uint8Array> {
+): AsyncGenerator<Uint8Array, void, void> {
   const inputShape = [1, ...shape];
   const tensors = known(model)
-    ? await lt.io.toPyTorch(model, variables, { inputShape })
+    ? lt.io.toPyTorchLazy(model, variables, { inputShape })
     : Object.fromEntries(all(variables));
   const described = card && { [CARD]: JSON.stringify(card) };
-  return lt.io.saveSafetensors(tensors, { format: 'pt', model: model.name, ...described });
+  return lt.io.streamSafetensors(tensors, { format: 'pt', model: model.name, ...described });
 }
 
 /**
  * The card that a file of weights carries; null where it carries none, as one from PyTorch.
  * @throws LetheError 'data' where it cannot be read.
  */
-export function cardIn(bytes: Uint8Array): ModelCard | null {
-  return readCard(lt.io.safetensorsMetadata(bytes));
-}
+export const cardIn = ({ metadata }: lt.io.SafetensorsFile): ModelCard | null => readCard(metadata);
 
 /**
- * Variables of a model from the bytes of a file.
- * @throws LetheError 'data' where a name is missing or left over, or a shape differs.
+ * Variables of a model from a file.
+ * @throws LetheError 'data' where a name is missing or left over, or a shape differs; what reading throws.
  */
-export function fromBytes(model: Model, bytes: Uint8Array, shape: readonly number[]): Variables {
+export async function fromFile(
+  model: Model,
+  file: lt.io.SafetensorsFile,
+  shape: readonly number[],
+): Promise<Variables> {
   const inputShape = [1, ...shape];
   try {
-    const { tensors } = lt.io.loadSafetensors(bytes);
-    return known(model)
-      ? lt.io.fromPyTorch(model, tensors, { inputShape })
-      : byPath(model, tensors, inputShape);
+    return await (known(model)
+      ? lt.io.fromPyTorchFile(model, file, { inputShape })
+      : byPath(model, file, inputShape));
   } catch (cause) {
-    if (!(cause instanceof LetheError)) throw cause;
+    if (!(cause instanceof LetheError) || cause.kind === 'io') throw cause;
     throw new LetheError('data', `weights of ${model.name}: ${cause.message}`, { cause });
   }
 }
 
-function byPath(model: Model, found: lt.io.StateDict, inputShape: readonly number[]): Variables {
+async function byPath(
+  model: Model,
+  file: lt.io.SafetensorsFile,
+  inputShape: readonly number[],
+): Promise<Variables> {
   const key = lt.random.key(0);
   const like = model.init(key, inputShape);
   key.dispose();
+  const made: Tensor[] = [];
   try {
     const wanted = all(like);
     const names = new Set(wanted.map(([name]) => name));
-    const stray = Object.keys(found).find((name) => !names.has(name));
+    const stray = file.names.find((name) => !names.has(name));
     check(stray === undefined, 'data', () => `${stray} is not part of it`);
     for (const [name, tensor] of wanted) {
       const expected = tensor.shape.join(', ');
-      check(found[name], 'data', () => `${name} is missing; expected [${expected}]`);
-      const given = found[name].shape.join(', ');
+      check(Object.hasOwn(file.forms, name), 'data', () => `${name} is missing; expected [${expected}]`);
+      const given = file.forms[name].shape.join(', ');
       check(given === expected, 'data', () => `${name} is [${given}], expected [${expected}]`);
     }
-    const paths = new Map(wanted.map(([name, tensor]) => [tensor, name]));
-    const load = (tensor: Tensor) => lt.tensor(found[paths.get(tensor) as string].data, tensor);
-    return lt.tree.map(load, like) as Variables;
+    for (const [name, tensor] of wanted) made.push(lt.tensor((await file.tensor(name)).data, tensor));
+    const loaded = new Map(wanted.map(([, tensor], i) => [tensor, made[i]]));
+    return lt.tree.map((tensor: Tensor) => loaded.get(tensor) as Tensor, like) as Variables;
+  } catch (cause) {
+    for (const tensor of made) tensor.dispose();
+    throw cause;
   } finally {
     disposeAll(like);
   }

@@ -118,3 +118,29 @@ describe('the time a run has still to go', () => {
     expect(forecast.done(11)).toBe(0.25);
   });
 });
+
+it('a preparation is a part of its own, known from the first seed on', () => {
+  const forecast = new Forecast();
+  const cell = (seed: number) => ({
+    id: `seed-${seed}-sisa`,
+    label: 'sisa',
+    state: 'todo',
+    record: null,
+    prepared: {},
+    isPrepared: false,
+    estimate: { seconds: 22, evaluation: 2, bytes: 0 },
+  });
+  forecast.take({ type: 'plan', cells: [cell(0), cell(1)] as never }, 0);
+  expect(forecast.left(0)).toBe(44);
+  let now = 0;
+  for (const [action, seconds] of [
+    ['prepare', 10],
+    ['unlearn', 4],
+    ['evaluate', 2],
+  ] as const) {
+    forecast.take({ type: 'start', cell: 'seed-0-sisa', action, index: 1, total: 2 }, now);
+    now += seconds;
+    forecast.take({ type: 'end', cell: 'seed-0-sisa', action, seconds }, now);
+  }
+  expect(forecast.left(now)).toBe(16);
+});

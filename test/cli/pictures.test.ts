@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as lt from '../../index.ts';
 import { type ModelCard, modelOf } from '../../unlearn/model.ts';
 import { workshop } from '../../unlearn/run/workshop.ts';
-import { toBytes } from '../../unlearn/weights.ts';
+import { toParts } from '../../unlearn/weights.ts';
+import { collect } from '../bytes.ts';
 import { pnm } from '../unlearn/data/helpers.ts';
 import { TestWorld } from './world.ts';
 
@@ -139,7 +140,7 @@ describe('lethe predict', () => {
   async function weights(described?: ModelCard): Promise<void> {
     await lt.init({ device: 'reference' });
     const variables = modelOf(card).init(lt.random.key(0), [1, ...card.shape]);
-    put({ 'w.safetensors': await toBytes(modelOf(card), variables, card.shape, described) });
+    put({ 'w.safetensors': await collect(toParts(modelOf(card), variables, card.shape, described)) });
   }
   const predict = ['predict', 'DIR/w.safetensors', '--device', 'reference'];
 

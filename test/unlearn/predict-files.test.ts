@@ -7,7 +7,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import * as lt from '../../index.ts';
 import { type ModelCard, modelOf, readCard } from '../../unlearn/model.ts';
 import { cardOfFile, predictFiles } from '../../unlearn/predict-files.ts';
-import { toBytes } from '../../unlearn/weights.ts';
+import { toParts } from '../../unlearn/weights.ts';
+import { collect } from '../bytes.ts';
 import { pnm, refuses, scratch } from './data/helpers.ts';
 
 beforeAll(async () => {
@@ -26,7 +27,7 @@ const card: ModelCard = {
 async function weights(described: ModelCard | undefined = card): Promise<string> {
   const weight = lt.tensor([-1, 1, 0, -1, 1, 0, -1, 1, 0, -1, 1, 0], { shape: [4, 3] });
   const variables = { params: { fc1: { weight, bias: lt.zeros([3]) } }, state: {} };
-  const bytes = await toBytes(modelOf(card), variables, card.shape, described);
+  const bytes = await collect(toParts(modelOf(card), variables, card.shape, described));
   const path = join(await scratch(), 'w.safetensors');
   await writeFile(path, bytes);
   return path;

@@ -1,212 +1,249 @@
-// Carrying out a plan: make the weights of each cell, evaluate them, write the results, draw the report. Each step is
-// committed by one atomic write after the files it names. What is to be done was decided by plan.ts.
+// Performing the jobs of a plan: what each action reads, calls and leaves. Each step is committed by one atomic write after
+// the files it names, and what one job leaves for another lies in the folder, nowhere else. What there is to do was
+// decided by plan.ts; in which order, by an executor (jobs.ts).
 
 import { join } from 'node:path';
-import { LetheError } from '../../engine/error.ts';
+import { check, LetheError } from '../../engine/error.ts';
 import { saveManifest } from '../data/readers/manifest.ts';
-import { classCounts } from '../data/split.ts';
-import { isIo, readFileBounded, writeFileAtomic } from '../files.ts';
-import { againstRetrain } from '../metrics/measure.ts';
-import type { Recipe } from '../recipe.ts';
+import { fileSource, isIo, writeFileAtomic } from '../files.ts';
 import type { RunOptions, RunOutcome } from '../run.ts';
-import { sha256 } from '../sha256.ts';
 import { reasonOf } from '../text.ts';
-import type { Metrics, Results, RunEntry } from '../types.ts';
-import { describeEnvironment } from './environment.ts';
+import type { Results } from '../types.ts';
+import { collect, type Failure, type Setting } from './collect.ts';
 import { clearUnfinished } from './folder.ts';
+import { inOrder, type Job } from './jobs.ts';
 import { type Action, progressTo, type RunEvent, stackOf, tidy } from './log.ts';
-import type { DeviceInfo, Material, Parts } from './parts.ts';
-import { type CellRecord, hashOf, type PlannedCell, progressFile, recordFile, weightsFile } from './plan.ts';
-import { writeRecord } from './record.ts';
+import { FolderOutput, openArtifact, takeUp } from './output.ts';
+import type { ArtifactTask, Making, Parts, Product, Subject } from './parts.ts';
+import {
+  type Cell,
+  type CellRecord,
+  type PlannedCell,
+  progressFile,
+  recordFile,
+  weightsFile,
+} from './plan.ts';
+import { readRecord, writeRecord } from './record.ts';
 import { FileStore } from './store.ts';
 
-type Place = { readonly cell: string; readonly index: number; readonly total: number };
+type Named = Pick<Cell, 'id' | 'key'>;
+/** What a step made, and how to make it last. */
+interface Made {
+  readonly product: Product;
+  close(): Promise<Pick<CellRecord, 'weights' | 'artifact'>>;
+}
 
 export class Carrier {
-  readonly #failures: { cell: string; reason: string }[] = [];
+  readonly #failures: Failure[] = [];
+  /** Records of the cells that are measured. */
   readonly #records = new Map<string, CellRecord>();
+  /** As they were written last. */
+  #results: Results | null = null;
 
   constructor(
-    readonly recipe: Recipe,
+    readonly setting: Setting,
     readonly options: RunOptions,
     readonly parts: Parts,
-    readonly device: DeviceInfo,
-    readonly material: Material,
-    readonly plan: readonly PlannedCell[],
     readonly tell: (event: RunEvent) => void,
   ) {}
 
-  async go(): Promise<Omit<RunOutcome, 'data'>> {
-    const { out } = this.options;
-    await saveManifest(join(out, 'forget-manifest.json'), this.material.manifest);
-    for (const [i, cell] of this.plan.entries()) {
-      this.options.signal?.throwIfAborted();
-      const place = { cell: cell.id, index: i + 1, total: this.plan.length };
-      if (cell.state === 'done' && cell.record) {
-        this.#records.set(cell.id, cell.record);
-        this.tell({ type: 'skip', ...place });
-        continue;
-      }
-      try {
-        const made = cell.state === 'evaluate' && cell.record ? cell.record : await this.#make(cell, place);
-        this.#records.set(cell.id, await this.#evaluate(cell, made, place));
-        await this.#writeResults();
-      } catch (cause) {
-        // The others can go on without one method, but not without the models they start from or are measured by.
-        const needed = cell.method === null || cell.label === 'retrain';
-        if (needed || isIo(cause) || this.options.failFast || this.options.signal?.aborted) throw cause;
-        if (cause instanceof LetheError && cause.kind === 'device') await this.#reopen(cause);
-        const reason = reasonOf(cause);
-        this.#failures.push({ cell: cell.id, reason });
-        this.tell({
-          type: 'note',
-          level: 'error',
-          message: `${cell.id} failed: ${reason}`,
-          detail: stackOf(cause),
-        });
-      }
-    }
-    const results = await this.#writeResults();
-    await this.#timed('report', 'report', async () => {
-      await writeFileAtomic(join(out, 'report.html'), await this.parts.render(results));
+  async go(jobs: readonly Job[]): Promise<Omit<RunOutcome, 'data'>> {
+    const { recipe, material, plan } = this.setting;
+    const { out, signal, executor = inOrder } = this.options;
+    await saveManifest(join(out, 'forget-manifest.json'), material.manifest);
+    const failed = (job: Job, cause: unknown) => this.#failed(job, cause);
+    await executor.run(jobs, (job) => this.perform(job), { signal, failed });
+    const works = plan.flatMap((cell) => (cell.prepared ? [cell, cell.prepared] : [cell]));
+    if (this.#failures.length === 0) await tidy(this.tell, () => clearUnfinished(out, works));
+    return { recipe, plan, results: this.#results, step: null, failures: this.#failures };
+  }
+
+  /** Does what a job says, unless that is done. */
+  async perform(job: Job): Promise<void> {
+    if (job.action === 'report') return this.#report();
+    const cell = this.setting.plan.find(({ id }) => id === job.cell);
+    check(cell, 'value', () => `${job.id}: the plan has no such cell`);
+    if (job.action === 'evaluate') return this.#evaluate(cell);
+    if (job.action === 'prepare') return this.#prepare(cell);
+    if (cell.state === 'done') this.tell({ type: 'skip', ...this.#place(cell) });
+    if (cell.record) return;
+    if (job.action === 'train') return this.#train(cell);
+    return cell.prepared ? this.#forget(cell) : this.#unlearn(cell);
+  }
+
+  #train(cell: PlannedCell): Promise<void> {
+    const { train: options } = this.setting.recipe;
+    return this.#intoFolder(cell, 'train', (task) => this.parts.train({ ...task, options }));
+  }
+
+  async #unlearn(cell: PlannedCell): Promise<void> {
+    const { method, from } = cell;
+    check(method, 'value', () => `${cell.id}: no method`);
+    const weights = from === null ? null : await fileSource(weightsFile(this.options.out, { id: from }));
+    return this.#intoFolder(cell, 'unlearn', (task) => this.parts.unlearn({ ...task, method, weights }));
+  }
+
+  async #prepare(cell: PlannedCell): Promise<void> {
+    if (cell.record || cell.isPrepared || !cell.prepared) return;
+    await this.#onArtifact(cell, cell.prepared, 'prepare', (task) => this.parts.prepare(task));
+  }
+
+  async #forget(cell: PlannedCell): Promise<void> {
+    const { record } = await readRecord(recordFile(this.options.out, cell.prepared ?? cell));
+    await this.#onArtifact(cell, cell, 'unlearn', async (task) => {
+      const { cost, details } = await this.parts.forget(task);
+      // What it cost to be able to forget so belongs beside what forgetting cost.
+      return { cost, details: { ...details, preparation: record?.cost } };
     });
-    if (this.#failures.length === 0) await tidy(this.tell, () => clearUnfinished(out, this.plan));
-    return { recipe: this.recipe, plan: this.plan, results, step: null, failures: this.#failures };
+  }
+
+  #intoFolder(cell: PlannedCell, action: Action, work: (task: Making) => Promise<Product>): Promise<void> {
+    const output = new FolderOutput(this.options.out, cell);
+    return this.#make(cell, cell, action, async (checkpoint) => {
+      const product = await work({
+        ...this.#task(cell, action),
+        checkpoint,
+        timed: checkpoint.timed,
+        output,
+      });
+      return { product, close: () => output.close() };
+    });
+  }
+
+  /** A step of a method that keeps an artifact. It goes on from what the artifact holds; `checkpoint` keeps the clock. */
+  async #onArtifact(
+    cell: PlannedCell,
+    own: Named,
+    action: Action,
+    work: (task: ArtifactTask) => Promise<Product>,
+  ): Promise<void> {
+    const { method, prepared } = cell;
+    check(method, 'value', () => `${cell.id}: no method`);
+    const from = own === prepared ? null : prepared;
+    const warn = (message: string) =>
+      this.tell({ type: 'note', level: 'warning', message: `${cell.id}: ${message}` });
+    const artifact = await takeUp(this.options.out, own, { method: method.name, from, warn });
+    return this.#make(cell, own, action, async (checkpoint) => {
+      await checkpoint.load();
+      const task = this.#task(cell, action);
+      let saving = Promise.resolve();
+      const onProgress: typeof task.onProgress = (progress) => {
+        saving = saving.then(() => checkpoint.save({ arrays: {}, meta: {} }));
+        saving.catch(() => {});
+        task.onProgress(progress);
+      };
+      const working = work({ ...task, onProgress, method, artifact, timed: checkpoint.timed });
+      const product = await working.finally(() => saving);
+      await artifact.commit();
+      return { product, close: async () => ({ artifact: artifact.digest() }) };
+    });
+  }
+
+  /** A step that makes something: its clock, its events, its record. */
+  async #make(
+    cell: PlannedCell,
+    own: Named,
+    action: Action,
+    work: (checkpoint: FileStore) => Promise<Made>,
+  ): Promise<void> {
+    const { out, signal } = this.options;
+    const store = new FileStore(progressFile(out, own), {
+      key: own.key,
+      everySeconds: this.setting.recipe.checkpointSeconds,
+      signal,
+      onNote: (message) => this.tell({ type: 'note', level: 'warning', message }),
+    });
+    this.tell({ type: 'start', action, ...this.#place(cell) });
+    store.start();
+    const { product, close } = await work(store);
+    // The clock of the store counts the work of killed processes too, and leaves out the writing of checkpoints.
+    const cost = { ...product.cost, seconds: store.seconds };
+    const { weights, artifact } = await close();
+    const { details } = product;
+    await writeRecord(recordFile(out, own), { version: 1, key: own.key, weights, artifact, cost, details });
+    await tidy(this.tell, () => store.clear());
+    const { seconds, skippedSteps } = cost;
+    this.tell({ type: 'end', cell: cell.id, action, seconds, skippedSteps });
+  }
+
+  async #evaluate(cell: PlannedCell): Promise<void> {
+    if (cell.state === 'done' && cell.record) {
+      this.#records.set(cell.id, cell.record);
+      return;
+    }
+    this.tell({ type: 'start', action: 'evaluate', ...this.#place(cell) });
+    const path = recordFile(this.options.out, cell);
+    const { record: made } = await readRecord(path);
+    check(made?.key === cell.key, 'state', () => `${cell.id}: nothing was made that could be evaluated`);
+    const subject = await this.#subject(cell, made);
+    const started = performance.now();
+    const evaluation = await this.parts.evaluate({ ...this.#task(cell, 'evaluate'), ...subject });
+    const record: CellRecord = { ...made, evaluation: { ...evaluation, key: cell.evaluationKey } };
+    await writeRecord(path, record);
+    this.#records.set(cell.id, record);
+    const seconds = (performance.now() - started) / 1000;
+    this.tell({ type: 'end', cell: cell.id, action: 'evaluate', seconds, metrics: evaluation.metrics });
+    await this.#writeResults();
+  }
+
+  async #subject(cell: Cell, made: CellRecord): Promise<Subject> {
+    const { out } = this.options;
+    if (!cell.prepared || !cell.method) return { weights: await fileSource(weightsFile(out, cell)) };
+    const artifact = await openArtifact(out, cell);
+    check(
+      artifact.digest() === made.artifact,
+      'data',
+      () => `${cell.id}: its artifact is not the one recorded`,
+    );
+    return { artifact, method: cell.method };
+  }
+
+  async #report(): Promise<void> {
+    const { out } = this.options;
+    const results = await this.#writeResults();
+    const { length: total } = this.setting.plan;
+    const started = performance.now();
+    this.tell({ type: 'start', cell: 'report', action: 'report', index: total, total });
+    await writeFileAtomic(join(out, 'report.html'), await this.parts.render(results));
+    const seconds = (performance.now() - started) / 1000;
+    this.tell({ type: 'end', cell: 'report', action: 'report', seconds });
+  }
+
+  /** The others can go on without one method, but not without the models they start from or are measured by. */
+  async #failed(job: Job, cause: unknown): Promise<void> {
+    const { failFast, signal } = this.options;
+    const cell = this.setting.plan.find(({ id }) => id === job.cell);
+    const needed = !cell?.method || cell.label === 'retrain';
+    if (needed || isIo(cause) || failFast || signal?.aborted) throw cause;
+    if (cause instanceof LetheError && cause.kind === 'device') await this.#reopen(cause);
+    const reason = reasonOf(cause);
+    this.#failures.push({ cell: cell.id, reason });
+    const message = `${cell.id} failed: ${reason}`;
+    this.tell({ type: 'note', level: 'error', message, detail: stackOf(cause) });
   }
 
   /** A lost device takes the other methods with it, unless the same one opens again. */
   async #reopen(cause: LetheError): Promise<void> {
-    const again = await this.parts.open(this.recipe.device);
-    if (JSON.stringify(again) !== JSON.stringify(this.device)) throw cause;
+    const { recipe, device } = this.setting;
+    const again = await this.parts.open(recipe.device);
+    if (JSON.stringify(again) !== JSON.stringify(device)) throw cause;
   }
 
-  async #make(cell: PlannedCell, place: Place): Promise<CellRecord> {
-    const { recipe, material } = this;
-    const { out, signal } = this.options;
-    const action: Action = cell.method ? 'unlearn' : 'train';
-    const store = new FileStore(progressFile(out, cell), {
-      key: cell.key,
-      everySeconds: recipe.checkpointSeconds,
-      signal,
-      onNote: (message) => this.tell({ type: 'note', level: 'warning', message }),
-    });
-    const original = cell.method && (await this.#weightsOf(`seed-${cell.seed}-original`));
-    this.tell({ type: 'start', action, ...place });
-    const task = {
-      ...this.#task(cell, action),
-      seed: cell.seed,
-      recipe,
-      material,
-      checkpoint: store,
-      timed: store.timed,
-    };
-    store.start();
-    const product =
-      cell.method && original
-        ? await this.parts.unlearn({ ...task, method: cell.method, weights: original })
-        : await this.parts.train({ ...task, options: recipe.train });
-    // The clock of the store counts the work of killed processes too, and leaves out the writing of checkpoints.
-    const cost = { ...product.cost, seconds: store.seconds };
-    await writeFileAtomic(weightsFile(out, cell), product.weights);
-    const record: CellRecord = {
-      version: 1,
-      key: cell.key,
-      weights: sha256(product.weights),
-      cost,
-      details: product.details,
-    };
-    await writeRecord(recordFile(out, cell), record);
-    await tidy(this.tell, () => store.clear());
-    const { seconds, skippedSteps } = cost;
-    this.tell({ type: 'end', cell: cell.id, action, seconds, skippedSteps });
-    return record;
+  #place({ id }: Named) {
+    const { plan } = this.setting;
+    return { cell: id, index: plan.findIndex((cell) => cell.id === id) + 1, total: plan.length };
   }
 
-  async #evaluate(cell: PlannedCell, made: CellRecord, place: Place): Promise<CellRecord> {
-    this.tell({ type: 'start', action: 'evaluate', ...place });
-    const weights = await this.#weightsOf(cell.id);
-    const started = performance.now();
-    const evaluation = await this.parts.evaluate({ ...this.#task(cell, 'evaluate'), weights });
-    const record: CellRecord = { ...made, evaluation: { ...evaluation, key: cell.evaluationKey } };
-    await writeRecord(recordFile(this.options.out, cell), record);
-    const seconds = (performance.now() - started) / 1000;
-    this.tell({ type: 'end', cell: cell.id, action: 'evaluate', seconds, metrics: evaluation.metrics });
-    return record;
+  #task(cell: Cell, action: Action) {
+    const { recipe, material } = this.setting;
+    const onProgress = progressTo(this.tell, cell.id, action);
+    return { recipe, material, seed: cell.seed, signal: this.options.signal, onProgress };
   }
 
-  #task(cell: PlannedCell, action: Action) {
-    return {
-      recipe: this.recipe,
-      material: this.material,
-      seed: cell.seed,
-      signal: this.options.signal,
-      onProgress: progressTo(this.tell, cell.id, action),
-    };
-  }
-
-  #weightsOf(id: string): Promise<Uint8Array> {
-    return readFileBounded(weightsFile(this.options.out, { id }), 16 * 2 ** 30);
-  }
-
-  async #timed(cell: string, action: Action, work: () => Promise<void>): Promise<void> {
-    const started = performance.now();
-    this.tell({ type: 'start', cell, action, index: this.plan.length, total: this.plan.length });
-    await work();
-    this.tell({ type: 'end', cell, action, seconds: (performance.now() - started) / 1000 });
-  }
-
-  #environment(): Record<string, unknown> {
-    const { dataset, manifest, retain } = this.material;
-    const { ids: _, hashes: __, ...forget } = manifest;
-    const failed = this.#failures.map(({ cell, reason }) => `${cell} failed: ${reason}`);
-    return {
-      ...describeEnvironment(),
-      classes: dataset.classes,
-      forget,
-      kept: { size: retain.size, largestClass: Math.max(...classCounts(retain, dataset.classes.length)) },
-      hashes: { dataset: dataset.hash, forget: hashOf(manifest) },
-      notes: [...dataset.notes, ...failed],
-    };
-  }
-
-  /** results.json of all that can be told so far: the seeds whose retrain has been evaluated. */
   async #writeResults(): Promise<Results> {
-    const runs = this.plan.flatMap((cell) => {
-      const record = this.#records.get(cell.id);
-      const target = this.#records.get(`seed-${cell.seed}-retrain`);
-      if (!record?.evaluation || !target?.evaluation) return [];
-      return [entryOf(cell, cell.method?.options ?? this.recipe.train, record, target)];
-    });
-    const results: Results = {
-      version: 1,
-      recipe: this.recipe as unknown as Record<string, unknown>,
-      device: this.device,
-      environment: this.#environment(),
-      runs,
-    };
+    const results = collect(this.setting, this.#records, this.#failures);
     await writeFileAtomic(join(this.options.out, 'results.json'), `${JSON.stringify(results, null, 1)}\n`);
+    this.#results = results;
     return results;
   }
-}
-
-function entryOf(
-  cell: PlannedCell,
-  options: Record<string, unknown>,
-  record: CellRecord,
-  retrain: CellRecord,
-): RunEntry {
-  const metrics = againstRetrain(
-    record.evaluation?.metrics as Metrics,
-    retrain.evaluation?.metrics as Metrics,
-  );
-  return {
-    seed: cell.seed,
-    method: cell.label,
-    ...(cell.control && { control: cell.control }),
-    options,
-    metrics: { ...metrics, rte_seconds: record.cost.seconds },
-    cost: record.cost,
-    details: record.details,
-    exhibits: record.evaluation?.exhibits,
-  };
 }

@@ -8,7 +8,7 @@ import { reasonOf } from '../text.ts';
 import type { Metrics, Progress } from '../types.ts';
 import type { PlannedCell } from './plan.ts';
 
-export type Action = 'train' | 'unlearn' | 'evaluate' | 'report';
+export type Action = 'train' | 'prepare' | 'unlearn' | 'evaluate' | 'report';
 
 export type RunEvent =
   | { readonly type: 'plan'; readonly cells: readonly PlannedCell[] }

@@ -1,7 +1,10 @@
 // What a run is assembled from: device, data, trainer, methods, evaluation, report. Types only. run.ts knows files,
 // order and resumption and nothing of tensors; the real parts are workshop.ts, tests and plug-ins hand in their own.
-// Weights travel as the bytes of a safetensors file, so what is compared, hashed and stored is one and the same.
+// Weights travel as safetensors, read and written a tensor at a time, so what is compared, hashed and stored is one and
+// the same, and no file has to fit into memory.
 
+import type { ByteSource } from '../../engine/io/index.ts';
+import type { Artifact, Content } from '../artifact.ts';
 import type { MethodEntry, Recipe, TrainOptions } from '../recipe.ts';
 import type {
   CheckpointStore,
@@ -25,23 +28,59 @@ export interface Material {
   readonly retain: Split;
 }
 
-/** What every long step gets. */
+/** What every step gets. */
 export interface Task {
   readonly recipe: Recipe;
   readonly material: Material;
   readonly seed: number;
-  readonly checkpoint: CheckpointStore;
-  /** Runs the part of the work whose time counts; without it, all of it counts. */
-  readonly timed: <T>(work: () => Promise<T>) => Promise<T>;
   readonly signal?: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
 }
 
+/** What a step that makes something gets besides. */
+export interface Making extends Task {
+  readonly checkpoint: CheckpointStore;
+  /** Runs the part of the work whose time counts; without it, all of it counts. */
+  readonly timed: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly output: Output;
+}
+
+/** Takes what a step leaves, as the step goes; it counts once the step is done. */
+export interface Output {
+  /** The weights, once: the parts of a safetensors file, each good until the next is asked for. */
+  weights(parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void>;
+  /** A further file, such as `ema` or `mask`. */
+  put(name: string, content: Content): Promise<void>;
+}
+
 export interface Product {
-  /** A whole safetensors file. */
-  readonly weights: Uint8Array;
   readonly cost: Cost;
   readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** What a method with a preparation of its own works on: an artifact, which it changes and commits. */
+export interface ArtifactTask extends Task {
+  readonly method: MethodEntry;
+  readonly artifact: Artifact;
+  readonly timed: Making['timed'];
+}
+
+/** What is evaluated: weights, or what a method with a preparation of its own left. */
+export type Subject =
+  | { readonly weights: ByteSource }
+  | { readonly artifact: Artifact; readonly method: MethodEntry };
+
+/** What a plan has to know of a method with its options. */
+export interface MethodNeeds {
+  /** It starts from the original's weights, not from nothing. */
+  readonly original: boolean;
+  /** It trains in a way of its own before anything is to be forgotten. */
+  readonly preparation: boolean;
+  /**
+   * It sees the forgotten samples alone while the model gathers statistics: then its row needs a control, the same
+   * computation at learning rate 0.
+   */
+  readonly control: boolean;
 }
 
 export interface Evaluation {
@@ -75,15 +114,17 @@ export interface Parts {
   /** Reads the data set and draws the forget set. `folder` is --data. */
   load(recipe: Recipe, folder?: string): Promise<Material>;
   /** Trains the original on all training images. */
-  train(task: Task & { readonly options: TrainOptions }): Promise<Product>;
-  /** Runs a method, `retrain` included, from the original's weights. */
-  unlearn(task: Task & { readonly method: MethodEntry; readonly weights: Uint8Array }): Promise<Product>;
-  evaluate(task: Omit<Task, 'checkpoint' | 'timed'> & { readonly weights: Uint8Array }): Promise<Evaluation>;
-  /**
-   * Whether the method, with its options, sees the forgotten samples alone while the model gathers statistics: then its
-   * row needs a control, the same computation at learning rate 0.
-   */
-  needsControl(recipe: Recipe, material: Material, method: MethodEntry): boolean;
+  train(task: Making & { readonly options: TrainOptions }): Promise<Product>;
+  /** Runs a method, `retrain` included; `weights` are the original's, null for a method that starts from nothing. */
+  unlearn(
+    task: Making & { readonly method: MethodEntry; readonly weights: ByteSource | null },
+  ): Promise<Product>;
+  /** Trains into an artifact, which is empty or holds what an earlier process left of the same work. */
+  prepare(task: ArtifactTask): Promise<Product>;
+  /** Removes the forget set from a copy of what was prepared, or goes on with what an earlier process left of it. */
+  forget(task: ArtifactTask): Promise<Product>;
+  evaluate(task: Task & Subject): Promise<Evaluation>;
+  needs(recipe: Recipe, material: Material, method: MethodEntry): MethodNeeds;
   /** Times a step of the recipe's model on the device. */
   measure(recipe: Recipe, material: Material): Promise<StepCost>;
   /** The report, a whole HTML file. */

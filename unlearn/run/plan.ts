@@ -1,16 +1,14 @@
 // The plan of a run: one cell per seed and per set of weights (the original, retrain, each method), each with a key,
 // the sha256 of everything its weights depend on. A cell is done when its record carries that key and the weights
-// on disk are the ones recorded. Plain data; carrying it out is run.ts.
+// on disk are the ones recorded (inspect.ts). Plain data; what is to be done for it is jobs.ts.
 
 import { join } from 'node:path';
 import { check } from '../../engine/error.ts';
-import { isThere, sha256File } from '../files.ts';
 import { canonicalJson } from '../json.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
 import { sha256 } from '../sha256.ts';
 import type { Cost } from '../types.ts';
-import type { DeviceInfo, Evaluation, Material } from './parts.ts';
-import { readRecord } from './record.ts';
+import type { DeviceInfo, Evaluation, Material, MethodNeeds } from './parts.ts';
 
 export interface Cell {
   /** `seed-0-original`: names the cell's files. */
@@ -20,6 +18,10 @@ export interface Cell {
   readonly label: string;
   /** Null for the original. */
   readonly method: MethodEntry | null;
+  /** The id of the cell whose weights it starts from; null where it starts from nothing. */
+  readonly from: string | null;
+  /** What its method trains before anything is to be forgotten, named like a cell; null for most methods. */
+  readonly prepared: Pick<Cell, 'id' | 'key'> | null;
   /** On a control, the label of the method whose computation this is at learning rate 0. */
   readonly control?: string;
   /** Names the weights: sha256 of all they depend on. */
@@ -28,19 +30,21 @@ export interface Cell {
   readonly evaluationKey: string;
 }
 
-/** What is known to be done for a cell. Kept as cells/ID.json, written after the weights: the commit of the work. */
+/** What is known to be done for a cell. Kept as cells/ID.json, written after what it names: the commit of the work. */
 export interface CellRecord {
   readonly version: 1;
   readonly key: string;
-  /** sha256 of the weights file. */
-  readonly weights: string;
+  /** sha256 of the weights file, where there is one. */
+  readonly weights?: string;
+  /** Digest of the artifact, where there is one. */
+  readonly artifact?: string;
   readonly cost: Cost;
   readonly details: Readonly<Record<string, unknown>>;
   readonly evaluation?: Evaluation & { readonly key: string };
 }
 
 /**
- * `done`: weights and evaluation are there; `evaluate`: weights only; `resume`: begun; `todo`: nothing there;
+ * `done`: what was made and its evaluation are there; `evaluate`: not the evaluation; `resume`: begun; `todo`: nothing there;
  * `replace`: there is a finished result of other settings, which this run would overwrite.
  */
 export type CellState = 'done' | 'evaluate' | 'resume' | 'todo' | 'replace';
@@ -48,24 +52,31 @@ export type CellState = 'done' | 'evaluate' | 'resume' | 'todo' | 'replace';
 export interface PlannedCell extends Cell {
   readonly state: CellState;
   readonly record: CellRecord | null;
+  /** Its preparation is there, whole. */
+  readonly isPrepared: boolean;
   /** What is wrong with what is there of it, so that it is made again. */
   readonly flaw?: string;
   /** Seconds, those of the evaluation among them, and memory; where the weights are there, of the evaluation alone. */
   readonly estimate?: { readonly seconds: number; readonly evaluation: number; readonly bytes: number };
 }
 
-export const weightsFile = (out: string, cell: { id: string }) =>
-  join(out, 'checkpoints', `${cell.id}.safetensors`);
-export const recordFile = (out: string, cell: { id: string }) => join(out, 'cells', `${cell.id}.json`);
-export const progressFile = (out: string, cell: { id: string }) =>
-  join(out, 'unfinished', `${cell.id}.safetensors`);
+type Named = { readonly id: string };
+/** Files and folders of a cell, in the folder of its run. */
+export const places = {
+  weights: ({ id }: Named) => `checkpoints/${id}.safetensors`,
+  artifact: ({ id }: Named) => `checkpoints/${id}`,
+  record: ({ id }: Named) => `cells/${id}.json`,
+};
+export const weightsFile = (out: string, cell: Named) => join(out, places.weights(cell));
+export const artifactFolder = (out: string, cell: Named) => join(out, places.artifact(cell));
+export const recordFile = (out: string, cell: Named) => join(out, places.record(cell));
+export const progressFile = (out: string, cell: Named) => join(out, 'unfinished', `${cell.id}.safetensors`);
 
 /** What of a device decides the bits. Threads, sizes of memory and the processor's name do not. */
 const DECIDES = ['backend', 'dtype', 'instructionSet', 'exact', 'adapter'] as const;
 
 /**
  * The cells of a recipe in the order they run: per seed the original, retrain, then the methods, then their controls.
- * @param needsControl which methods get one; none by default.
  * @throws LetheError 'value' where a control's label is taken by a method.
  */
 export function planCells(
@@ -73,7 +84,7 @@ export function planCells(
   material: Material,
   device: DeviceInfo,
   version: string,
-  needsControl: (method: MethodEntry) => boolean = () => false,
+  needsOf: (method: MethodEntry) => MethodNeeds,
 ): Cell[] {
   const base = {
     version,
@@ -86,28 +97,32 @@ export function planCells(
   const { controls, ...measures } = recipe.evaluate;
   const evaluation = { ...measures, forget };
   const methods: (MethodEntry & { readonly control?: string })[] = [...recipe.methods];
-  if (controls) methods.push(...controlsOf(recipe.methods, needsControl));
+  if (controls) methods.push(...controlsOf(recipe.methods, (method) => needsOf(method).control));
   return recipe.seeds.flatMap((seed) => {
-    const cell = (label: string, method: MethodEntry | null, depends: object, control?: string): Cell => {
-      const key = hashOf({ ...base, ...depends, seed });
-      return {
-        id: `seed-${seed}-${label}`,
-        seed,
-        label,
-        method,
-        ...(control && { control }),
-        key,
-        evaluationKey: hashOf({ key, evaluation }),
-      };
-    };
-    const original = cell('original', null, { train: recipe.train });
+    const key = (depends: object) => hashOf({ ...base, ...depends, seed });
+    const cell = (label: string, own: string, rest: Pick<Cell, 'method' | 'from' | 'prepared'>): Cell => ({
+      id: `seed-${seed}-${label}`,
+      seed,
+      label,
+      key: own,
+      evaluationKey: hashOf({ key: own, evaluation }),
+      ...rest,
+    });
+    const first = { method: null, from: null, prepared: null };
+    const original = cell('original', key({ train: recipe.train }), first);
     return [
       original,
-      ...methods.map(({ control, ...method }) => {
+      ...methods.map(({ control, ...method }): Cell => {
         const { name, options, label } = method;
-        // Retrain starts from nothing; all others start from the original's weights.
-        const from = name === 'retrain' ? null : original.key;
-        return cell(label, method, { method: name, options, forget, from }, control);
+        const needs = needsOf(method);
+        const from = needs.original ? original : null;
+        const own = key({ method: name, options, forget, from: from?.key ?? null });
+        // What is prepared must not depend on what will be forgotten.
+        const prepared = needs.preparation
+          ? { id: `seed-${seed}-${label}-prepared`, key: key({ prepare: name, options }) }
+          : null;
+        const made = cell(label, own, { method, from: from?.id ?? null, prepared });
+        return control ? { ...made, control } : made;
       }),
     ];
   });
@@ -126,29 +141,6 @@ function controlsOf(methods: readonly MethodEntry[], needsControl: (method: Meth
     );
     return { name, label: `${label}-rate0`, options: { ...options, learningRate: 0 }, control: label };
   });
-}
-
-/** What is already there of each cell. Reads only. */
-export async function inspectCells(out: string, cells: readonly Cell[]): Promise<PlannedCell[]> {
-  const planned: PlannedCell[] = [];
-  for (const cell of cells) planned.push({ ...cell, ...(await inspect(out, cell)) });
-  return planned;
-}
-
-type Inspection = Pick<PlannedCell, 'state' | 'record' | 'flaw'>;
-
-async function inspect(out: string, cell: Cell): Promise<Inspection> {
-  const path = weightsFile(out, cell);
-  const there = await isThere(path);
-  const { record, flaw } = await readRecord(recordFile(out, cell));
-  if (record && record.key !== cell.key && there) return { state: 'replace', record: null };
-  const begun = await isThere(progressFile(out, cell));
-  const anew = { state: begun ? 'resume' : 'todo', record: null } as const;
-  if (record?.key !== cell.key) return { ...anew, flaw };
-  if (!there) return { ...anew, flaw: 'its weights are gone' };
-  if ((await sha256File(path)) !== record.weights)
-    return { ...anew, flaw: 'its weights are not the ones recorded' };
-  return { state: record.evaluation?.key === cell.evaluationKey ? 'done' : 'evaluate', record, flaw };
 }
 
 /** sha256 of a value as JSON with sorted keys: the same for equal values, whatever order their keys were written in. */

@@ -3,16 +3,17 @@
 
 import { basename, dirname } from 'node:path';
 import { LetheError } from '../../engine/error.ts';
-import { isIo, makeFolder, readFileBounded, sweepTemporary, writeFileAtomic } from '../files.ts';
+import type { ByteSource } from '../../engine/io/index.ts';
+import { fileSource, isIo, makeFolder, sha256File, sweepTemporary, writeFileAtomic } from '../files.ts';
 import { againstRetrain } from '../metrics/measure.ts';
 import { type MethodEntry, methodEntry, type Recipe } from '../recipe.ts';
-import { sha256 } from '../sha256.ts';
+import { hashed } from '../sha256.ts';
 import { reasonOf } from '../text.ts';
 import type { Metrics } from '../types.ts';
 import { version } from './environment.ts';
 import { lockFile } from './lock.ts';
 import { progressTo, type RunEvent, tidy } from './log.ts';
-import type { Evaluation, Parts, Product, Task } from './parts.ts';
+import type { Evaluation, Making, Output, Parts, Product, Task } from './parts.ts';
 import { hashOf, planCells } from './plan.ts';
 import { FileStore } from './store.ts';
 
@@ -32,8 +33,6 @@ export interface Written {
   readonly details: Product['details'];
 }
 
-const MAX_WEIGHTS = 16 * 2 ** 30;
-
 async function prepare(given: Recipe, options: SingleOptions) {
   const recipe: Recipe = { ...given, device: options.device ?? given.device };
   const parts = options.parts ?? (await import('./workshop.ts')).workshop();
@@ -43,14 +42,31 @@ async function prepare(given: Recipe, options: SingleOptions) {
   return { recipe, parts, device, material, seed };
 }
 
+/** Weights into one file; methods that leave more need the folder of a run. */
+class FileOutput implements Output {
+  sha256 = '';
+
+  constructor(readonly path: string) {}
+
+  async weights(given: Parameters<Output['weights']>[0]): Promise<void> {
+    const { parts, digest } = hashed(given);
+    await writeFileAtomic(this.path, parts);
+    this.sha256 = digest().sha256;
+  }
+
+  async put(name: string): Promise<void> {
+    throw new LetheError('value', `${this.path}: ${name} does not fit beside the weights; use lethe run`);
+  }
+}
+
 /** Carries out one step that makes weights, keeping its progress beside `out`. */
 async function make(
   out: string,
   key: string,
-  task: Omit<Task, 'checkpoint' | 'onProgress' | 'timed'>,
+  task: Omit<Task, 'onProgress'>,
   options: SingleOptions,
   action: 'train' | 'unlearn',
-  work: (task: Task) => Promise<Product>,
+  work: (task: Making) => Promise<Product>,
 ): Promise<Written> {
   const tell = options.onEvent ?? (() => {});
   const note = (message: string) => tell({ type: 'note', level: 'warning', message });
@@ -68,13 +84,13 @@ async function make(
     tell({ type: 'start', cell: out, action, index: 1, total: 1 });
     store.start();
     const onProgress = progressTo(tell, out, action);
-    const product = await work({ ...task, checkpoint: store, timed: store.timed, onProgress });
+    const output = new FileOutput(out);
+    const product = await work({ ...task, checkpoint: store, timed: store.timed, onProgress, output });
     const cost = { ...product.cost, seconds: store.seconds };
-    await writeFileAtomic(out, product.weights);
     await tidy(tell, () => store.clear());
     const { seconds, skippedSteps } = cost;
     tell({ type: 'end', cell: out, action, seconds, skippedSteps });
-    return { file: out, sha256: sha256(product.weights), cost, details: product.details };
+    return { file: out, sha256: output.sha256, cost, details: product.details };
   } catch (cause) {
     if (options.signal?.aborted && !isIo(cause))
       throw new LetheError('state', 'stopped; the same command goes on from here');
@@ -87,7 +103,8 @@ async function make(
 /** Trains the original of a recipe into a safetensors file. */
 export async function trainFile(given: Recipe, out: string, options: SingleOptions): Promise<Written> {
   const { recipe, parts, device, material, seed } = await prepare(given, options);
-  const [cell] = planCells({ ...recipe, seeds: [seed] }, material, device, version);
+  const needsOf = (method: MethodEntry) => parts.needs(recipe, material, method);
+  const [cell] = planCells({ ...recipe, methods: [], seeds: [seed] }, material, device, version, needsOf);
   const task = { recipe, material, seed, signal: options.signal };
   return make(out, cell.key, task, options, 'train', (t) => parts.train({ ...t, options: recipe.train }));
 }
@@ -102,12 +119,21 @@ export async function unlearnFile(
 ): Promise<Written> {
   const method: MethodEntry =
     given.methods.find((m) => m.label === name) ?? methodEntry(name, {}, given.train);
-  const weights = await readWeights(from);
+  const weights = await openWeights(from);
   const { recipe, parts, device, material, seed } = await prepare(given, options);
-  const [, cell] = planCells({ ...recipe, methods: [method], seeds: [seed] }, material, device, version);
+  const needsOf = (one: MethodEntry) => parts.needs(recipe, material, one);
+  const { original, preparation } = needsOf(method);
+  if (preparation)
+    throw new LetheError(
+      'value',
+      `${name} does not start from weights: it trains in a way of its own first; use lethe run`,
+    );
+  const single = { ...recipe, methods: [method], seeds: [seed] };
+  const [, cell] = planCells(single, material, device, version, needsOf);
   const task = { recipe, material, seed, signal: options.signal };
-  const key = hashOf([cell.key, sha256(weights)]);
-  return make(out, key, task, options, 'unlearn', (t) => parts.unlearn({ ...t, method, weights }));
+  const key = hashOf([cell.key, await sha256File(from)]);
+  const start = original ? weights : null;
+  return make(out, key, task, options, 'unlearn', (t) => parts.unlearn({ ...t, method, weights: start }));
 }
 
 /** Evaluates weights; with retrained weights of the same seed also their distance from those. */
@@ -117,13 +143,13 @@ export async function evaluateFile(
   retrained: string | undefined,
   options: SingleOptions,
 ): Promise<Evaluation> {
-  const weights = await readWeights(from);
-  const target = retrained === undefined ? null : await readWeights(retrained);
+  const weights = await openWeights(from);
+  const target = retrained === undefined ? null : await openWeights(retrained);
   const { recipe, parts, material, seed } = await prepare(given, options);
-  const look = async (cell: string, bytes: Uint8Array) => {
+  const look = async (cell: string, weights: ByteSource) => {
     options.onEvent?.({ type: 'start', cell, action: 'evaluate', index: 1, total: 1 });
     const onProgress = progressTo(options.onEvent ?? (() => {}), cell, 'evaluate');
-    return parts.evaluate({ recipe, material, seed, signal: options.signal, onProgress, weights: bytes });
+    return parts.evaluate({ recipe, material, seed, signal: options.signal, onProgress, weights });
   };
   const found = await look(from, weights);
   if (target === null) return found;
@@ -131,9 +157,9 @@ export async function evaluateFile(
   return { ...found, metrics: againstRetrain(found.metrics, reference.metrics) as Metrics };
 }
 
-async function readWeights(path: string): Promise<Uint8Array> {
+async function openWeights(path: string): Promise<ByteSource> {
   try {
-    return await readFileBounded(path, MAX_WEIGHTS);
+    return await fileSource(path);
   } catch (cause) {
     throw new LetheError('value', `weights: ${reasonOf(cause)}`, { cause });
   }

@@ -2,19 +2,21 @@
 // the report, each put behind the plain interface of parts.ts.
 
 import { LetheError } from '../../engine/error.ts';
-import type { Model } from '../../engine/nn/types.ts';
+import { openSafetensors, type SafetensorsFile } from '../../engine/io/index.ts';
+import type { Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import { channelStatistics, datasets, type ForgetSet, forgetSet } from '../data/index.ts';
-import { evaluate } from '../evaluate.ts';
+import { type Answer, evaluate, evaluateAnswers } from '../evaluate.ts';
 import { methodByName, methods, recordOf } from '../methods/index.ts';
+import type { MethodRecord, PreparedRecord } from '../methods/record.ts';
 import { type Constants, cardOf, constantsFor, modelFor } from '../model.ts';
 import { hint } from '../options/suggest.ts';
-import type { Recipe } from '../recipe.ts';
+import type { MethodEntry, Recipe } from '../recipe.ts';
 import { train } from '../train.ts';
 import type { Dataset, ForgetSpec, Method, UnlearnResult } from '../types.ts';
-import { cardIn, disposeAll, fromBytes, toBytes } from '../weights.ts';
+import { cardIn, disposeAll, fromFile, toParts } from '../weights.ts';
 import { measureStep } from './measure.ts';
-import type { Parts, Product } from './parts.ts';
+import type { Making, Parts, Product, Task } from './parts.ts';
 
 type Architecture = (recipe: Recipe, dataset: Dataset, constants: Constants) => Model;
 
@@ -23,6 +25,17 @@ export function workshop(architecture: Architecture = modelFor): Parts {
   let device: lt.Device | null = null;
   /** On the device of this workshop; the caller's, before one is opened. */
   const here = <R>(work: () => R): R => (device ? lt.withDevice(device, work) : work());
+  /** Model, data and key of what is prepared: constants over all images would know those that will be forgotten. */
+  const unbiased = ({ recipe, material: { dataset }, seed }: Task) => {
+    const { model } = recipe;
+    const normalisation = model.normalisation === 'dataset' ? 'half' : model.normalisation;
+    const constants = constantsFor({ model: { ...model, normalisation } }, dataset);
+    return {
+      model: architecture(recipe, dataset, constants),
+      data: dataset.train,
+      key: lt.random.key(seed),
+    };
+  };
   const parts: Parts = {
     async open(name) {
       device = await lt.open({ device: name });
@@ -36,66 +49,88 @@ export function workshop(architecture: Architecture = modelFor): Parts {
       return { dataset, ...set };
     },
 
-    async train({ recipe, material, seed, options, signal, onProgress, checkpoint, timed }) {
-      const { dataset } = material;
+    async train(task) {
+      const { recipe, seed, options, signal, onProgress, checkpoint } = task;
+      const { dataset } = task.material;
       const constants = constantsFor(recipe, dataset);
       const model = architecture(recipe, dataset, constants);
       const key = lt.random.key(seed);
       const input = { model, data: dataset.train, options, key, signal, onProgress, checkpoint };
-      const result = await timed(() => train(input));
-      return product(model, { recipe, dataset, constants }, result);
+      const result = await task.timed(() => train(input));
+      return product(model, task, constants, result);
     },
 
-    async unlearn({ recipe, material, seed, method, weights, signal, onProgress, checkpoint, timed }) {
-      const make = methodByName(method.name);
-      if (!make) {
-        const known = Object.keys(methods);
-        throw new LetheError('value', `no method "${method.name}"${hint(method.name, known)}`);
-      }
-      const { dataset, forget, retain } = material;
-      const way = make(method.options) as Method;
+    async unlearn(task) {
+      const { recipe, seed, weights, signal, onProgress, checkpoint } = task;
+      const { dataset, forget, retain } = task.material;
+      const { name, options } = task.method;
+      knownRecord(name);
+      const way = methodByName(name)?.(options) as Method;
+      const file = weights && (await openSafetensors(weights));
       // What starts from nothing owes nothing to the forgotten images; what starts from weights keeps their constants.
-      const constants = way.fromScratch
-        ? constantsFor(recipe, channelStatistics(retain))
-        : constantsOf(weights, recipe, dataset);
+      const constants = file
+        ? constantsOf(file, recipe, dataset)
+        : constantsFor(recipe, channelStatistics(retain));
       const model = architecture(recipe, dataset, constants);
-      const variables = fromBytes(model, weights, dataset.shape);
       const key = lt.random.key(seed);
+      const variables = file ? await fromFile(model, file, dataset.shape) : fresh(model, dataset, key);
       try {
         const input = { model, variables, forget, retain, key, signal, onProgress, checkpoint };
-        const result = await timed(() => way.unlearn(input));
-        return await product(model, { recipe, dataset, constants }, result);
+        const result = await task.timed(() => way.unlearn(input));
+        return await product(model, task, constants, result);
       } finally {
         disposeAll(variables);
       }
     },
 
-    async evaluate({ recipe, material, weights, signal, onProgress }) {
-      const { dataset, manifest, forget, retain } = material;
-      const model = architecture(recipe, dataset, constantsOf(weights, recipe, dataset));
-      const variables = fromBytes(model, weights, dataset.shape);
+    async prepare(task) {
+      const { method, artifact, signal, onProgress } = task;
+      const { model, data, key } = unbiased(task);
+      const input = { model, data, key, artifact, signal, onProgress };
+      return task.timed(() => preparedRecord(method).prepare(method.options, input));
+    },
+
+    async forget(task) {
+      const { method, artifact, signal, onProgress } = task;
+      const { model, data, key } = unbiased(task);
+      const { ids } = task.material.manifest;
+      const input = { model, data, ids, key, artifact, signal, onProgress };
+      return task.timed(() => preparedRecord(method).forget(method.options, input));
+    },
+
+    async evaluate(task) {
+      const { recipe, signal, onProgress } = task;
+      const { dataset, manifest, forget, retain } = task.material;
       const { images = !datasets.byName(recipe.dataset.name).people, controls: _, ...how } = recipe.evaluate;
-      const data = {
-        forget,
-        retain,
-        test: dataset.test,
-        classes: dataset.classes.length,
-        classIndex: manifest.classIndex,
-      };
+      const options = { ...how, images, signal, onProgress };
+      const { test, classes } = dataset;
+      const data = { forget, retain, test, classes: classes.length, classIndex: manifest.classIndex };
+      if ('artifact' in task) {
+        const { artifact, method } = task;
+        const { model } = unbiased(task);
+        const { predict } = preparedRecord(method);
+        const answer: Answer = (samples, sweep) =>
+          predict(method.options, { model, artifact, samples, ...sweep });
+        return evaluateAnswers(answer, data, options);
+      }
+      const file = await openSafetensors(task.weights);
+      const model = architecture(recipe, dataset, constantsOf(file, recipe, dataset));
+      const variables = await fromFile(model, file, dataset.shape);
       try {
-        return await evaluate(model, variables, data, { ...how, images, signal, onProgress });
+        return await evaluate(model, variables, data, options);
       } finally {
         disposeAll(variables);
       }
     },
 
-    needsControl(recipe, { dataset }, { name, options }) {
-      if (!recordOf(name)?.forgetStatistics(options)) return false;
-      const model = architecture(recipe, dataset, constantsFor(recipe, dataset));
-      return lt.scope(() => {
-        const { state } = model.init(lt.random.key(0), [1, ...dataset.shape]);
-        return lt.tree.flatten(state).leaves.length > 0;
-      });
+    needs(recipe, { dataset }, { name, options }) {
+      const record = knownRecord(name);
+      const model = () => architecture(recipe, dataset, constantsFor(recipe, dataset));
+      return {
+        original: record.startsFrom === 'original',
+        preparation: record.prepare !== undefined,
+        control: record.forgetStatistics(options) && hasState(model(), dataset),
+      };
     },
 
     measure: (recipe, { dataset }) =>
@@ -111,25 +146,50 @@ export function workshop(architecture: Architecture = modelFor): Parts {
     train: (task) => here(() => parts.train(task)),
     unlearn: (task) => here(() => parts.unlearn(task)),
     evaluate: (task) => here(() => parts.evaluate(task)),
-    needsControl: (...of) => here(() => parts.needsControl(...of)),
+    prepare: (task) => here(() => parts.prepare(task)),
+    forget: (task) => here(() => parts.forget(task)),
+    needs: (...of) => here(() => parts.needs(...of)),
     measure: (...of) => here(() => parts.measure(...of)),
   };
 }
 
+function knownRecord(name: string): MethodRecord {
+  const record = recordOf(name);
+  if (!record) throw new LetheError('value', `no method "${name}"${hint(name, Object.keys(methods))}`);
+  return record;
+}
+
+function preparedRecord({ name }: MethodEntry): PreparedRecord {
+  const record = knownRecord(name);
+  if (!record.prepare) throw new LetheError('value', `${name} has no preparation of its own`);
+  return record;
+}
+
+/** Weights that were never trained. */
+const fresh = (model: Model, { shape }: Dataset, key: lt.Tensor): Variables =>
+  lt.scope(() => model.init(key, [1, ...shape]));
+
+/** Whether a model gathers statistics while it trains. */
+const hasState = (model: Model, { shape }: Dataset): boolean =>
+  lt.scope(() => lt.tree.flatten(model.init(lt.random.key(0), [1, ...shape]).state).leaves.length > 0);
+
 /** The constants weights were trained with: those the file names, else the recipe's over all training images. */
-function constantsOf(weights: Uint8Array, recipe: Recipe, dataset: Dataset): Constants {
-  const card = cardIn(weights);
+function constantsOf(file: SafetensorsFile, recipe: Recipe, dataset: Dataset): Constants {
+  const card = cardIn(file);
   return card ? card.model.normalise : constantsFor(recipe, dataset);
 }
 
+/** Hands the weights over, and gives their memory back. */
 async function product(
   model: Model,
-  { recipe, dataset, constants }: { recipe: Recipe; dataset: Dataset; constants: Constants },
+  { recipe, material, output }: Making,
+  constants: Constants,
   { variables, cost, details }: UnlearnResult,
 ): Promise<Product> {
+  const { dataset } = material;
   try {
-    const weights = await toBytes(model, variables, dataset.shape, cardOf(recipe, dataset, constants));
-    return { weights, cost, details };
+    await output.weights(toParts(model, variables, dataset.shape, cardOf(recipe, dataset, constants)));
+    return { cost, details };
   } finally {
     disposeAll(variables);
   }

@@ -2,25 +2,16 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as lt from '../../../index.ts';
+import { collect, source } from '../../bytes.ts';
 
 const { io } = lt;
 
-/** Bytes as a file that is read in pieces. */
-const source = (bytes: Uint8Array): lt.io.ByteSource => ({
-  bytes: bytes.length,
-  read: async (offset, length) => bytes.subarray(offset, offset + length),
-});
 /** What loadSafetensors gives, read one tensor at a time. */
 async function loadOneByOne(bytes: Uint8Array): Promise<lt.io.Safetensors> {
   const file = await io.openSafetensors(source(bytes));
   const tensors: Record<string, lt.io.StoredTensor> = Object.create(null);
   for (const name of file.names) tensors[name] = await file.tensor(name);
   return { tensors, metadata: file.metadata };
-}
-async function collect(parts: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const all: Uint8Array[] = [];
-  for await (const part of parts) all.push(part.slice());
-  return Uint8Array.from(Buffer.concat(all));
 }
 beforeAll(async () => {
   await lt.init({ device: 'reference' });

@@ -109,7 +109,7 @@ describe('a disk that fails', { timeout: 60_000 }, () => {
       if (error) {
         expect(error, about).toBeInstanceOf(LetheError);
         expect([error.kind, error.message.includes(code)], about).toEqual(['io', true]);
-      } else expect(hit[0], about).toMatch(/^unlink .*tmp'$/);
+      } else expect(hit, about).toEqual([]);
       expect([null, whole], about).toContain(await look(prepared(place)));
       expect([null, forked, done], about).toContain(await look(forgotten(place)));
       await withDisk(unsynced, () => work(place, () => {}));

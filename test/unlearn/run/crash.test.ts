@@ -33,6 +33,18 @@ type Work = (folder: string, onEvent: (event: RunEvent) => void) => Promise<unkn
 /** In folders that are still to be made. */
 const wholeRun: Work = (folder, onEvent) =>
   run(recipe, { out: join(folder, 'made', 'out'), parts: toyParts(), onEvent });
+/** A method that prepares, and one that leaves an average beside its weights; the others may be done already. */
+const withArtifacts =
+  (methods: object[]): Work =>
+  (folder, onEvent) => {
+    const parts = toyParts({ prepared: ['boundaryShrink'] });
+    const unlearn: typeof parts.unlearn = async (task) => {
+      if (task.method.name === 'finetune') await task.output.put('ema', 'an average');
+      return parts.unlearn(task);
+    };
+    const given = toyRecipe({ train: { epochs: 1 }, methods });
+    return run(given, { out: join(folder, 'made', 'out'), parts: { ...parts, unlearn }, onEvent });
+  };
 const oneFile: Work = (folder, onEvent) =>
   trainFile(recipe, join(folder, 'made', 'w.safetensors'), { parts: toyParts(), onEvent });
 
@@ -73,7 +85,7 @@ function repeated(before: readonly RunEvent[], again: readonly RunEvent[]): stri
     const twice =
       event.type === 'end'
         ? event.action !== 'report' && same.some((e) => e.type === 'start' && e.action === event.action)
-        : same.some((e) => e.type === 'progress' && step(e) <= step(event));
+        : same.some((e) => e.type === 'progress' && e.action === event.action && step(e) <= step(event));
     return twice ? [`${event.cell}: ${event.type} ${step(event)}`] : [];
   });
 }
@@ -114,6 +126,15 @@ it('a run goes on to the same bits, its first attempt and its second', { timeout
     .find(named('lethe.lock'));
   const second = await survives(wholeRun, orphaned((middle as Crash).tree));
   expect(second.length).toBeGreaterThan(100);
+});
+
+it('artifacts too: a preparation, what is forgotten of it, files beside weights', {
+  timeout: 120_000,
+}, async () => {
+  const folder = fresh();
+  await withDisk(unsynced, () => withArtifacts([{ name: 'retrain' }])(folder, () => {}));
+  const more = withArtifacts([{ name: 'boundaryShrink' }, { name: 'finetune', options: { epochs: 1 } }]);
+  expect((await survives(more, readTree(folder))).length).toBeGreaterThan(100);
 });
 
 it('a single step goes on to the same bits', { timeout: 120_000 }, async () => {

@@ -1,7 +1,7 @@
 // One call to the disk fails, or all from that one on, at every place of a run: it ends with one clear error or, where
 // all was done, with a warning; and the same command then ends with the same weights.
 
-import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -9,11 +9,16 @@ import { LetheError } from '../../../engine/error.ts';
 import type { RunEvent } from '../../../unlearn/run/log.ts';
 import { run } from '../../../unlearn/run.ts';
 import { sha256 } from '../../../unlearn/sha256.ts';
-import { several, unsynced, withDisk } from './crash.ts';
+import { readTree, several, unsynced, withDisk } from './crash.ts';
 import { faulty } from './faulty.ts';
 import { toyParts, toyRecipe } from './toy.ts';
 
-const recipe = toyRecipe({ train: { epochs: 1 }, methods: [{ name: 'retrain' }] });
+const recipe = toyRecipe({
+  train: { epochs: 1 },
+  methods: [{ name: 'retrain' }, { name: 'boundaryShrink' }],
+  checkpointSeconds: 3600,
+});
+const toy = () => toyParts({ prepared: ['boundaryShrink'] });
 const base = realpathSync(mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'lethe-fault-')));
 afterAll(() => rmSync(base, { recursive: true, force: true }));
 
@@ -26,7 +31,7 @@ async function attempt(out: string): Promise<{ error: unknown; warnings: string[
   const onEvent = (event: RunEvent) => {
     if (event.type === 'note' && event.level === 'warning') warnings.push(event.message);
   };
-  const error = await run(recipe, { out, parts: toyParts(), onEvent }).then(
+  const error = await run(recipe, { out, parts: toy(), onEvent }).then(
     () => null,
     (cause) => cause,
   );
@@ -34,9 +39,7 @@ async function attempt(out: string): Promise<{ error: unknown; warnings: string[
 }
 
 const weights = (out: string) =>
-  readdirSync(join(out, 'checkpoints'))
-    .sort()
-    .map((name) => [name, sha256(readFileSync(join(out, 'checkpoints', name)))]);
+  [...readTree(join(out, 'checkpoints'))].map(([name, data]) => [name, data && sha256(data)]);
 
 describe('a disk that fails', { timeout: 120_000 }, () => {
   it.each<[string, string, (n: number) => (call: number) => boolean]>([

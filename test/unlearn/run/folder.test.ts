@@ -18,7 +18,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LetheError } from '../../../engine/error.ts';
 import type { disk } from '../../../unlearn/files.ts';
 import type { RunEvent } from '../../../unlearn/run/log.ts';
-import { trainFile } from '../../../unlearn/run/single.ts';
+import { trainFile, unlearnFile } from '../../../unlearn/run/single.ts';
 import { run } from '../../../unlearn/run.ts';
 import { sha256 } from '../../../unlearn/sha256.ts';
 import { unsynced, withDisk } from './crash.ts';
@@ -298,6 +298,16 @@ describe('a single step', () => {
     expect(error.kind).toBe('state');
     expect(error.message).toMatch(
       /w\.safetensors: in use by process \d+; wait for it, .*w\.safetensors\.lethe\.lock/,
+    );
+    expect(everything()).toEqual(['w.safetensors']);
+  });
+
+  it('of a method that prepares needs a whole run', async () => {
+    await train();
+    const own = toyParts({ prepared: ['finetune'] });
+    const work = unlearnFile(recipe, file(), 'finetune', join(out, 'u.safetensors'), { parts: own });
+    expect((await failure(work)).message).toBe(
+      'finetune does not start from weights: it trains in a way of its own first; use lethe run',
     );
     expect(everything()).toEqual(['w.safetensors']);
   });

@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LetheError } from '../../../engine/error.ts';
 import { checkRecipe, type Recipe } from '../../../unlearn/recipe.ts';
-import type { Material, Parts, Product, Task } from '../../../unlearn/run/parts.ts';
+import type { ArtifactTask, Making, Material, Parts, Product } from '../../../unlearn/run/parts.ts';
 import type { Metrics, Split } from '../../../unlearn/types.ts';
 
 export function toyRecipe(change: object = {}): Recipe {
@@ -39,6 +39,8 @@ export interface ToyOptions {
   warning?: string;
   /** Methods that need a control. */
   controlled?: string[];
+  /** Methods with a preparation of their own. */
+  prepared?: string[];
   /** Told of each piece of work begun. */
   onWork?: (what: string) => void;
 }
@@ -48,6 +50,7 @@ export function toyParts({
   fail,
   warning,
   controlled = [],
+  prepared = [],
   onWork = () => {},
 }: ToyOptions = {}): Parts {
   const material: Material = {
@@ -76,7 +79,7 @@ export function toyParts({
     forget: split(2),
     retain: split(18),
   };
-  const work = async (task: Task, name: string, first: Uint8Array, steps: number): Promise<Product> => {
+  const work = async (task: Making, name: string, first: Uint8Array, steps: number): Promise<Product> => {
     onWork(name);
     const saved = await task.checkpoint.load();
     const words = saved ? (saved.arrays.words.data as Uint32Array) : new Uint32Array(64);
@@ -93,26 +96,72 @@ export function toyParts({
       task.onProgress({ phase: name, fraction: step / steps, step, steps, ...(step === 2 && { warning }) });
       task.signal?.throwIfAborted();
     }
+    const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+    // In two parts, of which one buffer is enough.
+    const part = new Uint8Array(bytes.length / 2);
+    await task.output.weights(
+      (function* () {
+        for (const at of [0, part.length]) {
+          part.set(bytes.subarray(at, at + part.length));
+          yield part;
+        }
+      })(),
+    );
     return {
-      weights: Uint8Array.from(new Uint8Array(words.buffer, words.byteOffset, words.byteLength)),
       cost: { seconds: -1, gradientSteps: steps, samplesVisited: steps * 20 },
       details: { steps },
     };
+  };
+  /** Makes the shards that are missing, each of its number and the seed, and commits each. */
+  const fill = async ({ artifact, seed, onProgress, signal }: ArtifactTask): Promise<Product> => {
+    for (const shard of [0, 1, 2]) {
+      if (artifact.has(`shards/${shard}`)) continue;
+      signal?.throwIfAborted();
+      if (pace > 0) await sleep(pace);
+      const gone = artifact.facts.forgotten === shard ? ' without' : '';
+      await artifact.put(`shards/${shard}`, `${seed} ${shard}${gone}`);
+      await artifact.commit();
+      onProgress({ phase: 'shards', fraction: (shard + 1) / 3, step: shard + 1 });
+    }
+    return { cost: { seconds: -1, gradientSteps: 3, samplesVisited: 20 }, details: {} };
   };
   return {
     open: async (device) => ({ backend: device === 'auto' ? 'toy' : device, dtype: 'float32' }),
     load: async () => material,
     train: (task) => work(task, 'original', Uint8Array.of(1), Number(task.options.epochs) * 4),
-    unlearn: (task) => work(task, task.method.label, task.weights, Number(task.method.options.epochs) * 3),
-    evaluate: async ({ weights }) => {
+    unlearn: async (task) => {
+      const { method, weights } = task;
+      const first = weights ? await weights.read(0, weights.bytes) : Uint8Array.of(2);
+      return work(task, method.label, first, Number(method.options.epochs) * 3);
+    },
+    prepare: (task) => {
+      onWork(`prepare ${task.method.label}`);
+      return fill(task);
+    },
+    forget: async (task) => {
+      const { artifact, method } = task;
+      onWork(method.label);
+      if (artifact.facts.forgotten === undefined) {
+        artifact.facts.forgotten = 1;
+        artifact.remove('shards/1');
+        await artifact.commit();
+      }
+      return fill(task);
+    },
+    evaluate: async (task) => {
       onWork('evaluate');
-      const [ua, ra, ta, mia, asr] = weights.map((w) => w % 101);
+      const bytes = 'weights' in task ? await task.weights.read(0, 5) : await task.artifact.bytes('shards/1');
+      const [ua, ra, ta, mia, asr] = bytes.map((w) => w % 101);
       const metrics = { ua, ra, ta, mia, asr, rte_seconds: 0, avg_gap: Number.NaN, acc_retain: ra };
       return {
         metrics: { ...metrics, acc_forget: 100 - ua, acc_test_retain: ta, acc_test_forget: null } as Metrics,
       };
     },
-    needsControl: (_, __, method) => controlled.includes(method.name),
+    needs: (_, __, method) => ({
+      original: method.name !== 'retrain' && !prepared.includes(method.name),
+      preparation: prepared.includes(method.name),
+      control: controlled.includes(method.name),
+    }),
     measure: async () => ({
       parameters: 64,
       trainSeconds: 0.001,

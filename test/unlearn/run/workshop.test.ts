@@ -4,13 +4,35 @@ import { beforeAll, describe, expect, inject, it } from 'vitest';
 import type { Model, Variables } from '../../../engine/nn/types.ts';
 import { device } from '../../../engine/runtime.ts';
 import * as lt from '../../../index.ts';
+import { Artifact, memoryStore } from '../../../unlearn/artifact.ts';
 import { channelStatistics, forgetSet, makeSplit } from '../../../unlearn/data/index.ts';
 import { cardOf, type ModelCard, readCard } from '../../../unlearn/model.ts';
 import { checkRecipe } from '../../../unlearn/recipe.ts';
-import type { Parts } from '../../../unlearn/run/parts.ts';
+import type { Output, Parts } from '../../../unlearn/run/parts.ts';
 import { workshop } from '../../../unlearn/run/workshop.ts';
 import { sha256 } from '../../../unlearn/sha256.ts';
-import { cardIn, fromBytes, parameterCount, toBytes } from '../../../unlearn/weights.ts';
+import { cardIn, fromFile, parameterCount, toParts } from '../../../unlearn/weights.ts';
+import { collect, source } from '../../bytes.ts';
+
+const toBytes = (...given: Parameters<typeof toParts>) => collect(toParts(...given));
+const opened = (bytes: Uint8Array) => lt.io.openSafetensors(source(bytes));
+const fromBytes = async (model: Model, bytes: Uint8Array, shape: readonly number[]) =>
+  fromFile(model, await opened(bytes), shape);
+const cardOfBytes = async (bytes: Uint8Array) => cardIn(await opened(bytes));
+
+/** What a step needs besides its own, and what it left. */
+function bench() {
+  let weights = new Uint8Array(0);
+  const output: Output = {
+    weights: async (parts) => {
+      weights = await collect(parts);
+    },
+    put: async () => {},
+  };
+  const checkpoint = { load: async () => null, save: async () => {} };
+  const timed = <T>(work: () => Promise<T>) => work();
+  return { task: { output, checkpoint, timed, seed: 0, onProgress: () => {} }, left: () => weights };
+}
 
 const linear: Model = {
   name: 'linear',
@@ -44,12 +66,12 @@ describe('weights as bytes', () => {
     const variables = linear.init(lt.random.key(1), [1, ...small]);
     expect(parameterCount(variables)).toBe(130);
     const bytes = await toBytes(linear, variables, small);
-    expect(await toBytes(linear, fromBytes(linear, bytes, small), small)).toEqual(bytes);
-    expect(() => fromBytes(linear, bytes, [2, 2, 1])).toThrow(
+    expect(await toBytes(linear, await fromBytes(linear, bytes, small), small)).toEqual(bytes);
+    await expect(fromBytes(linear, bytes, [2, 2, 1])).rejects.toThrow(
       'weights of linear: params.dense.kernel is [12, 10], expected [4, 10]',
     );
     const bare: Model = { ...linear, init: () => ({ params: {}, state: {} }) };
-    expect(() => fromBytes(bare, bytes, small)).toThrow(/params.dense.bias is not part of it/);
+    await expect(fromBytes(bare, bytes, small)).rejects.toThrow(/params.dense.bias is not part of it/);
     const more: Model = {
       ...linear,
       init: (key, shape) => ({
@@ -57,10 +79,13 @@ describe('weights as bytes', () => {
         state: { seen: lt.zeros([1]), extra: lt.zeros([1]) },
       }),
     };
-    expect(() => fromBytes(more, bytes, small)).toThrow('state.extra is missing; expected [1]');
-    expect(() => fromBytes(linear, bytes.subarray(0, 50), small)).toThrow(
-      /^weights of linear: safetensors: /,
+    await expect(fromBytes(more, bytes, small)).rejects.toThrow('state.extra is missing; expected [1]');
+    const { tensor } = await opened(bytes);
+    const holed = { ...(await opened(bytes)), tensor: (name: string) => tensor(`no ${name}`) };
+    const leaks = await lt.findLeaks(() =>
+      expect(fromFile(linear, holed, small)).rejects.toThrow(/^weights of linear: safetensors: /),
     );
+    expect(leaks).toEqual([]);
   });
 
   it('carry the names of PyTorch where the model is one of ours', async () => {
@@ -70,7 +95,7 @@ describe('weights as bytes', () => {
     const bytes = await toBytes(model, variables, shape);
     const { tensors } = lt.io.loadSafetensors(bytes);
     expect(tensors['conv1.weight'].shape).toEqual([6, 3, 5, 5]);
-    expect(await toBytes(model, fromBytes(model, bytes, shape), shape)).toEqual(bytes);
+    expect(await toBytes(model, await fromBytes(model, bytes, shape), shape)).toEqual(bytes);
   });
 
   it('say with which constants they were trained, and refuse a card that is damaged', async () => {
@@ -84,10 +109,11 @@ describe('weights as bytes', () => {
       classes: ['a', 'é'],
       shape: [2, 2, 3],
     };
-    expect(cardIn(await toBytes(linear, variables, small, card))).toEqual(card);
+    expect(await cardOfBytes(await toBytes(linear, variables, small, card))).toEqual(card);
     const bare = { ...card, model: { ...card.model, normalise: null } };
-    expect(cardIn(await toBytes(linear, variables, small, bare))?.model.normalise).toBeNull();
-    expect(cardIn(await toBytes(linear, variables, small))).toBeNull();
+    const told = await cardOfBytes(await toBytes(linear, variables, small, bare));
+    expect(told?.model.normalise).toBeNull();
+    expect(await cardOfBytes(await toBytes(linear, variables, small))).toBeNull();
     for (const lethe of [
       '{',
       '7',
@@ -96,7 +122,7 @@ describe('weights as bytes', () => {
       JSON.stringify({ ...card, model: { ...card.model, normalise: { mean: 0 } } }),
     ]) {
       const bytes = await lt.io.saveSafetensors({ a: lt.zeros([1]) }, { lethe });
-      expect(() => cardIn(bytes)).toThrow('the description of the model');
+      await expect(cardOfBytes(bytes)).rejects.toThrow('the description of the model');
     }
   });
 });
@@ -108,7 +134,7 @@ describe('the workshop', () => {
     const material = await parts.load(recipe);
     expect(material.manifest).toMatchObject({ kind: 'class', classIndex: 3, count: 6 });
     const { shape } = material.dataset;
-    const weights = await toBytes(linear, linear.init(lt.random.key(1), [1, ...shape]), shape);
+    const weights = source(await toBytes(linear, linear.init(lt.random.key(1), [1, ...shape]), shape));
     const task = { recipe, material, seed: 0, onProgress: () => {} };
     const { metrics, exhibits } = await parts.evaluate({ ...task, weights });
     expect(metrics.ua).toBeGreaterThanOrEqual(0);
@@ -146,41 +172,92 @@ describe('the workshop', () => {
       dataset: { ...dataset, ...channelStatistics(dataset.train) },
       ...forgetSet(dataset, { class: 3 }),
     };
-    const store = { load: async () => null, save: async () => {} };
     const make = async (on: typeof material) => {
-      const timed = <T>(work: () => Promise<T>) => work();
-      const task = { recipe: small, material: on, seed: 0, onProgress: () => {}, checkpoint: store, timed };
-      const original = await parts.train({ ...task, options: small.train });
-      const [retrained, ascended] = await Promise.all(
-        small.methods.map((method) => parts.unlearn({ ...task, method, weights: original.weights })),
-      );
-      const { metrics } = await parts.evaluate({ ...task, weights: retrained.weights });
-      return {
-        original: original.weights,
-        retrained: retrained.weights,
-        ascended: ascended.weights,
-        metrics,
+      const step = async (work: (task: ReturnType<typeof bench>['task'] & object) => Promise<unknown>) => {
+        const { task, left } = bench();
+        await work(task);
+        return left();
       };
+      const given = { recipe: small, material: on };
+      const original = await step((task) => parts.train({ ...task, ...given, options: small.train }));
+      const [retrained, ascended] = await Promise.all(
+        small.methods.map((method) => {
+          const weights = method.name === 'retrain' ? null : source(original);
+          return step((task) => parts.unlearn({ ...task, ...given, method, weights }));
+        }),
+      );
+      const { task } = bench();
+      const { metrics } = await parts.evaluate({ ...task, ...given, weights: source(retrained) });
+      return { original, retrained, ascended, metrics };
     };
     const [one, other] = [await make(material), await make(altered)];
     expect(sha256(other.retrained)).toBe(sha256(one.retrained));
     expect(sha256(other.original)).not.toBe(sha256(one.original));
     expect([other.metrics.ra, other.metrics.ta]).toEqual([one.metrics.ra, one.metrics.ta]);
     const constants = (split: typeof train) => channelStatistics(split);
-    expect(cardIn(one.retrained)?.model.normalise).toEqual(constants(material.retain));
-    expect(cardIn(one.original)?.model.normalise).toEqual(constants(train));
-    expect(cardIn(one.ascended)?.model.normalise).toEqual(constants(train));
-    expect(cardIn(other.ascended)?.model.normalise).toEqual(constants(dataset.train));
+    expect((await cardOfBytes(one.retrained))?.model.normalise).toEqual(constants(material.retain));
+    expect((await cardOfBytes(one.original))?.model.normalise).toEqual(constants(train));
+    expect((await cardOfBytes(one.ascended))?.model.normalise).toEqual(constants(train));
+    expect((await cardOfBytes(other.ascended))?.model.normalise).toEqual(constants(dataset.train));
 
     // Evaluation goes by the file, not by the data set: with other constants the same weights answer differently.
-    const variables = fromBytes(lt.nn.mlp({ classes: 10, hidden: [4] }), one.retrained, [32, 32, 3]);
-    const card = cardIn(one.retrained)!;
+    const variables = await fromBytes(lt.nn.mlp({ classes: 10, hidden: [4] }), one.retrained, [32, 32, 3]);
+    const card = (await cardOfBytes(one.retrained))!;
     const told = { ...card, model: { ...card.model, normalise: constants(material.forget) } };
     const wrong = await toBytes(lt.nn.mlp({ classes: 10, hidden: [4] }), variables, [32, 32, 3], told);
     const task = { recipe: small, material, seed: 0, onProgress: () => {} };
-    expect((await parts.evaluate({ ...task, weights: wrong })).metrics.entropy_test).not.toBe(
+    expect((await parts.evaluate({ ...task, weights: source(wrong) })).metrics.entropy_test).not.toBe(
       one.metrics.entropy_test,
     );
+  });
+
+  it('what a method prepared and forgot has no bit of the forgotten images, whatever they were', async () => {
+    const small = checkRecipe({
+      name: 'tiny',
+      dataset: { name: 'glyphs', options: { trainSize: 60, testSize: 30 } },
+      forget: { class: 3 },
+      model: { name: 'mlp', options: { hidden: [4] }, normalisation: 'dataset' },
+      train: { batchSize: 16, epochs: 2 },
+      methods: [{ name: 'sisa', options: { shards: 2, slices: 2 } }],
+      device: 'reference',
+    });
+    const parts = workshop();
+    const material = await parts.load(small);
+    const method = small.methods.find(({ name }) => name === 'sisa')!;
+    expect(parts.needs(small, material, method)).toEqual({
+      original: false,
+      preparation: true,
+      control: false,
+    });
+    const { train } = material.dataset;
+    const forgotten = (position: number) => material.manifest.ids.includes(train.ids[position]);
+    const images = train.images.map((byte, i) => (forgotten(Math.floor(i / 3072)) ? 255 - byte : byte));
+    const dataset = { ...material.dataset, train: makeSplit({ ...train, images }) };
+    const altered = {
+      dataset: { ...dataset, ...channelStatistics(dataset.train) },
+      ...forgetSet(dataset, { class: 3 }),
+    };
+    const forget = async (on: typeof material) => {
+      const artifact = Artifact.create(memoryStore(), { method: 'sisa', key: '' });
+      const { task: given } = bench();
+      const task = { ...given, recipe: small, material: on, method, artifact };
+      await parts.prepare(task);
+      const prepared = artifact.digest();
+      const { details } = await parts.forget(task);
+      expect(details.shardsHit).toBeGreaterThan(0);
+      const { metrics } = await parts.evaluate({ ...task, material });
+      return { prepared, digest: artifact.digest(), metrics };
+    };
+    const [one, other] = [await forget(material), await forget(altered)];
+    expect(other.prepared).not.toBe(one.prepared);
+    expect(other.digest).toBe(one.digest);
+    expect(other.metrics).toEqual(one.metrics);
+    expect(one.metrics.ra).toBeGreaterThanOrEqual(0);
+    expect(() => parts.needs(small, material, { ...method, name: 'sissa' })).toThrow(/^no method "sissa"/);
+    const { task } = bench();
+    const artifact = Artifact.create(memoryStore(), { method: 'finetune', key: '' });
+    const wrong = { ...task, recipe: small, material, method: { ...method, name: 'finetune' }, artifact };
+    await expect(parts.prepare(wrong)).rejects.toThrow('finetune has no preparation of its own');
   });
 
   it('asks for a control where batch-norm would gather statistics of the forgotten data alone', async () => {
@@ -189,7 +266,7 @@ describe('the workshop', () => {
     const needs = (name: string, options: object, model = 'allCnn') => {
       const base = { name: 'c', dataset: recipe.dataset, forget: { class: 3 }, model: { name: model } };
       const whole = checkRecipe({ ...base, methods: [{ name, options }] });
-      return parts.needsControl(whole, material, whole.methods.find((m) => m.name === name)!);
+      return parts.needs(whole, material, whole.methods.find((m) => m.name === name)!).control;
     };
     expect(needs('boundaryShrink', {})).toBe(true);
     expect(needs('boundaryExpanding', {})).toBe(true);
@@ -211,11 +288,9 @@ describe('the workshop', () => {
       train: { ...recipe.train, epochs: 1 },
     };
     const material = await parts.load(small);
-    const checkpoint = { load: async () => null, save: async () => {} };
-    const timed = <T>(work: () => Promise<T>) => work();
-    const task = { recipe: small, material, seed: 0, checkpoint, timed, onProgress: () => {} };
-    const { weights } = await parts.train({ ...task, options: small.train });
-    const card = readCard(lt.io.loadSafetensors(weights).metadata);
+    const { task, left } = bench();
+    await parts.train({ ...task, recipe: small, material, options: small.train });
+    const card = readCard(lt.io.loadSafetensors(left()).metadata);
     expect(card).toEqual(cardOf(small, material.dataset));
     expect(card).toMatchObject({ dataset: 'glyphs', shape: [32, 32, 3], classes: material.dataset.classes });
     expect(card?.model.normalise?.mean).toEqual(material.dataset.mean);
@@ -230,16 +305,15 @@ describe('the workshop', () => {
       train: { batchSize: 16, epochs: 2 },
       methods: [{ name: 'retrain' }],
     });
-    const checkpoint = { load: async () => null, save: async () => {} };
     const train = async (parts: Parts, name: 'cpu' | 'reference') => {
       const { backend } = await parts.open(name);
       const material = await parts.load(small);
-      const task = { recipe: small, material, seed: 0, checkpoint, onProgress: () => {} };
-      const timed = <T>(work: () => Promise<T>) => work();
-      const { weights } = await parts.train({ ...task, timed, options: small.train });
-      const { metrics } = await parts.evaluate({ ...task, weights });
+      const { task: given, left } = bench();
+      const task = { ...given, recipe: small, material };
+      await parts.train({ ...task, options: small.train });
+      const { metrics } = await parts.evaluate({ ...task, weights: source(left()) });
       await parts.measure(small, material);
-      return { backend, weights: sha256(weights), ua: metrics.ua };
+      return { backend, weights: sha256(left()), ua: metrics.ua };
     };
     const alone = [await train(workshop(), 'cpu'), await train(workshop(), 'reference')];
     expect(alone.map((a) => a.backend)).toEqual(['cpu', 'reference']);
