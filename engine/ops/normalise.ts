@@ -63,6 +63,12 @@ function normaliseWith(
 export function layerNorm(x: Tensor, options?: NormOptions & { axes?: number }): Tensor {
   expectTensors('layerNorm', x);
   const { axes, ...norm } = settle('layerNorm', options, { ...NORM, axes: 1 });
+  check(
+    Number.isInteger(axes) && axes >= 1 && axes <= x.ndim,
+    'value',
+    () =>
+      `layerNorm: axes is ${describe(axes)}, expected a whole number from 1 to ${x.ndim} for ${showAval(x)}`,
+  );
   const over = x.shape.map((_, i) => i).slice(-axes);
   const [mu, v] = r.moments(x, over).map((y) => restoreAxes(y, x, over, true));
   return normaliseWith(x, mu, v, norm);

@@ -438,7 +438,10 @@ export const slice = (
   begin: readonly number[],
   size: readonly number[],
   strides: readonly number[],
-): Tensor => (sameShape(x.shape, size) ? x : bind(slicePrimitive, [x], { begin, size, strides })[0]);
+): Tensor =>
+  sameShape(x.shape, size) && begin.every((b) => b === 0) && strides.every((s) => s === 1)
+    ? x
+    : bind(slicePrimitive, [x], { begin, size, strides })[0];
 export const pad = (
   x: Tensor,
   low: readonly number[],
