@@ -8,6 +8,7 @@ import { MATRIX_FEATURE, matrixConfigs } from './matrix.ts';
 /** Software adapters are slow and rarely what one wants: they are taken only when asked for. */
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software|basic render|warp/i;
 
+/** Is the adapter software: a CPU that runs shaders (lavapipe, SwiftShader, WARP)? */
 export const isSoftware = (info: GPUAdapterInfo): boolean =>
   info.isFallbackAdapter ||
   SOFTWARE.test(`${info.vendor} ${info.architecture} ${info.device} ${info.description}`);

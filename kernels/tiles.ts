@@ -7,11 +7,17 @@
 
 /** Tile of a workgroup (rows, columns, depth) and of an invocation (rows, columns); each invocation's a multiple of 4. */
 export interface Tiles {
+  /** Of a workgroup's tile. */
   readonly rows: number;
+  /** Of a workgroup's tile. */
   readonly columns: number;
+  /** Steps along the sums that are fetched at a time. */
   readonly depth: number;
+  /** Of an invocation's tile. */
   readonly ownRows: number;
+  /** Of an invocation's tile. */
   readonly ownColumns: number;
+  /** Invocations fetch into registers, without workgroup memory. */
   readonly direct: boolean;
   /** The workgroup is one subgroup of 8, and its invocations hand A around; direct, with 8 rows. */
   readonly shared?: boolean;
@@ -25,9 +31,13 @@ export const MOST_LOADS = 32;
 
 /** What a device multiplies as a whole: rows x depth by depth x columns, of a component type, into float32. */
 export interface MatrixKind {
+  /** Type of the factors. */
   readonly component: 'f16' | 'f32';
+  /** Of the result. */
   readonly rows: number;
+  /** Of the result. */
   readonly columns: number;
+  /** Columns of the first factor. */
   readonly depth: number;
 }
 

@@ -1,5 +1,5 @@
 // Building blocks of the recipe's schema: a leaf states once what it expects, and that one phrase is both the error
-// message and the documentation. Not the schema itself: that is schema.ts and options.ts.
+// message and the documentation. Not the schema itself: that is recipe/schema.ts and recipe/options.ts.
 
 import * as v from 'valibot';
 
