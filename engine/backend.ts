@@ -54,7 +54,7 @@ export interface MemoryUse {
 export interface Backend {
   /** The kind of device. */
   readonly name: 'reference' | 'cpu' | 'webgpu';
-  /** Facts for people: processor, instruction set, threads, adapter. */
+  /** What the device is: processor, instruction set, threads, adapter. */
   readonly info: Readonly<Record<string, string | number | boolean>>;
   /** Roots that gain by computing operands while they fetch them (see `Instruction.prologues`); none where it is missing. */
   readonly prologues?: readonly RootName[];

@@ -144,7 +144,7 @@ class WebGpu implements WebGpuBackend {
     facts: Backend['info'],
     private readonly onClose: () => void,
   ) {
-    // A CPU in disguise pays for computing more than it saves in memory traffic: a training step takes 10 to 20 % longer.
+    // On a software adapter the computing costs more than the memory traffic it saves: a training step takes 10 to 20 % longer.
     this.prologues = traits.software ? [] : ['dot', 'conv', 'convGradInput', 'convGradWeight'];
     this.info = {
       ...facts,

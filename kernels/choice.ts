@@ -70,7 +70,7 @@ export const direct = (ownRows: number, ownColumns: number, invocations: number)
 });
 const shared = (ownColumns: number): Tiles => ({ ...direct(8, ownColumns, 8), shared: true });
 
-export const SPACE = {
+const SPACE = {
   staged: { rows: [16, 32, 64, 128], columns: [16, 32, 64, 128], depth: [8, 16, 32], own: [4, 8] },
   direct: { ownRows: [4, 8, 16], ownColumns: [4, 8, 16], invocations: [4, 8, 16, 32, 64] },
   shared: { ownColumns: [4, 8, 16] },

@@ -1,5 +1,4 @@
-// From an adapter to a device with everything Lethe can use of it, and the refusal of adapters that are a CPU in
-// disguise. Works on any `navigator.gpu`; knows neither browser nor Node.
+// From an adapter to a device with everything Lethe can use of it, and the refusal of software adapters. Works on any `navigator.gpu`; knows neither browser nor Node.
 
 import { LetheError } from '../engine/error.ts';
 import type { Traits } from './lowering.ts';

@@ -2,7 +2,7 @@
 // program's own slots keep their numbers; slots that lowering adds (partial sums, results on their way to an epilogue)
 // follow. Which buffer a slot becomes is decided afterwards, in arena.ts.
 
-import { bytesOf, type DType, sizeOf } from '../engine/dtype.ts';
+import { bytesOf, type DType } from '../engine/dtype.ts';
 import { check } from '../engine/error.ts';
 import type { Body, Instruction, Program, Slot, View } from '../engine/program.ts';
 import type { Tuning } from './choice.ts';
@@ -140,5 +140,3 @@ export const withRootInMemory = (body: Body, slot: number, dtype: DType): Body =
   ...body,
   inputs: [...body.inputs, denseView(slot, dtype, body.shape)],
 });
-
-export const elementsOf = (body: Body): number => sizeOf(body.shape);

@@ -42,7 +42,7 @@ function kindsOf({ matrices, subgroup }: Traits): MatrixKind[] {
 const holds = ({ component }: MatrixKind, dtype: DType): boolean =>
   component === 'f32' || dtype === 'float16';
 
-export const matrixTiles = (
+const matrixTiles = (
   [rows, columns, depth]: readonly [number, number, number],
   [ownRows, ownColumns]: readonly [number, number],
   matrix: MatrixKind,

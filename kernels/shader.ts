@@ -171,7 +171,3 @@ ${main}
     };
   }
 }
-
-/** Storage buffers that reading and writing these slots takes. */
-export const buffersOf = (slots: Iterable<number>, place: (slot: number) => number): number =>
-  new Set([...slots].map(place)).size;

@@ -29,7 +29,7 @@ const rootPrimitives = {
 /** Primitives that work element by element: the steps of bodies. */
 export type ElementwiseName = keyof typeof elementwisePrimitives;
 /** Primitives that move nothing: they become strides, aliases or an order. No program has them. */
-export type ViewName = keyof typeof viewPrimitives | keyof typeof orderPrimitives;
+type ViewName = keyof typeof viewPrimitives | keyof typeof orderPrimitives;
 /** Primitives with kernels of their own. */
 export type RootName = keyof typeof rootPrimitives;
 /** Every primitive. */

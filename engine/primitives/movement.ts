@@ -21,7 +21,7 @@ import type { Primitive } from './types.ts';
 import { isUndefined } from './types.ts';
 
 /** A dense operand read through strides: how view primitives are executed. */
-export interface Strided {
+interface Strided {
   strides: number[];
   offset: number;
 }

@@ -1,4 +1,4 @@
-// Batching: vmap(f) runs f once on values that secretly carry a batch as axis 0; each primitive's batching rule turns
+// Batching: vmap(f) runs f once on values that carry a hidden batch as axis 0; each primitive's batching rule turns
 // the call into one call on the whole batch.
 
 import { showAval } from '../dtype.ts';
