@@ -1,9 +1,13 @@
-// The package `lethe`: the engine and the choice of a device. Devices are loaded only when asked for, so that importing
-// this costs next to nothing.
+/**
+ * The package `lethe`: the engine and the choice of a device. Devices are loaded only when asked for, so that importing
+ * this costs next to nothing.
+ *
+ * @module lethe
+ */
 
 import { inNode } from './builtin.ts';
 import type { FoundDevice } from './devices.ts';
-import type { Backend } from './engine/backend.ts';
+import type { Backend, MemoryUse } from './engine/backend.ts';
 import { LetheError } from './engine/error.ts';
 import { settle } from './engine/options.ts';
 import { createReferenceBackend } from './engine/reference.ts';
@@ -13,11 +17,23 @@ import { findTaskLocal } from './task-local.ts';
 export type { FoundDevice } from './devices.ts';
 export * from './engine/index.ts';
 
+/** Options of init. */
 export interface InitOptions {
+  /**
+   * 'auto' (default): a real GPU if WebGPU offers one, else 'cpu', else 'reference'. 'cpu' is the native addon, in
+   * Node; 'webgpu' runs in Node and in browsers; 'reference' is plain TypeScript, slow, and runs anywhere.
+   */
   device?: 'auto' | 'webgpu' | 'cpu' | 'reference';
-  /** Float type of new tensors. float64 needs the reference backend. */
+  /**
+   * The device's float type: that of new tensors unless they say otherwise. float64 needs the reference backend.
+   * Default 'float32'.
+   */
   dtype?: 'float32' | 'float64';
-  /** CPU only: convolutions without Winograd's transforms (see CpuOptions in native/backend.ts). Default: LETHE_EXACT=1. */
+  /**
+   * Device 'cpu' alone: convolutions are sums of plain products. Otherwise 3x3 ones may use Winograd's transforms
+   * (Lavin and Gray 2016), up to three times faster, whose error is relative to the largest value in a patch of 6x6
+   * pixels. Default: true if the environment has LETHE_EXACT=1.
+   */
   exact?: boolean;
 }
 
@@ -45,7 +61,7 @@ async function backendOf(name: Named, exact?: boolean): Promise<Backend> {
   return backend;
 }
 
-/** A failure is told once, by the next sync; that a device is lost, by each. */
+/** A failed piece of work rejects only the next sync. A lost device rejects every sync. */
 const works = (backend: Backend): Promise<boolean> => {
   const synced = (): Promise<boolean> => backend.sync().then(() => true);
   return synced()
@@ -69,7 +85,7 @@ const MAKE = {
       : (await import('./kernels/backend.ts')).createWebGpuBackend(),
 };
 
-/** Was a real GPU looked for in vain? */
+/** True once a real GPU was looked for and none was found. */
 let noHardware = false;
 
 /** A real GPU, never a software adapter; null if there is none. */
@@ -87,7 +103,7 @@ async function hardware(): Promise<Backend | null> {
   return found;
 }
 
-/** What `auto` takes. Only the last choice is worth a line. */
+/** What 'auto' takes. A line is printed only where the slow reference is what is left. */
 async function best(exact?: boolean): Promise<Backend> {
   const gpu = await hardware();
   if (gpu) return gpu;
@@ -128,14 +144,15 @@ async function choose(caller: string, options?: InitOptions): Promise<Device> {
  * offers one, else the native CPU backend if it was built, else the TypeScript reference with a line on stderr; float64 is
  * the reference's alone. What is open already is not opened again, unless it was lost meanwhile; failures nobody asked
  * about are forgotten.
- * @throws LetheError 'device' where the device named is not here, with what is missing.
+ * @throws Rejects with 'device' where the device named is not here, saying what is missing; 'dtype' where it lacks the
+ * float type; 'value' for other options.
  */
 export const open = (options?: InitOptions): Promise<Device> => inTurn(() => choose('open', options));
 
 /**
  * Chooses the device for what is made from now on: by this task, if it has a device of its own (see `withDevice`), else by
  * the whole process. Opens it as `open` does, and returns it. May be called again.
- * @throws LetheError 'device' where the device named is not here, with what is missing.
+ * @throws Rejects as `open` does.
  */
 export async function init(options?: InitOptions): Promise<Device> {
   const chosen = await inTurn(() => choose('init', options));
@@ -160,10 +177,17 @@ export const findDevices = (): Promise<FoundDevice[]> =>
     return found;
   });
 
-/** Waits until all work handed to the current device is done; rejects if any of it failed. */
+/**
+ * Waits until all work handed to the current device is done.
+ * @throws 'state' without a device. Rejects with 'device' if any of the work failed since the last sync, or the device is
+ * lost.
+ */
 export const sync = (): Promise<void> => device().backend.sync();
-/** Live buffers and bytes on the current device, without its pools and arenas. */
-export const memory = (): { buffers: number; bytes: number } => device().backend.memory();
+/**
+ * Live buffers and their bytes on the current device, without its pools and arenas.
+ * @throws 'state' without a device.
+ */
+export const memory = (): MemoryUse => device().backend.memory();
 
 /** Closes all devices, those of other tasks too; the process can end. Tensors on them are gone. */
 export function close(): Promise<void> {

@@ -1,5 +1,5 @@
 // What `lethe datasets check` says of a folder of pictures: a table of its classes, then a line for each fact. All of it
-// was found out by unlearn/data/inspect.ts.
+// was found out by unlearn/data/readers/inspect.ts.
 
 import { type Inspection, NEAR, odditiesOf } from '../unlearn/data/readers/inspect.ts';
 import { counted, printable } from '../unlearn/text.ts';

@@ -8,11 +8,13 @@ import type { Program, RootName } from './program.ts';
 
 /** Device memory; only the backend that made it knows what is inside. */
 export interface DeviceBuffer {
+  /** Bytes that were asked for. */
   readonly bytes: number;
 }
 
 /** A compiled program. */
 export interface Executable {
+  /** What was compiled. */
   readonly program: Program;
   /** Releases what the program holds (arena, pipelines); runs already enqueued still finish. */
   dispose(): void;
@@ -28,6 +30,7 @@ export interface Ceilings {
 
 /** One kernel as the device's own clock saw it. Some backends run an instruction as several kernels, or several as one. */
 export interface KernelTime {
+  /** The program that the kernel belongs to. */
   readonly program: Program;
   /** Numbers in the program of the instructions that it does, or does a part of. */
   readonly instructions: readonly number[];
@@ -35,15 +38,27 @@ export interface KernelTime {
   readonly kernel: string;
   /** Seconds from the start of the profile. */
   readonly start: number;
+  /** How long it ran. */
   readonly seconds: number;
 }
 
+/** Memory that tensors hold. */
+export interface MemoryUse {
+  /** Live buffers. */
+  readonly buffers: number;
+  /** Their bytes. */
+  readonly bytes: number;
+}
+
+/** A device, as the engine sees it: an ordered queue that runs planned programs. */
 export interface Backend {
+  /** The kind of device. */
   readonly name: 'reference' | 'cpu' | 'webgpu';
-  /** Facts for people: processor, instruction set, threads, adapter. */
+  /** What the device is: processor, instruction set, threads, adapter. */
   readonly info: Readonly<Record<string, string | number | boolean>>;
   /** Roots that gain by computing operands while they fetch them (see `Instruction.prologues`); none where it is missing. */
   readonly prologues?: readonly RootName[];
+  /** Does the device have this element type? */
   supports(dtype: DType): boolean;
   /** Uninitialised memory of at least `bytes` bytes (0 is allowed). */
   allocate(bytes: number): DeviceBuffer;
@@ -54,13 +69,18 @@ export interface Backend {
   write(buffer: DeviceBuffer, data: TypedArray, dtype?: DType): void;
   /** The first `length` elements, after all work enqueued so far. Rejects if any of that work failed. */
   read(buffer: DeviceBuffer, dtype: DType, length: number): Promise<TypedArray>;
+  /** Gives memory back; work already enqueued with it still finishes. */
   free(buffer: DeviceBuffer): void;
+  /**
+   * Makes kernels of a program. May go on in the background; a failure then shows at the next read or sync.
+   * @throws 'device' where the device cannot run it.
+   */
   compile(program: Program): Executable;
   /** Enqueues one replay; inputs and outputs in the order of the program's slots' `index`. */
   run(executable: Executable, inputs: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]): void;
   /**
-   * Resolves when everything enqueued so far has run; rejects with the first failure since the last sync, or, each time,
-   * because the device is lost.
+   * Resolves when everything enqueued so far has run; rejects with the first failure since the last sync, or, each
+   * time, because the device is lost.
    */
   sync(): Promise<void>;
   /**
@@ -69,9 +89,10 @@ export interface Backend {
    * where the device lacks a clock. A backend without the method cannot profile.
    */
   profile?(): () => Promise<readonly KernelTime[]>;
-  /** Takes some tenths of a second; nothing else should run meanwhile. */
+  /** Measures what the device can do. Takes some tenths of a second; nothing else should run meanwhile. */
   ceilings?(): Promise<Ceilings>;
   /** Live buffers and their bytes, without pools and arenas. */
-  memory(): { buffers: number; bytes: number };
+  memory(): MemoryUse;
+  /** Releases the device; tensors on it are gone. */
   close(): Promise<void>;
 }

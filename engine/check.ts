@@ -17,6 +17,7 @@ import { asTensor, expectArray, grad, jvp, runNow, vjp } from './transforms/auto
 import type { Fn } from './transforms/signatures.ts';
 import { flatten, type Leaf, unflatten } from './tree.ts';
 
+/** Options of checkGradients. */
 export interface GradientOptions {
   /** 1: first derivatives. 2: these, and the derivatives of the gradient. Default 1. */
   order?: 1 | 2;
@@ -24,11 +25,14 @@ export interface GradientOptions {
   tolerance?: number;
   /** Step of the differences. Default 1e-5. */
   epsilon?: number;
-  /** A whole number or a random key: other directions. Default 0. */
+  /** A whole number or a random key: another one takes other random directions. Default 0. */
   key?: number | Tensor;
 }
+/** One comparison of two ways to a derivative, along one random direction. */
 export interface GradientCheck {
+  /** 1: of the first derivative. 2: of the derivative of the gradient. */
   readonly order: 1 | 2;
+  /** Which two ways were compared: forward mode, reverse mode, central differences. */
   readonly what:
     | 'forward against differences'
     | 'reverse against forward'
@@ -41,8 +45,11 @@ export interface GradientCheck {
   /** Why it was left out. */
   readonly skipped?: string;
 }
+/** What checkGradients found. */
 export interface GradientReport {
+  /** True: a check that fails throws. */
   readonly ok: boolean;
+  /** All comparisons, in the order they were made. */
   readonly checks: readonly GradientCheck[];
   /** The largest relative error of all checks. */
   readonly worst: number;
@@ -51,10 +58,16 @@ export interface GradientReport {
 const DIRECTIONS = 2;
 
 /**
- * Checks the derivatives of f at args (see the head of this file). Float tensors among the leaves of args are the
- * variables; others, and numbers, are constants. Works on any device, and takes along what f captured. Functions with a
- * customVjp have no forward mode: their reverse mode is compared with differences. Throws a LetheError that names the operation that is wrong, or says that f is not
- * differentiable at this point.
+ * Checks the derivatives of f at args. Everything runs in float64 on a reference backend of its own, where a central
+ * difference of step h is good to about h squared. Forward mode is compared with differences along random directions,
+ * reverse mode with forward mode through inner products; where they disagree, every operation that was computed is
+ * checked by itself, and the one that is wrong is named.
+ *
+ * Float tensors among the leaves of args are the variables; others, and numbers, are constants. Works on any device,
+ * and takes along what f captured. Functions with a
+ * customVjp have no forward mode: their reverse mode is compared with differences.
+ * @throws Rejects with 'value' naming the operation that is wrong, or saying that f is not differentiable at this
+ * point; also without a float tensor among the arguments.
  */
 export async function checkGradients(
   f: Fn,

@@ -9,6 +9,9 @@ import { type Device, expectDevice, floatType, upload } from './runtime.ts';
 import { Tensor } from './tensor.ts';
 import { flatten, type Leaf, unflatten } from './tree.ts';
 
+/**
+ * What tensor() takes: a number, a boolean, nested arrays of them (rows of equal length), or a typed array of numbers.
+ */
 export type TensorData =
   | number
   | boolean
@@ -18,10 +21,14 @@ export type TensorData =
   | Int8Array
   | Uint16Array
   | Int16Array;
+/** Options of tensor(). */
 export interface TensorOptions {
   /** Default: the nesting of the data; for a typed array, one axis. */
   shape?: Shape;
-  /** Default: the device's float type for numbers and float arrays, bool for booleans, int32 / uint32 for integer arrays. */
+  /**
+   * Default: of a typed array uint32 for Uint32Array, int32 for other integers, the device's float type for floats; of
+   * numbers the device's float type; bool where the first element is a boolean.
+   */
   dtype?: DType;
 }
 
@@ -81,8 +88,11 @@ const leafOf = (data: TensorData): TensorData =>
   Array.isArray(data) && data.length > 0 ? leafOf(data[0]) : data;
 
 /**
- * A tensor with a copy of nested arrays, a typed array, or one number. What has a shape and a dtype of its own, such as
- * another tensor or one out of a file, will do for options.
+ * A tensor with a copy of nested arrays, a typed array, or one number. Numbers are converted as typed arrays do it:
+ * integers wrap around, fractions are cut. What has a shape and a dtype of its own, such as another tensor or one out
+ * of a file, will do for options.
+ * @throws 'value' for other data, 'shape' for rows of unequal length or data that do not fill `shape`, 'dtype' where
+ * the device lacks the type, 'state' without a device.
  */
 export function tensor(data: TensorData, { shape, dtype }: TensorOptions = {}): Tensor {
   if (ArrayBuffer.isView(data)) {
@@ -130,18 +140,30 @@ function cast(source: ArrayLike<number>, dtype: DType): TypedArray {
   return roundTo(out, dtype);
 }
 
-/** `value` everywhere. */
+/**
+ * `value` everywhere. Default type: bool for a boolean, else the device's float type (float32, or float64 if init said
+ * so).
+ * @throws 'shape' unless all sizes are whole numbers from 0, 'dtype' where the device lacks the type.
+ */
 export const full = (
   shape: Shape,
   value: number | boolean,
   dtype: DType = typeof value === 'boolean' ? 'bool' : floatType(),
 ): Tensor => fullPrimitive(shape, Number(value), dtype);
+/** Zeros, by default of the device's float type. */
 export const zeros = (shape: Shape, dtype?: DType): Tensor => full(shape, 0, dtype);
+/** Ones, by default of the device's float type. */
 export const ones = (shape: Shape, dtype?: DType): Tensor => full(shape, 1, dtype);
+/** Zeros in the shape and element type of x. */
 export const zerosLike = (x: Tensor): Tensor => full(x.shape, 0, x.dtype);
+/** Ones in the shape and element type of x. */
 export const onesLike = (x: Tensor): Tensor => full(x.shape, 1, x.dtype);
 
-/** arange(stop), arange(start, stop) or arange(start, stop, step): start + i * step, below stop. int32 for whole numbers, else float. */
+/**
+ * arange(stop), arange(start, stop) or arange(start, stop, step): start + i * step for i = 0, 1, ..., up to but without
+ * stop; downwards for a negative step. int32 where all three are whole numbers, else the device's float type.
+ * @throws 'value' for a step of 0 or numbers that are not finite.
+ */
 export function arange(a: number, b?: number, step = 1, dtype?: DType): Tensor {
   const [start, stop] = b === undefined ? [0, a] : [a, b];
   check(
@@ -156,7 +178,7 @@ export function arange(a: number, b?: number, step = 1, dtype?: DType): Tensor {
   for (let i = 0; i < n; i++) out[i] = start + i * step;
   return upload(roundTo(out, type), [n], type);
 }
-/** The unit matrix, n x (columns or n). */
+/** The unit matrix [n, columns], by default square and of the device's float type. */
 export function eye(n: number, columns = n, dtype: DType = floatType()): Tensor {
   const shape = [n, columns];
   return convert(equal(iota(shape, 0, 'int32'), iota(shape, 1, 'int32')), dtype);

@@ -5,14 +5,29 @@
 import { LetheError } from './error.ts';
 import { roundHalf } from './half.ts';
 
-export const DTYPES = ['float16', 'float32', 'float64', 'int32', 'uint32', 'bool'] as const;
-export type DType = (typeof DTYPES)[number];
+/**
+ * An element type. Every device has float32, int32, uint32 and bool; float64 is the reference's alone; float16 is
+ * stored in 16 bits and computed with in float32, on the reference and on WebGPU adapters with shader-f16.
+ */
+export type DType = 'float16' | 'float32' | 'float64' | 'int32' | 'uint32' | 'bool';
+/** All element types. */
+export const DTYPES: readonly DType[] = ['float16', 'float32', 'float64', 'int32', 'uint32', 'bool'];
+/**
+ * Elements on the host: float32 and float16 are Float32Array, float64 Float64Array, uint32 Uint32Array, int32 and bool
+ * (0 or 1) Int32Array.
+ */
 export type TypedArray = Float32Array | Float64Array | Int32Array | Uint32Array;
+/**
+ * Sizes of the axes, whole numbers from 0; [] is the shape of a scalar. Arrays are row-major: the last axis varies
+ * fastest.
+ */
 export type Shape = readonly number[];
 
 /** Shape and element type of a value, known before the value is. */
 export interface Aval {
+  /** Sizes of the axes. */
   readonly shape: Shape;
+  /** Element type. */
   readonly dtype: DType;
 }
 

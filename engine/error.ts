@@ -1,13 +1,29 @@
-// The one error class of the engine and of everything above it. A LetheError says what was being done, what was
-// found and what would have fitted; it never needs a stack trace to be understood. `kind` lets callers react:
-// 'shape' | 'dtype' | 'value' (an impossible option), 'data' (a malformed file, or files that are not where they should
-// be), 'state' (use after dispose, no device), 'device' (a backend failed), 'io' (reading or writing failed).
+// The one error class of the engine and of everything above it, and what raises it. A message never needs a stack trace
+// to be understood; `kind` lets callers react.
 
+/**
+ * What kind of thing went wrong.
+ *
+ * - 'shape': sizes or axes of tensors do not fit the operation.
+ * - 'dtype': an element type does not fit, or the device does not have it.
+ * - 'value': an argument or option that cannot be, a misspelt option among them.
+ * - 'data': a malformed file or recipe, or files that are not where they should be.
+ * - 'state': the right call at the wrong time: use after dispose, no device chosen, a value that escaped from its transformation.
+ * - 'device': a device is missing, was lost, ran out of memory or failed.
+ * - 'io': a file could not be read or written.
+ */
 export type ErrorKind = 'shape' | 'dtype' | 'value' | 'data' | 'state' | 'device' | 'io';
 
+/**
+ * The one error class of Lethe. Its message says in one line what was being done, what was found and what would have
+ * fitted.
+ */
 export class LetheError extends Error {
+  /** Always 'LetheError'. */
   override readonly name = 'LetheError';
+  /** @param options `cause`: the error underneath, where there is one. */
   constructor(
+    /** What kind of thing went wrong: see {@link ErrorKind}. */
     readonly kind: ErrorKind,
     message: string,
     options?: { cause?: unknown },

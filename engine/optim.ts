@@ -1,7 +1,11 @@
-// lt.optim: optimisers as pairs of pure functions over trees. `update(grads, state, params)` gives new params and state
-// and changes nothing; jit it with donated arguments and each parameter is updated by one kernel, in place. Rates may be
-// schedules of the step count, which is part of the state. An optimiser that restricts or rescales another is a wrapper
-// with the same two functions.
+/**
+ * lt.optim: optimisers as pairs of pure functions over trees. `update(grads, state, params)` gives new params and state
+ * and changes nothing; jit it with donated arguments and each parameter is updated by one kernel, in place. Rates may be
+ * schedules of the step count, which is part of the state. An optimiser that restricts or rescales another is a wrapper
+ * with the same two functions.
+ *
+ * @module
+ */
 
 import { full, zeros, zerosLike } from './create.ts';
 import type { DType } from './dtype.ts';
@@ -11,20 +15,45 @@ import type { Rate } from './schedules.ts';
 import type { Tensor } from './tensor.ts';
 import { flatten, type Leaf, map, type Tree, unflatten } from './tree.ts';
 
-export { constant, cosine, multiStep, oneCycle, type Rate, type Schedule, warmup } from './schedules.ts';
+export {
+  type CosineOptions,
+  constant,
+  cosine,
+  type MultiStepOptions,
+  multiStep,
+  type OneCycleOptions,
+  oneCycle,
+  type Rate,
+  type Schedule,
+  warmup,
+} from './schedules.ts';
 
-/** Trees of tensors, of whatever shape the model made them. */
+/** Parameters or gradients: a tree of tensors of any structure. */
 // biome-ignore lint/suspicious/noExplicitAny: callers know the structure of their own parameters
 export type Params = any;
+/** What an optimiser remembers: a tree, to be saved with the parameters. */
 export interface OptimiserState {
   /** Updates made so far, int32 scalar. */
   readonly step: Tensor;
+  /** Trees like the parameters: `velocity` of sgd with momentum, `first` and `second` moments of adam and adamw. */
   readonly [slot: string]: Tree<Tensor>;
 }
+/** What an update gives. */
+export interface Updated<P> {
+  /** The parameters after the update, of the structure, shapes and types of those before. */
+  params: P;
+  /** The state to go on with. */
+  state: OptimiserState;
+}
+/** Two pure functions. Neither disposes what it is given; jit them with donated arguments to update in place. */
 export interface Optimiser {
+  /** The state before the first update. */
   init(params: unknown): OptimiserState;
-  /** New parameters, of the structure of `params`, and the state to go on with. */
-  update<P>(grads: P, state: OptimiserState, params: P): { params: P; state: OptimiserState };
+  /**
+   * One step. `grads` has the structure of `params`.
+   * @throws 'value' where the structures differ.
+   */
+  update<P>(grads: P, state: OptimiserState, params: P): Updated<P>;
 }
 
 /** The same scalar for all parameters of one type, made once. */
@@ -68,15 +97,24 @@ function mapMany(f: (...leaves: Tensor[]) => Tensor[], results: number, ...trees
   );
 }
 
+/** Options of sgd. */
 export interface SgdOptions {
+  /** Factor of the step, at least 0, or a schedule. */
   learningRate: Rate;
-  /** Default 0: no velocity is kept. */
+  /** Share of the velocity that is kept, at least 0. Default 0: no velocity is kept. */
   momentum?: number;
+  /**
+   * Nesterov's momentum in PyTorch's form: the step is gradient + momentum * velocity. Needs a momentum. Default false.
+   */
   nesterov?: boolean;
-  /** L2: weightDecay * parameter is added to the gradient. */
+  /** L2 penalty: weightDecay * parameter is added to the gradient. At least 0. Default 0. */
   weightDecay?: number;
 }
-/** PyTorch's SGD: velocity = momentum * velocity + gradient (no dampening), parameter -= rate * velocity. */
+/**
+ * PyTorch's SGD: velocity = momentum * velocity + gradient (no dampening), parameter -= rate * velocity (Sutskever et
+ * al. 2013 keep the rate inside the velocity instead).
+ * @throws 'value' for options out of range.
+ */
 export function sgd(options: SgdOptions): Optimiser {
   const { learningRate, momentum, nesterov, weightDecay } = settle('sgd', options, {
     learningRate: undefined,
@@ -117,15 +155,20 @@ export function sgd(options: SgdOptions): Optimiser {
   };
 }
 
+/** Options of adam and adamw. */
 export interface AdamOptions {
+  /** Factor of the step, at least 0, or a schedule. */
   learningRate: Rate;
-  /** Default 0.9. */
+  /** Decay of the mean of gradients, from 0 to below 1. Default 0.9. */
   beta1?: number;
-  /** Default 0.999. */
+  /** Decay of the mean of squared gradients, from 0 to below 1. Default 0.999. */
   beta2?: number;
-  /** Added to the root of the second moment. Default 1e-8. */
+  /** Added to the root of the second moment, at least 0. Default 1e-8. */
   epsilon?: number;
-  /** adam: L2, part of the gradient. adamw: taken off the parameter directly. Default adam 0, adamw 0.01. */
+  /**
+   * At least 0. adam: L2, added to the gradient as weightDecay * parameter; default 0. adamw: rate * weightDecay *
+   * parameter is taken off the parameter; default 0.01.
+   */
   weightDecay?: number;
 }
 function adamLike(name: string, decoupled: boolean, options: AdamOptions): Optimiser {
@@ -181,12 +224,23 @@ function adamLike(name: string, decoupled: boolean, options: AdamOptions): Optim
     },
   };
 }
-/** Kingma and Ba 2015, with PyTorch's conventions. */
+/**
+ * Adam (Kingma and Ba 2015, algorithm 1) with PyTorch's conventions: moments are corrected for their bias, epsilon is
+ * added after the root.
+ * @throws 'value' for options out of range.
+ */
 export const adam = (options: AdamOptions): Optimiser => adamLike('adam', false, options);
-/** Loshchilov and Hutter 2019: decay decoupled from the gradient, multiplied by the rate as in PyTorch. */
+/**
+ * AdamW (Loshchilov and Hutter 2019, algorithm 2): decay decoupled from the gradient, multiplied by the rate as in
+ * PyTorch.
+ * @throws 'value' for options out of range.
+ */
 export const adamw = (options: AdamOptions): Optimiser => adamLike('adamw', true, options);
 
-/** The Euclidean norm of all leaves together, a scalar. */
+/**
+ * The Euclidean norm of all leaves together, a scalar.
+ * @throws 'value' for a tree without leaves.
+ */
 export function globalNorm(tree: unknown): Tensor {
   const { leaves } = flatten<Tensor>(tree);
   check(leaves.length > 0, 'value', () => 'globalNorm: the tree has no leaves');
@@ -195,7 +249,11 @@ export function globalNorm(tree: unknown): Tensor {
     .reduce((a, b) => a.add(b))
     .sqrt();
 }
-/** Gradients scaled down so that their global norm is at most `max`; as PyTorch's clip_grad_norm_, by max / (norm + 1e-6). */
+/**
+ * Gradients scaled down so that their global norm is at most `max`: multiplied by min(1, max / (norm + 1e-6)), as
+ * PyTorch's clip_grad_norm_ does.
+ * @throws 'value' unless max is positive.
+ */
 export function clipByGlobalNorm<T>(grads: T, max: number): T {
   check(max > 0, 'value', () => `clipByGlobalNorm: max must be positive, got ${max}`);
   const factor = globalNorm(grads).add(1e-6).pow(-1).mul(max).minimum(1);

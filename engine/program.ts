@@ -1,6 +1,10 @@
-// What a backend receives: a planned program, never single operations. An eager operation is a program of one
-// instruction. The engine has already simplified, fused, ordered and placed everything; a backend only has to
-// translate each instruction into its own kernel and replay them in order.
+/**
+ * What a backend receives: a planned program, never single operations. An eager operation is a program of one
+ * instruction. The engine has already simplified, fused, ordered and placed everything; a backend only has to
+ * translate each instruction into its own kernel and replay them in order.
+ *
+ * @module
+ */
 
 import type { DType, Shape } from './dtype.ts';
 import type { ElementwiseName, PrimitiveName, RootName } from './primitives/index.ts';
@@ -11,18 +15,25 @@ import type { ElementwiseName, PrimitiveName, RootName } from './primitives/inde
  * the same time never overlap. An output whose number is in `Program.donations` is bound to its input's buffer.
  */
 export interface Slot {
+  /** Bound at every run, or in the arena. */
   readonly kind: 'input' | 'output' | 'temporary';
+  /** Type of its elements. */
   readonly dtype: DType;
   /** Elements, not bytes. */
   readonly size: number;
+  /** Of an input or output: which one. */
   readonly index: number;
+  /** Of a temporary: its first byte in the arena. */
   readonly offset: number;
 }
 
 /** A slot seen through a shape; always dense and row-major. */
 export interface Operand {
+  /** Number of the slot in the program; -1 for none. */
   readonly slot: number;
+  /** Sizes of the axes. */
   readonly shape: Shape;
+  /** Type of its elements. */
   readonly dtype: DType;
 }
 
@@ -31,9 +42,13 @@ export interface Operand {
  * offset + sum(ik * strides[k]) of the slot. Stride 0 broadcasts; a negative stride flips.
  */
 export interface View {
+  /** Number of the slot in the program. */
   readonly slot: number;
+  /** Type of its elements. */
   readonly dtype: DType;
+  /** In elements, one for each axis of the domain. */
   readonly strides: readonly number[];
+  /** Element of the slot at the origin of the domain. */
   readonly offset: number;
 }
 
@@ -43,15 +58,21 @@ export interface View {
  * `value`; `convert` turns its argument into `dtype`.
  */
 export interface Step {
+  /** The primitive. */
   readonly op: ElementwiseName;
+  /** Numbers of the values it takes. */
   readonly args: readonly number[];
+  /** Type of its result. */
   readonly dtype: DType;
+  /** The constant of `full`. */
   readonly value?: number;
 }
 
 /** A value of the body written densely over the domain. */
 export interface Store {
+  /** Number of the value. */
   readonly value: number;
+  /** Where it is written. */
   readonly slot: number;
 }
 
@@ -61,18 +82,27 @@ export interface Store {
  * on the number of threads. `max` and `min` yield NaN as soon as one element is NaN.
  */
 export interface Reduction {
+  /** How elements are joined. */
   readonly op: 'sum' | 'max' | 'min';
+  /** Number of the value that is reduced. */
   readonly value: number;
+  /** Axes of the domain that go, sorted. */
   readonly axes: readonly number[];
+  /** Where the result is written. */
   readonly slot: number;
 }
 
 /** A fused elementwise chain over one iteration domain, with reductions of its values. */
 export interface Body {
+  /** The iteration domain. */
   readonly shape: Shape;
+  /** What is read: values 0 to inputs - 1. */
   readonly inputs: readonly View[];
+  /** What is computed, each step after those it takes values of. */
   readonly steps: readonly Step[];
+  /** What is written at every point of the domain. */
   readonly stores: readonly Store[];
+  /** What is reduced over axes of the domain. */
   readonly reductions: readonly Reduction[];
 }
 
@@ -84,21 +114,33 @@ export interface Body {
  * given prologues or epilogues.
  */
 export interface Instruction {
+  /** The primitive that the kernel is for; null for a body alone. */
   readonly root: RootName | null;
+  /** The root's parameters, such as axes or strides. */
   readonly params: Readonly<Record<string, unknown>>;
+  /** Operands of the root. */
   readonly inputs: readonly Operand[];
   /** Results of the root; slot -1 where a body consumes the result and nothing stores it. */
   readonly outputs: readonly Operand[];
+  /** How operands of the root are computed while they are loaded; null for those that lie in memory. */
   readonly prologues?: readonly (Body | null)[];
+  /** What is done element by element: of an instruction with a root, with its result. */
   readonly body: Body | null;
 }
 
+/** A planned program: memory, and kernels in the order they run. */
 export interface Program {
+  /** For messages and profiles. */
   readonly label: string;
+  /** All memory it uses. */
   readonly slots: readonly Slot[];
+  /** In the order they run. */
   readonly instructions: readonly Instruction[];
+  /** Bytes that temporary slots need together. */
   readonly arenaBytes: number;
+  /** Number of arguments. */
   readonly inputs: number;
+  /** Number of results. */
   readonly outputs: number;
   /** [output, input] pairs: that output is bound to that input's buffer, which the caller has given away. */
   readonly donations: readonly (readonly [number, number])[];

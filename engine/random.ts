@@ -1,5 +1,9 @@
-// Random numbers with explicit keys. A key is a uint32[2] tensor; the same key gives the same numbers, always and on
-// every backend. Never use a key twice: split it.
+/**
+ * Random numbers with explicit keys. A key is a uint32[2] tensor; the same key gives the same numbers, always and on
+ * every backend. Never use a key twice: split it.
+ *
+ * @module
+ */
 
 import { full, tensor } from './create.ts';
 import { below, type DType, isFloat, type Shape } from './dtype.ts';
@@ -12,7 +16,10 @@ import { sort } from './primitives/sort.ts';
 import { floatType } from './runtime.ts';
 import type { Tensor } from './tensor.ts';
 
-/** A key from a whole number, 0 to 2^53 - 1. */
+/**
+ * A key, uint32[2], from a whole number from 0 to 2^53 - 1.
+ * @throws 'value' for other seeds.
+ */
 export function key(seed: number): Tensor {
   check(
     Number.isSafeInteger(seed) && seed >= 0,
@@ -22,7 +29,10 @@ export function key(seed: number): Tensor {
   return tensor(Uint32Array.of(seed >>> 0, Math.floor(seed / 2 ** 32)));
 }
 
-/** `count` new keys, as an array of tensors. */
+/**
+ * `count` new keys, uint32[2] each, from one that is used up by it.
+ * @throws 'value' unless count is a positive integer.
+ */
 export function split(from: Tensor, count = 2): Tensor[] {
   check(
     Number.isInteger(count) && count > 0,
@@ -32,7 +42,11 @@ export function split(from: Tensor, count = 2): Tensor[] {
   const words = random(from, { shape: [count, 2], distribution: 'bits', dtype: 'uint32' });
   return Array.from({ length: count }, (_, i) => reshape(slice(words, [i, 0], [1, 2], [1, 1]), [2]));
 }
-/** A key for each whole number, from one key: folding in an epoch or a step. */
+/**
+ * A key for each whole number, from one key: folding in an epoch or a step. The key may be folded with
+ * other numbers, but serves nothing else.
+ * @throws 'value' unless data is a whole number from 0 to 2^53 - 1.
+ */
 export function foldIn(from: Tensor, data: number): Tensor {
   check(
     Number.isSafeInteger(data) && data >= 0,
@@ -54,11 +68,18 @@ const floatOf = (dtype: DType | undefined): DType => {
   return d;
 };
 
-/** Standard normal numbers. */
+/**
+ * Standard normal numbers (mean 0, variance 1), of a float type; default the device's.
+ * @throws 'dtype' for other types.
+ */
 export const normal = (k: Tensor, shape: Shape, dtype?: DType): Tensor =>
   random(k, { shape, distribution: 'normal', dtype: floatOf(dtype) });
 
-/** Uniform in [low, high), in steps of 2^-24 (float16: 2^-11) of the range; low where the two are equal. */
+/**
+ * Uniform in [low, high) (default [0, 1)), of a float type (default the device's), in steps of 2^-24 (float16: 2^-11)
+ * of the range; low where the two are equal.
+ * @throws 'value' where low is above high, 'dtype' for other types.
+ */
 export function uniform(k: Tensor, shape: Shape, low = 0, high = 1, dtype?: DType): Tensor {
   check(
     low <= high,
@@ -72,7 +93,10 @@ export function uniform(k: Tensor, shape: Shape, low = 0, high = 1, dtype?: DTyp
   return low < high ? ops.minimum(x, below(high, x.dtype)) : x;
 }
 
-/** int32, uniform in [low, high); ranges up to 2^24. */
+/**
+ * int32, uniform in [low, high).
+ * @throws 'value' unless low and high are whole numbers, low < high, and at most 2^24 apart.
+ */
 export function randint(k: Tensor, shape: Shape, low: number, high: number): Tensor {
   check(
     Number.isInteger(low) && Number.isInteger(high) && high > low && high - low <= 2 ** 24,
@@ -84,11 +108,14 @@ export function randint(k: Tensor, shape: Shape, low: number, high: number): Ten
   return ops.minimum(ops.add(convert(ops.floor(ops.mul(u, high - low)), 'int32'), low), high - 1);
 }
 
-/** bool, true with probability p. */
+/** bool, true with probability p: never for p <= 0, always for p >= 1. */
 export const bernoulli = (k: Tensor, p: number, shape: Shape): Tensor =>
   less(random(k, { shape, distribution: 'uniform', dtype: floatType() }), full(shape, p, floatType()));
 
-/** 0 to n - 1 in random order, int32. n up to 2^24. */
+/**
+ * 0 to n - 1 in random order, int32[n].
+ * @throws 'value' unless n is a whole number from 0 to 2^24.
+ */
 export function permutation(k: Tensor, n: number): Tensor {
   check(
     Number.isInteger(n) && n >= 0 && n <= 2 ** 24,

@@ -94,6 +94,10 @@ function execute(i: Instruction, memory: Memory): void {
   }
 }
 
+/**
+ * A new reference backend: the plain loops of the primitives, in float32 or float64, one thread, on the host. The
+ * oracle for other backends; not fast.
+ */
 export function createReferenceBackend(): Backend {
   const live = new Set<ReferenceBuffer>();
   return {

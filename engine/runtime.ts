@@ -86,7 +86,11 @@ function checkSize(backend: Backend, x: Aval): void {
   );
 }
 
-/** Makes a backend current, for this task if it has a device of its own, else for the process; null: none. */
+/**
+ * Makes a backend current, for this task if it has a device of its own, else for the process, and `dtype` its float type;
+ * null: none. Tensors stay with the backend that made them. init does this for the devices it knows.
+ * @throws 'dtype' where the backend lacks the type.
+ */
 export function useBackend(backend: Backend | null, dtype: 'float32' | 'float64' = 'float32'): void {
   context().task.device = backend && new Device(backend, dtype);
 }

@@ -1,6 +1,6 @@
 // The value users hold. A Tensor is either concrete (memory on a device) or a tracer (a stand-in during grad, jvp, vmap
 // or jit). This file has the class, device memory with its reference count, scopes and the leak check. The operations,
-// which are also methods, are attached in ops.ts.
+// which are also methods, are attached in ops/index.ts.
 
 import type { Backend, DeviceBuffer } from './backend.ts';
 import { context, inContext, isPromise } from './context.ts';
@@ -8,39 +8,63 @@ import { type Aval, bytesOf, type DType, type Shape, showAval, sizeOf, type Type
 import { describe, LetheError } from './error.ts';
 import type { Trace } from './trace.ts';
 
+/**
+ * An array of numbers of one element type. Operations are methods and functions alike: `a.add(b)` is `lt.add(a, b)`.
+ * Tensors do not change: operations give new ones, with memory of their own on the device (or a handle on the same
+ * memory, where nothing is computed). Give memory back with `using`, dispose or scope; otherwise it goes when
+ * JavaScript collects the garbage.
+ *
+ * Inside grad, vmap, jit and the other transformations a tensor may stand for values that are not known yet: it has a
+ * shape and a type, but its elements cannot be read.
+ */
 export abstract class Tensor implements Aval {
+  /** @internal */
   constructor(
+    /** Sizes of the axes; [] for a scalar. */
     readonly shape: Shape,
+    /** Element type. */
     readonly dtype: DType,
   ) {}
-  /** The transformation this value belongs to; null for concrete values. */
+  /**
+   * The transformation this value belongs to; null for concrete values.
+   * @internal
+   */
   abstract readonly trace: Trace | null;
 
   /** Number of elements. */
   get size(): number {
     return sizeOf(this.shape);
   }
+  /** Number of axes. */
   get ndim(): number {
     return this.shape.length;
   }
   /**
-   * The elements, row-major, once the device has computed them: Float32Array, Float64Array, Int32Array (also for
-   * bools, 0 or 1) or Uint32Array. Rejects if the work that made them failed.
+   * The elements, row-major, once the device has computed them, as a copy: Float32Array (float32, float16),
+   * Float64Array, Int32Array (int32, and bool as 0 or 1) or Uint32Array.
+   * @throws Rejects with 'state' for a traced or disposed tensor, 'device' if the work that made the elements failed.
    */
   data(): Promise<TypedArray> {
     return Promise.reject(this.notConcrete('data()'));
   }
-  /** The elements as nested arrays of numbers (booleans for bool); a bare number for a scalar. */
+  /**
+   * The elements as nested arrays of numbers, or of booleans for bool; a bare number or boolean for a scalar.
+   * @throws Rejects as `data` does.
+   */
   async array(): Promise<NestedArray> {
     return nest(await this.data(), this.shape, this.dtype === 'bool');
   }
-  /** The only element of a tensor of size 1, as a number. */
+  /**
+   * The only element as a number; a bool is 0 or 1.
+   * @throws Rejects with 'shape' unless there is exactly one element; else as `data` does.
+   */
   async item(): Promise<number> {
     if (this.size !== 1) throw new LetheError('shape', `item: needs one element, got ${showAval(this)}`);
     return (await this.data())[0];
   }
   /** Gives the memory back. Using the tensor afterwards throws; disposing twice is harmless. */
   dispose(): void {}
+  /** `using x = ...` disposes x at the end of the block. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -50,6 +74,7 @@ export abstract class Tensor implements Aval {
       `${what}: this value is traced by ${this.trace?.name}; its elements are not known here`,
     );
   }
+  /** Element type and shape, such as Tensor(float32[2, 3]); not the elements. */
   toString(): string {
     return `Tensor(${showAval(this)}${this.trace ? `, ${this.trace.name}` : ''})`;
   }
@@ -66,6 +91,7 @@ export function expectTensors(op: string, ...operands: readonly unknown[]): void
   });
 }
 
+/** What array() gives: nested arrays of numbers or booleans, or one of them. */
 export type NestedArray = number | boolean | NestedArray[];
 
 function nest(data: TypedArray, shape: Shape, asBool: boolean): NestedArray {
@@ -255,13 +281,20 @@ export function keep<T extends Tensor>(tensor: T): T {
   return tensor;
 }
 
+/** A tensor that findLeaks found. */
+export interface Leak {
+  /** Its element type and shape, such as float32[2, 3]. */
+  tensor: string;
+  /** Bytes of its elements on the device. */
+  bytes: number;
+  /** The line of the stack that made it. */
+  site: string;
+}
 /**
  * Leak check: runs `f` and reports the tensors made meanwhile, by f or by any other task, that are still alive
- * afterwards and not part of its result, each with the line that made it.
+ * afterwards and not part of its result.
  */
-export async function findLeaks(
-  f: () => unknown,
-): Promise<{ tensor: string; bytes: number; site: string }[]> {
+export async function findLeaks(f: () => unknown): Promise<Leak[]> {
   const found = new Map<Concrete, string>();
   leakChecks.add(found);
   try {

@@ -1,17 +1,46 @@
-// Trees: plain nested objects and arrays whose leaves are tensors (or numbers). Parameters, states and gradients are
-// trees. Anything that is not a plain array or a plain object is a leaf; null and undefined are empty subtrees. Object
-// keys are visited in sorted order, so two trees with the same keys have the same leaves whatever the insertion order.
+/**
+ * Trees: plain nested objects and arrays whose leaves are tensors (or numbers). Parameters, states and gradients are
+ * trees. Anything that is not a plain array or a plain object is a leaf; null and undefined are empty subtrees. Object
+ * keys are visited in sorted order, so two trees with the same keys have the same leaves whatever the insertion order.
+ *
+ * @module
+ */
 
 import { LetheError } from './error.ts';
 import type { LeafOf, WithLeaves } from './transforms/signatures.ts';
 
+/**
+ * Plain nested arrays and objects with leaves T. null and undefined are empty subtrees; what is neither a plain array
+ * nor a plain object is a leaf.
+ */
 export type Tree<T> = T | readonly Tree<T>[] | { readonly [key: string]: Tree<T> } | null | undefined;
 
+/** The structure of a tree without its leaves. */
 export type TreeDef =
-  | { readonly kind: 'leaf' }
-  | { readonly kind: 'empty'; readonly value: null | undefined }
-  | { readonly kind: 'array'; readonly items: readonly TreeDef[] }
-  | { readonly kind: 'object'; readonly keys: readonly string[]; readonly items: readonly TreeDef[] };
+  | {
+      /** One leaf. */
+      readonly kind: 'leaf';
+    }
+  | {
+      /** No leaf: null or undefined. */
+      readonly kind: 'empty';
+      /** Which of the two. */
+      readonly value: null | undefined;
+    }
+  | {
+      /** An array. */
+      readonly kind: 'array';
+      /** Its entries. */
+      readonly items: readonly TreeDef[];
+    }
+  | {
+      /** A plain object. */
+      readonly kind: 'object';
+      /** Its keys, sorted. */
+      readonly keys: readonly string[];
+      /** What is under each key. */
+      readonly items: readonly TreeDef[];
+    };
 
 const LEAF: TreeDef = { kind: 'leaf' };
 
@@ -21,11 +50,19 @@ const isPlainObject = (x: unknown): x is Record<string, unknown> => {
   return prototype === Object.prototype || prototype === null;
 };
 
+/** A leaf, or a tree, of which nothing is known. */
 // biome-ignore lint/suspicious/noExplicitAny: leaves of arbitrary user trees
 export type Leaf = any;
 
-/** Leaves in a fixed order and the structure that puts them back. */
-export function flatten<T = Leaf>(tree: unknown): { leaves: T[]; def: TreeDef } {
+/** A tree taken apart. */
+export interface Flattened<T> {
+  /** In a fixed order. */
+  leaves: T[];
+  /** What unflatten needs to put them back. */
+  def: TreeDef;
+}
+/** The leaves in a fixed order, keys of objects sorted, and the structure that puts them back. */
+export function flatten<T = Leaf>(tree: unknown): Flattened<T> {
   const leaves: T[] = [];
   const walk = (node: unknown): TreeDef => {
     if (node === null || node === undefined) return { kind: 'empty', value: node };
@@ -40,6 +77,10 @@ export function flatten<T = Leaf>(tree: unknown): { leaves: T[]; def: TreeDef } 
   return { def: walk(tree), leaves };
 }
 
+/**
+ * The inverse of flatten: a tree of structure `def` with these leaves.
+ * @throws 'value' for another number of leaves.
+ */
 export function unflatten<T = Leaf>(def: TreeDef, leaves: readonly T[]): Leaf {
   let next = 0;
   const build = (d: TreeDef): unknown => {
@@ -73,6 +114,7 @@ export function unflatten<T = Leaf>(def: TreeDef, leaves: readonly T[]): Leaf {
   return tree;
 }
 
+/** Do two trees have the same nesting and the same keys, whatever their leaves? */
 export function sameStructure(a: TreeDef, b: TreeDef): boolean {
   if (a.kind !== b.kind) return false;
   if (a.kind === 'array' && b.kind === 'array')
@@ -85,6 +127,7 @@ export function sameStructure(a: TreeDef, b: TreeDef): boolean {
   return true;
 }
 
+/** A structure as text, leaves as *: {bias: *, weight: *}. */
 export function showDef(def: TreeDef): string {
   switch (def.kind) {
     case 'leaf':
@@ -98,7 +141,11 @@ export function showDef(def: TreeDef): string {
   }
 }
 
-/** Applies `f` to the leaves of one or more trees of the same structure. Throws 'value' where the structures differ. */
+/**
+ * Applies `f` to the leaves of one or more trees of the same structure: f gets one leaf of each. Gives a tree of the
+ * results.
+ * @throws 'value' where the structures differ.
+ */
 export function map<T, R>(f: (...leaves: LeafOf<T>[]) => R, tree: T, ...rest: readonly T[]): WithLeaves<T, R>;
 export function map(f: (...leaves: Leaf[]) => Leaf, tree: Leaf, ...rest: Leaf[]): Leaf {
   const first = flatten<Leaf>(tree);
@@ -117,7 +164,7 @@ export function map(f: (...leaves: Leaf[]) => Leaf, tree: Leaf, ...rest: Leaf[])
   );
 }
 
-/** Leaves with their paths ('layer1.0.weight'), in leaf order. */
+/** Leaves with their paths ('layer1.0.weight'), in the order of flatten. */
 export function entries<T = Leaf>(tree: unknown): [string, T][] {
   const out: [string, T][] = [];
   const walk = (node: unknown, path: string): void => {

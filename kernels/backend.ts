@@ -23,19 +23,28 @@ import { type TuningOption, tuningFor } from './tuning.ts';
 
 /** What was done so far; differences of two readings are what a step costs. */
 export interface Counters {
+  /** Kernels that were dispatched. */
   readonly dispatches: number;
+  /** Command buffers that were submitted. */
   readonly submits: number;
+  /** Pipelines that were made. */
   readonly pipelines: number;
+  /** Bind groups that were made. */
   readonly bindGroups: number;
-  /** Buffers that exist on the device now, and their bytes: of tensors, of programs, and kept to be used again. */
+  /** Buffers that exist on the device now: of tensors, of programs, and kept to be used again. */
   readonly buffers: number;
+  /** Their bytes. */
   readonly bytes: number;
 }
 
+/** A WebGPU device as a backend. */
 export interface WebGpuBackend extends Backend {
   readonly name: 'webgpu';
+  /** The device, with limits and features as far as the adapter has them. */
   readonly device: GPUDevice;
+  /** What emitters choose sizes by. */
   readonly traits: Traits;
+  /** What was done since the backend was made. */
   counters(): Counters;
   profile(): () => Promise<readonly KernelTime[]>;
   ceilings(): Promise<Ceilings>;
@@ -43,14 +52,17 @@ export interface WebGpuBackend extends Backend {
   load(lowering: Lowering): Executable;
 }
 
+/** Options of createWebGpuBackend. */
 export interface WebGpuOptions {
   /** A device of the caller's, which stays the caller's: close() does not destroy it. */
   readonly device?: GPUDevice;
+  /** An adapter of the caller's, to make a device from. Default: one that `gpu` gives. */
   readonly adapter?: GPUAdapter;
   /** Default: navigator.gpu. */
   readonly gpu?: GPU;
+  /** Which adapter to ask for where there are several. Default 'high-performance'. */
   readonly powerPreference?: GPUPowerPreference;
-  /** Take a software adapter too. */
+  /** Take a software adapter too, which is slow. Default false. */
   readonly allowSoftware?: boolean;
   /** Use less than the device offers, as on a device that offers no more. */
   readonly limits?: Partial<Traits>;
@@ -132,7 +144,7 @@ class WebGpu implements WebGpuBackend {
     facts: Backend['info'],
     private readonly onClose: () => void,
   ) {
-    // A CPU in disguise pays for computing more than it saves in memory traffic: a training step takes 10 to 20 % longer.
+    // On a software adapter the computing costs more than the memory traffic it saves: a training step takes 10 to 20 % longer.
     this.prologues = traits.software ? [] : ['dot', 'conv', 'convGradInput', 'convGradWeight'];
     this.info = {
       ...facts,

@@ -14,7 +14,7 @@ import { fromMemory, type Shader, toMemory } from './shader.ts';
 // ---- axes ------------------------------------------------------------------------------------------------------------
 
 /** The domain of a body with neighbouring axes merged where every view walks through both in one stride. */
-export interface Domain {
+interface Domain {
   readonly sizes: readonly number[];
   readonly reduced: readonly boolean[];
   /** For each input of the body, its strides over `sizes`. */
@@ -89,12 +89,12 @@ export const valueTypes = (body: Body, root: DType | null): DType[] => [
   ...body.steps.map((s) => s.dtype),
 ];
 
-export interface Place {
+interface Place {
   /** A name for the coordinate along each merged axis, of the first lane. */
   readonly names: readonly string[];
   /** The element's number in the domain, of the first lane, and in what is stored. */
   readonly flat: string;
-  /** By how much `flat` is ahead of the number in the domain, where only a part of what is stored is bound. */
+  /** Offset of the bound range: `flat` minus the number in the domain, where only a part of what is stored is bound. */
   readonly base?: number;
   /** Consecutive elements along the last axis that are computed together. */
   readonly lanes: 1 | 4;

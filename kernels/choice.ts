@@ -7,19 +7,25 @@ import type { Traits } from './lowering.ts';
 import { matrixHeuristic, matrixRefusal, matrixSpace } from './matrix.ts';
 import { type MatrixKind, MOST_LOADS, MOST_SUMS, type Tiles } from './tiles.ts';
 
+/** How one product is computed. */
 export interface Choice {
+  /** What a workgroup and an invocation compute. */
   readonly tiles: Tiles;
-  /** Parts that the sums over depth are cut into. */
+  /** Parts that the sums over depth are cut into; 1 for none. */
   readonly parts: number;
 }
 
 /** A product as far as a choice depends on it. */
 export interface ProductShape {
-  /** The primitive. */
+  /** The primitive: dot, conv, convGradInput or convGradWeight. */
   readonly label: string;
+  /** Products of this shape at once. */
   readonly batch: number;
+  /** Rows of the result. */
   readonly rows: number;
+  /** Columns of the result. */
   readonly columns: number;
+  /** Products in each sum. */
   readonly depth: number;
   /** Of the result. Sums are float32 whatever it is. */
   readonly dtype: DType;
@@ -64,7 +70,7 @@ export const direct = (ownRows: number, ownColumns: number, invocations: number)
 });
 const shared = (ownColumns: number): Tiles => ({ ...direct(8, ownColumns, 8), shared: true });
 
-export const SPACE = {
+const SPACE = {
   staged: { rows: [16, 32, 64, 128], columns: [16, 32, 64, 128], depth: [8, 16, 32], own: [4, 8] },
   direct: { ownRows: [4, 8, 16], ownColumns: [4, 8, 16], invocations: [4, 8, 16, 32, 64] },
   shared: { ownColumns: [4, 8, 16] },

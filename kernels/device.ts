@@ -1,5 +1,4 @@
-// From an adapter to a device with everything Lethe can use of it, and the refusal of adapters that are a CPU in
-// disguise. Works on any `navigator.gpu`; knows neither browser nor Node.
+// From an adapter to a device with everything Lethe can use of it, and the refusal of software adapters. Works on any `navigator.gpu`; knows neither browser nor Node.
 
 import { LetheError } from '../engine/error.ts';
 import type { Traits } from './lowering.ts';
@@ -8,6 +7,7 @@ import { MATRIX_FEATURE, matrixConfigs } from './matrix.ts';
 /** Software adapters are slow and rarely what one wants: they are taken only when asked for. */
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software|basic render|warp/i;
 
+/** Is the adapter software: a CPU that runs shaders (lavapipe, SwiftShader, WARP)? */
 export const isSoftware = (info: GPUAdapterInfo): boolean =>
   info.isFallbackAdapter ||
   SOFTWARE.test(`${info.vendor} ${info.architecture} ${info.device} ${info.description}`);

@@ -1,6 +1,6 @@
-// The same small work for each of many items. On a GPU an item is an invocation. A CPU in disguise pays for every subgroup
-// that it starts about what a dozen vectors take to load and store: there the workgroup is one subgroup that goes through
-// many items, with neighbours side by side.
+// The same small work for each of many items. On a GPU an item is an invocation. On a software adapter
+// starting a subgroup costs about as much as loading and storing a dozen vectors: there the workgroup is one subgroup that
+// goes through many items, with neighbours side by side.
 
 import type { Lowering } from './lowering.ts';
 import type { Shader } from './shader.ts';

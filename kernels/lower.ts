@@ -35,6 +35,11 @@ const ROOTS: Record<RootName, Emitter> = {
 /** Roots whose kernels take prologues and an epilogue; the others' bodies run after them. */
 const FUSES = new Set<RootName>(['dot', 'conv', 'convGradInput', 'convGradWeight']);
 
+/**
+ * The kernels that a device with these traits runs for a program, without a device. `tuning` gives measured choices of
+ * tiles; default: the heuristic.
+ * @throws 'dtype' for element types the device lacks, 'device' for arrays larger than it binds.
+ */
 export function lower(program: Program, traits: Traits, tuning?: Tuning): Lowering {
   const to = new Lowering(program, traits, tuning);
   lowerRows(program, to, (i) => lowerInstruction(i, to));

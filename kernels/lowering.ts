@@ -2,7 +2,7 @@
 // program's own slots keep their numbers; slots that lowering adds (partial sums, results on their way to an epilogue)
 // follow. Which buffer a slot becomes is decided afterwards, in arena.ts.
 
-import { bytesOf, type DType, sizeOf } from '../engine/dtype.ts';
+import { bytesOf, type DType } from '../engine/dtype.ts';
 import { check } from '../engine/error.ts';
 import type { Body, Instruction, Program, Slot, View } from '../engine/program.ts';
 import type { Tuning } from './choice.ts';
@@ -15,7 +15,9 @@ export interface Traits {
   readonly storageBuffers: number;
   /** Bytes one binding may span. */
   readonly bindingBytes: number;
+  /** Bytes of memory that a workgroup shares. */
   readonly workgroupBytes: number;
+  /** Invocations in a workgroup. */
   readonly invocations: number;
   /** Invocations in a subgroup, where that is known and WGSL may use it; else 0. */
   readonly subgroup: number;
@@ -23,7 +25,7 @@ export interface Traits {
   readonly half: boolean;
   /** Matrices that a subgroup multiplies as a whole. */
   readonly matrices: readonly MatrixConfig[];
-  /** A CPU in disguise: few threads, no use for many small workgroups. */
+  /** A software adapter: few threads, no use for many small workgroups. */
   readonly software: boolean;
 }
 
@@ -41,19 +43,29 @@ export const PORTABLE: Traits = {
 
 export type Emitter = (i: Instruction, to: Lowering) => void;
 
-type LoweredSlot = Omit<Slot, 'offset'>;
+/** A slot without a place in the arena: arena.ts plans anew. */
+export type LoweredSlot = Omit<Slot, 'offset'>;
 
+/** A program as kernels. Emitters write into it; read `kernels` and `slots`. */
 export class Lowering {
+  /** The program's slots, then those that lowering adds. */
   readonly slots: LoweredSlot[];
+  /** In the order they are dispatched. */
   readonly kernels: Kernel[] = [];
   /** For each kernel the instructions that it is part of, or that it does all of. */
   readonly owners: (readonly number[])[] = [];
-  /** What is being lowered. */
+  /**
+   * Numbers of the instructions that are being lowered.
+   * @internal
+   */
   instructions: readonly number[] = [0];
   private readonly shared = new Map<number, number>();
 
+  /** @internal */
   constructor(
+    /** What is lowered. */
     readonly program: Program,
+    /** For which device. */
     readonly traits: Traits,
     /** Measured choices of tiles. */
     readonly tuning: Tuning = () => undefined,
@@ -71,15 +83,31 @@ export class Lowering {
       );
   }
 
-  /** A donated input lies where its output lies. */
+  /**
+   * The slot whose memory a slot has: a donated input lies where its output lies.
+   * @internal
+   */
   readonly place = (slot: number): number => this.shared.get(slot) ?? slot;
 
+  /**
+   * An empty shader.
+   * @internal
+   */
   shader(label: string, parts?: ReadonlyMap<number, Part>): Shader {
     return new Shader(label, this.place, parts);
   }
+  /**
+   * A slot for values on their way, of `size` elements; its number.
+   * @internal
+   */
   scratch(size: number, dtype: DType): number {
     return this.slots.push({ kind: 'temporary', dtype, size, index: -1 }) - 1;
   }
+  /**
+   * Appends a kernel.
+   * @throws 'device' where it binds more than the device allows.
+   * @internal
+   */
   add(kernel: Kernel): void {
     if (kernel.groups <= 0) return;
     for (const { slot, part } of kernel.bindings) {
@@ -112,5 +140,3 @@ export const withRootInMemory = (body: Body, slot: number, dtype: DType): Body =
   ...body,
   inputs: [...body.inputs, denseView(slot, dtype, body.shape)],
 });
-
-export const elementsOf = (body: Body): number => sizeOf(body.shape);

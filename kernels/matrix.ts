@@ -12,10 +12,15 @@ export const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeat
 
 /** An entry of the adapter's `subgroupMatrixConfigs`. */
 export interface MatrixConfig {
+  /** Type of the factors, such as f16. */
   readonly componentType: string;
+  /** Type of the result, such as f32. */
   readonly resultComponentType: string;
+  /** Rows of the result. */
   readonly M: number;
+  /** Columns of the result. */
   readonly N: number;
+  /** Columns of the first factor. */
   readonly K: number;
 }
 
@@ -37,7 +42,7 @@ function kindsOf({ matrices, subgroup }: Traits): MatrixKind[] {
 const holds = ({ component }: MatrixKind, dtype: DType): boolean =>
   component === 'f32' || dtype === 'float16';
 
-export const matrixTiles = (
+const matrixTiles = (
   [rows, columns, depth]: readonly [number, number, number],
   [ownRows, ownColumns]: readonly [number, number],
   matrix: MatrixKind,

@@ -151,7 +151,8 @@ export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): bool
     }
     return missing.reverse();
   };
-  // A result that waits for a late phase lends its memory until then to a value that is needed again in that phase.
+  // The memory of a result that is written in a late phase is free until then: it holds a value that is needed again in
+  // that phase.
   const none: ReadonlySet<number> = new Set();
   const dear: boolean[] = [];
   for (const n of nodes)

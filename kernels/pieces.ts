@@ -14,7 +14,7 @@ const ALIGNED = 128;
 const MOST = 64;
 const alignedDown = (n: number): number => n - (n % ALIGNED);
 
-export interface Piece {
+interface Piece {
   readonly body: Body;
   /** By place (see Lowering); arrays that are missing are bound whole. */
   readonly parts: ReadonlyMap<number, Part>;

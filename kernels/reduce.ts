@@ -74,7 +74,7 @@ export const combined = (op: Reduction['op'], dtype: DType, a: string, b: string
   op === 'sum' ? `${a} + ${b}` : `${op}${valueType(dtype) === 'f32' ? 'Of' : ''}(${a}, ${b})`;
 export const startOf = (op: Reduction['op'], dtype: DType): string => literal(startValue(op, dtype), dtype);
 
-export function emitReductions(body: Reduced, to: Lowering, label: string): void {
+function emitReductions(body: Reduced, to: Lowering, label: string): void {
   const { divisor = 1, after } = body;
   const [{ axes }] = body.reductions;
   const domain = mergeAxes(body, axes);

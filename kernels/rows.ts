@@ -12,7 +12,7 @@ import { emitPhases } from './phases.ts';
 import { bodiesOf, type Reduced } from './reduce.ts';
 
 /** A domain without its axes of size 1, and which of the others make the row. The last one does. */
-export interface Rows {
+interface Rows {
   readonly sizes: readonly number[];
   readonly gone: readonly number[];
 }
@@ -24,7 +24,7 @@ interface Value {
   /** The phase it can be computed in: reductions are known in the phase after the one that they run in. */
   readonly phase: number;
 }
-export interface Load extends Value {
+interface Load extends Value {
   readonly kind: 'load';
   readonly view: View;
 }
@@ -41,9 +41,9 @@ export interface Reduce extends Value {
   readonly divisor: number;
 }
 /** A value in a kernel. Arguments come before what they are used for. */
-export type Node = Load | Computed | Reduce;
+type Node = Load | Computed | Reduce;
 
-export interface RowStore {
+interface RowStore {
   readonly slot: number;
   readonly node: number;
   /** An element each, not one for the row. */

@@ -6,23 +6,31 @@ import type { DType } from '../engine/dtype.ts';
 import { roundHalf } from '../engine/half.ts';
 import { withHelpers } from './math.ts';
 
-/** A stretch of an array, in elements. */
+/** A stretch of an array. */
 export interface Part {
+  /** First element. */
   readonly from: number;
+  /** Number of elements. */
   readonly size: number;
 }
 
 /** A storage buffer of a kernel: which slot, or which part of it, and whether the kernel writes it. */
 export interface Binding {
+  /** Number of the slot. */
   readonly slot: number;
+  /** Does the kernel write it? */
   readonly write: boolean;
+  /** The part that is bound. Default: all of it. */
   readonly part?: Part;
 }
 
-/** One dispatch. */
+/** One dispatch of one compute shader. */
 export interface Kernel {
+  /** What it does, for messages and profiles. */
   readonly label: string;
+  /** WGSL; the entry point is `main`. */
   readonly source: string;
+  /** Buffers of group 0, in order. */
   readonly bindings: readonly Binding[];
   /** Workgroups; spread over two dimensions where one does not hold them. */
   readonly groups: number;
@@ -163,7 +171,3 @@ ${main}
     };
   }
 }
-
-/** Storage buffers that reading and writing these slots takes. */
-export const buffersOf = (slots: Iterable<number>, place: (slot: number) => number): number =>
-  new Set([...slots].map(place)).size;

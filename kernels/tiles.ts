@@ -1,17 +1,23 @@
 // The loop of a tiled product, in three ways. Staged: the workgroup fetches a slab of each factor into workgroup memory and
 // every invocation multiplies out of it; for GPUs. By matrices: slabs likewise, but subgroups multiply whole matrices out
 // of them; for GPUs with tensor cores (matrix.ts). Direct: invocations fetch into registers themselves; the workgroup is
-// one row of them, and no barrier is needed; for CPUs in disguise, which pay for every element that an invocation reads
-// for itself. Where the row is a subgroup, its invocations fetch A together, each a part, and hand the parts around.
+// one row of them, and no barrier is needed; for software adapters, where every element that an invocation reads for
+// itself costs time. Where the row is a subgroup, its invocations fetch A together, each a part, and hand the parts around.
 // All accumulate along k in the same order. Where results go is none of this file's business.
 
 /** Tile of a workgroup (rows, columns, depth) and of an invocation (rows, columns); each invocation's a multiple of 4. */
 export interface Tiles {
+  /** Of a workgroup's tile. */
   readonly rows: number;
+  /** Of a workgroup's tile. */
   readonly columns: number;
+  /** Steps along the sums that are fetched at a time. */
   readonly depth: number;
+  /** Of an invocation's tile. */
   readonly ownRows: number;
+  /** Of an invocation's tile. */
   readonly ownColumns: number;
+  /** Invocations fetch into registers, without workgroup memory. */
   readonly direct: boolean;
   /** The workgroup is one subgroup of 8, and its invocations hand A around; direct, with 8 rows. */
   readonly shared?: boolean;
@@ -25,9 +31,13 @@ export const MOST_LOADS = 32;
 
 /** What a device multiplies as a whole: rows x depth by depth x columns, of a component type, into float32. */
 export interface MatrixKind {
+  /** Type of the factors. */
   readonly component: 'f16' | 'f32';
+  /** Of the result. */
   readonly rows: number;
+  /** Of the result. */
   readonly columns: number;
+  /** Columns of the first factor. */
   readonly depth: number;
 }
 
@@ -42,7 +52,7 @@ export interface Factor {
   readonly declarations: string;
 }
 
-export interface Loop {
+interface Loop {
   readonly threads: number;
   readonly declarations: string;
   /** Sees batch, tileRow, tileColumn, and `first` and `last` of k; leaves `own`, an array of vectors. */
@@ -243,7 +253,7 @@ function matrices(t: Tiles, kind: MatrixKind, a: Factor, b: Factor, subgroup: nu
       '}',
     ].join('\n'),
   );
-  // What lies where in a matrix is the device's secret: results go through memory, a band of matrices at a time.
+  // The layout of a matrix is implementation-defined: results go through memory, a band of matrices at a time.
   const band = rows * t.ownColumns;
   const share = band / 4 / subgroup;
   const bands = range(high).map((i) =>

@@ -10,7 +10,9 @@ import { shipped } from './shipped.ts';
 /** Raised when kernels change so that what was measured for the old ones no longer holds. */
 export const KERNELS = 1;
 
+/** Measured choices for a family of adapters; `lethe bench tune` writes one. */
 export interface TuningTable {
+  /** The version of this form. */
   readonly format: 1;
   /** The version of the kernels that were measured; tables of another are passed over. */
   readonly kernels: number;

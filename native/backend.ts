@@ -10,12 +10,12 @@ import type { Program, RootName } from '../engine/program.ts';
 import { dtypeCode, lower } from './lower.ts';
 import { howToBuild, packageRoot } from './place.ts';
 
-export interface CpuCeilings extends Ceilings {
+interface CpuCeilings extends Ceilings {
   /** One way between two cores; 0 with one thread. */
   readonly pingPongNs: number;
 }
 
-export interface CpuBackend extends Backend {
+interface CpuBackend extends Backend {
   readonly name: 'cpu';
   profile(): () => Promise<readonly KernelTime[]>;
   ceilings(): Promise<CpuCeilings>;
@@ -304,7 +304,7 @@ function choose(addon: Addon, name: string, what: string): void {
   });
 }
 
-export interface CpuOptions {
+interface CpuOptions {
   /** Default: LETHE_THREADS, else the number of cores this process may use. */
   threads?: number;
   /**

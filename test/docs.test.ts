@@ -9,7 +9,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { formatWithOptions, stripVTControlCharacters } from 'node:util';
 import { afterAll, describe, expect, it, vi } from 'vitest';
@@ -259,11 +259,29 @@ const slug = (heading: string): string =>
 const anchors = (page: string): string[] =>
   [...prose(page).matchAll(/^#{1,6} (.*)$/gm)].map((m) => slug(m[1]));
 
-function sources(folder: string): string[] {
-  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+const folders = ['engine', 'kernels', 'native', 'unlearn', 'cli', 'bench', 'test', 'examples'].filter((f) =>
+  existsSync(join(root, f)),
+);
+/** Source files below a folder, as paths from the root. */
+const sourcesIn = (folder: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
     .filter((f) => f.isFile() && /\.(ts|js|mjs|cc|h|inc|sh|py)$/.test(f.name))
-    .map((f) => readFileSync(join(f.parentPath, f.name), 'utf8'));
-}
+    .map((f) => relative(root, join(f.parentPath, f.name)));
+
+it('files that are named in comments exist, in the folder of the comment or in one above', () => {
+  const missing = ['index.ts', ...folders.flatMap(sourcesIn)].flatMap((file) => {
+    const comments = text(file).match(/\.(sh|py)$/.test(file) ? /#.*/g : /\/\/.*|\/\*[\s\S]*?\*\//g) ?? [];
+    const named = comments
+      .join('\n')
+      .matchAll(/(?<![\w./`$*{}-])[\w-]+(?:\/[\w.-]+)*\.(?:ts|cc|h|inc|mjs|sh|py)\b/g);
+    const above = [dirname(file)];
+    while (above[0] !== '.') above.unshift(dirname(above[0]));
+    return [...new Set([...named].map((m) => m[0]))]
+      .filter((name) => !above.some((folder) => existsSync(join(root, folder, name))))
+      .map((name) => `${file}: ${name}`);
+  });
+  expect(missing).toEqual([]);
+});
 
 describe.each(pages)('names in %s', (page) => {
   it('links lead somewhere', () => {
@@ -289,10 +307,7 @@ describe.each(pages)('names in %s', (page) => {
     expect(missing).toEqual([]);
   });
   it('environment variables are read by the code', () => {
-    const code = ['engine', 'kernels', 'native', 'unlearn', 'cli', 'bench', 'test', 'examples']
-      .filter((f) => existsSync(join(root, f)))
-      .flatMap(sources)
-      .join('\n');
+    const code = folders.flatMap(sourcesIn).map(text).join('\n');
     const unknown = [...text(page).matchAll(/\bLETHE_[A-Z_]+/g)]
       .map((m) => m[0])
       .filter((v) => !code.includes(v));

@@ -15,6 +15,7 @@ import { printable, reasonOf } from './text.ts';
 export interface ContentRef {
   /** In hex. */
   readonly sha256: string;
+  /** How many they are. */
   readonly bytes: number;
 }
 
@@ -49,6 +50,7 @@ type Facts = Record<string, unknown>;
 const NAME = /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)*$/;
 const PIECE = 1 << 20;
 
+/** What a method leaves: a manifest and named files by their sha256. */
 export class Artifact {
   /** JSON that belongs to the state: it enters the digest. */
   facts: Facts = {};
@@ -59,6 +61,7 @@ export class Artifact {
   #committing = false;
 
   private constructor(
+    /** Where it lies. */
     readonly store: ArtifactStore,
     /** Name of the method that made it. */
     readonly method: string,
@@ -135,6 +138,7 @@ export class Artifact {
     for (const name of names.values()) await this.get(name);
   }
 
+  /** Is there a file of this name? */
   has(name: string): boolean {
     return this.#files.has(name);
   }

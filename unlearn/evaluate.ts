@@ -22,6 +22,7 @@ export interface EvaluationData {
   readonly classIndex: number | null;
 }
 
+/** Options of evaluate. */
 export interface EvaluateOptions extends MiaOptions {
   /** Samples per forward pass, 500 by default. */
   readonly batchSize?: number;
@@ -33,7 +34,9 @@ export interface EvaluateOptions extends MiaOptions {
   readonly exhibits?: boolean;
   /** Sample images among the exhibits; true by default. */
   readonly images?: boolean;
+  /** Stops the work when it aborts: it then throws what the signal was aborted with. */
   readonly signal?: AbortSignal;
+  /** Told how far it is. */
   readonly onProgress?: (progress: Progress) => void;
 }
 
@@ -41,6 +44,14 @@ export interface EvaluateOptions extends MiaOptions {
 const SHOWN = 8;
 
 const empty: Outputs = { logits: new Float32Array(0), labels: [] };
+
+/** What evaluate gives. */
+export interface Evaluation {
+  /** The metrics; definitions in docs/metrics.md. */
+  readonly metrics: Metrics;
+  /** What the report draws, where it was asked for. */
+  readonly exhibits?: Exhibits;
+}
 
 /**
  * Measures a model in evaluation mode. `variables` stay the caller's.
@@ -51,7 +62,7 @@ export async function evaluate(
   variables: Variables,
   data: EvaluationData,
   options: EvaluateOptions = {},
-): Promise<{ metrics: Metrics; exhibits?: Exhibits }> {
+): Promise<Evaluation> {
   const answers = predictor(model);
   try {
     return await evaluateAnswers((split, how) => answers.logits(variables, split, how), data, options);
@@ -68,7 +79,7 @@ export async function evaluateAnswers(
   answer: Answer,
   data: EvaluationData,
   options: EvaluateOptions = {},
-): Promise<{ metrics: Metrics; exhibits?: Exhibits }> {
+): Promise<Evaluation> {
   const { batchSize = 500, onProgress, signal } = options;
   const total = data.forget.size + data.retain.size + data.test.size;
   let before = 0;

@@ -1,5 +1,9 @@
-// `lethe/unlearn`: data sets, forget sets, methods, evaluation, and the run that puts them together. What only the run
-// needs (recipes, report) is loaded when it is called.
+/**
+ * `lethe/unlearn`: data sets, forget sets, methods, evaluation, and the run that puts them together. What only the run
+ * needs (recipes, report) is loaded when it is called.
+ *
+ * @module lethe/unlearn
+ */
 
 export {
   Artifact,
@@ -12,14 +16,29 @@ export {
 } from './artifact.ts';
 export { folderStore } from './artifact-folder.ts';
 export * from './data/index.ts';
-export { type EvaluateOptions, type EvaluationData, evaluate } from './evaluate.ts';
+export { type EvaluateOptions, type Evaluation, type EvaluationData, evaluate } from './evaluate.ts';
 export { type MethodName, methods } from './methods/index.ts';
-export type { PreparedArtifact, PreparedMethod } from './methods/prepared.ts';
-export type { Kind, MethodRecord, Sizes, Work } from './methods/record.ts';
+export type {
+  ForgetInput,
+  PredictInput,
+  Prepared,
+  PreparedArtifact,
+  PreparedMethod,
+  PrepareInput,
+} from './methods/prepared.ts';
+export type {
+  Kind,
+  MethodFacts,
+  MethodRecord,
+  PreparedRecord,
+  Sizes,
+  UnlearnRecord,
+  Work,
+} from './methods/record.ts';
 export { metrics } from './metrics/index.ts';
 export { againstRetrain, type MetricsInput, metricsOf } from './metrics/measure.ts';
 export { type MetricRecord, metric } from './metrics/record.ts';
-export type { ModelCard } from './model.ts';
+export type { Constants, ModelCard } from './model.ts';
 export { type PredictOptions, predict } from './predict.ts';
 export {
   cardOfFile,
@@ -28,8 +47,16 @@ export {
   type Predictions,
   predictFiles,
 } from './predict-files.ts';
-export { type Reduction, type Rows, reduceOver, reduction, type SweepOptions } from './reduce.ts';
-export { type Verdict, verdictOf } from './report/verdict.ts';
+export {
+  type Reduction,
+  type ReductionOptions,
+  type Rows,
+  type RowsOf,
+  reduceOver,
+  reduction,
+  type SweepOptions,
+} from './reduce.ts';
+export { type Grade, type Verdict, verdictOf } from './report/verdict.ts';
 export type { RunEvent, RunOptions, RunOutcome } from './run.ts';
 export { type Pictures, pictures } from './tasks/denoising.ts';
 export { tasks } from './tasks/index.ts';
@@ -38,13 +65,14 @@ export type {
   HostArray,
   Measure,
   Network,
+  SampleLosses,
   Samples,
   Task,
   Tensors,
 } from './tasks/record.ts';
 export { type Hook, movingAverage } from './train/hooks.ts';
-export type { Objective } from './train/objective.ts';
-export type { Draw, Pass } from './train/schedule.ts';
+export type { Batches, Minimised, Objective, StepContext } from './train/objective.ts';
+export type { Draw, Pass, Position } from './train/schedule.ts';
 export { masked, softThreshold, withinBall } from './train/update.ts';
 export { type EpochRecord, type TrainInput, type TrainResult, train } from './train.ts';
 export type * from './types.ts';

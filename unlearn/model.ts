@@ -8,14 +8,24 @@ import type { Recipe } from './recipe.ts';
 import type { Dataset } from './types.ts';
 
 /** Constants of the normalisation inside a model, for pixels in [0, 1], one for each channel; null for none. */
-export type Constants = { readonly mean: readonly number[]; readonly std: readonly number[] } | null;
+export type Constants = {
+  /** Taken off each channel. */
+  readonly mean: readonly number[];
+  /** What each channel is divided by then. */
+  readonly std: readonly number[];
+} | null;
 
 /** What weights need besides themselves to be used. */
 export interface ModelCard {
+  /** The version of this form. */
   readonly version: 1;
+  /** How the network is made. */
   readonly model: {
+    /** Its name in nn.models. */
     readonly name: string;
+    /** Its options but `classes` and `normalise`. */
     readonly options: Readonly<Record<string, unknown>>;
+    /** Constants of the normalisation inside; null for none. */
     readonly normalise: Constants;
   };
   /** Name of the data set trained on. */

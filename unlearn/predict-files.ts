@@ -17,6 +17,7 @@ import { predict } from './predict.ts';
 import { printable, reasonOf } from './text.ts';
 import { cardIn, disposeAll, fromFile } from './weights.ts';
 
+/** Options of predictFiles. */
 export interface PredictFilesOptions {
   /** Classes told of each picture, the likeliest first; 3 by default. */
   readonly top?: number;
@@ -26,18 +27,30 @@ export interface PredictFilesOptions {
   readonly card?: ModelCard;
   /** Pictures per forward pass, 64 by default. */
   readonly batchSize?: number;
+  /** Stops the work when it aborts: it then throws what the signal was aborted with. */
   readonly signal?: AbortSignal;
 }
 
+/** What was predicted for one picture. */
 export interface Prediction {
+  /** Its path. */
   readonly file: string;
   /** Softmax of the logits, 0 to 1, largest first. */
-  readonly top: readonly { readonly class: string; readonly probability: number }[];
+  readonly top: readonly {
+    /** Name of the class. */
+    readonly class: string;
+    /** From 0 to 1. */
+    readonly probability: number;
+  }[];
 }
 
+/** What predictFiles gives. */
 export interface Predictions {
+  /** What the weights said of themselves, or `card` of the options. */
   readonly card: ModelCard;
+  /** In the order of the pictures. */
   readonly predictions: readonly Prediction[];
+  /** Pictures that could not be read; empty without `skipBad`. */
   readonly unreadable: readonly Unreadable[];
   /** Pictures left out of folders, such as those of kinds that are not read. */
   readonly warnings: readonly string[];

@@ -9,11 +9,13 @@ import type { Samples, Task, Tensors } from './tasks/record.ts';
 import { disposeTree, type FeedOptions, feed } from './train/feed.ts';
 import type { Split } from './types.ts';
 
+/** How a set is gone through. */
 export interface SweepOptions extends FeedOptions {
   /** Samples in a batch, 256 by default. With `rows` a last batch that is smaller is filled up with zeros. */
   readonly batchSize?: number;
 }
 
+/** Options of reduction and reduceOver. */
 export interface ReductionOptions<S extends Samples = Split> {
   /** What the samples are; classification by default. */
   readonly task?: Task<S>;
@@ -23,6 +25,7 @@ export interface ReductionOptions<S extends Samples = Split> {
 
 /** Values of all samples, in the order of the set. */
 export interface Rows {
+  /** The values, row-major. */
   readonly data: lt.TypedArray;
   /** [size, ...]. */
   readonly shape: readonly number[];
@@ -40,6 +43,7 @@ export interface Reduction<A extends readonly unknown[], R, S extends Samples = 
   sum(samples: S, args: A, options?: SweepOptions): Promise<R>;
   /** What f gives for each sample. */
   rows(samples: S, args: A, options?: SweepOptions): Promise<RowsOf<R>>;
+  /** Releases the compiled programs. */
   dispose(): void;
 }
 

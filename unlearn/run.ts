@@ -26,6 +26,7 @@ export type { RunEvent } from './run/log.ts';
 export type { Parts } from './run/parts.ts';
 export type { PlannedCell } from './run/plan.ts';
 
+/** Options of run. */
 export interface RunOptions {
   /** Folder the results go to; made if missing. If not empty, it has to be one that a run has worked in. */
   readonly out: string;
@@ -39,7 +40,9 @@ export interface RunOptions {
   readonly resume?: boolean;
   /** Stop all at the first method that fails, instead of going on with the others. */
   readonly failFast?: boolean;
+  /** Stops the run when it aborts; the next run goes on from there. */
   readonly signal?: AbortSignal;
+  /** Told what happens. */
   readonly onEvent?: (event: RunEvent) => void;
   /** Plan and estimate only; writes nothing. */
   readonly dryRun?: boolean;
@@ -49,8 +52,11 @@ export interface RunOptions {
   readonly parts?: Parts;
 }
 
+/** What run gives. */
 export interface RunOutcome {
+  /** The recipe, defaults and overrides filled in. */
   readonly recipe: Recipe;
+  /** The cells, in order, with what was done before. */
   readonly plan: readonly PlannedCell[];
   /** What was read and what is to be forgotten. */
   readonly data: DataSummary;
@@ -59,7 +65,12 @@ export interface RunOutcome {
   /** What one training step was measured to cost; null unless it was a dry run. */
   readonly step: StepCost | null;
   /** Methods that failed, with why. */
-  readonly failures: readonly { readonly cell: string; readonly reason: string }[];
+  readonly failures: readonly {
+    /** Label of the cell. */
+    readonly cell: string;
+    /** In one line. */
+    readonly reason: string;
+  }[];
 }
 
 /**

@@ -18,10 +18,13 @@ import type { CheckpointStore, Progress, Split, UnlearnResult } from './types.ts
 
 export type { EpochRecord } from './train/loop.ts';
 
+/** What train works on. */
 export interface TrainInput<S extends Samples = Split> {
+  /** The network. */
   readonly model: Model;
   /** What the samples are and what is lost on them; classification of images by default. */
   readonly task?: Task<S>;
+  /** Training samples. */
   readonly data: S;
   /** Those left out take their defaults. */
   readonly options?: Partial<TrainOptions>;
@@ -37,15 +40,20 @@ export interface TrainInput<S extends Samples = Split> {
   readonly hooks?: readonly Hook[];
   /** For progress and messages, 'train' by default. */
   readonly name?: string;
+  /** Stops the training when it aborts, after a last save to `checkpoint`. */
   readonly signal?: AbortSignal;
+  /** Told how far it is, and of warnings. */
   readonly onProgress?: (progress: Progress) => void;
   /** Loaded once at the start; saved after each epoch or oftener, and once more before stopping for the signal. */
   readonly checkpoint?: CheckpointStore;
 }
 
+/** What train gives. */
 export interface TrainResult extends UnlearnResult {
+  /** What is known of each epoch. */
   readonly history: readonly EpochRecord[];
   readonly details: {
+    /** The same, for results.json. */
     readonly history: readonly EpochRecord[];
     /** Mean over the last epoch; nats for classification. */
     readonly trainLoss: number;

@@ -10,10 +10,13 @@ export type { Metrics };
 
 /** Images as bytes, [size, height, width, channels], with labels. Batches turn bytes into float32 in [0, 1]. */
 export interface Split {
+  /** Number of samples. */
   readonly size: number;
   /** [height, width, channels] of one image. */
   readonly shape: readonly [number, number, number];
+  /** The bytes of all images, one after the other. */
   readonly images: Uint8Array;
+  /** Index of the class of each sample. */
   readonly labels: Int32Array;
   /** Stable identity of each sample: its position in the data set's own order. */
   readonly ids: Int32Array;
@@ -21,14 +24,31 @@ export interface Split {
   readonly files?: readonly string[];
 }
 
-export interface Dataset {
+/** A column of tabular data, as bytes hold it. */
+export interface Feature {
+  /** The column's name. */
   readonly name: string;
+  /** What byte 0 stands for. */
+  readonly min: number;
+  /** What byte 255 stands for. */
+  readonly max: number;
+}
+
+/** Training and test samples with what is known of them. */
+export interface Dataset {
+  /** Name of the data set. */
+  readonly name: string;
+  /** Names of the classes, in the order of labels. */
   readonly classes: readonly string[];
+  /** [height, width, channels] of one image. */
   readonly shape: readonly [number, number, number];
+  /** Training samples. */
   readonly train: Split;
+  /** Test samples. */
   readonly test: Split;
-  /** Per-channel statistics of the training images in [0, 1]; the model normalises with them. */
+  /** Mean of each channel over the training images, in [0, 1]; the model normalises with it. */
   readonly mean: readonly number[];
+  /** Standard deviation of each channel over the training images, in [0, 1]. */
   readonly std: readonly number[];
   /** What a reader should know: provenance, checks made, oddities found. */
   readonly notes: readonly string[];
@@ -37,41 +57,73 @@ export interface Dataset {
   /** sha256 over the decoded training and test bytes and labels: names exactly what was read. */
   readonly hash: string;
   /** Tabular data only, one entry a column: byte b stands for min + (max - min) * b / 255. */
-  readonly features?: readonly { readonly name: string; readonly min: number; readonly max: number }[];
+  readonly features?: readonly Feature[];
 }
 
 /** What is to be forgotten. Exactly one of the keys. */
 export type ForgetSpec =
-  | { readonly class: string | number }
-  | { readonly ratio: number; readonly seed?: number; readonly withinClass?: string | number }
-  | { readonly ids: readonly number[] }
-  | { readonly files: readonly string[] }
-  | { readonly person: string };
+  | {
+      /** All training samples of a class, by name or index. */
+      readonly class: string | number;
+    }
+  | {
+      /** Share of the training samples, above 0 and at most 1, drawn at random. */
+      readonly ratio: number;
+      /** Of the draw. Default 0. */
+      readonly seed?: number;
+      /** Draw among the samples of this class only, by name or index. */
+      readonly withinClass?: string | number;
+    }
+  | {
+      /** These samples. */
+      readonly ids: readonly number[];
+    }
+  | {
+      /** The samples of these files, relative to the data set's folder. */
+      readonly files: readonly string[];
+    }
+  | {
+      /** All samples of a person: the class of this name, or the files below the folder of this name. */
+      readonly person: string;
+    };
 
 /** Names what was forgotten so that any run can name it again. Saved as JSON beside the results. */
 export interface ForgetManifest {
+  /** The version of this form. */
   readonly version: 1;
+  /** Name of the data set. */
   readonly dataset: string;
+  /** Its hash: manifests of other data are refused. */
   readonly datasetHash: string;
+  /** What was asked for. */
   readonly spec: ForgetSpec;
   /** 'class' when a whole class goes (then test metrics split by class), else 'samples'. */
   readonly kind: 'class' | 'samples';
   /** The class index when kind is 'class'. */
   readonly classIndex: number | null;
+  /** The forgotten samples. */
   readonly ids: readonly number[];
   /** sha256 of each forgotten image's bytes and label, in the order of ids. */
   readonly hashes: readonly string[];
+  /** How many they are. */
   readonly count: number;
 }
 
+/** How far a computation is. */
 export interface Progress {
+  /** What is being done. */
   readonly phase: string;
   /** 0..1 within the phase. */
   readonly fraction: number;
+  /** Epochs done. */
   readonly epoch?: number;
+  /** Epochs in all. */
   readonly epochs?: number;
+  /** Steps done. */
   readonly step?: number;
+  /** Steps in all. */
   readonly steps?: number;
+  /** Of the last steps that were read back. */
   readonly loss?: number;
   /** Samples per second over the recent past. */
   readonly rate?: number;
@@ -81,7 +133,9 @@ export interface Progress {
   readonly warning?: string;
 }
 
+/** What a computation took. */
 export interface Cost {
+  /** Wall-clock time. */
   readonly seconds: number;
   /** Parameter updates. */
   readonly gradientSteps: number;
@@ -91,21 +145,34 @@ export interface Cost {
   readonly skippedSteps?: number;
 }
 
+/** An array of a checkpoint. */
+export interface CheckpointArray {
+  /** The elements, row-major. */
+  data: Float32Array | Int32Array | Uint32Array;
+  /** Sizes of the axes. */
+  shape: number[];
+}
+/** The state of a long computation. */
+export interface CheckpointState {
+  /** By name. */
+  arrays: Record<string, CheckpointArray>;
+  /** JSON. */
+  meta: Record<string, unknown>;
+}
+
 /** Where a long computation keeps its state so that a killed process resumes to the same bits. */
 export interface CheckpointStore {
   /** Whether `save` would write now. Where it is there, ask before gathering a state that costs time to gather. */
   due?(): boolean;
-  load(): Promise<{
-    arrays: Record<string, { data: Float32Array | Int32Array | Uint32Array; shape: number[] }>;
-    meta: Record<string, unknown>;
-  } | null>;
-  save(state: {
-    arrays: Record<string, { data: Float32Array | Int32Array | Uint32Array; shape: number[] }>;
-    meta: Record<string, unknown>;
-  }): Promise<void>;
+  /** The newest state that was saved whole; null for none. */
+  load(): Promise<CheckpointState | null>;
+  /** Keeps a state, whole or not at all. */
+  save(state: CheckpointState): Promise<void>;
 }
 
+/** What a method works on. */
 export interface UnlearnInput<S extends Samples = Split> {
+  /** The network. */
   readonly model: Model;
   /** What the samples are and what is lost on them; classification of images by default. */
   readonly task?: Task<S>;
@@ -115,24 +182,35 @@ export interface UnlearnInput<S extends Samples = Split> {
   readonly forget: S;
   /** Training samples that are kept. */
   readonly retain: S;
+  /** Samples to judge by, for methods that do. */
   readonly validation?: S;
   /** Decides all that is random. */
   readonly key: Tensor;
+  /** Stops the work when it aborts: it then throws what the signal was aborted with. */
   readonly signal?: AbortSignal;
+  /** Told how far it is. */
   readonly onProgress?: (progress: Progress) => void;
+  /** Where the state is kept, so that a killed process goes on from there. */
   readonly checkpoint?: CheckpointStore;
 }
 
+/** What a method gives. */
 export interface UnlearnResult {
+  /** New variables; the caller's to dispose. */
   readonly variables: Variables;
+  /** What it took. */
   readonly cost: Cost;
   /** Facts worth reporting, per method: share of FGSM successes, rows pruned, loss history. JSON-serialisable. */
   readonly details: Readonly<Record<string, unknown>>;
 }
 
+/** A method with its options. */
 export interface Method<Options extends object = object> {
+  /** Its name in `methods`. */
   readonly name: string;
+  /** All options, defaults filled in. */
   readonly options: Readonly<Options>;
+  /** What is known of the method. */
   readonly record: MethodRecord;
   /** Starts from fresh weights: neither the original nor the forgotten samples enter its result. */
   readonly fromScratch: boolean;
@@ -149,41 +227,64 @@ export interface Method<Options extends object = object> {
 export interface Exhibits {
   /** Softmax-entropy histograms in nats over [0, ln K], equal bins, shares that sum to 1. */
   readonly entropy: {
+    /** Bounds of the bins, one more than there are bins. */
     readonly edges: number[];
+    /** Shares of forgotten samples. */
     readonly forget: number[];
+    /** Shares of training samples that were kept. */
     readonly retain: number[];
+    /** Shares of test samples. */
     readonly test: number[];
   };
   /** Share of forgotten training samples of each true class predicted as each class: [K][K], rows sum to 1 or 0. */
   readonly forgetPredictions: number[][];
   /** A few forgotten and retained samples: predicted class and confidence, PNG as data URI. */
   readonly samples: readonly {
+    /** Of the sample in its data set. */
     id: number;
+    /** Where it belongs. */
     set: 'forget' | 'retain';
+    /** Index of its class. */
     label: number;
+    /** Index of the class that was predicted. */
     predicted: number;
+    /** Softmax of that class, 0 to 1. */
     confidence: number;
+    /** The image, as a data URI. */
     png: string;
   }[];
 }
 
+/** A row of the results: one method, one seed. */
 export interface RunEntry {
+  /** The seed. */
   readonly seed: number;
   /** The label of the entry. */
   readonly method: string;
   /** On a control row, the label of the method whose computation this is at learning rate 0. Such rows are not ranked. */
   readonly control?: string;
+  /** The options of the method, defaults filled in. */
   readonly options: Record<string, unknown>;
+  /** What was measured. */
   readonly metrics: Metrics;
+  /** What it took. */
   readonly cost: Cost;
+  /** Facts that the method tells of itself. */
   readonly details: Record<string, unknown>;
+  /** What the report draws. */
   readonly exhibits?: Exhibits;
 }
 
+/** The contents of results.json. */
 export interface Results {
+  /** The version of this form. */
   readonly version: 1;
+  /** The recipe, defaults filled in. */
   readonly recipe: Record<string, unknown>;
+  /** The device and what is known of it. */
   readonly device: Record<string, unknown>;
+  /** Where it ran: software, processor, memory. */
   readonly environment: Record<string, unknown>;
+  /** All rows. */
   readonly runs: RunEntry[];
 }

@@ -15,7 +15,7 @@ import { type Node, Order } from './order.ts';
 import { placePrologues } from './prologues.ts';
 import { type Reading, reshapeStrides, Views } from './views.ts';
 
-export interface KernelReduction {
+interface KernelReduction {
   readonly equation: Equation;
   readonly op: 'sum' | 'max' | 'min';
   /** Axes of the kernel's domain. */
@@ -38,7 +38,7 @@ export interface Kernel {
 }
 
 /** Elementwise work on an operand, over its shape. */
-export interface Prologue {
+interface Prologue {
   readonly value: Var;
   readonly shape: Shape;
   readonly steps: readonly Equation[];

@@ -148,7 +148,7 @@ export function replay(graph: Graph<Operation>, inputs: readonly Tensor[]): Tens
 }
 
 /** Short names in order of appearance: a, b, ..., z, aa, ... */
-export function namer(): (v: Var) => string {
+function namer(): (v: Var) => string {
   const names = new Map<Var, string>();
   const letters = (n: number): string =>
     (n >= 26 ? letters(Math.floor(n / 26) - 1) : '') + String.fromCharCode(97 + (n % 26));

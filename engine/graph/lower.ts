@@ -11,7 +11,7 @@ import { reshapeStrides } from './views.ts';
 /** Where one result of the compiled function comes from. */
 export type ResultSource = { readonly output: number } | { readonly input: number };
 
-export interface Lowered {
+interface Lowered {
   readonly program: Program;
   /** For each result of the graph: an output of the program, or an input handed through. */
   readonly results: readonly ResultSource[];

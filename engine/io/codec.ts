@@ -18,6 +18,7 @@ export const STORED = {
   U8: { bytes: 1, dtype: 'int32' },
   BOOL: { bytes: 1, dtype: 'bool' },
 } as const satisfies Record<string, { bytes: number; dtype: DType }>;
+/** An element type of the format safetensors. */
 export type Stored = keyof typeof STORED;
 
 /** Elements of `bytes`, which must be a whole buffer of their own. @throws 'data' for an I64 beyond int32 and a BOOL other than 0 or 1. */

@@ -1,7 +1,11 @@
-// lt.io: safetensors files and PyTorch's state dicts, as functions on bytes and arrays.
+/**
+ * lt.io: safetensors files and PyTorch's state dicts, as functions on bytes and arrays.
+ *
+ * @module
+ */
 
 export type { Stored } from './codec.ts';
-export type { LazyTensor, StoredTensor, TensorForm } from './layout.ts';
+export type { LazyTensor, Metadata, StoredTensor, TensorForm } from './layout.ts';
 export {
   fromPyTorch,
   fromPyTorchFile,
@@ -19,4 +23,5 @@ export {
   safetensorsMetadata,
   saveSafetensors,
   streamSafetensors,
+  type Tensors,
 } from './safetensors.ts';

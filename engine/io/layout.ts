@@ -9,19 +9,24 @@ import { type Json, MAX_RANK, MAX_TENSORS, parseHeader } from './header.ts';
 
 /** What is known of a tensor in a file before its elements are read. */
 export interface TensorForm {
+  /** Sizes of the axes. */
   readonly shape: Shape;
+  /** The element type that the engine gives it. */
   readonly dtype: DType;
   /** The type in the file, where it says more than `dtype`: BF16, I64, U8. */
   readonly stored?: Stored;
 }
 /** A tensor at rest: its elements, row-major, on no device. `lt.tensor(data, { shape, dtype })` makes it one. */
 export interface StoredTensor extends TensorForm {
+  /** The elements, row-major. */
   readonly data: TypedArray;
 }
 /** A tensor whose elements are read when they are asked for. The engine's own tensors are such. */
 export interface LazyTensor extends TensorForm {
+  /** Reads the elements, row-major. */
   data(): Promise<TypedArray>;
 }
+/** Text by name that is saved beside tensors; an object without a prototype. */
 export type Metadata = Record<string, string>;
 
 const MAX_HEADER = 100_000_000;

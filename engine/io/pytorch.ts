@@ -16,6 +16,7 @@ import { entries, flatten, unflatten } from '../tree.ts';
 import type { LazyTensor, StoredTensor, TensorForm } from './layout.ts';
 import type { SafetensorsFile } from './safetensors.ts';
 
+/** PyTorch's names and layouts: what loadSafetensors gives for a state dict that PyTorch saved. */
 export type StateDict = Readonly<Record<string, StoredTensor>>;
 
 /** The first convolution, and where an image is flattened: the dense layer that reads it and the convolution before. */
@@ -41,6 +42,7 @@ function anatomyOf(what: string, model: Model): Anatomy {
   return KNOWN[model.name];
 }
 
+/** Options of toPyTorch and fromPyTorch. */
 export interface PyTorchOptions {
   /**
    * [N, H, W, C] of the images. The mlp needs it, whose weights do not tell its channels from its pixels; for the other
@@ -90,6 +92,7 @@ const torchName = (path: string, part: 'params' | 'state'): string =>
 /**
  * A state dict as PyTorch's module of the same architecture has it: float32 on the CPU, names as in docs/models.md. Save
  * it with lt.io.saveSafetensors; in PyTorch, `safetensors.torch.load_file` and `load_state_dict` take it.
+ * @throws 'value' for a model without PyTorch names, and where the mlp misses `inputShape`.
  */
 export async function toPyTorch(
   model: Model,

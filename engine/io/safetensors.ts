@@ -23,9 +23,11 @@ import {
   type TensorForm,
 } from './layout.ts';
 
+/** The contents of a safetensors file. */
 export interface Safetensors {
   /** By name; an object without a prototype, so that any name is safe. */
   readonly tensors: Record<string, StoredTensor>;
+  /** Text that was saved along; without a prototype, too. */
   readonly metadata: Metadata;
 }
 
@@ -39,6 +41,7 @@ export interface ByteSource {
 
 /** A safetensors file whose tensors are read one at a time. */
 export interface SafetensorsFile {
+  /** Text that was saved along. */
   readonly metadata: Metadata;
   /** Names of the tensors, in the order of the header. */
   readonly names: readonly string[];
@@ -94,7 +97,10 @@ export function loadSafetensors(source: Uint8Array | ArrayBuffer): Safetensors {
   return { tensors: record(tensors), metadata };
 }
 
-/** The metadata of a safetensors file; its tensors are not read. @throws as loadSafetensors does, for the header. */
+/**
+ * The metadata of a safetensors file; its tensors are not decoded.
+ * @throws As loadSafetensors does, for the header.
+ */
 export const safetensorsMetadata = (source: Uint8Array | ArrayBuffer): Metadata =>
   readHeader(source).metadata;
 
@@ -130,7 +136,8 @@ async function readExactly(file: ByteSource, offset: number, length: number): Pr
   return bytes;
 }
 
-type Tensors = Readonly<Record<string, StoredTensor | LazyTensor>>;
+/** Tensors to be written, by name; of lazy ones the elements are read in turn. */
+export type Tensors = Readonly<Record<string, StoredTensor | LazyTensor>>;
 
 /**
  * A safetensors file of tensors by name and of string metadata. Deterministic: the same values give the same bytes.

@@ -12,10 +12,14 @@ import { evalShape, ShapeOf } from '../transforms/shape.ts';
 import { flatten, type Tree } from '../tree.ts';
 import type { ApplyOptions, Layer, Variables } from './types.ts';
 
+/** Layers in a list or under names; undefined stands for none. */
 export type Children = readonly Layer[] | { readonly [name: string]: Layer | undefined };
 type Slots = Record<string, Tree<Tensor>>;
 
-/** The shape of a layer's output, found without computing anything. */
+/**
+ * The shape of a layer's output for inputs of a shape and type (default the device's float type), found without
+ * computing anything.
+ */
 export function outputShape(
   layer: Layer,
   variables: Variables,
@@ -61,7 +65,9 @@ function gather(list: boolean, names: readonly string[], trees: readonly Tree<Te
 
 /**
  * Children one after another. `sequential([a, b])` has params [of a, of b]; `sequential({ conv1: a, fc: b })` has
- * params { conv1, fc }. A name given `undefined` is left out: `normalise: options && normalise(options)`.
+ * params { conv1, fc }. A name given `undefined` is left out: `normalise: options && normalise(options)`. `name` is for
+ * error messages.
+ * @throws 'value' for a child that is no layer.
  */
 export function sequential(children: Children, name = 'sequential'): Layer {
   const list = Array.isArray(children);
@@ -127,13 +133,22 @@ export function sequential(children: Children, name = 'sequential'): Layer {
   };
 }
 
+/** Options of residual. */
+export interface ResidualOptions {
+  /** What x goes through beside `main`. Default: nothing, x itself is added. */
+  shortcut?: Layer;
+  /** Where the shortcut's variables are. Default 'downsample'. */
+  shortcutName?: string;
+  /** Of the sum. Default: none. */
+  activation?: (x: Tensor) => Tensor;
+}
 /**
- * activation(x + main(x)), or with a shortcut, activation(shortcut(x) + main(x)); no activation by default. The variables of `main`'s named children and those of the shortcut, under
- * `shortcutName`, lie side by side, as in torchvision's blocks: { conv1, bn1, conv2, bn2, downsample }.
+ * activation(main(x) + shortcut(x)): He et al. 2016. The variables of `main`'s named children and those of the
+ * shortcut, under `shortcutName`, lie side by side, as in torchvision's blocks: { conv1, bn1, conv2, bn2, downsample }.
  */
 export function residual(
   main: { readonly [name: string]: Layer | undefined },
-  options?: { shortcut?: Layer; shortcutName?: string; activation?: (x: Tensor) => Tensor },
+  options?: ResidualOptions,
 ): Layer {
   const { shortcut, shortcutName, activation } = settle('residual', options, {
     shortcut: undefined,

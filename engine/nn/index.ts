@@ -1,6 +1,10 @@
-// lt.nn: layers, combinations and models. Also `init`, the initialisers, and `models`, the models by name.
+/**
+ * lt.nn: layers, combinations and models. Also `init`, the initialisers, and `models`, the models by name.
+ *
+ * @module
+ */
 
-export { outputShape, residual, sequential } from './compose.ts';
+export { type Children, outputShape, type ResidualOptions, residual, sequential } from './compose.ts';
 export type { Initialiser } from './init.ts';
 export * as init from './init.ts';
 export {
@@ -25,8 +29,10 @@ export {
   type WeightOptions,
 } from './layers.ts';
 export {
+  type AllCnnOptions,
   allCnn,
   lenet,
+  type MlpOptions,
   type ModelName,
   type ModelOptions,
   mlp,
@@ -35,5 +41,11 @@ export {
   smallCnn,
   vgg16,
 } from './models.ts';
-export { batchNorm, groupNorm, layerNorm, type NormLayerOptions } from './norm.ts';
-export type { ApplyOptions, Classifier, Layer, Model, Variables } from './types.ts';
+export {
+  type BatchNormLayerOptions,
+  batchNorm,
+  groupNorm,
+  layerNorm,
+  type NormLayerOptions,
+} from './norm.ts';
+export type { Applied, ApplyOptions, Classifier, Layer, Model, Variables } from './types.ts';

@@ -13,7 +13,7 @@ import type { Tensor } from '../tensor.ts';
 import { fans, type Initialiser, kaimingUniform, normal, uniform } from './init.ts';
 import type { Layer } from './types.ts';
 
-/** A layer without weights. */
+/** A layer without variables: f itself. `name` is for error messages. */
 export const stateless = (name: string, f: (x: Tensor) => Tensor): Layer => ({
   name,
   init: () => ({ params: {}, state: {} }),
@@ -27,6 +27,7 @@ export const positive = (layer: string, what: string, value: number): void =>
     () => `${layer}: ${what} must be a positive integer, got ${value}`,
   );
 
+/** Options of layers with weights. */
 export interface WeightOptions {
   /** Add a bias. Default true. */
   bias?: boolean;
@@ -51,7 +52,10 @@ function weights(
 }
 type Weights = { weight: Tensor; bias?: Tensor };
 
-/** x [..., in] -> [..., features]; weight [in, features], bias [features]. */
+/**
+ * x [..., in] -> [..., features]: x weight + bias, with weight [in, features] and bias [features].
+ * @throws 'value' unless features is a positive integer; init throws 'shape' for inputs of fewer than two axes.
+ */
 export function dense(features: number, options?: WeightOptions): Layer {
   positive('dense', 'features', features);
   const own = settle('dense', options, WEIGHTS);
@@ -73,11 +77,17 @@ export function dense(features: number, options?: WeightOptions): Layer {
   };
 }
 
+/** Options of conv2d: those of the operation, of the weights, and the size of the kernel. */
 export interface ConvLayerOptions extends ops.ConvOptions, WeightOptions {
   /** Of the kernel: a number or [height, width]. Default 3. */
   size?: number | readonly [number, number];
 }
-/** x [N, H, W, C] -> [N, OH, OW, filters]; weight [kh, kw, C / groups, filters], bias [filters]. Padding default 'valid'. */
+/**
+ * x [N, H, W, C] -> [N, OH, OW, filters], with weight [kh, kw, C / groups, filters] and bias [filters]; see the
+ * operation conv2d. Padding is 'valid' unless said otherwise.
+ * @throws 'value' unless filters is a positive integer; init throws 'shape' for other inputs and 'value' where groups
+ * do not divide.
+ */
 export function conv2d(filters: number, options?: ConvLayerOptions): Layer {
   positive('conv2d', 'filters', filters);
   const { size, stride, padding, dilation, groups, ...own } = settle('conv2d', options, {
@@ -107,7 +117,11 @@ export function conv2d(filters: number, options?: ConvLayerOptions): Layer {
   };
 }
 
-/** Whole numbers [...] (any type) -> [..., features]: rows of weight [count, features], standard normal as in PyTorch. */
+/**
+ * Whole numbers [...] (any type) from 0 to count - 1 -> [..., features]: rows of weight [count, features], standard
+ * normal as in PyTorch. A number out of range gives NaN.
+ * @throws 'value' unless both sizes are positive integers.
+ */
 export function embedding(
   count: number,
   features: number,
@@ -127,8 +141,10 @@ export function embedding(
 }
 
 /**
- * In training mode, zeroes each element with probability `rate` (0 <= rate < 1) and divides the others by 1 - rate.
- * Needs `key` then. Under vmap with one key, all samples share the pattern: map over keys to avoid it.
+ * In training mode, zeroes each element with probability `rate` (0 <= rate < 1) and divides the others by 1 - rate
+ * (Srivastava et al. 2014). Needs `key` then. Under vmap with one key, all samples share the pattern: map over keys to
+ * avoid it.
+ * @throws 'value' for other rates, and in training mode without a key.
  */
 export function dropout(rate: number): Layer {
   check(
@@ -149,33 +165,43 @@ export function dropout(rate: number): Layer {
   };
 }
 
-/** Largest element of each window. Stride defaults to the size, padding to 'valid'. */
+/** Largest element of each window of [N, H, W, C]; see maxPool2d. */
 export const maxPool = (options: ops.PoolOptions): Layer =>
   stateless('maxPool', (x) => ops.maxPool2d(x, options));
-/** Mean of each window over the elements inside the image (PyTorch's count_include_pad = False). */
+/** Mean of each window of [N, H, W, C] over the elements inside the image; see avgPool2d. */
 export const avgPool = (options: ops.PoolOptions): Layer =>
   stateless('avgPool', (x) => ops.avgPool2d(x, options));
-/** [N, H, W, C] -> [N, C]. */
+/** Mean over all pixels: [N, H, W, C] -> [N, C]. */
 export const globalAvgPool = (): Layer => stateless('globalAvgPool', ops.globalAvgPool);
 /** [N, ...] -> [N, all the rest], in row-major order: for images, the channel varies fastest. */
 export const flatten = (): Layer =>
   stateless('flatten', (x) => x.reshape([x.shape[0], sizeOf(x.shape.slice(1))]));
 
+/** max(x, 0). */
 export const relu = (): Layer => stateless('relu', ops.relu);
-/** With the exact normal distribution function. */
+/** x * Phi(x), with the exact normal distribution function (Hendrycks and Gimpel 2016). */
 export const gelu = (): Layer => stateless('gelu', ops.gelu);
+/** x * sigmoid(x). */
 export const silu = (): Layer => stateless('silu', ops.silu);
+/** Hyperbolic tangent. */
 export const tanh = (): Layer => stateless('tanh', ops.tanh);
+/** 1 / (1 + exp(-x)). */
 export const sigmoid = (): Layer => stateless('sigmoid', ops.sigmoid);
+/** log(1 + exp(x)). */
 export const softplus = (): Layer => stateless('softplus', ops.softplus);
 
+/** Statistics of images, as data sets publish them. */
 export interface Normalisation {
   /** One number, or one for each channel (the last axis). */
   mean: number | readonly number[];
-  /** Positive. */
+  /** Positive; one number, or one for each channel. */
   std: number | readonly number[];
 }
-/** (x - mean) / std with constants: input normalisation as part of the model, so that attacks and data stay in [0, 1]. */
+/**
+ * (x - mean) / std with constants: input normalisation as part of the model, so that attacks and data stay in [0, 1].
+ * Integers become floats.
+ * @throws 'value' for statistics out of range; init throws 'shape' for another number of channels.
+ */
 export function normalise({ mean, std }: Normalisation): Layer {
   const numbers = (v: number | readonly number[]): readonly number[] => (typeof v === 'number' ? [v] : v);
   const [means, stds] = [numbers(mean), numbers(std)];

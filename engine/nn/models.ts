@@ -23,8 +23,9 @@ import {
 import { batchNorm } from './norm.ts';
 import type { Classifier, Layer } from './types.ts';
 
+/** Options of every model. */
 export interface ModelOptions {
-  /** Number of logits. */
+  /** Number of logits, a positive integer. */
   classes: number;
   /** Per-channel statistics of the input, applied inside the model. Default: inputs are taken as they come. */
   normalise?: Normalisation;
@@ -47,8 +48,17 @@ function classifier(
   return { ...model, init: (key, shape) => scope(() => model.init(key, shape)), head };
 }
 
-/** Flatten, then a dense layer and ReLU for each entry of `hidden` (default [256, 256]), then the head: fc1, fc2, ... */
-export function mlp(given: ModelOptions & { hidden?: readonly number[] }): Classifier {
+/** Options of mlp. */
+export interface MlpOptions extends ModelOptions {
+  /** Width of each hidden layer. Default [256, 256]. */
+  hidden?: readonly number[];
+}
+/**
+ * Flatten, then a dense layer and ReLU for each entry of `hidden`, then the head: fc1, fc2, ... Takes images of any
+ * size, or vectors [N, features].
+ * @throws 'value' for options out of range.
+ */
+export function mlp(given: MlpOptions): Classifier {
   const { hidden, ...options } = settle('mlp', given, { ...MODEL, hidden: [256, 256] });
   const head = `fc${hidden.length + 1}`;
   const children: Record<string, Layer> = { flatten: flatten() };
@@ -59,7 +69,11 @@ export function mlp(given: ModelOptions & { hidden?: readonly number[] }): Class
   return classifier('mlp', [head], options, (classes) => ({ ...children, [head]: dense(classes) }));
 }
 
-/** LeNet-5 in its usual modern form: ReLU and max pools, no padding. 61,706 parameters at 32x32x1 and 10 classes. */
+/**
+ * LeNet-5 (LeCun et al. 1998, section II.B) in its usual modern form: ReLU and max pools, no padding. 61,706 parameters
+ * at 32x32x1 and 10 classes.
+ * @throws 'value' for options out of range.
+ */
 export const lenet = (options: ModelOptions): Classifier =>
   classifier('lenet', ['fc3'], options, (classes) => ({
     conv1: conv2d(6, { size: 5 }),
@@ -76,7 +90,10 @@ export const lenet = (options: ModelOptions): Classifier =>
     fc3: dense(classes),
   }));
 
-/** Two 3x3 convolutions (32, 64) with ReLU and 2x2 max pools, dense 128, head. The demo's model: it trains on a CPU. */
+/**
+ * Two 3x3 convolutions (32, 64) with ReLU and 2x2 max pools, dense 128, head. The demo's model: it trains on a CPU.
+ * @throws 'value' for options out of range.
+ */
 export const smallCnn = (options: ModelOptions): Classifier =>
   classifier('smallCnn', ['fc2'], options, (classes) => ({
     conv1: conv2d(32, { padding: 1 }),
@@ -91,11 +108,17 @@ export const smallCnn = (options: ModelOptions): Classifier =>
     fc2: dense(classes),
   }));
 
+/** Options of allCnn. */
+export interface AllCnnOptions extends ModelOptions {
+  /** Channels: 96 and 192 ('full') or 48 and 96 ('half', the default). */
+  width?: 'half' | 'full';
+}
 /**
- * All-CNN (Springenberg et al. 2015) with batch norm and a dense head, as the unlearning papers use it; half width is
- * Boundary Unlearning's. Ends in a global average pool, which at 32x32 is the original's 8x8 average pool.
+ * All-CNN (Springenberg et al. 2015) with batch norm and a dense head, as the unlearning papers use it; half
+ * width is Boundary Unlearning's. Ends in a global average pool, which at 32x32 is the original's 8x8 average pool.
+ * @throws 'value' for options out of range.
  */
-export function allCnn(given: ModelOptions & { width?: 'half' | 'full' }): Classifier {
+export function allCnn(given: AllCnnOptions): Classifier {
   const { width, ...options } = settle('allCnn', given, { ...MODEL, width: 'half' });
   check(
     width === 'half' || width === 'full',
@@ -121,7 +144,11 @@ export function allCnn(given: ModelOptions & { width?: 'half' | 'full' }): Class
   }));
 }
 
-/** ResNet-18 (He et al. 2016) with the CIFAR stem: a 3x3 convolution of stride 1 and no max pool. 11,173,962 parameters for 10 classes. */
+/**
+ * ResNet-18 (He et al. 2016, table 1) with the CIFAR stem: a 3x3 convolution of stride 1 and no max pool. 11,173,962
+ * parameters for 3 channels and 10 classes.
+ * @throws 'value' for options out of range.
+ */
 export function resnet18(options: ModelOptions): Classifier {
   const conv = (filters: number, size: number, stride: number): Layer =>
     conv2d(filters, {
@@ -160,7 +187,11 @@ export function resnet18(options: ModelOptions): Classifier {
   }));
 }
 
-/** VGG-16 (Simonyan and Zisserman 2015), CIFAR form: batch norm, one dense head. 14,728,266 parameters for 10 classes. */
+/**
+ * VGG-16 (Simonyan and Zisserman 2015, configuration D) in its CIFAR form: batch norm, one dense head. 14,728,266
+ * parameters for 3 channels and 10 classes.
+ * @throws 'value' for options out of range.
+ */
 export function vgg16(options: ModelOptions): Classifier {
   // A fifth pool would leave nothing of a small image (28x28 is 1x1 after four): then it does nothing.
   const pool = stateless('maxPool', (x) =>
@@ -188,5 +219,19 @@ export function vgg16(options: ModelOptions): Classifier {
 }
 
 /** Every model by name, for recipes and the command line. */
-export const models = { mlp, lenet, smallCnn, allCnn, resnet18, vgg16 };
+export const models = {
+  /** See {@link mlp}. */
+  mlp,
+  /** See {@link lenet}. */
+  lenet,
+  /** See {@link smallCnn}. */
+  smallCnn,
+  /** See {@link allCnn}. */
+  allCnn,
+  /** See {@link resnet18}. */
+  resnet18,
+  /** See {@link vgg16}. */
+  vgg16,
+};
+/** The name of a model. */
 export type ModelName = keyof typeof models;

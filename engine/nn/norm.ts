@@ -11,9 +11,15 @@ import { stopGradient } from '../transforms/autodiff.ts';
 import { positive } from './layers.ts';
 import type { Layer } from './types.ts';
 
+/** Options of normalisation layers. */
 export interface NormLayerOptions {
   /** Added to the variance. Default 1e-5. */
   epsilon?: number;
+}
+/** Options of batchNorm. */
+export interface BatchNormLayerOptions extends NormLayerOptions {
+  /** Share of the batch's statistics in the running ones, from 0 to 1. Default 0.1. */
+  momentum?: number;
 }
 type Affine = { weight: Tensor; bias: Tensor };
 const affine = (channels: number) => ({ weight: ones([channels]), bias: zeros([channels]) });
@@ -27,7 +33,7 @@ const affine = (channels: number) => ({ weight: ones([channels]), bias: zeros([c
  *
  * @throws 'shape' in training mode with a single value per channel, which has no variance.
  */
-export function batchNorm(options?: NormLayerOptions & { momentum?: number }): Layer {
+export function batchNorm(options?: BatchNormLayerOptions): Layer {
   const { momentum, epsilon } = settle('batchNorm', options, { momentum: 0.1, epsilon: 1e-5 });
   return {
     name: 'batchNorm',
@@ -61,7 +67,11 @@ export function batchNorm(options?: NormLayerOptions & { momentum?: number }): L
   };
 }
 
-/** Wu and He 2018: each image over its pixels and each of `groups` groups of channels. */
+/**
+ * Wu and He 2018: each image over its pixels and each of `groups` groups of channels. Params { weight, bias }, both
+ * [C].
+ * @throws 'value' unless groups is a positive integer; apply throws 'shape' where it does not divide C.
+ */
 export function groupNorm(groups: number, options?: NormLayerOptions): Layer {
   positive('groupNorm', 'groups', groups);
   const { epsilon } = settle('groupNorm', options, { epsilon: 1e-5 });
@@ -75,7 +85,7 @@ export function groupNorm(groups: number, options?: NormLayerOptions): Layer {
   };
 }
 
-/** Ba et al. 2016: over the last axis. */
+/** Ba et al. 2016: over the last axis. Params { weight, bias }, both [C]. */
 export function layerNorm(options?: NormLayerOptions): Layer {
   const { epsilon } = settle('layerNorm', options, { epsilon: 1e-5 });
   return {

@@ -7,10 +7,19 @@ import * as m from '../primitives/movement.ts';
 import { floatType } from '../runtime.ts';
 import { Concrete, expectTensors, Tensor } from '../tensor.ts';
 
-/** A tensor, or a number that adapts to the tensor beside it. */
+/**
+ * What operations take: a tensor, or a number or boolean that adapts to the tensor beside it. At least one operand must
+ * be a tensor.
+ *
+ * Shapes broadcast as in NumPy: counted from the last axis, sizes are equal or 1. Element types are promoted: the
+ * widest float among the operands; without floats int32, or uint32 where all are uint32; bools become int32 in
+ * arithmetic. A number takes the type of the tensors, but a fraction beside integers makes them floats (the device's
+ * float type), and a number beside bools makes them int32. Integers wrap around at 32 bits.
+ */
 export type TensorLike = Tensor | number | boolean;
+/** One axis or a list of axes; negative numbers count from the last axis, -1. */
 export type Axis = number | readonly number[];
-/** One number for both, or [vertical, horizontal]. */
+/** One number for both directions, or [vertical, horizontal]. */
 export type Pair = number | readonly [number, number];
 export function pair(op: string, what: string, x: Pair, least = 1): readonly [number, number] {
   const both = typeof x === 'number' ? ([x, x] as const) : x;
@@ -27,6 +36,10 @@ export function pair(op: string, what: string, x: Pair, least = 1): readonly [nu
 export const fresh = (y: Tensor, ...xs: readonly Tensor[]): Tensor =>
   y instanceof Concrete && xs.includes(y) ? y.alias() : y;
 
+/**
+ * The shape that values of these shapes broadcast to. `op` names the caller in errors.
+ * @throws 'shape' where two sizes are neither equal nor 1.
+ */
 export function broadcastShapes(op: string, ...shapes: readonly Shape[]): Shape {
   const rank = Math.max(...shapes.map((s) => s.length));
   return Array.from({ length: rank }, (_, i) => {
@@ -105,6 +118,10 @@ export const binary =
     return f(x, y);
   };
 
+/**
+ * An axis as a number from 0 to rank - 1; a negative one counts from the end. `op` names the caller in errors.
+ * @throws 'shape' where there is no such axis.
+ */
 export function normaliseAxis(op: string, axis: number, rank: number): number {
   const a = axis < 0 ? axis + rank : axis;
   check(

@@ -17,17 +17,36 @@ import {
   unary,
 } from './common.ts';
 
+/** a + b, broadcast and promoted as {@link TensorLike} says. */
 export const add = binary('add', e.add);
+/** a - b, broadcast and promoted as {@link TensorLike} says. */
 export const sub = binary('sub', e.sub);
+/** a * b element by element, broadcast and promoted as {@link TensorLike} says. For matrix products see matmul. */
 export const mul = binary('mul', e.mul);
-/** Quotient; of two integers, truncated towards zero (0 where the divisor is 0). */
+/**
+ * a / b, broadcast and promoted as {@link TensorLike} says. Of two integers: the quotient truncated towards zero, and 0
+ * where the divisor is 0.
+ */
 export const div = binary('div', e.div);
+/**
+ * The larger of a and b, broadcast and promoted as {@link TensorLike} says. NaN where either is NaN; where they are
+ * equal each gets half of the derivative.
+ */
 export const maximum = binary('maximum', e.maximum);
+/**
+ * The smaller of a and b, broadcast and promoted as {@link TensorLike} says. NaN where either is NaN; where they are
+ * equal each gets half of the derivative.
+ */
 export const minimum = binary('minimum', e.minimum);
+/** Bool: a == b, broadcast and promoted as {@link TensorLike} says (bools stay bools). NaN equals nothing. */
 export const equal = binary('equal', e.equal, false);
+/** Bool: a < b, broadcast and promoted as {@link TensorLike} says. False where either is NaN. */
 export const less = binary('less', e.less);
+/** Bool: a > b, broadcast and promoted as {@link TensorLike} says. False where either is NaN. */
 export const greater = binary('greater', (a, b) => e.less(b, a));
+/** Bool: a <= b, broadcast and promoted as {@link TensorLike} says. False where either is NaN. */
 export const lessEqual = binary('lessEqual', e.lessEqual);
+/** Bool: a >= b, broadcast and promoted as {@link TensorLike} says. False where either is NaN. */
 export const greaterEqual = binary('greaterEqual', (a, b) => e.lessEqual(b, a));
 
 /** Throws 'dtype' where a tensor among the operands is no bool; counted from 1, as the caller sees them. */
@@ -43,14 +62,30 @@ const logical = (op: string, f: (a: Tensor, b: Tensor) => Tensor) => {
     return joined(a, b);
   };
 };
+/**
+ * Bool: both hold. Operands are bool tensors or booleans, and broadcast.
+ * @throws 'dtype' for other types.
+ */
 export const logicalAnd = logical('logicalAnd', e.and);
+/**
+ * Bool: one of them holds, or both. Operands are bool tensors or booleans, and broadcast.
+ * @throws 'dtype' for other types.
+ */
 export const logicalOr = logical('logicalOr', e.or);
+/**
+ * Bool: x does not hold.
+ * @throws 'dtype' unless x is bool.
+ */
 export const logicalNot = unary('logicalNot', (x) => {
   bools('logicalNot', x);
   return e.not(x);
 });
 
-/** a to the power b. Small whole-number exponents become products, so that negative bases and zero have derivatives. */
+/**
+ * a to the power b, broadcast; the result is a float. A negative base gives NaN unless the exponent is a whole number.
+ * Whole-number exponents from -8 to 8 given as numbers become products, so that negative bases and zero have
+ * derivatives.
+ */
 export function pow(a: TensorLike, b: TensorLike): Tensor {
   if (a instanceof Tensor && typeof b === 'number') {
     const x = toFloat(a);
@@ -68,34 +103,62 @@ export function pow(a: TensorLike, b: TensorLike): Tensor {
   return e.pow(toFloat(x), toFloat(y));
 }
 
+/**
+ * -x, of floats or integers; uint32 wraps around.
+ * @throws 'dtype' for bool.
+ */
 export const neg = unary('neg', e.neg);
+/**
+ * |x|, of floats or integers; derivative 0 at 0.
+ * @throws 'dtype' for bool.
+ */
 export const abs = unary('abs', e.abs);
+/**
+ * -1, 0 or 1 as x is negative, zero or positive, in the type of x; NaN stays NaN. Derivative 0 everywhere.
+ * @throws 'dtype' for bool.
+ */
 export const sign = unary('sign', e.sign);
+/** The largest whole number not above x, as a float. Derivative 0 everywhere. */
 export const floor = unary('floor', e.floor, true);
+/** e to the power x, as a float; Infinity where that is beyond the type's range. */
 export const exp = unary('exp', e.exp, true);
+/** Natural logarithm, as a float: -Infinity at 0, NaN below. */
 export const log = unary('log', e.log, true);
+/** log(1 + x), as a float, accurate for small x too. */
 export const log1p = unary('log1p', e.log1p, true);
+/** exp(x) - 1, as a float, accurate for small x too. */
 export const expm1 = unary('expm1', e.expm1, true);
+/** Square root, as a float: NaN below 0; derivative Infinity at 0. */
 export const sqrt = unary('sqrt', e.sqrt, true);
+/** 1 / sqrt(x), as a float: Infinity at 0, NaN below. */
 export const rsqrt = unary('rsqrt', e.rsqrt, true);
+/** Hyperbolic tangent, as a float. */
 export const tanh = unary('tanh', e.tanh, true);
+/** Logistic function 1 / (1 + exp(-x)), as a float. */
 export const sigmoid = unary('sigmoid', e.sigmoid, true);
+/** Error function 2 / sqrt(pi) * (integral of exp(-t^2) from 0 to x), as a float. */
 export const erf = unary('erf', e.erf, true);
+/** Sine, as a float; x in radians. */
 export const sin = unary('sin', e.sin, true);
+/** Cosine, as a float; x in radians. */
 export const cos = unary('cos', e.cos, true);
-/** max(x, 0); derivative 0 at 0. */
+/** max(x, 0), in the type of x (no bool); derivative 0 at 0. */
 export const relu = unary('relu', e.relu);
-/** x * sigmoid(x). */
+/** SiLU or swish, x * sigmoid(x), as a float (Hendrycks and Gimpel 2016; Ramachandran et al. 2017). */
 export const silu = unary('silu', (x) => e.mul(x, e.sigmoid(x)), true);
-/** x * Phi(x) with the exact normal distribution function (Hendrycks and Gimpel 2016), not the tanh approximation. */
+/**
+ * x * Phi(x), as a float, with the exact normal distribution function (Hendrycks and Gimpel 2016), not the tanh
+ * approximation.
+ */
 export const gelu = unary('gelu', (x) => mul(mul(x, 0.5), add(e.erf(mul(x, Math.SQRT1_2)), 1)), true);
-/** log(1 + exp(x)), without overflow. */
+/** log(1 + exp(x)), as a float, without overflow. */
 export const softplus = unary('softplus', (x) => e.add(e.relu(x), e.log1p(e.exp(e.neg(e.abs(x))))), true);
+/** x * x, in the type of x (no bool). */
 export const square = unary('square', (x) => e.mul(x, x));
 
 /**
- * The nearest value in [low, high], which is high where low is above it; NaN stays. Derivative 1 inside and at the bounds, 0
- * outside; there it is the bound's.
+ * The nearest value to x in [low, high]; high where low is above it; NaN stays NaN. The three broadcast and are
+ * promoted as {@link TensorLike} says. The derivative is 1 inside and at the bounds; outside it goes to the bound.
  */
 export const clip = (x: Tensor, low: TensorLike, high: TensorLike): Tensor => {
   const [a, b, c] = promote('clip', [x, low, high], true);
@@ -103,7 +166,11 @@ export const clip = (x: Tensor, low: TensorLike, high: TensorLike): Tensor => {
   return e.select(e.less(c, raised), c, raised);
 };
 
-/** Elements of a where the condition (bool, or nonzero) holds, of b elsewhere. All three broadcast. */
+/**
+ * Elements of a where the condition holds, of b elsewhere. The condition is bool, or any type, for x != 0. All three
+ * broadcast; a and b are promoted as {@link TensorLike} says, and may both be numbers: int32 if whole, else the
+ * device's float type; bool for two booleans.
+ */
 export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
   expectTensors('where', condition);
   if (!(a instanceof Tensor) && !(b instanceof Tensor)) {
@@ -119,7 +186,11 @@ export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
   return e.select(expand(e.convert(condition, 'bool'), shape), expand(x, shape), expand(y, shape));
 }
 
-/** Changes the element type; floats to integers truncate, anything to bool is x != 0. */
+/**
+ * x with another element type; a handle on the same memory where it has that type already. Floats become integers by
+ * truncation, held within the integer type's range, NaN as 0; bool is x != 0.
+ * @throws 'dtype' where the device lacks the type.
+ */
 export const astype = (x: Tensor, dtype: DType): Tensor => {
   expectTensors('astype', x);
   return fresh(e.convert(x, dtype), x);

@@ -14,16 +14,27 @@ import { CONV, type Pair, pair } from './common.ts';
 import { div, mul } from './elementwise.ts';
 import { mean } from './reduce.ts';
 
+/**
+ * What is added around images before a window moves over them. 'valid': nothing. 'same': as much as makes the result
+ * size / stride, rounded up; the odd pixel goes to the bottom and right. Or pixels: a whole number, [vertical,
+ * horizontal], or [[top, bottom], [left, right]].
+ */
 export type Padding =
   | 'same'
   | 'valid'
   | Pair
   | readonly [readonly [number, number], readonly [number, number]];
+/** Options of convolutions. */
 export interface ConvOptions {
+  /** Pixels that the window moves at a time; whole numbers from 1. Default 1. */
   stride?: Pair;
-  /** 'same' (size divided by stride, rounded up; the odd pixel goes last), 'valid', a number, [height, width], or [[top, bottom], [left, right]]. Default 'valid'. */
+  /** Zeros around the images. Default 'valid'. */
   padding?: Padding;
+  /** Distance of neighbouring weights in pixels; whole numbers from 1. Default 1. */
   dilation?: Pair;
+  /**
+   * Channels are cut into so many groups, and each filter sees one of them; divides channels and filters. Default 1.
+   */
   groups?: number;
 }
 
@@ -81,7 +92,13 @@ function checkFit(
   }
 }
 
-/** Cross-correlation of images [N, H, W, C] with weights [kh, kw, C / groups, O]: [N, OH, OW, O]. */
+/**
+ * Cross-correlation (what networks call convolution) of images [N, H, W, C] with weights [kh, kw, C / groups, O]: [N,
+ * OH, OW, O], where OH = floor((H + top + bottom - dilation * (kh - 1) - 1) / stride) + 1. Both have one float type;
+ * sums are accumulated in float32 or better. Small float32 kernels may be computed by Winograd's transforms (Lavin and
+ * Gray 2016) on device 'cpu': see `exact` of init.
+ * @throws 'shape' where shapes do not fit, 'dtype' for integers or two types, 'value' for impossible options.
+ */
 export function conv2d(x: Tensor, w: Tensor, options?: ConvOptions): Tensor {
   expectTensors('conv2d', x, w);
   const { stride, padding, dilation, groups } = settle('conv2d', options, CONV);
@@ -103,17 +120,21 @@ export function conv2d(x: Tensor, w: Tensor, options?: ConvOptions): Tensor {
   return m.reshape(y, y.shape.slice(1));
 }
 
+/** Options of convTranspose2d. */
+export interface ConvTransposeOptions extends ConvOptions {
+  /**
+   * Rows added at the bottom and columns added at the right of the result: first those that padding would cut off, then
+   * zeros. Each less than the stride or the dilation; 0 with padding 'same'. Default 0.
+   */
+  outputPadding?: Pair;
+}
 /**
- * Transposed convolution: the linear map that is conv2d's input gradient, with weights [kh, kw, O / groups, C] for images
- * [N, H, W, C] giving O channels. Without padding the result has (H - 1) * stride + dilation * (kh - 1) + 1 + outputPadding rows;
- * 'same' gives H * stride. outputPadding, below stride or dilation, adds rows at the bottom and columns at the right: those that
- * padding would cut off, then zeros.
+ * Transposed convolution: the linear map that is conv2d's input gradient, with weights [kh, kw, O / groups, C] for
+ * images [N, H, W, C] giving O channels (PyTorch's ConvTranspose2d). Without padding the result has (H - 1) * stride +
+ * dilation * (kh - 1) + 1 + outputPadding rows; padding cuts that many off; 'same' gives H * stride.
+ * @throws 'shape' where shapes do not fit, 'dtype' for integers or two types, 'value' for impossible options.
  */
-export function convTranspose2d(
-  x: Tensor,
-  w: Tensor,
-  options?: ConvOptions & { outputPadding?: Pair },
-): Tensor {
+export function convTranspose2d(x: Tensor, w: Tensor, options?: ConvTransposeOptions): Tensor {
   const op = 'convTranspose2d';
   expectTensors(op, x, w);
   const { stride, padding, dilation, groups, outputPadding } = settle(op, options, {
@@ -163,10 +184,13 @@ export function convTranspose2d(
   return m.pad(m.reshape(y, y.shape.slice(1)), none, [0, ...beyond, 0], none);
 }
 
+/** Options of pooling. */
 export interface PoolOptions {
+  /** Size of the window. */
   size: Pair;
-  /** Default: the window size. */
+  /** Pixels that the window moves at a time. Default: the size of the window. */
   stride?: Pair;
+  /** Pixels around the images, on each side fewer than the window has. Default 'valid'. */
   padding?: Padding;
 }
 const POOL = { size: undefined, stride: undefined, padding: 'valid' } as const;
@@ -179,10 +203,18 @@ function poolParams(op: string, x: Tensor, options: PoolOptions): pl.PoolParams 
   checkFit(op, x, n, [1, 1], p);
   return { size: n, stride: s, padding: p };
 }
-/** Largest element of each window; padding never wins, NaN does. */
+/**
+ * Largest element of each window of float images [N, H, W, C]: [N, OH, OW, C], with OH as in conv2d. Padding never
+ * wins, NaN does; the gradient goes to the first of equals.
+ * @throws 'shape' for other images, 'value' for impossible options.
+ */
 export const maxPool2d = (x: Tensor, options: PoolOptions): Tensor =>
   pl.maxPool(x, poolParams('maxPool2d', x, options))[0];
-/** Mean of each window over the elements inside the image. */
+/**
+ * Mean of each window of float images [N, H, W, C]: [N, OH, OW, C], with OH as in conv2d. Padding is not counted
+ * (PyTorch's count_include_pad = False).
+ * @throws 'shape' for other images, 'value' for impossible options.
+ */
 export function avgPool2d(x: Tensor, options: PoolOptions): Tensor {
   const p = poolParams('avgPool2d', x, options);
   const total = pl.sumPool(x, p);
@@ -192,7 +224,11 @@ export function avgPool2d(x: Tensor, options: PoolOptions): Tensor {
 }
 /** Mean over all pixels: [N, H, W, C] -> [N, C]. */
 export const globalAvgPool = (x: Tensor): Tensor => mean(x, [1, 2]);
-/** Nearest-neighbour resize of [N, H, W, C] to [height, width]; source pixel floor(i * H / height). */
+/**
+ * Nearest-neighbour resize of images [N, H, W, C] to [height, width]: row i is row floor(i * H / height), columns
+ * likewise.
+ * @throws 'shape' for other images, 'value' for a size that is not two positive integers.
+ */
 export function resizeNearest(x: Tensor, size: readonly [number, number]): Tensor {
   expectTensors('resizeNearest', x);
   check(x.ndim === 4, 'shape', () => `resizeNearest: needs images [N, H, W, C], got ${showAval(x)}`);

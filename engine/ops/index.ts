@@ -14,7 +14,7 @@ import * as products from './products.ts';
 import * as reductions from './reduce.ts';
 import * as shape from './shape.ts';
 
-export { type Axis, broadcastShapes, normaliseAxis, type TensorLike } from './common.ts';
+export { type Axis, broadcastShapes, normaliseAxis, type Pair, type TensorLike } from './common.ts';
 export * from './elementwise.ts';
 export * from './images.ts';
 export * from './indexing.ts';
@@ -38,11 +38,20 @@ const FUNCTIONS_ONLY = ['concat', 'stack', 'einsum'] as const;
 type AsMethod<F> = F extends (first: infer _First, ...rest: infer Rest) => infer Result
   ? (...rest: Rest) => Result
   : never;
-type MethodName = Exclude<keyof typeof operations, (typeof FUNCTIONS_ONLY)[number]>;
-type Methods = { [K in MethodName]: AsMethod<(typeof operations)[K]> };
+// A method has the docstring of its function, in editors and in the reference, because the compiler takes the properties of
+// Methods for those of the modules. It would not if the operations were `typeof operations` (a declaration file writes that
+// type out, without comments) or if Of or Name were not parameters.
+type Operations = typeof elementwise &
+  typeof reductions &
+  typeof shape &
+  typeof indexing &
+  typeof products &
+  typeof images &
+  typeof normalise;
+type Methods<Of, Name extends keyof Of> = { [K in Name]: AsMethod<Of[K]> };
 
 declare module '../tensor.ts' {
-  interface Tensor extends Methods {}
+  interface Tensor extends Methods<Operations, Exclude<keyof Operations, (typeof FUNCTIONS_ONLY)[number]>> {}
 }
 
 for (const [name, f] of Object.entries(operations)) {

@@ -15,6 +15,10 @@ import { add, mul, square, sub, where } from './elementwise.ts';
 import { matmul } from './products.ts';
 import { mean, sum } from './reduce.ts';
 
+/**
+ * exp(x) / sum(exp(x)) along `axis` (default the last), as a float, without overflow: the elements of each row sum to
+ * 1. A row of -Infinity alone gives NaN.
+ */
 export function softmax(of: Tensor, axis = -1): Tensor {
   expectTensors('softmax', of);
   return inFloat32((x) => softmaxOf(x, axis))(of);
@@ -25,6 +29,7 @@ function softmaxOf(x: Tensor, axis: number): Tensor {
   const ex = e.exp(e.sub(x, r.spread(top, x.shape, axes)));
   return e.div(ex, r.spread(r.sum(ex, axes), x.shape, axes));
 }
+/** log(softmax(x)) along `axis` (default the last), as a float, without overflow or underflow. */
 export function logSoftmax(of: Tensor, axis = -1): Tensor {
   expectTensors('logSoftmax', of);
   return inFloat32((x) => logSoftmaxOf(x, axis))(of);
@@ -35,9 +40,11 @@ function logSoftmaxOf(x: Tensor, axis: number): Tensor {
   return e.sub(centred, r.spread(e.log(r.sum(e.exp(centred), axes)), x.shape, axes));
 }
 
+/** Options of normalisations. */
 export interface NormOptions {
-  /** Per-channel factor and shift, [C]. */
+  /** Factor after normalising: [C], or what broadcasts to x. Default: none. */
   scale?: Tensor;
+  /** Added after scaling: [C], or what broadcasts to x. Default: nothing. */
   shift?: Tensor;
   /** Added to the variance. Default 1e-5. */
   epsilon?: number;
@@ -59,15 +66,35 @@ function normaliseWith(
   const shifted = shift ? add(y, shift) : y;
   return x.dtype === 'float16' ? e.convert(shifted, 'float16') : shifted;
 }
-/** Normalises over the last axis (or the last `axes` axes); scale and shift have the normalised shape. */
-export function layerNorm(x: Tensor, options?: NormOptions & { axes?: number }): Tensor {
+/** Options of layerNorm. */
+export interface LayerNormOptions extends NormOptions {
+  /** How many of the last axes to normalise over, from 1 to the rank of x. Default 1. */
+  axes?: number;
+}
+/**
+ * (x - mean) / sqrt(variance + epsilon) * scale + shift, with the mean and biased variance of each sample over the last
+ * axis, or the last `axes` axes (Ba et al. 2016, section 3). Scale and shift have the normalised shape. x is a float;
+ * statistics of float16 are float32.
+ * @throws 'dtype' for other types, 'value' for other axes.
+ */
+export function layerNorm(x: Tensor, options?: LayerNormOptions): Tensor {
   expectTensors('layerNorm', x);
   const { axes, ...norm } = settle('layerNorm', options, { ...NORM, axes: 1 });
+  check(
+    Number.isInteger(axes) && axes >= 1 && axes <= x.ndim,
+    'value',
+    () =>
+      `layerNorm: axes is ${describe(axes)}, expected a whole number from 1 to ${x.ndim} for ${showAval(x)}`,
+  );
   const over = x.shape.map((_, i) => i).slice(-axes);
   const [mu, v] = r.moments(x, over).map((y) => restoreAxes(y, x, over, true));
   return normaliseWith(x, mu, v, norm);
 }
-/** Normalises each image over its pixels and each group of channels. x is [N, ..., C]. */
+/**
+ * Normalises x [N, ..., C] with the mean and biased variance of each image over its pixels and each of `groups` groups
+ * of C / groups channels (Wu and He 2018, section 3). x is a float; statistics of float16 are float32.
+ * @throws 'shape' where groups do not divide the channels, 'dtype' for other types.
+ */
 export function groupNorm(x: Tensor, groups: number, options?: NormOptions): Tensor {
   expectTensors('groupNorm', x);
   const { scale, shift, epsilon } = settle('groupNorm', options, NORM);
@@ -84,18 +111,30 @@ export function groupNorm(x: Tensor, groups: number, options?: NormOptions): Ten
   const scaled = scale ? mul(y, scale) : y;
   return shift ? add(scaled, shift) : scaled;
 }
-/**
- * Batch normalisation over all axes but the last. With `mean` and `variance` given, uses them (inference); otherwise
- * those of the batch. Returns the result and the (biased) batch statistics that were used.
- */
-export function batchNorm(
-  x: Tensor,
-  options?: NormOptions & { mean?: Tensor; variance?: Tensor },
-): {
+/** Options of batchNorm. */
+export interface BatchNormOptions extends NormOptions {
+  /** Used instead of the batch's mean, [C]; given together with `variance`. */
+  mean?: Tensor;
+  /** Used instead of the batch's variance, [C]; given together with `mean`. */
+  variance?: Tensor;
+}
+/** What batchNorm gives. */
+export interface BatchNormResult {
+  /** The normalised values, in the shape and type of x. */
   output: Tensor;
+  /** The mean that was used, [C]. */
   mean: Tensor;
+  /** The variance that was used, [C]; of the batch it is the biased one. */
   variance: Tensor;
-} {
+}
+/**
+ * (x - mean) / sqrt(variance + epsilon) * scale + shift for each channel of x [..., C] (Ioffe and Szegedy 2015,
+ * algorithm 1), with the batch's mean and biased variance over all axes but the last; or, with `mean` and `variance`
+ * given, with these (inference). x is a float; statistics of float16 are float32. nn.batchNorm keeps running
+ * statistics.
+ * @throws 'dtype' for other types, 'value' where one of mean and variance is given alone.
+ */
+export function batchNorm(x: Tensor, options?: BatchNormOptions): BatchNormResult {
   expectTensors('batchNorm', x);
   const {
     mean: givenMean,
@@ -112,16 +151,20 @@ export function batchNorm(
   const [mu, v] = givenMean && givenVariance ? [givenMean, givenVariance] : r.moments(x, axes);
   return { output: normaliseWith(x, mu, v, norm), mean: mu, variance: v };
 }
+/** Options of attention. */
+export interface AttentionOptions {
+  /** Bool, broadcast to the scores [..., L, S]: positions that may be seen. Default: all. */
+  mask?: Tensor;
+  /** Factor of the scores. Default 1 / sqrt(d). */
+  scale?: number;
+}
 /**
- * softmax(q k^T / sqrt(d)) v over [..., L, d]; `mask` (bool, broadcast to the scores) keeps where true. A row of the mask that
- * keeps nothing gives zeros.
+ * Scaled dot-product attention, softmax(q k^T * scale) v (Vaswani et al. 2017, section 3.2.1): q [..., L, d], k [...,
+ * S, d] and v [..., S, e] give [..., L, e]; leading axes (batch, heads) broadcast. A row of the mask that lets nothing
+ * be seen gives zeros. The scores [..., L, S] are held in memory.
+ * @throws 'shape' where shapes do not fit.
  */
-export function attention(
-  q: Tensor,
-  k: Tensor,
-  v: Tensor,
-  options?: { mask?: Tensor; scale?: number },
-): Tensor {
+export function attention(q: Tensor, k: Tensor, v: Tensor, options?: AttentionOptions): Tensor {
   expectTensors('attention', q, k, v);
   const { mask, scale } = settle('attention', options, { mask: undefined, scale: undefined });
   const scores = mul(matmul(q, k, { transposeB: true }), scale ?? 1 / Math.sqrt(q.shape.at(-1) as number));
@@ -130,8 +173,9 @@ export function attention(
   return matmul(inFloat32(weights)(scores), v);
 }
 
+/** Options of losses. */
 export interface LossOptions {
-  /** Default 'mean' over all samples. */
+  /** 'mean' or 'sum' over all samples (of mse: all elements), or 'none': one loss for each. Default 'mean'. */
   reduction?: 'mean' | 'sum' | 'none';
 }
 const REDUCTIONS = { none: (loss: Tensor) => loss, sum, mean };
@@ -145,8 +189,10 @@ function reduceLoss(name: string, loss: Tensor, options: LossOptions | undefined
   return REDUCTIONS[reduction](loss);
 }
 /**
- * Cross-entropy of logits [..., K] against integer labels [...] (int32) or distributions [..., K] (float); nats,
- * averaged over the batch unless told otherwise. A label out of range gives NaN.
+ * Cross-entropy of logits [..., K], in nats: -log(softmax(logits)[label]) for integer labels [...] below K, or -sum(p *
+ * log(softmax(logits))) for distributions p [..., K] of a float type. The result is a scalar, or [...] with reduction
+ * 'none'. A label out of range gives NaN.
+ * @throws 'shape' where labels do not fit the logits.
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, options?: LossOptions): Tensor {
   expectTensors('crossEntropy', logits, labels);
@@ -175,6 +221,8 @@ export function crossEntropy(logits: Tensor, labels: Tensor, options?: LossOptio
   return reduceLoss('crossEntropy', e.neg(m.reshape(picked, labels.shape)), options);
 }
 const difference = binary('mse', e.sub);
-/** Mean squared error over all elements. */
+/**
+ * Mean squared error (prediction - target)^2, broadcast; averaged over all elements unless `reduction` says otherwise.
+ */
 export const mse = (prediction: Tensor, target: TensorLike, options?: LossOptions): Tensor =>
   reduceLoss('mse', square(difference(prediction, target)), options);

@@ -11,11 +11,21 @@ import { expectTensors, type Tensor } from '../tensor.ts';
 import { broadcastShapes, expand, fresh, widest } from './common.ts';
 import { mul } from './elementwise.ts';
 
+/** Options of matmul. */
+export interface MatmulOptions {
+  /**
+   * b's last two axes are [m, k]: the product with its transpose. Neither the product nor its derivatives then copy b.
+   * Default false.
+   */
+  transposeB?: boolean;
+}
 /**
- * Matrix product as NumPy's matmul: vectors act as a row or column, leading axes broadcast. `transposeB`: b's last two axes
- * stand the other way round, [..., columns, inner]; neither the product nor its derivatives then copy b.
+ * Matrix product [..., n, k] x [..., k, m] -> [..., n, m] as NumPy's matmul: a vector acts as a row on the left and as
+ * a column on the right, leading axes broadcast. The result has the wider float type of the two (float32 for integers);
+ * sums are accumulated in float32 or better.
+ * @throws 'shape' where inner sizes differ or an operand is a scalar.
  */
-export function matmul(a: Tensor, b: Tensor, options?: { transposeB?: boolean }): Tensor {
+export function matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor {
   expectTensors('matmul', a, b);
   const { transposeB } = settle('matmul', options, { transposeB: false });
   check(
@@ -60,15 +70,18 @@ function promoteTypes(a: Tensor, b: Tensor): [Tensor, Tensor] {
   const dtype = isFloat(wide) ? wide : 'float32';
   return [e.convert(a, dtype), e.convert(b, dtype)];
 }
-/** Inner product over the last axis of a and the last but one (or only) axis of b; for vectors and matrices, matmul. */
+/** matmul(a, b), and mul(a, b) where one of them is a scalar. For two vectors: the inner product. */
 export const dot = (a: Tensor, b: Tensor): Tensor => {
   expectTensors('dot', a, b);
   return a.ndim === 0 || b.ndim === 0 ? mul(a, b) : matmul(a, b);
 };
 
 /**
- * Einstein summation of one or more operands: 'bij,bjk->bik'. Letters that appear in one operand only and not in the
- * result are summed; without '->' the result has the letters that appear once, in alphabetical order.
+ * Einstein summation of one or more operands: einsum('bij,bjk->bik', a, b). Letters that are not in the result are
+ * summed; without '->' the result has the letters that appear once, in alphabetical order. Products have the type
+ * matmul would give.
+ * @throws 'value' for an equation that does not fit the operands or names a letter twice in one operand, 'shape' where
+ * sizes of a letter differ.
  */
 export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor {
   check(

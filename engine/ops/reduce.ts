@@ -13,25 +13,52 @@ import { type Axis, axesOf, axisOf, inFloat32, reduction, restoreAxes, toFloat }
 import { abs, less, where } from './elementwise.ts';
 import { slice } from './shape.ts';
 
+/**
+ * Sum over `axis` (all axes by default); with `keepDims` these stay as axes of size 1. Bools are counted, as int32;
+ * integers wrap around at 32 bits; float16 and float32 are accumulated in float32 or better. Of none: 0.
+ */
 export const sum = reduction('sum', r.sum);
-/** Largest element; NaN if there is one; of none, the least number of the type (-Infinity). Tied elements share the derivative. */
+/**
+ * Largest element over `axis` (all axes by default); with `keepDims` these stay as axes of size 1. NaN if there is one;
+ * of none, the least number of the type (-Infinity). Tied elements share the derivative. Bools as int32.
+ */
 export const max = reduction('max', r.max);
-/** Smallest element; NaN if there is one; of none, the greatest number of the type (Infinity). Tied elements share the derivative. */
+/**
+ * Smallest element over `axis` (all axes by default); with `keepDims` these stay as axes of size 1. NaN if there is
+ * one; of none, the greatest number of the type (Infinity). Tied elements share the derivative. Bools as int32.
+ */
 export const min = reduction('min', r.min);
+/** Mean over `axis` (all axes by default), as a float; with `keepDims` these stay as axes of size 1. Of none: NaN. */
 export const mean = reduction('mean', (x, axes) =>
   inFloat32((f) => {
     const y = r.sum(f, axes);
     return e.mul(y, e.fillLike(y, 1 / r.countOf(f.shape, axes)));
   })(x),
 );
-/** Biased variance: the mean squared distance from the mean. */
+/**
+ * Biased variance over `axis` (all axes by default), as a float: the mean squared distance from the mean. With
+ * `keepDims` the axes stay with size 1.
+ * @throws 'shape' where there is nothing to average.
+ */
 export const variance = reduction('variance', (x, axes) =>
   axes.length === 0 ? e.fillLike(toFloat(x), 0) : inFloat32((f) => r.moments(f, axes)[1])(x),
 );
-/** Position of the largest element along `axis` (default the last), int32; the first of equals. */
+/**
+ * Position of the largest element along `axis` (default the last), int32: the first of equals; NaN counts as the
+ * largest.
+ * @throws 'shape' for an empty axis, 'dtype' for bool.
+ */
 export const argmax = (x: Tensor, axis = -1): Tensor => r.argmax(x, axisOf('argmax', x, axis));
+/**
+ * Position of the smallest element along `axis` (default the last), int32: the first of equals; NaN counts as the
+ * smallest.
+ * @throws 'shape' for an empty axis, 'dtype' for bool.
+ */
 export const argmin = (x: Tensor, axis = -1): Tensor => r.argmin(x, axisOf('argmin', x, axis));
-/** log(sum(exp(x))) without overflow. */
+/**
+ * log(sum(exp(x))) over `axis` (all axes by default), as a float, without overflow; -Infinity where all elements are.
+ * With `keepDims` the axes stay with size 1.
+ */
 export function logsumexp(of: Tensor, axis?: Axis, keepDims = false): Tensor {
   expectTensors('logsumexp', of);
   return inFloat32((x) => logsumexpOf(x, axis, keepDims))(of);
@@ -44,22 +71,34 @@ function logsumexpOf(x: Tensor, axis: Axis | undefined, keepDims: boolean): Tens
   const total = e.add(e.log(r.sum(e.exp(e.sub(x, r.spread(shift, x.shape, axes))), axes)), shift);
   return restoreAxes(total, x, axes, keepDims);
 }
-/** Inclusive running sum along an axis (default the last). */
-export const cumsum = (x: Tensor, axis = -1): Tensor => cumsumPrimitive(x, axisOf('cumsum', x, axis));
 /**
- * Ascending along an axis (default the last): values and the int32 positions they came from. Stable; NaN last, so that it
- * counts as the largest, as in topK and max.
+ * Running sum along `axis` (default the last): element i is the sum of elements 0 to i. Same shape and type.
+ * @throws 'dtype' for bool.
  */
-export function sort(x: Tensor, axis = -1): { values: Tensor; indices: Tensor } {
+export const cumsum = (x: Tensor, axis = -1): Tensor => cumsumPrimitive(x, axisOf('cumsum', x, axis));
+/** What sort and topK give. */
+export interface Sorted {
+  /** The elements in order, in the type of the operand. */
+  values: Tensor;
+  /** For each of the values its position along the sorted axis of the operand, int32. */
+  indices: Tensor;
+}
+/**
+ * Sorts in ascending order along `axis` (default the last). Stable; NaN last, so that it counts as the largest, as in
+ * topK and max. Gradients go to where the values came from.
+ * @throws 'shape' for bool or a scalar.
+ */
+export function sort(x: Tensor, axis = -1): Sorted {
   const a = axisOf('sort', x, axis);
   const [values, indices] = sortPrimitive(m.moveAxis(x, a, x.ndim - 1));
   return { values: m.moveAxis(values, x.ndim - 1, a), indices: m.moveAxis(indices, x.ndim - 1, a) };
 }
 /**
- * The k largest along the last axis, largest first, with their int32 positions; the first of equals first. NaN counts as the
- * largest, as in max.
+ * The k largest elements along the last axis, largest first; the first of equals first. NaN counts as the largest, as
+ * in max.
+ * @throws 'value' unless k is a whole number from 0 to the size of that axis.
  */
-export function topK(x: Tensor, k: number): { values: Tensor; indices: Tensor } {
+export function topK(x: Tensor, k: number): Sorted {
   expectTensors('topK', x);
   const n = x.shape[x.ndim - 1];
   check(

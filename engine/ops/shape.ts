@@ -8,7 +8,10 @@ import { expectShape, sameShape } from '../primitives/rules.ts';
 import { expectTensors, type Tensor } from '../tensor.ts';
 import { type Axis, axesOf, axisOf, broadcastShapes, expand, fresh, normaliseAxis } from './common.ts';
 
-/** The same elements in another shape; one size may be -1. */
+/**
+ * The same elements, row-major, in another shape; one size may be -1 and is found from the others.
+ * @throws 'shape' where the number of elements differs.
+ */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   expectTensors('reshape', x);
   expectShape('reshape', shape);
@@ -23,7 +26,10 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   );
   return fresh(m.reshape(x, full), x);
 }
-/** Axes in a new order; without one, reversed. */
+/**
+ * Axes in a new order: axis i of the result is axis perm[i] of x. Without `perm` the order is reversed.
+ * @throws 'shape' unless perm names each axis once.
+ */
 export function transpose(x: Tensor, perm?: readonly number[]): Tensor {
   expectTensors('transpose', x);
   if (perm !== undefined) expectShape('transpose', perm);
@@ -31,6 +37,10 @@ export function transpose(x: Tensor, perm?: readonly number[]): Tensor {
     perm?.map((p) => normaliseAxis('transpose', p, x.ndim)) ?? x.shape.map((_, i) => x.ndim - 1 - i);
   return fresh(m.transpose(x, order), x);
 }
+/**
+ * x repeated to a larger shape by NumPy's rules: counted from the last axis, each size of x is 1 or that of `shape`.
+ * @throws 'shape' where they do not fit.
+ */
 export const broadcastTo = (x: Tensor, shape: Shape): Tensor => {
   expectTensors('broadcastTo', x);
   expectShape('broadcastTo', shape);
@@ -45,12 +55,18 @@ function expectList(op: string, xs: readonly Tensor[]): void {
   check(Array.isArray(xs) && xs.length > 0, 'value', () => `${op}: needs a list of at least one tensor`);
   expectTensors(op, ...xs);
 }
-/** Joins tensors along an axis they have; their other sizes are equal. */
+/**
+ * Joins tensors of one element type along an axis they have (default 0); their other sizes are equal.
+ * @throws 'shape' where shapes or types do not fit, 'value' for an empty list.
+ */
 export function concat(xs: readonly Tensor[], axis = 0): Tensor {
   expectList('concat', xs);
   return m.concat(xs, normaliseAxis('concat', axis, xs[0].ndim));
 }
-/** Joins tensors of one shape along a new axis. */
+/**
+ * Joins tensors of one shape and element type along a new axis, at position `axis` of the result (default 0).
+ * @throws 'shape' where shapes or types differ, 'value' for an empty list.
+ */
 export function stack(xs: readonly Tensor[], axis = 0): Tensor {
   expectList('stack', xs);
   for (const x of xs)
@@ -65,7 +81,10 @@ export function stack(xs: readonly Tensor[], axis = 0): Tensor {
     a,
   );
 }
-/** Cuts an axis into equal parts (a number) or into parts of the given sizes. */
+/**
+ * Cuts axis `axis` (default 0) into equal parts (a number of parts) or into parts of the given sizes.
+ * @throws 'shape' where the parts do not make up the axis.
+ */
 export function split(x: Tensor, parts: number | readonly number[], axis = 0): Tensor[] {
   const a = axisOf('split', x, axis);
   const sizes = typeof parts === 'number' ? Array.from({ length: parts }, () => x.shape[a] / parts) : parts;
@@ -86,7 +105,11 @@ export function split(x: Tensor, parts: number | readonly number[], axis = 0): T
     return y;
   });
 }
-/** The block of `size` elements from `begin` (both one entry an axis), taking every strides-th element. Size -1: to the end. */
+/**
+ * The block that starts at `begin` and takes `size` elements along each axis, every strides-th one (default 1). All
+ * lists have one entry an axis; a size of -1 goes to the end; begin counts from 0 and is not negative.
+ * @throws 'shape' where the block does not lie inside x.
+ */
 export function slice(
   x: Tensor,
   begin: readonly number[],
@@ -105,7 +128,10 @@ export function slice(
   const full = size.map((s, i) => (s === -1 ? Math.ceil((x.shape[i] - begin[i]) / step[i]) : s));
   return fresh(m.slice(x, begin, full, step), x);
 }
-/** Adds `[before, after]` elements of `value` (default 0) to each axis. */
+/**
+ * Adds [before, after] elements of `value` (default 0) to each axis: one pair of whole numbers from 0 for each.
+ * @throws 'shape' for other widths.
+ */
 export function pad(x: Tensor, widths: readonly (readonly [number, number])[], value = 0): Tensor {
   expectTensors('pad', x);
   check(
@@ -125,8 +151,9 @@ export function pad(x: Tensor, widths: readonly (readonly [number, number])[], v
   const inside = go(e.fillLike(x, 1));
   return e.select(e.equal(inside, e.fillLike(inside, 1)), go(x), e.fillLike(inside, value));
 }
+/** Reverses the order along `axis` (all axes by default). */
 export const flip = (x: Tensor, axis?: Axis): Tensor => fresh(m.flip(x, axesOf('flip', x, axis)), x);
-/** Without its axes of size 1, or without those of them that are named. */
+/** Without its axes of size 1, or without those of the named ones that have size 1. */
 export const squeeze = (x: Tensor, axis?: Axis): Tensor => {
   expectTensors('squeeze', x);
   const axes =
@@ -136,11 +163,12 @@ export const squeeze = (x: Tensor, axis?: Axis): Tensor => {
     x.shape.filter((d, i) => !axes.includes(i) || d !== 1),
   );
 };
-/** With a new axis of size 1 at `axis` of the result. */
+/** With a new axis of size 1 at position `axis` of the result; -1 puts it last. */
 export const expandDims = (x: Tensor, axis: number): Tensor => {
   expectTensors('expandDims', x);
   return reshape(x, x.shape.toSpliced(normaliseAxis('expandDims', axis, x.ndim + 1), 0, 1));
 };
+/** All elements in one axis, row-major. */
 export const flatten = (x: Tensor): Tensor => {
   expectTensors('flatten', x);
   return reshape(x, [x.size]);

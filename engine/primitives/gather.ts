@@ -269,5 +269,5 @@ export const scatter = (updates: Tensor, indices: Tensor, axis: number, size: nu
   bind(scatterPrimitive, [updates, indices], { axis, size })[0];
 export const gatherAlong = (x: Tensor, indices: Tensor, axis: number): Tensor =>
   bind(gatherAlongPrimitive, [x, indices], { axis })[0];
-export const scatterAlong = (updates: Tensor, indices: Tensor, axis: number, size: number): Tensor =>
+const scatterAlong = (updates: Tensor, indices: Tensor, axis: number, size: number): Tensor =>
   bind(scatterAlongPrimitive, [updates, indices], { axis, size })[0];

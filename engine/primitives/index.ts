@@ -26,9 +26,13 @@ const rootPrimitives = {
   ...randomPrimitives,
 };
 
+/** Primitives that work element by element: the steps of bodies. */
 export type ElementwiseName = keyof typeof elementwisePrimitives;
-export type ViewName = keyof typeof viewPrimitives | keyof typeof orderPrimitives;
+/** Primitives that move nothing: they become strides, aliases or an order. No program has them. */
+type ViewName = keyof typeof viewPrimitives | keyof typeof orderPrimitives;
+/** Primitives with kernels of their own. */
 export type RootName = keyof typeof rootPrimitives;
+/** Every primitive. */
 export type PrimitiveName = ElementwiseName | ViewName | RootName;
 
 /** Every primitive by name; parameters are checked by each record's own shape rule. */

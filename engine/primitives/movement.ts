@@ -21,7 +21,7 @@ import type { Primitive } from './types.ts';
 import { isUndefined } from './types.ts';
 
 /** A dense operand read through strides: how view primitives are executed. */
-export interface Strided {
+interface Strided {
   strides: number[];
   offset: number;
 }
@@ -438,7 +438,10 @@ export const slice = (
   begin: readonly number[],
   size: readonly number[],
   strides: readonly number[],
-): Tensor => (sameShape(x.shape, size) ? x : bind(slicePrimitive, [x], { begin, size, strides })[0]);
+): Tensor =>
+  sameShape(x.shape, size) && begin.every((b) => b === 0) && strides.every((s) => s === 1)
+    ? x
+    : bind(slicePrimitive, [x], { begin, size, strides })[0];
 export const pad = (
   x: Tensor,
   low: readonly number[],

@@ -204,5 +204,5 @@ export const poolPrimitives = {
 export const maxPool = (x: Tensor, p: PoolParams): [Tensor, Tensor] =>
   bind(maxPoolPrimitive, [x], p) as [Tensor, Tensor];
 export const sumPool = (x: Tensor, p: PoolParams): Tensor => bind(sumPoolPrimitive, [x], p)[0];
-export const sumPoolTranspose = (dy: Tensor, p: PoolTransposeParams): Tensor =>
+const sumPoolTranspose = (dy: Tensor, p: PoolTransposeParams): Tensor =>
   bind(sumPoolTransposePrimitive, [dy], p)[0];

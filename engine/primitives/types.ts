@@ -24,7 +24,7 @@ export class Undefined implements Aval {
 }
 export const isUndefined = (x: unknown): x is Undefined => x instanceof Undefined;
 
-export type ShapeRule<P> = (inputs: readonly Aval[], params: P) => Aval[];
+type ShapeRule<P> = (inputs: readonly Aval[], params: P) => Aval[];
 
 /** Outputs and their tangents. `outs` must be computed by the rule so that values (exp, softmax) can be shared. */
 export type JvpRule<P> = (
@@ -54,11 +54,7 @@ export type BatchRule<P> = (
 ) => (Tensor | Unbatched)[];
 
 /** Plain code, readable before fast; float32 results accumulate in double. Writes new arrays. */
-export type ReferenceRule<P> = (
-  inputs: readonly NDArray[],
-  params: P,
-  outputs: readonly Aval[],
-) => TypedArray[];
+type ReferenceRule<P> = (inputs: readonly NDArray[], params: P, outputs: readonly Aval[]) => TypedArray[];
 
 /** An operand for the test suites: a shape filled from a distribution that keeps the primitive away from its kinks. */
 export interface SampleOperand {

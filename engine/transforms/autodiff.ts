@@ -29,9 +29,10 @@ const zerosLike = (x: Tensor): Tensor => full(x.shape, 0, x.dtype);
 export const tidy = <R>(f: () => R): R => (depth() === 0 ? scope(f) : f());
 
 /**
- * Forward-mode derivative: [f(...primals), derivative of f at primals along tangents].
- * `tangents` has the structure, shapes and types of `primals`; leaves of integer type take any tangent (ignored).
- * Costs about twice f; memory does not grow with depth.
+ * Forward-mode derivative: [f(...primals), derivative of f at primals along tangents], or [output, tangent, aux] with
+ * `hasAux`. `tangents` has the structure, shapes and types of `primals`; leaves of integer type take any tangent
+ * (ignored). Costs about twice f; memory does not grow with depth.
+ * @throws 'value' where the structures differ, 'shape' where shapes or types do; what f throws.
  */
 export function jvp<A extends Args, R, X>(
   f: (...args: A) => readonly [R, X],
@@ -191,6 +192,8 @@ function linearise(
  * Reverse-mode derivative: [f(...primals), pullback], where pullback takes cotangents (a tree like f's result) and
  * returns an array with one tree of cotangents for each argument; leaves that are no floats get null. The pullback may
  * be called many times; it holds the intermediate values until it is garbage.
+ * @throws The pullback: 'value' where the structure of the cotangents is not that of the result, 'shape' where a shape
+ * is not.
  */
 export function vjp<A extends Args, R>(
   f: (...args: A) => R,
@@ -228,10 +231,11 @@ export function vjp(f: Fn, ...primals: Args): [Leaf, (cotangents: Leaf) => Leaf[
   return [unflatten(lin.def, lin.ys), pullback];
 }
 
+/** Options of grad and valueAndGrad. */
 export interface GradOptions<N extends Argnums = Argnums, Aux extends boolean = boolean> {
-  /** Which arguments to differentiate; a number, or several (then the gradients come as an array). Default 0. */
+  /** Which arguments to differentiate: a position, or several (then the gradients come as an array). Default 0. */
   argnums?: N;
-  /** f returns [loss, aux]; aux is passed through undifferentiated. */
+  /** f returns [loss, aux]; aux is passed through undifferentiated. Default false. */
   hasAux?: Aux;
 }
 
@@ -242,7 +246,10 @@ const gradOptions = (o: Argnums | GradOptions | undefined): Required<GradOptions
 
 /**
  * Value and gradient of a scalar function in one pass: (...args) -> [value, gradient], or [[value, aux], gradient] with
- * `hasAux`. The gradient has the structure of the chosen argument. Throws if f does not return one float.
+ * `hasAux`. The gradient has the structure, shapes and types of the chosen argument, or is an array of such trees for
+ * several. Reverse mode: costs a few times f, and keeps f's intermediate values until it is done (see checkpoint).
+ * @throws When it is called: 'shape' if f does not return one float scalar, 'dtype' if the argument has leaves that are
+ * no float tensors.
  */
 export function valueAndGrad<A extends Args, X, const N extends Argnums = 0>(
   f: (...args: A) => readonly [Scalar, X],
@@ -310,7 +317,11 @@ export function valueAndGrad(f: Fn, options?: Argnums | GradOptions): Fn {
 /** Two leaves may have received the very same cotangent; each caller-owned tensor must be its own. */
 const own = (x: Tensor): Tensor => (x instanceof Concrete ? x.alias() : x);
 
-/** Gradient of a scalar function: (...args) -> gradient, or [gradient, aux] with `hasAux`. See valueAndGrad. */
+/**
+ * Gradient of a scalar function: (...args) -> gradient, or [gradient, aux] with `hasAux`. See valueAndGrad.
+ * @throws When it is called: 'shape' if f does not return one float scalar, 'dtype' if the argument has leaves that are
+ * no float tensors.
+ */
 export function grad<A extends Args, X, const N extends Argnums = 0>(
   f: (...args: A) => readonly [Scalar, X],
   options: GradOptions<N, true> & { hasAux: true },
@@ -335,9 +346,10 @@ export function grad(f: Fn, options?: Argnums | GradOptions): Fn {
 }
 
 /**
- * Hessian-vector product of a scalar function, forward over reverse: the derivative of grad(f) at `primals` along
- * `vectors` (an array of trees like `primals`). Returns a tree like the one primal, or an array of them for several.
- * Costs about three gradients; the Hessian is never formed.
+ * Hessian-vector product of a scalar function, forward over reverse (Pearlmutter 1994): the derivative of grad(f) at
+ * `primals` along `vectors` (an array of trees like `primals`). Returns a tree like the one primal, or an array of them
+ * for several. Costs about three gradients; the Hessian is never formed.
+ * @throws 'value' where structures differ, 'shape' where shapes do or f does not return one float scalar.
  */
 export function hvp<A extends Args>(
   f: (...args: A) => Scalar,

@@ -76,10 +76,10 @@ const checkpointLinear: LinearCall<LinearParams> = {
 };
 
 /**
- * Rematerialisation: the same function, but reverse mode keeps only its arguments, and the values f closes over, and runs
- * it a second time when its gradient is needed. Trades time (one more forward pass of f) for the memory of f's
- * intermediate values. Under a transformation f is traced once, as by `jit`: it may close over anything, but cannot look
- * at elements.
+ * Rematerialisation (Chen et al. 2016): the same function, but reverse mode keeps only its arguments, and the values f
+ * closes over, and runs it a second time when its gradient is needed. Trades time (one more forward pass of f) for the
+ * memory of f's intermediate values. Under a transformation f is traced once, as by `jit`: it may close over anything,
+ * but cannot look at elements.
  */
 export function checkpoint<F extends Fn>(f: F): F;
 export function checkpoint(f: Fn): Fn {

@@ -175,19 +175,25 @@ function checkForward(
   );
 }
 
+/** The rules of customVjp: A are the arguments of the function, R its result, S what forward keeps for backward. */
+export interface CustomVjpRules<A extends Args, R, S> {
+  /** Returns [output, residuals]: what the function returns, and a tree of what backward needs. */
+  readonly forward: (...args: A) => readonly [R, S];
+  /** Returns one gradient tree for each argument; null for arguments, or leaves, without one. */
+  readonly backward: (residuals: S, cotangent: R) => { readonly [K in keyof A]: Partly<A[K]> };
+}
 /**
- * A function with its own reverse rule. `forward(...args)` returns [output, residuals]; `backward(residuals, cotangent)`
- * returns an array with one gradient tree for each argument (null for arguments, or leaves, without one). The backward
- * rule is itself differentiable, so higher reverse orders and hvp work; plain forward mode does not, and says so. Under
- * vmap both rules see one sample. Under a transformation f and the rules are traced once; they may close over values, but
- * a value that is being differentiated has to be an argument, since there is no rule for it otherwise: that throws 'state'.
+ * A function with its own reverse rule. `forward(...args)` returns [output, residuals]; `backward(residuals,
+ * cotangent)` returns an array with one gradient tree for each argument (null for arguments, or leaves, without one).
+ * The backward rule is itself differentiable, so higher reverse orders and hvp work; plain forward mode does not, and
+ * says so. Under vmap both rules see one sample. Under a transformation f and the rules are traced once; they may close
+ * over values, but a value that is being differentiated has to be an argument, since there is no rule for it otherwise.
+ * @throws 'state' for forward mode and for a differentiated value that is closed over; 'value' or 'shape' for rules
+ * that return something else.
  */
 export function customVjp<A extends Args, R, S>(
   f: (...args: A) => R,
-  rules: {
-    forward: (...args: A) => readonly [R, S];
-    backward: (residuals: S, cotangent: R) => { readonly [K in keyof A]: Partly<A[K]> };
-  },
+  rules: CustomVjpRules<A, R, S>,
 ): (...args: A) => R;
 export function customVjp(
   f: Fn,

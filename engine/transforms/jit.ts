@@ -17,10 +17,14 @@ import { flatten, type Leaf, showDef, type TreeDef, unflatten } from '../tree.ts
 import { expectFunction, runNow } from './autodiff.ts';
 import type { Args, Fn, Result } from './signatures.ts';
 
+/** Options of jit. */
 export interface JitOptions {
-  /** Arguments whose tensors are given away: their memory is reused for results, and they are disposed by the call. */
+  /**
+   * Positions of arguments whose tensors are given away: their memory is reused for results, and they are disposed by
+   * the call. Default: none.
+   */
   donate?: readonly number[];
-  /** For messages and profiles. */
+  /** For messages and profiles. Default: the function's name. */
   name?: string;
 }
 
@@ -30,7 +34,9 @@ interface Entry {
   readonly def: TreeDef;
 }
 
+/** A compiled function. It keeps the programs of 64 signatures; one more takes the place of the oldest. */
 export interface Jitted<A extends Args = Args, R = Leaf> {
+  /** Runs the program for these arguments; traces and compiles it first if there is none. */
   (...args: A): R;
   /** The simplified graph for these arguments, as text. Compiles it if need be; runs nothing. */
   graph(...args: A): string;
@@ -47,9 +53,12 @@ const numbers = new WeakMap<Backend, number>();
 let nextNumber = 0;
 
 /**
- * A function that traces f once for each signature of its arguments (structure, shapes, types, and the values of what is
- * no tensor), compiles it, and from then on replays the program: same arguments, same results. Throws 'value' for leaves
- * that are neither tensors, numbers, strings nor booleans.
+ * A function that traces f once for each signature of its arguments (structure, shapes, types, and the values of what
+ * is no tensor), compiles it, and from then on replays the program: same arguments, same results. While f is traced it
+ * sees stand-ins: it may branch on shapes and on numbers, not on elements, and side effects happen once. Inside another
+ * transformation it is f itself: put jit outermost.
+ * @throws When it is called: 'value' for leaves that are neither tensors, numbers, strings, booleans nor null, and for
+ * results that are no tensors or numbers.
  */
 export function jit<A extends Args, R>(f: (...args: A) => R, options?: JitOptions): Jitted<A, Result<R>>;
 export function jit(f: Fn, options?: JitOptions): Jitted {

@@ -30,7 +30,7 @@ export class JvpTrace implements Trace {
   }
 }
 
-export class Dual extends Tensor {
+class Dual extends Tensor {
   constructor(
     readonly trace: JvpTrace,
     readonly primal: Tensor,

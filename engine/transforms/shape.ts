@@ -12,14 +12,18 @@ import type { Fn, WithLeaves } from './signatures.ts';
 /** A shape and an element type standing for a tensor; a leaf of trees, unlike a plain object. */
 export class ShapeOf implements Aval {
   constructor(
+    /** Sizes of the axes. */
     readonly shape: readonly number[],
+    /** Element type. */
     readonly dtype: Aval['dtype'],
   ) {}
 }
 
 /**
  * The shapes and types that `f(...args)` would return, as a tree of `{ shape, dtype }`. Tensors and `ShapeOf` leaves
- * among the arguments are replaced by stand-ins of their shape; other leaves are passed as they are. Nothing is computed.
+ * among the arguments are replaced by stand-ins of their shape; other leaves are passed as they are. Nothing is
+ * computed.
+ * @throws 'value' where f returns what is no tensor; what f throws for these shapes.
  */
 export function evalShape<R>(f: (...args: Leaf[]) => R, ...args: Leaf[]): WithLeaves<R, ShapeOf>;
 export function evalShape(f: Fn, ...args: Leaf[]): Leaf {

@@ -1,4 +1,4 @@
-// Batching: vmap(f) runs f once on values that secretly carry a batch as axis 0; each primitive's batching rule turns
+// Batching: vmap(f) runs f once on values that carry a hidden batch as axis 0; each primitive's batching rule turns
 // the call into one call on the whole batch.
 
 import { showAval } from '../dtype.ts';
@@ -63,8 +63,12 @@ export function withBatch<R>(
   );
 }
 
-/** An axis for a whole argument, or a tree of axes that may stop above the leaves; null: not batched. */
+/**
+ * Where the batch is: an axis for a whole argument, or a tree of axes that may stop above the leaves; null: not
+ * batched.
+ */
 export type Axes = number | null | readonly Axes[] | { readonly [key: string]: Axes };
+/** Options of vmap. */
 export interface VmapOptions {
   /** One entry for each argument, or one axis for all. Default 0. */
   inAxes?: number | readonly Axes[];
@@ -100,6 +104,8 @@ function spreadAxes(axes: Axes, def: TreeDef, where: string): (number | null)[] 
 /**
  * Maps f over an axis of its arguments: f sees one sample, the result is that of all samples at once. Composes with
  * every transformation; vmap(grad(lossOfOne), { inAxes: [null, 0, 0] })(params, x, y) gives per-sample gradients.
+ * @throws When it is called: 'value' where `inAxes` or `outAxes` do not fit, 'shape' where the mapped axes differ in
+ * size.
  */
 export function vmap<A extends Args, R>(f: (...args: A) => R, options?: VmapOptions): (...args: A) => R;
 export function vmap(f: Fn, options?: VmapOptions): Fn {

@@ -1,5 +1,5 @@
 // What JavaScript hands to the addon, checked before it is used: a wrong argument is an exception, never a wrong address.
-// Includes napi.h for everything here, because its settings have to be the same everywhere.
+// Includes node-addon-api for everything here, because its settings have to be the same everywhere.
 #pragma once
 #define NAPI_VERSION 8
 // Where a worker is being terminated every call into JavaScript fails, and so does throwing that failure. Nobody is left

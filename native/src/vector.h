@@ -1,6 +1,6 @@
 // The vector loops everything elementwise is made of, one table of them per instruction set. A loop runs over a block
 // of a few hundred to a thousand 32-bit lanes that lie in the first-level cache; what to call on which block is decided
-// in body.cc. Results may differ between instruction sets in the last bits, never between thread counts.
+// in body_plan.cc. Results may differ between instruction sets in the last bits, never between thread counts.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -82,6 +82,26 @@ test.each<[string, () => unknown, string | RegExp]>([
     'slice: begin [2], size [2], strides [1] do not lie inside float32[3]',
   ],
   [
+    'slice as large as the operand',
+    () => lt.slice(z(2), [1], [2]),
+    'slice: begin [1], size [2], strides [1] do not lie inside float32[2]',
+  ],
+  [
+    'slice as large as the operand, with steps',
+    () => lt.slice(z(2), [0], [2], [2]),
+    'slice: begin [0], size [2], strides [2] do not lie inside float32[2]',
+  ],
+  [
+    'layerNorm over no axes',
+    () => lt.layerNorm(z(2, 3), { axes: 0 }),
+    'layerNorm: axes is 0, expected a whole number from 1 to 2 for float32[2, 3]',
+  ],
+  [
+    'layerNorm over more axes than there are',
+    () => lt.layerNorm(z(2, 3), { axes: 3 }),
+    'layerNorm: axes is 3, expected a whole number from 1 to 2 for float32[2, 3]',
+  ],
+  [
     'concat',
     () => lt.concat([z(2, 3), z(2, 4)]),
     'concat: float32[2, 4] does not fit float32[2, 3] off axis 0',

@@ -6,6 +6,7 @@ import { check } from '../../engine/error.ts';
 import { checkSeed, permutation, philox } from '../random.ts';
 import type { Split } from '../types.ts';
 
+/** Augmentation of training images. */
 export interface Augment {
   /** Shift by up to this many pixels each way, zeros coming in (pad, then crop). */
   readonly crop?: number;
@@ -13,7 +14,9 @@ export interface Augment {
   readonly flip?: boolean;
 }
 
+/** How a split is cut into batches. */
 export interface BatchOptions {
+  /** Samples in a batch, from 1. */
   readonly batchSize: number;
   /** 0 by default. */
   readonly seed?: number;
@@ -30,14 +33,17 @@ export interface BatchOptions {
   readonly byId?: boolean;
   /** Leave out a last batch that is not full. */
   readonly dropLast?: boolean;
+  /** Random shifts and mirror images. Default: none. */
   readonly augment?: Augment;
   /** First batch to give, 0 by default. */
   readonly startBatch?: number;
 }
 
+/** Samples ready for a device. */
 export interface Batch {
   /** [count, height, width, channels], values byte / 255. */
   readonly images: Float32Array;
+  /** Index of the class of each sample. */
   readonly labels: Int32Array;
   /** Positions in the split (not ids). */
   readonly indices: Int32Array;

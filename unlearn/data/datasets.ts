@@ -12,7 +12,14 @@ import type { Inspection } from './readers/inspect.ts';
 import { unknownName } from './refuse.ts';
 import { type DatasetName, datasetNames, type Records, records } from './sets/index.ts';
 import { type Complete, type DatasetRecord, dir, type OptionsSection, type Where } from './sets/record.ts';
-import { classCounts, finishDataset, type Loaded, stratifiedPositions, takeSplit } from './split.ts';
+import {
+  type ClassCount,
+  classCounts,
+  finishDataset,
+  type Loaded,
+  stratifiedPositions,
+  takeSplit,
+} from './split.ts';
 
 type RecordOf<D> = D extends DatasetName ? Records[D] : D;
 type Frozen<T> = T extends readonly unknown[] ? Readonly<T> : T;
@@ -24,27 +31,48 @@ type Given<S extends OptionsSection> =
 
 /** The options of a data set (`LoadOptions<'glyphs'>`), and where to look for its files. */
 export type LoadOptions<D extends DatasetName | DatasetRecord> =
-  RecordOf<D> extends { readonly options: infer S extends OptionsSection } ? Given<S> & Where : never;
+  RecordOf<D> extends {
+    /** The section of the record. */
+    readonly options: infer S extends OptionsSection;
+  }
+    ? Given<S> & Where
+    : never;
 
+/** A data set that Lethe knows. */
 export interface ListEntry {
+  /** Its name. */
   readonly name: DatasetName;
+  /** What it holds, in one line. */
   readonly description: string;
   /** Whether `get` can download it. */
   readonly download: boolean;
 }
 
+/** A data set, looked over. */
 export interface Description {
+  /** Its name. */
   readonly name: string;
+  /** What it holds, in one line. */
   readonly description: string;
+  /** Folder of its files; null where it needs none. */
   readonly root: string | null;
+  /** [height, width, channels] of one image. */
   readonly shape: readonly [number, number, number];
-  readonly classes: readonly { readonly name: string; readonly train: number; readonly test: number }[];
+  /** Samples of each class. */
+  readonly classes: readonly ClassCount[];
+  /** Training samples. */
   readonly train: number;
+  /** Test samples. */
   readonly test: number;
+  /** Mean of each channel over the training images, in [0, 1]. */
   readonly mean: readonly number[];
+  /** Standard deviation of each channel over the training images, in [0, 1]. */
   readonly std: readonly number[];
+  /** sha256 of what was read. */
   readonly hash: string;
+  /** The files that were read, with their checksums. */
   readonly files: readonly FileFact[];
+  /** What a reader should know. */
   readonly notes: readonly string[];
 }
 

@@ -10,9 +10,13 @@ import type { Dataset, ForgetManifest, ForgetSpec, Split } from '../types.ts';
 import { refuse, unknownName } from './refuse.ts';
 import { imageAt, labelBytes, positionsWhere, takeSplit } from './split.ts';
 
+/** Training samples, parted. */
 export interface ForgetSet {
+  /** Those to be forgotten. */
   readonly forget: Split;
+  /** Those that are kept. */
   readonly retain: Split;
+  /** Names those to be forgotten. */
   readonly manifest: ForgetManifest;
 }
 

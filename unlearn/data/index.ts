@@ -11,10 +11,13 @@ export { loadManifest, saveManifest } from './readers/manifest.ts';
 export type { DatasetName } from './sets/index.ts';
 export { type DatasetRecord, defineDataset } from './sets/record.ts';
 export {
+  type ChannelStatistics,
+  type ClassCount,
   channelStatistics,
   classCounts,
   datasetHash,
   excludeClass,
+  type HeldOut,
   holdOut,
   imageAt,
   type Loaded,

@@ -113,8 +113,16 @@ export function stratifiedPositions(split: Split, count: number, seed: number): 
   return stratified(split.labels, count, seed);
 }
 
+/** A split, parted. */
+export interface HeldOut {
+  /** The samples that stay. */
+  kept: Split;
+  /** The samples that were drawn. */
+  held: Split;
+}
+
 /** Sets `count` samples aside (for validation, say), in the proportions of the classes: both parts keep their order. */
-export function holdOut(split: Split, count: number, seed = 0): { kept: Split; held: Split } {
+export function holdOut(split: Split, count: number, seed = 0): HeldOut {
   check(count < split.size, 'value', () => `hold out ${count} of ${split.size}: expected fewer than all`);
   const held = stratifiedPositions(split, count, seed);
   const taken = new Uint8Array(split.size);
@@ -128,6 +136,16 @@ export function holdOut(split: Split, count: number, seed = 0): { kept: Split; h
   };
 }
 
+/** How many samples a class has. */
+export interface ClassCount {
+  /** The class. */
+  readonly name: string;
+  /** Training samples. */
+  readonly train: number;
+  /** Test samples. */
+  readonly test: number;
+}
+
 /** Samples of each of `classes` classes. */
 export function classCounts(split: Split, classes: number): number[] {
   const counts = new Array<number>(classes).fill(0);
@@ -135,11 +153,19 @@ export function classCounts(split: Split, classes: number): number[] {
   return counts;
 }
 
+/** Statistics of images, one number for each channel. */
+export interface ChannelStatistics {
+  /** In [0, 1]. */
+  mean: number[];
+  /** Standard deviation, at least 1/255. */
+  std: number[];
+}
+
 /**
  * Mean and standard deviation of each channel over all pixels, in [0, 1], from integer sums (exact below 2^53, that
  * is 10^11 pixels). A deviation under 1/255, as of a constant channel, is given as 1/255 so that dividing by it is safe.
  */
-export function channelStatistics(split: Split): { mean: number[]; std: number[] } {
+export function channelStatistics(split: Split): ChannelStatistics {
   const channels = split.shape[2];
   const sums = new Float64Array(channels);
   const squares = new Float64Array(channels);
@@ -185,9 +211,13 @@ export function datasetHash(train: Split, test: Split): string {
 
 /** What a reader hands over: a data set but for what can be computed from it. */
 export interface Loaded {
+  /** Names of the classes, in the order of labels. */
   readonly classes: readonly string[];
+  /** Training samples. */
   readonly train: Split;
+  /** Test samples. */
   readonly test: Split;
+  /** What a reader should know: provenance, checks made, oddities found. */
   readonly notes: readonly string[];
   /** What to look at before training; finishDataset puts them before the notes. */
   readonly warnings?: readonly string[];
@@ -195,6 +225,7 @@ export interface Loaded {
   readonly files: readonly string[];
   /** The folder the files were found in. */
   readonly root: string | null;
+  /** Tabular data only: its columns. */
   readonly features?: Dataset['features'];
 }
 

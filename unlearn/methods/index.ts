@@ -28,7 +28,10 @@ const named = <
   table: T,
 ): Readonly<T> => Object.freeze(table);
 
-/** In the order that tables and docs show them. */
+/**
+ * The methods by name: methods.NAME(options).unlearn(input). Options that are left out take their defaults; docs/methods.md
+ * explains them. In the order that tables and docs show them.
+ */
 export const methods = named({
   retrain,
   finetune,
@@ -41,6 +44,7 @@ export const methods = named({
   sisa,
 });
 
+/** The name of a method. */
 export type MethodName = keyof typeof methods;
 
 /** The record of a method by a name that is only known when the program runs; undefined where there is none. */

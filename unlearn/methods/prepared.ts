@@ -7,12 +7,17 @@ import type { SweepOptions } from '../reduce.ts';
 import type { Cost, Progress, Split } from '../types.ts';
 import type { MethodRecord } from './record.ts';
 
+/** What stops a piece of work, and what it tells. */
 interface Listening {
+  /** Stops the work when it aborts: it then throws what the signal was aborted with. */
   readonly signal?: AbortSignal;
+  /** Told how far it is. */
   readonly onProgress?: (progress: Progress) => void;
 }
 
+/** What a preparation works on. */
 export interface PrepareInput extends Listening {
+  /** The network. */
   readonly model: Model;
   /** All training samples. */
   readonly data: Split;
@@ -22,25 +27,33 @@ export interface PrepareInput extends Listening {
   readonly artifact: Artifact;
 }
 
+/** What a removal works on. */
 export interface ForgetInput extends Listening {
+  /** The network. */
   readonly model: Model;
   /** All samples that the artifact was made with, those already removed from it left out or not. */
   readonly data: Split;
   /** Ids of the samples to remove. Ids that are not in the artifact change nothing. */
   readonly ids: readonly number[];
+  /** Decides all that is random. */
   readonly key: Tensor;
   /** A copy of the prepared artifact, to be changed. */
   readonly artifact: Artifact;
 }
 
+/** What a prediction works on. */
 export interface PredictInput extends SweepOptions {
+  /** The network. */
   readonly model: Model;
+  /** What the preparation or a removal left. */
   readonly artifact: Artifact;
+  /** What is to be predicted. */
   readonly samples: Split;
 }
 
 /** What a preparation or a removal took. */
 export interface Prepared {
+  /** What it took. */
   readonly cost: Cost;
   /** JSON-serialisable. */
   readonly details: Readonly<Record<string, unknown>>;
@@ -48,22 +61,31 @@ export interface Prepared {
 
 /** A prepared artifact in the hands of a program, with what it takes to go on with it. */
 export interface PreparedArtifact extends Prepared {
+  /** What was left: weights and all that forgetting needs. */
   readonly artifact: Artifact;
+  /** The network. */
   readonly model: Model;
+  /** All training samples. */
   readonly data: Split;
+  /** Decides all that is random. */
   readonly key: Tensor;
 }
 
 /** Where an artifact goes: a folder (Node only) or a store; in memory where neither is said. */
 interface Place {
+  /** A folder; Node only. */
   readonly folder?: string;
+  /** Where manifest and files go. */
   readonly store?: ArtifactStore;
 }
 
 /** A method that prepares for forgetting: methods.NAME(options). */
 export interface PreparedMethod<Options extends object = object> {
+  /** Its name in `methods`. */
   readonly name: string;
+  /** All options, defaults filled in. */
   readonly options: Readonly<Options>;
+  /** What is known of the method. */
   readonly record: MethodRecord;
   /**
    * Trains on `data` and keeps what forgetting will need. What stands in the folder or store already, from a preparation

@@ -14,7 +14,9 @@ export type OptionsOf<S extends OptionsSchema> = Readonly<v.InferOutput<S> & obj
 
 /** How many samples there are. */
 export interface Sizes {
+  /** Samples to be forgotten. */
   readonly forget: number;
+  /** Samples that are kept. */
   readonly retain: number;
 }
 
@@ -40,6 +42,7 @@ export interface MethodFacts<S extends OptionsSchema> {
   readonly title: string;
   /** Where it comes from: authors, title, venue. */
   readonly paper: string;
+  /** What is proven of its result. */
   readonly kind: Kind;
   /** The tasks it runs on: any, or those named. */
   readonly tasks: 'any' | readonly string[];
@@ -65,7 +68,9 @@ export interface UnlearnRecord<S extends OptionsSchema = OptionsSchema> extends 
    * of its own.
    */
   forget(options: OptionsOf<S>, input: UnlearnInput): Promise<UnlearnResult>;
+  /** None. */
   readonly prepare?: undefined;
+  /** None. */
   readonly predict?: undefined;
 }
 
@@ -79,4 +84,5 @@ export interface PreparedRecord<S extends OptionsSchema = OptionsSchema> extends
   predict(options: OptionsOf<S>, input: PredictInput): Promise<Float32Array>;
 }
 
+/** What a method is: what is said of it, and its computation. */
 export type MethodRecord<S extends OptionsSchema = OptionsSchema> = UnlearnRecord<S> | PreparedRecord<S>;

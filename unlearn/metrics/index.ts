@@ -10,6 +10,7 @@ import type { NumbersOf } from './record.ts';
 import { rte_seconds } from './time.ts';
 import { tow } from './tow.ts';
 
+/** All metrics by name, in the order of results.json and of the columns; docs/metrics.md explains them. */
 export const metrics = {
   ua,
   ra,
@@ -24,5 +25,8 @@ export const metrics = {
   nonfinite,
 };
 
-/** The numbers of one run. Percentages are 0..100. What may be missing is not in older results. */
+/**
+ * The numbers of one run. Percentages are 0..100. What may be missing is not in older results.
+ * @useDeclaredType
+ */
 export type Metrics = NumbersOf<(typeof metrics)[keyof typeof metrics]>;

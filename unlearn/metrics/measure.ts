@@ -12,6 +12,7 @@ import {
   type Setting,
 } from './record.ts';
 
+/** What metricsOf works on. */
 export interface MetricsInput<Numbers = Metrics> extends Setting {
   /** Logits on the forgotten training samples. */
   readonly forget: Outputs;

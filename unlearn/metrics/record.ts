@@ -24,6 +24,7 @@ export type Need = keyof Evidence;
 
 /** What every metric is given besides: the number of classes, and how the members of the attack are chosen. */
 export interface Setting extends MiaOptions {
+  /** Number of classes. */
   readonly K: number;
 }
 
@@ -58,6 +59,7 @@ interface Trace {
   readonly text: (by: string) => string;
 }
 
+/** What a metric is: how it is computed, what it means, what fools it and how it is shown. */
 export interface MetricRecord<
   Key extends string = string,
   Gives extends Facts = Facts,
@@ -70,9 +72,11 @@ export interface MetricRecord<
   readonly label: string;
   /** Without the unit. */
   readonly title: string;
+  /** What it is, in a sentence. */
   readonly definition: string;
   /** For docs/metrics.md, in its notation. */
   readonly formula: string;
+  /** Unit of its values. */
   readonly unit: Unit;
   /** Least and greatest value; K is the number of classes. */
   readonly range: readonly [number, number | 'ln K'];
@@ -80,6 +84,7 @@ export interface MetricRecord<
   readonly target: 'retrain' | 'lower' | 'higher';
   /** What is good, in a sentence. */
   readonly aim: string;
+  /** The paper or code that it comes from. */
   readonly source: string;
   /** What makes it look good without forgetting, or bad with it. */
   readonly fools: string;
@@ -95,9 +100,13 @@ export interface MetricRecord<
   readonly steps?: readonly [number, number, number];
   /** From which distance from retrain on the metric shows a trace, why from there, and what it says then. */
   readonly trace?: {
+    /** The distance, in the metric's unit. */
     readonly far: number;
+    /** In words. */
     readonly why: string;
+    /** Where the value is above retrain's. */
     readonly above: Trace;
+    /** Where the value is below retrain's. */
     readonly below: Trace;
   };
   /** The numbers it writes into results.json: itself and its companions. */

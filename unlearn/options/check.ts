@@ -1,5 +1,5 @@
 // Runs a schema over a value and says what is wrong in words: what was found, what was expected, which key was probably
-// meant. The schemas are options.ts and schema.ts.
+// meant. The schemas are recipe/options.ts and recipe/schema.ts.
 
 import * as v from 'valibot';
 import { show } from '../text.ts';

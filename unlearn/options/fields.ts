@@ -1,9 +1,14 @@
 // Building blocks of the recipe's schema: a leaf states once what it expects, and that one phrase is both the error
-// message and the documentation. Not the schema itself: that is schema.ts and options.ts.
+// message and the documentation. Not the schema itself: that is recipe/schema.ts and recipe/options.ts.
 
 import * as v from 'valibot';
 
-type Doc = { readonly about: string; readonly expected: string };
+type Doc = {
+  /** What it is for. */
+  readonly about: string;
+  /** What it takes, in words. */
+  readonly expected: string;
+};
 
 /** What a field says of itself, for docs/recipes.md. */
 export function docOf(schema: v.GenericSchema): Doc {
@@ -11,8 +16,10 @@ export function docOf(schema: v.GenericSchema): Doc {
   return { about: meta.about ?? '', expected: meta.expected ?? '' };
 }
 
-const described = <S extends v.GenericSchema>(schema: S, about: string, expected: string) =>
-  v.pipe(schema, v.metadata({ about, expected }));
+const described = <S extends v.GenericSchema>(schema: S, about: string, expected: string) => {
+  const doc: Doc = { about, expected };
+  return v.pipe(schema, v.metadata(doc));
+};
 
 const span = (min: number, max: number) => {
   if (max === Number.MAX_VALUE || max === Number.MAX_SAFE_INTEGER)

@@ -1,5 +1,5 @@
 // What is wrong with a recipe, all of it in one error: the most helpful first, each with its place. What is wrong is
-// found by check.ts, places come from document.ts.
+// found by check.ts, places come from recipe/document.ts.
 
 import { LetheError } from '../../engine/error.ts';
 

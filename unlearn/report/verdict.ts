@@ -14,13 +14,17 @@ import { averageGap, controlOf, type Row, type View, viewOf } from './view.ts';
 /** void: the grounds do not hold, nothing can be concluded; none: nothing to name or to compare with. */
 export type Grade = 'close' | 'partly' | 'far' | 'exact' | 'none' | 'void';
 
+/** What may be concluded from results. */
 export interface Verdict {
+  /** What has to hold before anything can be concluded, and whether it does. */
   readonly grounds: readonly Ground[];
+  /** How near the best method comes to retraining. */
   readonly grade: Grade;
   /** The grade in a few words. */
   readonly badge: string;
   /** Label of the method that is named, if one is. */
   readonly best: string | null;
+  /** The conclusion in one sentence. */
   readonly headline: string;
   /** What a reader of the headline must know beside it. */
   readonly remarks: readonly string[];
@@ -39,6 +43,7 @@ const BADGES: Record<Grade, string> = {
   void: 'Nothing can be concluded',
 };
 
+/** What may be concluded from results: a pure function of them, the same as the report and the terminal say. */
 export function verdictOf(results: Results): Verdict {
   return judge(viewOf(results), factsOf(results));
 }

@@ -10,29 +10,68 @@ import type { PlannedCell } from './plan.ts';
 
 export type Action = 'train' | 'prepare' | 'unlearn' | 'evaluate' | 'report';
 
+/** What a run tells while it goes. A cell is one piece of its work, such as a method with a seed. */
 export type RunEvent =
-  | { readonly type: 'plan'; readonly cells: readonly PlannedCell[] }
   | {
+      /** The plan is made. */
+      readonly type: 'plan';
+      /** All cells, in order. */
+      readonly cells: readonly PlannedCell[];
+    }
+  | {
+      /** Work on a cell begins. */
       readonly type: 'start';
+      /** Its label. */
       readonly cell: string;
+      /** What is done with it. */
       readonly action: Action;
+      /** Its number in the plan, from 1. */
       readonly index: number;
+      /** Cells in the plan. */
       readonly total: number;
     }
-  | { readonly type: 'progress'; readonly cell: string; readonly action: Action; readonly progress: Progress }
   | {
-      readonly type: 'end';
+      /** Work on a cell goes on. */
+      readonly type: 'progress';
+      /** Its label. */
       readonly cell: string;
+      /** What is done with it. */
       readonly action: Action;
+      /** How far it is. */
+      readonly progress: Progress;
+    }
+  | {
+      /** Work on a cell is done. */
+      readonly type: 'end';
+      /** Its label. */
+      readonly cell: string;
+      /** What was done with it. */
+      readonly action: Action;
+      /** How long it took. */
       readonly seconds: number;
+      /** Steps that mixed precision skipped. */
       readonly skippedSteps?: number;
+      /** What was measured, after an evaluation. */
       readonly metrics?: Metrics;
     }
-  | { readonly type: 'skip'; readonly cell: string; readonly index: number; readonly total: number }
   | {
+      /** A cell was done already. */
+      readonly type: 'skip';
+      /** Its label. */
+      readonly cell: string;
+      /** Its number in the plan, from 1. */
+      readonly index: number;
+      /** Cells in the plan. */
+      readonly total: number;
+    }
+  | {
+      /** Something to know. */
       readonly type: 'note';
+      /** How much it matters. */
       readonly level: 'info' | 'warning' | 'error';
+      /** In one line. */
       readonly message: string;
+      /** For the log only, such as a stack. */
       readonly detail?: string;
     };
 

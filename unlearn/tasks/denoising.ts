@@ -19,6 +19,7 @@ const MOST = 0.98;
 
 /** Grey pictures of 16 x 16, values in [-1, 1], [size, 256] row by row. */
 export interface Pictures extends Samples {
+  /** All pixels, row by row. */
   readonly pixels: Float32Array;
 }
 

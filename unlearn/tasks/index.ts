@@ -4,6 +4,7 @@ import { classification } from './classification.ts';
 import { denoising } from './denoising.ts';
 import type { Samples, Task } from './record.ts';
 
+/** The tasks by name: what samples are, what is lost on them and what is measured. */
 export const tasks = { classification, denoising } as const;
 
 export type * from './record.ts';

@@ -3,12 +3,13 @@
 // classification.ts alone.
 
 import type { DType, TypedArray } from '../../engine/dtype.ts';
-import type { Variables } from '../../engine/nn/types.ts';
+import type { Applied, Variables } from '../../engine/nn/types.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 import type { BatchOptions } from '../data/batches.ts';
 
 /** Samples of any kind; what each holds is the task's business. */
 export interface Samples {
+  /** Number of samples. */
   readonly size: number;
   /** Stable identity of each sample: its position in the data set's own order. */
   readonly ids: Int32Array;
@@ -16,7 +17,9 @@ export interface Samples {
 
 /** An array on the host, row-major. The first axis counts the samples of a batch. */
 export interface HostArray {
+  /** The elements. */
   readonly data: TypedArray;
+  /** Sizes of the axes. */
   readonly shape: readonly number[];
   /** By default that of the array's class: Float32Array is float32, Int32Array int32, Uint32Array uint32. */
   readonly dtype?: DType;
@@ -24,6 +27,7 @@ export interface HostArray {
 
 /** Some samples, ready for the device: named arrays. Nothing handed out is written again. */
 export interface Batch {
+  /** By name. */
   readonly arrays: Readonly<Record<string, HostArray>>;
   /** Positions of the samples in their set (not ids). */
   readonly indices: Int32Array;
@@ -43,21 +47,33 @@ export type Network = (
   inputs: Tensor,
   /** `train: false` evaluates in any case, as for a fixed teacher; otherwise as the step says. */
   options?: { readonly train?: boolean },
-) => { output: Tensor; state: Variables['state'] };
+) => Applied;
 
 /** What a model is worth on a set: the mean of a number that each sample has. */
 export interface Measure {
   /** As tables and histories show it. */
   readonly title: string;
+  /** Such as %. */
   readonly unit: string;
+  /** Which values are good. */
   readonly better: 'higher' | 'lower';
   /** One number a sample, [N], from the network's outputs in evaluation mode. */
   readonly of: (network: Network, variables: Variables, batch: Tensors) => Tensor;
 }
 
+/** What a model loses on a batch. */
+export interface SampleLosses {
+  /** One number a sample, [N]. */
+  readonly losses: Tensor;
+  /** The state to go on with. */
+  readonly state: Variables['state'];
+}
+
 /** What samples are, what is minimised on them, and what is measured. */
 export interface Task<S extends Samples = Samples> {
+  /** As code and recipes call it; the key in `tasks`. */
   readonly name: string;
+  /** As tables and reports call it. */
   readonly title: string;
   /** One sentence: what the model is to do. */
   readonly about: string;
@@ -71,11 +87,7 @@ export interface Task<S extends Samples = Samples> {
    */
   batches(samples: S, options: BatchOptions): Iterable<Batch> | AsyncIterable<Batch>;
   /** Loss of each sample, [N], with the state to go on with. Traced: pure. */
-  losses(
-    network: Network,
-    variables: Variables,
-    batch: Tensors,
-  ): { readonly losses: Tensor; readonly state: Variables['state'] };
+  losses(network: Network, variables: Variables, batch: Tensors): SampleLosses;
   /** Mean loss of a model that knows nothing of its input: training is to come below it. */
   chance(samples: S): number;
   /** By name. The first is what `keepBest` judges by. */

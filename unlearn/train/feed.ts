@@ -30,6 +30,7 @@ export function padded(batch: Batch, rows: number): Batch {
 }
 
 export interface FeedOptions {
+  /** Stops the work when it aborts: it then throws what the signal was aborted with. */
   readonly signal?: AbortSignal;
   /** Told after each batch how many samples have gone through. */
   readonly onBatch?: (done: number) => void;

@@ -14,6 +14,7 @@ import type { Position } from './schedule.ts';
 
 /** Every event is optional. Hooks run in their order; a hook may wait for the device, which costs time. */
 export interface Hook {
+  /** Names its tensors in the carry, and so in checkpoints. */
   readonly name: string;
   /** Before the first step. */
   start?(loop: Loop): void | Promise<void>;

@@ -59,7 +59,9 @@ export interface LoopInput {
   readonly saveEverySeconds?: number;
 }
 
+/** What is known of an epoch. */
 export interface EpochRecord {
+  /** Its number, from 1. */
   readonly epoch: number;
   /** Mean over the epoch's samples. */
   readonly loss: number;

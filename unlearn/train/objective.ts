@@ -6,7 +6,9 @@ import type { Network, Task, Tensors } from '../tasks/record.ts';
 
 /** What an objective has beside variables and batches. */
 export interface StepContext {
+  /** The network, in the setting of the step. */
   readonly network: Network;
+  /** The task, for its losses. */
   readonly task: Pick<Task, 'losses'>;
   /** Random numbers of the step, a key. */
   readonly key: Tensor;
@@ -15,15 +17,19 @@ export interface StepContext {
 /** A batch of each set drawn from, by the set's name: { forget, retain }. */
 export type Batches = Readonly<Record<string, Tensors>>;
 
+/** What an objective gives. */
+export interface Minimised {
+  /** The scalar to be minimised. */
+  readonly loss: Tensor;
+  /** The network's state to go on with. */
+  readonly state: Variables['state'];
+}
+
 /**
  * Traced, pure: a scalar to be minimised and the network's state to go on with. It may close over tensors, such as a
  * teacher's variables.
  */
-export type Objective = (
-  variables: Variables,
-  batches: Batches,
-  context: StepContext,
-) => { readonly loss: Tensor; readonly state: Variables['state'] };
+export type Objective = (variables: Variables, batches: Batches, context: StepContext) => Minimised;
 
 /** The task's mean loss over the batch of the set with this name. */
 export const meanLoss =

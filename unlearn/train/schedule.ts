@@ -8,9 +8,11 @@ import type { Objective } from './objective.ts';
 
 /** A set that a pass draws batches from. */
 export interface Draw {
+  /** Its samples. */
   readonly set: Samples;
   /** The loop's batch size unless said otherwise. */
   readonly batchSize?: number;
+  /** Random shifts and mirror images. Default: none. */
   readonly augment?: Augment;
   /** Order and augmentation follow the samples' ids, not their positions; see BatchOptions. */
   readonly byId?: boolean;
@@ -37,12 +39,15 @@ export interface Pass {
 export interface Position {
   /** Over all epochs, from 0. */
   readonly step: number;
+  /** From 0. */
   readonly epoch: number;
+  /** The pass that the step is part of. */
   readonly pass: Pass;
   /** Samples of the first set in this step. */
   readonly size: number;
-  /** Steps of this epoch, and samples of the first sets in it. */
+  /** Steps of this epoch. */
   readonly epochSteps: number;
+  /** Samples of the first sets in this epoch. */
   readonly epochSamples: number;
   /** Number of the step within its epoch, from 0. */
   readonly within: number;

@@ -9,9 +9,11 @@ import type { Remote } from '../sets/record.ts';
 import { piecesOf } from './decoded.ts';
 import { findVariant, readLines } from './locate.ts';
 
+/** A file that was read. */
 export interface FileFact {
   /** Absolute path. */
   readonly path: string;
+  /** Of its bytes, in hex. */
   readonly sha256: string;
   /**
    * 'published': as the authors published it. 'listed': as SHA256SUMS beside the data says. 'differs': neither,

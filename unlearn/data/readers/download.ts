@@ -12,12 +12,15 @@ import { limits, refuse } from '../refuse.ts';
 import type { Remote } from '../sets/record.ts';
 import { cacheFolder } from './locate.ts';
 
+/** Options of a download. */
 export interface DownloadOptions {
+  /** Stops the download when it aborts; the next one goes on from there. */
   readonly signal?: AbortSignal;
   /** Bytes had so far, and in all when the server says. */
   readonly onProgress?: (file: string, bytes: number, total: number | null) => void;
 }
 
+/** Options of datasets.get. */
 export interface GetOptions extends DownloadOptions {
   /** Where to put the files: a folder NAME in it. The cache by default. */
   readonly dir?: string;

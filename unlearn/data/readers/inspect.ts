@@ -3,7 +3,7 @@
 
 import { sha256 } from '../../sha256.ts';
 import { counted, printable } from '../../text.ts';
-import { finishDataset } from '../split.ts';
+import { type ClassCount, finishDataset } from '../split.ts';
 import {
   assemble,
   checkFolderOptions,
@@ -20,7 +20,9 @@ import type { Picture } from './pictures.ts';
 import { resize, withChannels } from './resize.ts';
 import { type Scan, warningsOf } from './scan.ts';
 
+/** Two pictures that look alike. */
 export interface NearDuplicate {
+  /** Their paths, relative to the folder. */
   readonly files: readonly [string, string];
   /** Bits of 256 in which their difference hashes differ, at most NEAR. */
   readonly distance: number;
@@ -28,17 +30,23 @@ export interface NearDuplicate {
   readonly across: boolean;
 }
 
+/** A folder of pictures, looked over. */
 export interface Inspection {
   /** Absolute path. */
   readonly root: string;
+  /** Pictures that can be read. */
   readonly pictures: number;
-  readonly classes: readonly { readonly name: string; readonly train: number; readonly test: number }[];
+  /** Pictures of each class. */
+  readonly classes: readonly ClassCount[];
   /** Sizes before resizing, the most frequent first. */
   readonly sizes: readonly SizeCount[];
   /** [height, width] given, or that of all pictures, or a guess that would do. */
   readonly size: readonly [number, number];
+  /** Where `size` comes from. */
   readonly sizeIs: 'given' | 'that of all pictures' | 'a guess';
+  /** Pictures that cannot be read, with why. */
   readonly unreadable: readonly Unreadable[];
+  /** Files that are no part of the data set, by why. */
   readonly left: Scan['left'];
   /** Groups of files with the same pixels. */
   readonly duplicates: readonly (readonly string[])[];
@@ -48,12 +56,17 @@ export interface Inspection {
   readonly problems: readonly string[];
   /** What was left out although it was probably meant. */
   readonly warnings: readonly string[];
+  /** What a reader should know. */
   readonly notes: readonly string[];
   /** What a run with this size would use; null where it would refuse. */
   readonly dataset: {
+    /** [height, width, channels] of one image. */
     readonly shape: readonly [number, number, number];
+    /** Mean of each channel over the training images, in [0, 1]. */
     readonly mean: readonly number[];
+    /** Standard deviation of each channel over the training images, in [0, 1]. */
     readonly std: readonly number[];
+    /** sha256 of what would be read. */
     readonly hash: string;
   } | null;
 }

@@ -29,6 +29,7 @@ export const records = named({
 });
 
 export type Records = typeof records;
+/** The name of a data set that Lethe knows. */
 export type DatasetName = keyof Records;
 
 /** In the order of the table. */

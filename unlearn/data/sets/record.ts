@@ -10,6 +10,7 @@ import type { Loaded } from '../split.ts';
 /** A map of options, as `section` in options/fields.ts makes it. */
 export type OptionsSection = v.GenericSchema & { readonly entries: v.ObjectEntries };
 
+/** Where to look for the files of a data set. */
 export interface Where {
   /** Where to look first; then LETHE_DATA, then the cache. For 'folder', 'idx' and 'csv' the folder (or file) itself. */
   readonly dir?: string;
@@ -37,6 +38,7 @@ export interface Remote {
   readonly page: string;
 }
 
+/** What a data set is: its name, its options and how it is read. */
 export interface DatasetRecord<N extends string = string, S extends OptionsSection = OptionsSection> {
   /** As recipes and the command line say it. */
   readonly name: N;
