@@ -10,6 +10,7 @@
 //   --objects FOLDER                   objects go there, and may be shared; by default beside the addon, in native/
 //   --prebuilt                         an addon for other machines: stripped, and in need of nothing that they may lack
 //   --arch x64|arm64                   for another processor, by a cross compiler that CXX names
+//   --platform linux|darwin|win32      for another system, likewise
 //
 // Every file is written beside its place and renamed, so that neither an interrupted build nor two at once leave half an
 // addon; the stamp knows by time and size which file it speaks of.
@@ -45,6 +46,7 @@ const buildFolder = resolve(optionOf('--out') ?? join(root, 'build', sanitize ? 
 const objectFolder = resolve(optionOf('--objects') ?? join(buildFolder, 'native'));
 const target = join(buildFolder, 'lethe.node');
 const arch = optionOf('--arch') ?? process.arch;
+const platform = optionOf('--platform') ?? process.platform;
 
 const INSTRUCTION_SETS = [
   {
@@ -75,6 +77,9 @@ const SANITIZE = sanitize
   ? ['-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-g1']
   : [];
 
+/** g++ for Windows does not align the stack for registers that it then saves with aligned moves. */
+const SYSTEM = platform === 'win32' ? ['-Wa,-muse-unaligned-vector-move'] : [];
+
 const LINK = {
   darwin: ['-bundle', '-undefined', 'dynamic_lookup', ...(prebuilt ? ['-Wl,-x'] : [])],
   // The C++ library is newer where it is compiled than where it may run. libgcc_s is what Node itself has loaded: its
@@ -86,6 +91,8 @@ const LINK = {
       ? ['-static-libstdc++', '-shared-libgcc', '-Wl,--exclude-libs,ALL', '-Wl,-Bsymbolic', '-s']
       : []),
   ],
+  // With the compiler's own libraries inside: Windows has none of them.
+  win32: ['-shared', '-static', '-s'],
 };
 /** Only for other machines: here glibc's own do. */
 const COMPATIBILITY = 'glibc.cc';
@@ -93,7 +100,8 @@ const COMPATIBILITY = 'glibc.cc';
 class Unavailable extends Error {}
 
 function findCompiler() {
-  const candidates = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++'];
+  const usual = platform === 'win32' ? ['g++'] : ['c++', 'g++', 'clang++'];
+  const candidates = process.env.CXX ? [process.env.CXX] : usual;
   for (const name of candidates) {
     const [command, ...first] = name.split(/\s+/);
     const probe = spawnSync(command, [...first, '--version'], { encoding: 'utf8' });
@@ -102,16 +110,32 @@ function findCompiler() {
   throw new Unavailable(`no C++ compiler found (looked for ${candidates.join(', ')})`);
 }
 
-function includeFlags() {
-  const require = createRequire(join(root, 'package.json'));
+function packageFolder(name) {
   try {
-    const api = dirname(require.resolve('node-addon-api/package.json'));
-    const headers = dirname(require.resolve('node-api-headers/package.json'));
-    // As system headers: their warnings are not ours.
-    return ['-isystem', api, '-isystem', join(headers, 'include')];
+    return dirname(createRequire(join(root, 'package.json')).resolve(`${name}/package.json`));
   } catch {
     throw new Unavailable('the packages node-addon-api and node-api-headers are not installed');
   }
+}
+
+// As system headers: their warnings are not ours.
+const includeFlags = () =>
+  [packageFolder('node-addon-api'), join(packageFolder('node-api-headers'), 'include')].flatMap((folder) => [
+    '-isystem',
+    folder,
+  ]);
+
+/** What Node offers, for linkers that want every symbol accounted for; made by the tool that comes with the compiler. */
+async function importLibrary(compiler) {
+  if (platform !== 'win32') return [];
+  const library = join(objectFolder, 'libnode.a');
+  const tool = compiler.command.replace(/g\+\+(-posix)?(\.exe)?$/, 'dlltool');
+  try {
+    await run(tool, ['-d', join(packageFolder('node-api-headers'), 'def', 'node_api.def'), '-l', library]);
+  } catch (error) {
+    throw new Unavailable(`${tool} failed\n${error.stderr || error.message}`);
+  }
+  return [library];
 }
 
 function sources() {
@@ -146,7 +170,7 @@ const run = promisify(execFile);
 async function compileAll(compiler, include) {
   for (const folder of [buildFolder, objectFolder]) mkdirSync(folder, { recursive: true });
   const jobs = sources().map(({ file, flags }) => {
-    const all = [...compiler.first, ...COMMON, ...SANITIZE, ...flags, ...include];
+    const all = [...compiler.first, ...COMMON, ...SYSTEM, ...SANITIZE, ...flags, ...include];
     const key = digest(file, [compiler.command, compiler.version, ...all]);
     return { file, all, object: join(objectFolder, `${basename(file, '.cc')}-${key}.o`) };
   });
@@ -203,15 +227,17 @@ const identity = (path) => {
 
 async function link(compiler, objects) {
   const stamp = join(objectFolder, 'linked.txt');
-  const flags = [...(LINK[process.platform] ?? LINK.linux), ...SANITIZE, '-pthread'];
+  const flags = [...(LINK[platform] ?? LINK.linux), ...SANITIZE, '-pthread'];
   const key = [...flags, ...objects.map((o) => basename(o))].join('\n');
   const known = existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8');
   if (known === `${key}\n${known && identity(target)}`) return false;
   const part = `${target}.${process.pid}.part`;
   try {
-    await run(compiler.command, [...compiler.first, ...flags, ...objects, '-o', part]);
+    const node = await importLibrary(compiler);
+    await run(compiler.command, [...compiler.first, ...flags, ...objects, ...node, '-o', part]);
   } catch (error) {
     rmSync(part, { force: true });
+    if (error instanceof Unavailable) throw error;
     throw new Unavailable(`linking failed with ${compiler.version}\n${error.stderr ?? error.message}`);
   }
   const linked = `${key}\n${identity(part)}`;
@@ -222,7 +248,6 @@ async function link(compiler, objects) {
 }
 
 async function main() {
-  if (process.platform === 'win32') throw new Unavailable('the CPU addon is not built on Windows yet');
   const compiler = findCompiler();
   const began = Date.now();
   const jobs = await compileAll(compiler, includeFlags());

@@ -3,7 +3,7 @@
 // addon. They are optional dependencies of lethe, so a package manager installs the one that fits the machine and nothing
 // has to be compiled or run there.
 //
-//   node native/pack.mjs                  all that a Linux machine can make (npm run pack:all)
+//   node native/pack.mjs                  lethe, and Linux on x64 and arm64 (npm run pack:all)
 //   node native/pack.mjs linux-x64 ...    the packages of these platforms only
 //   node native/pack.mjs lethe            lethe, which depends on those platform packages that lie in pack/
 //
@@ -23,7 +23,10 @@ import {
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** What npm installs a package on, and the compiler for it on another machine than such a one; none: only there. */
+/**
+ * What npm installs a package on; and the compiler for it on a machine of another kind, of the same system unless `from`
+ * names one. Without it, the package can be made on machines of its own kind only.
+ */
 const PLATFORMS = {
   'linux-x64': { os: 'linux', cpu: 'x64', libc: 'glibc', cross: 'x86_64-linux-gnu-g++' },
   'linux-arm64': { os: 'linux', cpu: 'arm64', libc: 'glibc', cross: 'aarch64-linux-gnu-g++' },
@@ -31,6 +34,7 @@ const PLATFORMS = {
   'linux-arm64-musl': { os: 'linux', cpu: 'arm64', libc: 'musl' },
   'darwin-x64': { os: 'darwin', cpu: 'x64', cross: 'clang++ -arch x86_64' },
   'darwin-arm64': { os: 'darwin', cpu: 'arm64', cross: 'clang++ -arch arm64' },
+  'win32-x64': { os: 'win32', cpu: 'x64', cross: 'x86_64-w64-mingw32-g++-posix', from: 'linux' },
 };
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -61,15 +65,15 @@ function pack(folder, to) {
 }
 
 function buildAddon(name, folder) {
-  const { os, cpu, cross } = PLATFORMS[name];
+  const { os, cpu, cross, from = os } = PLATFORMS[name];
   const here = isHere(PLATFORMS[name]);
-  if (!here && (cross === undefined || os !== process.platform))
+  if (!here && (cross === undefined || from !== process.platform))
     throw new Error(
       `${name} cannot be built on ${process.platform}-${process.arch}${isMusl() ? '-musl' : ''}`,
     );
   // The checkout's own objects serve its own platform.
   const objects = here ? join(root, 'build', 'native') : join(root, 'build', `native-${name}`);
-  const args = ['--prebuilt', '--arch', cpu, '--out', folder, '--objects', objects];
+  const args = ['--prebuilt', '--platform', os, '--arch', cpu, '--out', folder, '--objects', objects];
   execFileSync(process.execPath, [join(root, 'native', 'build.mjs'), ...args], {
     stdio: 'inherit',
     env: here ? process.env : { ...process.env, CXX: cross },
@@ -106,7 +110,7 @@ function packPlatform(name) {
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   writeFileSync(
     join(folder, 'README.md'),
-    `# lethe-${name}\n\nThe CPU addon of [lethe](https://www.npmjs.com/package/lethe), machine unlearning in TypeScript, for ${name}.\nInstall lethe; package managers add this where it fits.\n`,
+    `# lethe-${name}\n\nThe CPU addon of lethe, machine unlearning in TypeScript, for ${name}.\nInstall lethe; package managers add this where it fits.\n`,
   );
   copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
   return pack(folder, tarballs);

@@ -55,7 +55,8 @@ describe.skipIf(process.platform !== 'linux')('on Linux', () => {
       cpSync(join(source, file), path(file));
     for (const file of ['a.cc', 'glibc.cc']) writeFileSync(path('native', 'src', file), file);
     for (const file of ['index.js', 'cli/main.js']) writeFileSync(path('dist', file), '');
-    for (const name of ['c++', 'x86_64-linux-gnu-g++', 'aarch64-linux-gnu-g++']) {
+    const tools = ['c++', 'x86_64-linux-gnu-g++', 'aarch64-linux-gnu-g++', 'x86_64-w64-mingw32-g++-posix'];
+    for (const name of [...tools, 'x86_64-w64-mingw32-dlltool']) {
       writeFileSync(path('bin', name), COMPILER);
       chmodSync(path('bin', name), 0o755);
     }
@@ -104,6 +105,22 @@ describe.skipIf(process.platform !== 'linux')('on Linux', () => {
     const flags = readFileSync(path('build', 'lethe.node'), 'utf8').split(/\s+/);
     expect(flags.filter((flag) => flag.endsWith('.o'))).toEqual([expect.stringMatching(/\/a-\w+\.o$/)]);
     expect(flags).not.toContain('-s');
+  });
+
+  it('for Windows: its libraries inside, and what Node offers to link with', () => {
+    expect(pack(['win32-x64'])).toMatchObject({ status: 0, stdout: `pack/lethe-win32-x64-${version}.tgz\n` });
+    expect(manifest('lethe-win32-x64')).toMatchObject({ os: ['win32'], cpu: ['x64'] });
+    expect(manifest('lethe-win32-x64').libc).toBeUndefined();
+    const [compiler, ...flags] = read('lethe-win32-x64', 'lethe.node').split(/\s+/);
+    expect(compiler).toBe('x86_64-w64-mingw32-g++-posix');
+    expect(flags).toContain('-static');
+    expect(flags.filter((flag) => flag.endsWith('libnode.a'))).toHaveLength(1);
+    expect(pack(['lethe']).status).toBe(0);
+    expect(Object.keys(manifest('lethe').optionalDependencies as object)).toEqual([
+      'lethe-linux-x64',
+      'lethe-linux-arm64',
+      'lethe-win32-x64',
+    ]);
   });
 
   it('an addon that needs a newer glibc than Node does is refused', () => {
