@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { type ErrorKind, LetheError } from '../engine/error.ts';
 import { version } from '../unlearn/run/environment.ts';
 import { register as bench } from './commands/bench.ts';
+import { register as build } from './commands/build.ts';
 import { register as datasets } from './commands/datasets.ts';
 import { register as demo } from './commands/demo.ts';
 import { register as devices } from './commands/devices.ts';
@@ -48,7 +49,20 @@ export async function lethe(argv: readonly string[], outside: Outside): Promise<
       getErrHelpWidth: () => world.stderr.columns ?? 100,
       outputError: (text, write) => write(`lethe: ${oneLine(text)}\n`),
     });
-  const commands = [demo, run, recipes, train, unlearn, evaluate, predict, report, datasets, devices, bench];
+  const commands = [
+    demo,
+    run,
+    recipes,
+    train,
+    unlearn,
+    evaluate,
+    predict,
+    report,
+    datasets,
+    devices,
+    build,
+    bench,
+  ];
   for (const register of commands) register(program, world);
   for (const command of program.commands) inherit(command, program);
   try {

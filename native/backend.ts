@@ -8,7 +8,7 @@ import { bytesOf, type DType, type TypedArray } from '../engine/dtype.ts';
 import { check, LetheError } from '../engine/error.ts';
 import type { Program, RootName } from '../engine/program.ts';
 import { dtypeCode, lower } from './lower.ts';
-import { howToBuild, packageRoot } from './place.ts';
+import { findAddon, refused } from './place.ts';
 
 interface CpuCeilings extends Ceilings {
   /** One way between two cores; 0 with one thread. */
@@ -229,31 +229,16 @@ function deviceError(cause: unknown, label = ''): LetheError {
   return new LetheError('device', `CPU backend${label && ` (${label})`}: ${what}`, { cause });
 }
 
-// The package root: the nearest folder above with a package.json, from native/ and from dist/native/ alike.
 let loaded: Addon | null = null;
 
 function load(): Addon {
   if (loaded) return loaded;
-  const path = process.env.LETHE_ADDON || builtin('node:path').join(packageRoot(), 'build', 'lethe.node');
-  if (process.platform === 'win32') {
-    throw new LetheError(
-      'device',
-      'the CPU addon does not exist for Windows yet; use WebGPU or the reference backend',
-    );
-  }
-  if (!builtin('node:fs').existsSync(path)) {
-    throw new LetheError('device', `the CPU addon is not built; ${howToBuild()}`);
-  }
+  const path = findAddon();
   let addon: Addon;
   try {
-    addon = builtin('node:module').createRequire(import.meta.url)(path) as Addon;
+    addon = builtin('node:module').createRequire(path)(path) as Addon;
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new LetheError(
-      'device',
-      `the CPU addon does not load (${why}); to build it again, ${howToBuild()}`,
-      { cause },
-    );
+    throw refused(path, cause);
   }
   const wanted = process.env.LETHE_INSTRUCTION_SET;
   if (wanted) choose(addon, wanted, 'LETHE_INSTRUCTION_SET');

@@ -4,9 +4,13 @@
 // them runs is decided when the addon is loaded. Objects are reused while their sources and flags stay the same.
 //
 //   node native/build.mjs              build, or fail
-//   node native/build.mjs --optional   build if possible, else one warning and success (npm install)
+//   node native/build.mjs --optional   build if possible, else one warning and success (npm install in a checkout)
 //   node native/build.mjs --sanitize   build/sanitize/lethe.node, for native/test/sanitize.sh: stops at the first fault
-//   --arch x64|arm64, --dry-run        for checks: print what would be compiled
+//   --out FOLDER                       build there instead of in build/
+//   --objects FOLDER                   objects go there, and may be shared; by default beside the addon, in native/
+//   --prebuilt                         an addon for other machines: stripped, and in need of nothing that they may lack
+//   --arch x64|arm64                   for another processor, by a cross compiler that CXX names
+//   --platform linux|darwin|win32      for another system, likewise
 //
 // Every file is written beside its place and renamed, so that neither an interrupted build nor two at once leave half an
 // addon; the stamp knows by time and size which file it speaks of.
@@ -25,7 +29,7 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { basename, dirname, join, relative, sep } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -33,14 +37,16 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const sourceFolder = join(root, 'native', 'src');
 
 const argv = process.argv.slice(2);
+const optionOf = (option) => (argv.includes(option) ? argv[argv.indexOf(option) + 1] : undefined);
 const optional = argv.includes('--optional');
-const dryRun = argv.includes('--dry-run');
 const sanitize = argv.includes('--sanitize');
+const prebuilt = argv.includes('--prebuilt');
 
-const buildFolder = join(root, 'build', sanitize ? 'sanitize' : '');
-const objectFolder = join(buildFolder, 'native');
+const buildFolder = resolve(optionOf('--out') ?? join(root, 'build', sanitize ? 'sanitize' : ''));
+const objectFolder = resolve(optionOf('--objects') ?? join(buildFolder, 'native'));
 const target = join(buildFolder, 'lethe.node');
-const arch = argv.includes('--arch') ? argv[argv.indexOf('--arch') + 1] : process.arch;
+const arch = optionOf('--arch') ?? process.arch;
+const platform = optionOf('--platform') ?? process.platform;
 
 const INSTRUCTION_SETS = [
   {
@@ -71,10 +77,31 @@ const SANITIZE = sanitize
   ? ['-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-g1']
   : [];
 
+/** g++ for Windows does not align the stack for registers that it then saves with aligned moves. */
+const SYSTEM = platform === 'win32' ? ['-Wa,-muse-unaligned-vector-move'] : [];
+
+const LINK = {
+  darwin: ['-bundle', '-undefined', 'dynamic_lookup', ...(prebuilt ? ['-Wl,-x'] : [])],
+  // The C++ library is newer where it is compiled than where it may run. libgcc_s is what Node itself has loaded: its
+  // interface is old and fixed, and a copy in the addon would ask for a newer glibc.
+  linux: [
+    '-shared',
+    '-Wl,--gc-sections',
+    ...(prebuilt
+      ? ['-static-libstdc++', '-shared-libgcc', '-Wl,--exclude-libs,ALL', '-Wl,-Bsymbolic', '-s']
+      : []),
+  ],
+  // With the compiler's own libraries inside: Windows has none of them.
+  win32: ['-shared', '-static', '-s'],
+};
+/** Only for other machines: here glibc's own do. */
+const COMPATIBILITY = 'glibc.cc';
+
 class Unavailable extends Error {}
 
 function findCompiler() {
-  const candidates = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++'];
+  const usual = platform === 'win32' ? ['g++'] : ['c++', 'g++', 'clang++'];
+  const candidates = process.env.CXX ? [process.env.CXX] : usual;
   for (const name of candidates) {
     const [command, ...first] = name.split(/\s+/);
     const probe = spawnSync(command, [...first, '--version'], { encoding: 'utf8' });
@@ -83,16 +110,32 @@ function findCompiler() {
   throw new Unavailable(`no C++ compiler found (looked for ${candidates.join(', ')})`);
 }
 
-function includeFlags() {
-  const require = createRequire(join(root, 'package.json'));
+function packageFolder(name) {
   try {
-    const api = dirname(require.resolve('node-addon-api/package.json'));
-    const headers = dirname(require.resolve('node-api-headers/package.json'));
-    // As system headers: their warnings are not ours.
-    return ['-isystem', api, '-isystem', join(headers, 'include')];
+    return dirname(createRequire(join(root, 'package.json')).resolve(`${name}/package.json`));
   } catch {
     throw new Unavailable('the packages node-addon-api and node-api-headers are not installed');
   }
+}
+
+// As system headers: their warnings are not ours.
+const includeFlags = () =>
+  [packageFolder('node-addon-api'), join(packageFolder('node-api-headers'), 'include')].flatMap((folder) => [
+    '-isystem',
+    folder,
+  ]);
+
+/** What Node offers, for linkers that want every symbol accounted for; made by the tool that comes with the compiler. */
+async function importLibrary(compiler) {
+  if (platform !== 'win32') return [];
+  const library = join(objectFolder, 'libnode.a');
+  const tool = compiler.command.replace(/g\+\+(-posix)?(\.exe)?$/, 'dlltool');
+  try {
+    await run(tool, ['-d', join(packageFolder('node-api-headers'), 'def', 'node_api.def'), '-l', library]);
+  } catch (error) {
+    throw new Unavailable(`${tool} failed\n${error.stderr || error.message}`);
+  }
+  return [library];
 }
 
 function sources() {
@@ -125,13 +168,14 @@ function digest(file, flags) {
 const run = promisify(execFile);
 
 async function compileAll(compiler, include) {
-  mkdirSync(objectFolder, { recursive: true });
+  for (const folder of [buildFolder, objectFolder]) mkdirSync(folder, { recursive: true });
   const jobs = sources().map(({ file, flags }) => {
-    const all = [...compiler.first, ...COMMON, ...SANITIZE, ...flags, ...include];
+    const all = [...compiler.first, ...COMMON, ...SYSTEM, ...SANITIZE, ...flags, ...include];
     const key = digest(file, [compiler.command, compiler.version, ...all]);
     return { file, all, object: join(objectFolder, `${basename(file, '.cc')}-${key}.o`) };
   });
   const stale = jobs.filter((j) => !existsSync(j.object));
+  if (stale.length > 0) console.error(`lethe: compiling ${stale.length} files with ${compiler.version}`);
   let next = 0;
   const worker = async () => {
     while (next < stale.length) {
@@ -151,7 +195,7 @@ async function compileAll(compiler, include) {
     }
   };
   await Promise.all(Array.from({ length: Math.min(availableParallelism(), stale.length) }, worker));
-  return { objects: jobs.map((j) => j.object), compiled: stale.length };
+  return jobs;
 }
 
 /** Removes objects that are no longer wanted, and what builds that were interrupted left. */
@@ -183,19 +227,17 @@ const identity = (path) => {
 
 async function link(compiler, objects) {
   const stamp = join(objectFolder, 'linked.txt');
-  const key = objects.map((o) => basename(o)).join('\n');
+  const flags = [...(LINK[platform] ?? LINK.linux), ...SANITIZE, '-pthread'];
+  const key = [...flags, ...objects.map((o) => basename(o))].join('\n');
   const known = existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8');
   if (known === `${key}\n${known && identity(target)}`) return false;
   const part = `${target}.${process.pid}.part`;
-  const shared =
-    process.platform === 'darwin'
-      ? ['-bundle', '-undefined', 'dynamic_lookup']
-      : ['-shared', '-Wl,--gc-sections'];
   try {
-    const flags = [...shared, ...SANITIZE, '-pthread'];
-    await run(compiler.command, [...compiler.first, ...flags, ...objects, '-o', part]);
+    const node = await importLibrary(compiler);
+    await run(compiler.command, [...compiler.first, ...flags, ...objects, ...node, '-o', part]);
   } catch (error) {
     rmSync(part, { force: true });
+    if (error instanceof Unavailable) throw error;
     throw new Unavailable(`linking failed with ${compiler.version}\n${error.stderr ?? error.message}`);
   }
   const linked = `${key}\n${identity(part)}`;
@@ -206,28 +248,16 @@ async function link(compiler, objects) {
 }
 
 async function main() {
-  if (process.platform === 'win32') throw new Unavailable('the CPU addon is not built on Windows yet');
-  if (dryRun) {
-    for (const { file, flags } of sources()) console.log([file, ...flags].join(' '));
-    return;
-  }
   const compiler = findCompiler();
   const began = Date.now();
-  const { objects, compiled } = await compileAll(compiler, includeFlags());
-  const linked = await link(compiler, objects);
-  tidy(objects);
-  if (linked)
-    console.error(
-      `lethe: built the CPU addon (${compiled} files, ${((Date.now() - began) / 1000).toFixed(1)} s)`,
-    );
-}
-
-/** As native/place.ts says it: in a project that uses Lethe, npm runs this in another folder than the user's. */
-function commandHere() {
-  if (!root.split(sep).includes('node_modules')) return 'npm run build:native';
-  const script = join(root, 'native', 'build.mjs');
-  const near = relative(process.env.INIT_CWD ?? process.cwd(), script);
-  return `node ${near.startsWith('..') ? JSON.stringify(script) : near}`;
+  const jobs = await compileAll(compiler, includeFlags());
+  const wanted = jobs.filter(({ file }) => prebuilt || file !== COMPATIBILITY);
+  const linked = await link(
+    compiler,
+    wanted.map((j) => j.object),
+  );
+  tidy(jobs.map((j) => j.object));
+  if (linked) console.error(`lethe: built the CPU addon (${((Date.now() - began) / 1000).toFixed(1)} s)`);
 }
 
 try {
@@ -240,6 +270,6 @@ try {
   }
   const [first] = error.message.split('\n');
   console.error(
-    `lethe: the CPU addon was not built (${first}). Lethe works without it, on a GPU or slowly in TypeScript; to get it, install a C++17 compiler (set CXX if it is not on the PATH) and run: ${commandHere()}`,
+    `lethe: the CPU addon was not built (${first}). Lethe works without it, on a GPU or slowly in TypeScript; to get it, install a C++17 compiler (set CXX if it is not on the PATH) and run: npm run build:native`,
   );
 }

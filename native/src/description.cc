@@ -46,7 +46,7 @@ class Decoder {
   Decoder(const double* words, size_t count, Description& out) : in_(words, count), out_(out) {}
 
   void program() {
-    require(in_.real() == kVersion, "the program's description is of another version than the addon: rebuild with npm run build:native");
+    require(in_.real() == kVersion, "the program's description is of another version than the addon, which has to be built again");
     out_.arenaBytes = in_.within(0, int64_t{1} << 52, "the arena's size");
     out_.inputs = in_.within(0, 1 << 24, "the number of inputs");
     out_.outputs = in_.within(0, 1 << 24, "the number of outputs");

@@ -255,9 +255,10 @@ void testConvs() {
 
 }  // namespace
 
-int runTests() {
+// `only`: the name of an instruction set, or empty for all that this machine has.
+int runTests(const std::string& only) {
   for (Isa level : {Isa::Portable, Isa::Neon, Isa::Avx2, Isa::Avx512}) {
-    if (!useIsa(level)) continue;
+    if ((!only.empty() && only != isaName(level)) || !useIsa(level)) continue;
     const int before = checks;
     testDots();
     testConvs();
@@ -281,5 +282,5 @@ int main(int argc, char** argv) {
   for (lethe::Isa isa : {lethe::Isa::Portable, lethe::Isa::Neon, lethe::Isa::Avx2, lethe::Isa::Avx512}) {
     if (level == lethe::isaName(isa) && !lethe::useIsa(isa)) return std::printf("this machine has no %s\n", level.c_str()), 1;
   }
-  return bench ? lethe::runBench(filter) : lethe::runTests();
+  return bench ? lethe::runBench(filter) : lethe::runTests(level);
 }

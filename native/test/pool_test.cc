@@ -156,6 +156,9 @@ void testTooMany() {
   rlimit little = before;
   little.rlim_cur = static_cast<rlim_t>(pages) * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + (rlim_t{64} << 20);
   setrlimit(RLIMIT_AS, &little);
+  rlimit now{};
+  getrlimit(RLIMIT_AS, &now);
+  if (now.rlim_cur != little.rlim_cur) return;  // an emulator keeps to no limit
   bool thrown = false;
   try {
     Queue queue(1024);

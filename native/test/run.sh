@@ -3,12 +3,13 @@
 #   run.sh                  the thread pool and the queue, then every kernel against plain loops in double, for each
 #                           instruction set this machine has
 #   run.sh --bench [WORD]   times, GFLOP/s and share of the FMA peak measured in the same run
+# For another processor CXX names a cross compiler, and EMULATOR what runs its programs here.
 set -e
 native=$(cd "$(dirname "$0")/.." && pwd)
 out=${BUILD_DIR:-$native/../build/kernels-test}
 mkdir -p "$out"
-case $(uname -m) in
-  x86_64) avx512="-mavx512f -mavx512vl -mavx512bw -mavx512dq -mfma" avx2="-mavx2 -mfma" ;;
+case $(${CXX:-g++} -dumpmachine) in
+  x86_64*) avx512="-mavx512f -mavx512vl -mavx512bw -mavx512dq -mfma" avx2="-mavx2 -mfma" ;;
 esac
 objects=""
 pool=""
@@ -33,5 +34,5 @@ for source in "$native"/src/isa.cc "$native"/src/pool.cc "$native"/src/queue.cc 
 done
 ${CXX:-g++} $objects -pthread -o "$out/kernels_test"
 ${CXX:-g++} $pool -pthread -o "$out/pool_test"
-[ "$1" = --bench ] || "$out/pool_test"
-exec "$out/kernels_test" "$@"
+[ "$1" = --bench ] || $EMULATOR "$out/pool_test"
+exec $EMULATOR "$out/kernels_test" "$@"

@@ -5,8 +5,8 @@
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { compiled } from '../compiled.ts';
+import type { Outcome } from '../conformance/core.ts';
 import { type Browser, openBrowser } from './chromium.ts';
-import type { Outcome } from './page.ts';
 
 describe.skipIf(inject('absent').browser !== null)('in Chromium', () => {
   let browser: Browser;

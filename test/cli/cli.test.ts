@@ -28,7 +28,7 @@ describe('wrong use and wrong input: exit code 2 and one line', () => {
     ],
     [['run', 'DIR/none.yaml'], 'lethe: error: no recipe DIR/none.yaml: there is no such file\n'],
     [['run', 'DIR'], 'lethe: error: could not read the recipe: DIR: not a regular file\n'],
-    [['run', 'DIR/toy.yaml/x'], 'lethe: error: could not read the recipe: ENOTDIR'],
+    [['run', 'DIR/toy.yaml/x'], 'lethe: error: no recipe DIR/toy.yaml/x: there is no such file\n'],
     [['run', 'x'.repeat(5000)], 'lethe: error: could not read the recipe: ENAMETOOLONG'],
     [
       ['run', 'fashion'],

@@ -4,7 +4,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LetheError } from '../../engine/error.ts';
-import { readFileBounded } from '../files.ts';
+import { codeOf, readFileBounded } from '../files.ts';
 import { hint } from '../options/suggest.ts';
 import { packageRoot } from '../run/environment.ts';
 import { printable, reasonOf, show } from '../text.ts';
@@ -39,6 +39,8 @@ export async function recipeText(given: string): Promise<{ text: string; source:
     return { text: bytes.toString('utf8'), source: named ? `recipe ${given}` : printable(given) };
   } catch (cause) {
     if (cause instanceof LetheError && cause.kind === 'value') throw cause;
+    // A path that goes on below a file. Node has counted that as nothing there since version 24.
+    if (codeOf(cause) === 'ENOTDIR') throw new LetheError('value', nothing(given), { cause });
     throw new LetheError('value', `could not read the recipe: ${reasonOf(cause)}`, { cause });
   }
 }
