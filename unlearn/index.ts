@@ -30,7 +30,7 @@ export {
 } from './predict-files.ts';
 export { type Reduction, type Rows, reduceOver, reduction, type SweepOptions } from './reduce.ts';
 export { type Verdict, verdictOf } from './report/verdict.ts';
-export type { RunEvent, RunOptions, RunOutcome } from './run.ts';
+export type { Executor, Job, Policy, RunEvent, RunOptions, RunOutcome } from './run.ts';
 export { type Pictures, pictures } from './tasks/denoising.ts';
 export { tasks } from './tasks/index.ts';
 export type {
