@@ -2,7 +2,7 @@
 // their place, synced and renamed, and never changed afterwards, so that folders can share them by hard links.
 
 import { join } from 'node:path';
-import { type ArtifactStore, copyObjects } from './artifact.ts';
+import { type ArtifactStore, copyObjects } from './artifact-store.ts';
 import {
   fileSource,
   isThere,

@@ -1,54 +1,21 @@
 // What a method leaves: a manifest and named files, such as `weights`, `ema`, `mask`, `shards/3/slice-2`. The files lie by
 // their sha256 in a store, so equal contents are kept once, and what did not change is shared by what came before and
 // after. What is not committed is not there: a process killed at any moment leaves the old artifact or the new one. Needs
-// nothing of Node; the store in a folder is artifact-folder.ts.
+// nothing of Node. Where it lies is artifact-store.ts, trees of tensors in it are artifact-tree.ts.
 
 import { check, LetheError } from '../engine/error.ts';
-import type { ByteSource, LazyTensor } from '../engine/io/index.ts';
-import type { Tensor } from '../engine/tensor.ts';
-import * as lt from '../index.ts';
+import type { ByteSource } from '../engine/io/index.ts';
+import { type ArtifactStore, type Content, type ContentRef, pieces } from './artifact-store.ts';
 import { canonicalJson, notJson } from './json.ts';
-import { hashed, startSha256 } from './sha256.ts';
+import { startSha256 } from './sha256.ts';
 import { printable, reasonOf } from './text.ts';
 
-/** Contents by what they are. */
-export interface ContentRef {
-  /** In hex. */
-  readonly sha256: string;
-  /** How many they are. */
-  readonly bytes: number;
-}
-
-/** What can be put: all of it, or its parts, each good until the next is asked for. */
-export type Content = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
-
-/**
- * Where one artifact lies: a manifest, and objects by their sha256. `memoryStore()` or `folderStore(path)`. One artifact
- * writes to a store at a time; a folder that processes share is locked by whoever uses it.
- */
-export interface ArtifactStore {
-  /** For messages: the folder, or 'memory'. */
-  readonly name: string;
-  /** For messages: where an object lies. */
-  place(sha256: string): string;
-  /** The committed manifest; null where there is none. */
-  manifest(): Promise<string | null>;
-  /** Replaces the manifest, whole or not at all. */
-  commit(manifest: string): Promise<void>;
-  /** Keeps an object, for good once this is done. */
-  put(parts: AsyncIterable<Uint8Array>): Promise<ContentRef>;
-  /** An object; null where it is not there. */
-  open(sha256: string): Promise<ByteSource | null>;
-  /** Keeps objects of another store, without copying where that can be. */
-  adopt(from: ArtifactStore, objects: readonly ContentRef[]): Promise<void>;
-  /** Removes all objects but those in `keep`, and what killed processes left half-written. */
-  sweep(keep: ReadonlySet<string>): Promise<void>;
-}
+export { type ArtifactStore, type Content, type ContentRef, memoryStore, pieces } from './artifact-store.ts';
+export { getTree, putTree } from './artifact-tree.ts';
 
 type Facts = Record<string, unknown>;
 
 const NAME = /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)*$/;
-const PIECE = 1 << 20;
 
 /** What a method leaves: a manifest and named files by their sha256. */
 export class Artifact {
@@ -289,114 +256,8 @@ function readManifest(text: string, where: string) {
   return { method, key, files: refs, facts, notes };
 }
 
-// ---- contents --------------------------------------------------------------------------------------------------------
-
 async function* partsOf(content: Content): AsyncGenerator<Uint8Array> {
   if (typeof content === 'string') yield new TextEncoder().encode(content);
   else if (content instanceof Uint8Array) yield content;
   else yield* content;
-}
-
-/** The bytes of a file, a megabyte at a time. */
-export async function* pieces(file: ByteSource): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < file.bytes; at += PIECE) yield file.read(at, Math.min(PIECE, file.bytes - at));
-}
-
-/**
- * Puts a tree of tensors, as safetensors whose names are the paths in the tree, one tensor in memory at a time. The tensors
- * stay the caller's.
- * @throws LetheError 'value' for leaves that are no tensors, and for two with one path.
- */
-export async function putTree(artifact: Artifact, name: string, tree: unknown): Promise<ContentRef> {
-  const leaves = lt.tree.entries<Tensor>(tree);
-  for (const [path, leaf] of leaves)
-    check(leaf instanceof lt.Tensor, 'value', () => `artifact: ${name}: ${path || 'the tree'} is no tensor`);
-  const tensors: Record<string, LazyTensor> = Object.fromEntries(leaves);
-  const paths = Object.keys(tensors).length;
-  check(paths === leaves.length, 'value', () => `artifact: ${name}: two tensors have one path`);
-  const form = JSON.stringify(lt.tree.map(() => 0, tree) ?? null);
-  return artifact.put(name, lt.io.streamSafetensors(tensors, { tree: form }));
-}
-
-/**
- * A tree of tensors that was put, bit for bit; the tensors are the caller's.
- * @throws LetheError 'data' for what is no such tree; as `get` does.
- */
-export async function getTree<T>(artifact: Artifact, name: string): Promise<T> {
-  const file = await lt.io.openSafetensors(await artifact.get(name));
-  let form: unknown;
-  try {
-    form = JSON.parse(file.metadata.tree);
-  } catch (cause) {
-    throw new LetheError('data', `artifact: ${name} holds no tree of tensors`, { cause });
-  }
-  const { def } = lt.tree.flatten(form);
-  const made: Tensor[] = [];
-  try {
-    for (const [path] of lt.tree.entries(form)) {
-      check(Object.hasOwn(file.forms, path), 'data', () => `artifact: ${name}: ${path} is missing in it`);
-      const { data, shape, dtype } = await file.tensor(path);
-      made.push(lt.tensor(data, { shape, dtype }));
-    }
-    return lt.tree.unflatten(def, made) as T;
-  } catch (cause) {
-    for (const tensor of made) tensor.dispose();
-    throw cause;
-  }
-}
-
-/** A store in memory: for a browser, for tests, for what need not last. */
-export function memoryStore(): ArtifactStore {
-  const objects = new Map<string, Uint8Array>();
-  let committed: string | null = null;
-  const store: ArtifactStore = {
-    name: 'memory',
-    place: (sha256) => `memory, object ${sha256}`,
-    manifest: async () => committed,
-    commit: async (manifest) => {
-      committed = manifest;
-    },
-    async put(parts) {
-      const { parts: watched, digest } = hashed(parts);
-      const kept: Uint8Array[] = [];
-      for await (const part of watched) kept.push(part.slice());
-      const ref = digest();
-      const whole = new Uint8Array(ref.bytes);
-      let at = 0;
-      for (const part of kept) {
-        whole.set(part, at);
-        at += part.length;
-      }
-      objects.set(ref.sha256, whole);
-      return ref;
-    },
-    async open(sha256) {
-      const data = objects.get(sha256);
-      if (!data) return null;
-      // A copy: what is read is the reader's.
-      return { bytes: data.length, read: async (offset, length) => data.slice(offset, offset + length) };
-    },
-    adopt: (from, refs) => copyObjects(from, refs, store),
-    async sweep(keep) {
-      for (const sha256 of objects.keys()) if (!keep.has(sha256)) objects.delete(sha256);
-    },
-  };
-  return store;
-}
-
-/** Copies objects from store to store. @throws LetheError 'data' where one is gone or damaged. */
-export async function copyObjects(
-  from: ArtifactStore,
-  refs: readonly ContentRef[],
-  to: ArtifactStore,
-): Promise<void> {
-  for (const { sha256 } of refs) {
-    const file = await from.open(sha256);
-    const copied = file && (await to.put(pieces(file)));
-    check(
-      copied?.sha256 === sha256,
-      'data',
-      () => `${printable(from.place(sha256))}: ${file ? 'damaged, its sha256 is another' : 'gone'}`,
-    );
-  }
 }
