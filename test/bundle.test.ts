@@ -195,7 +195,7 @@ describe('for Node', () => {
   test.each(['esm', 'cjs'] as const)('a bundle (%s) says how to have the addon', async (format) => {
     const { pieces } = await withEsbuild('cpu.js', { platform: 'node', format });
     expect(print(pieces[0].code, format === 'esm' ? 'module' : 'commonjs')).toBe(
-      'device: the CPU addon is not built; if this is a bundle, leave the package lethe out of it (as external)\n',
+      'device: the CPU addon is not in this bundle; leave the package lethe out of the bundle (as external), or name a copy of lethe.node by LETHE_ADDON\n',
     );
   });
   test('require gives the package', () => {
