@@ -7,7 +7,7 @@ import { check, LetheError } from '../engine/error.ts';
 import type { ByteSource } from '../engine/io/index.ts';
 import { type ArtifactStore, type Content, type ContentRef, pieces } from './artifact-store.ts';
 import { canonicalJson, notJson } from './json.ts';
-import { startSha256 } from './sha256.ts';
+import { sha256, startSha256 } from './sha256.ts';
 import { printable, reasonOf } from './text.ts';
 
 export { type ArtifactStore, type Content, type ContentRef, memoryStore, pieces } from './artifact-store.ts';
@@ -135,7 +135,7 @@ export class Artifact {
   digest(): string {
     checkJson(this.facts, 'facts');
     const files = this.names().map((name) => [name, this.ref(name).sha256]);
-    return sha256Text(canonicalJson([files, this.facts]));
+    return sha256(canonicalJson([files, this.facts]));
   }
 
   /**
@@ -194,7 +194,7 @@ export class Artifact {
     const { method, key, facts, notes } = this;
     const files = Object.fromEntries(this.names().map((name) => [name, this.ref(name)]));
     const manifest = { version: 1, method, key, files, facts, notes };
-    return `${JSON.stringify({ ...manifest, sha256: sha256Text(JSON.stringify(manifest)) }, null, 1)}\n`;
+    return `${JSON.stringify({ ...manifest, sha256: sha256(JSON.stringify(manifest)) }, null, 1)}\n`;
   }
 
   #about(name: string): string {
@@ -214,12 +214,6 @@ function checkName(name: string): void {
 function checkJson(value: Facts, what: string): void {
   const wrong = notJson(value);
   check(wrong === null, 'value', () => `artifact: ${what}: ${wrong}, which JSON cannot say`);
-}
-
-function sha256Text(text: string): string {
-  const hash = startSha256();
-  hash.update(new TextEncoder().encode(text));
-  return hash.hex();
 }
 
 const isMap = (x: unknown): x is Record<string, unknown> =>
@@ -243,8 +237,8 @@ function readManifest(text: string, where: string) {
     });
   }
   need(isMap(found) && found.version === 1, 'version 1');
-  const { sha256, ...manifest } = found;
-  need(sha256 === sha256Text(JSON.stringify(manifest)), 'that its sha256 matches; it is damaged');
+  const { sha256: seal, ...manifest } = found;
+  need(seal === sha256(JSON.stringify(manifest)), 'that its sha256 matches; it is damaged');
   const { method, key, files, facts, notes } = manifest;
   need(typeof method === 'string' && typeof key === 'string', 'a method and a key');
   need(isMap(facts) && isMap(notes), 'facts and notes');
