@@ -10,6 +10,7 @@ import { printable } from './text.ts';
 export interface ContentRef {
   /** In hex. */
   readonly sha256: string;
+  /** How many they are. */
   readonly bytes: number;
 }
 

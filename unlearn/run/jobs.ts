@@ -6,10 +6,11 @@ import { check } from '../../engine/error.ts';
 import type { Action } from './log.ts';
 import { type Cell, hashOf, places } from './plan.ts';
 
-/** JSON. */
+/** A piece of a run as plain data, JSON. */
 export interface Job {
   /** `seed-0-salun/unlearn`; `report`. */
   readonly id: string;
+  /** What is done. */
   readonly action: Action;
   /** The id of the cell; `report` for the report. */
   readonly cell: string;
@@ -21,7 +22,9 @@ export interface Job {
   readonly key: string;
 }
 
+/** How an executor is to go on where a job fails. */
 export interface Policy {
+  /** No job begins after it aborts. */
   readonly signal?: AbortSignal;
   /** Told of each job that failed. What it throws ends all; otherwise the jobs that need this one are left out. */
   failed(job: Job, cause: unknown): Promise<void>;
@@ -29,6 +32,7 @@ export interface Policy {
 
 /** Performs jobs, each once and after its inputs. */
 export interface Executor {
+  /** Performs all jobs; `perform` does one. */
   run(jobs: readonly Job[], perform: (job: Job) => Promise<void>, policy: Policy): Promise<void>;
 }
 
