@@ -65,7 +65,7 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
     'withDevice',
   ],
   'say how long tensors live': ['findLeaks', 'keep', 'scope'],
-  'are classes': ['Device', 'LetheError', 'Tensor'],
+  'are classes': ['Device', 'LetheError', 'ShapeOf', 'Tensor'],
   'work out shapes and axes': ['broadcastShapes', 'normaliseAxis'],
   'are namespaces of compositions, formats and trees': ['io', 'nn', 'optim', 'tree'],
 };
