@@ -6,7 +6,7 @@ import { check } from '../../engine/error.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 import { Artifact, type ArtifactStore, memoryStore } from '../artifact.ts';
 import { completeOptions } from '../options/complete.ts';
-import { startSha256 } from '../sha256.ts';
+import { sha256, startSha256 } from '../sha256.ts';
 import { defaultTask } from '../tasks/index.ts';
 import { printable } from '../text.ts';
 import { copyOf } from '../train/loop.ts';
@@ -93,7 +93,7 @@ export function definePrepared<S extends OptionsSchema, const N extends string>(
         listening.signal?.throwIfAborted();
         const to = folder === undefined ? store : await folderOf(folder);
         const { model, data, key } = prepared;
-        const artifact = await prepared.artifact.fork(to);
+        const artifact = await openOrFork(to, prepared.artifact, ids);
         const done = await record.forget(options, { model, data, key, ids, artifact, ...listening });
         return { ...done, artifact, model, data, key };
       },
@@ -114,6 +114,23 @@ async function openOrCreate(store: ArtifactStore, made: { method: string; key: s
     'value',
     () =>
       `${made.method}: ${printable(store.name)} holds an artifact of ${found.method} with other options, data or key; expected an empty place, or the one this was begun in`,
+  );
+  return found;
+}
+
+/**
+ * Where a removal works: on a copy of the prepared artifact, on what an earlier try of the same removal left, or in place
+ * where the store is that of the prepared artifact.
+ */
+async function openOrFork(to: ArtifactStore, from: Artifact, ids: readonly number[]): Promise<Artifact> {
+  const key = sha256(from.key, JSON.stringify([...new Set(ids)].sort((a, b) => a - b)));
+  const found = await Artifact.find(to);
+  if (!found) return from.fork(to, { key });
+  check(
+    found.method === from.method && (found.key === key || found.key === from.key),
+    'value',
+    () =>
+      `${from.method}: ${printable(to.name)} holds another artifact; expected an empty place, the one this removal was begun in, or that of the preparation`,
   );
   return found;
 }

@@ -51,7 +51,7 @@ export interface PredictInput extends SweepOptions {
   readonly samples: Split;
 }
 
-/** What a preparation or a removal took. */
+/** What a preparation or a removal took, processes that were stopped included. */
 export interface Prepared {
   /** What it took. */
   readonly cost: Cost;
@@ -95,7 +95,9 @@ export interface PreparedMethod<Options extends object = object> {
   prepare(input: Omit<PrepareInput, 'artifact'> & Place): Promise<PreparedArtifact>;
   /**
    * A new artifact without the samples: that of a preparation which never saw them, bit for bit where the method is exact.
-   * The one given stays as it is.
+   * The one given stays as it is, unless the folder or store is its own: then the samples are removed in place, and only
+   * the new one is good. A removal that was stopped is taken up where the same folder or store is given again.
+   * @throws LetheError 'value' where it holds another artifact.
    */
   forget(
     prepared: PreparedArtifact,

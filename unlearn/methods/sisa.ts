@@ -59,27 +59,31 @@ export const sisa = definePrepared({
   },
   forgetStatistics: () => false,
 
-  prepare: (options, input) => fill(options, { ...input, ids: [] }),
+  prepare: (options, input) => fill(options, { ...input, ids: [] }, begun(input.artifact, 'preparation')),
 
   async forget(options, input) {
-    const { artifact, data } = input;
-    const before = new Set(removedFrom(artifact));
-    const gone = new Set(input.ids.filter((id) => !before.has(id)));
-    const place = await placesOf(options, input.key);
-    const first = new Map<number, number>();
-    for (const id of data.ids)
-      if (gone.has(id)) {
-        const { shard, slice } = place(id);
-        first.set(shard, Math.min(slice, first.get(shard) ?? options.slices));
-      }
-    for (const [shard, from] of first)
-      for (let slice = from; slice < options.slices; slice++)
-        if (artifact.has(nameOf(shard, slice))) artifact.remove(nameOf(shard, slice));
-    artifact.notes = { ...artifact.notes, removed: [...before, ...gone].sort((a, b) => a - b) };
-    // From here on the states that knew the samples are gone, whatever happens next.
-    await artifact.commit();
-    const done = await fill(options, input);
-    return { ...done, details: { ...done.details, shardsHit: first.size } };
+    const { artifact, data, ids } = input;
+    const request = `removal of ${[...new Set(ids)].sort((a, b) => a - b).join(' ')}`;
+    const made = begun(artifact, request);
+    if (artifact.notes.made !== made) {
+      const before = new Set(removedFrom(artifact));
+      const gone = new Set(ids.filter((id) => !before.has(id)));
+      const place = await placesOf(options, input.key);
+      const first = new Map<number, number>();
+      for (const id of data.ids)
+        if (gone.has(id)) {
+          const { shard, slice } = place(id);
+          first.set(shard, Math.min(slice, first.get(shard) ?? options.slices));
+        }
+      for (const [shard, from] of first)
+        for (let slice = from; slice < options.slices; slice++)
+          if (artifact.has(nameOf(shard, slice))) artifact.remove(nameOf(shard, slice));
+      const removed = [...before, ...gone].sort((a, b) => a - b);
+      artifact.notes = { ...artifact.notes, removed, made: { ...made, shardsHit: first.size } };
+      // From here on the states that knew the samples are gone, whatever happens next.
+      await artifact.commit();
+    }
+    return fill(options, input, artifact.notes.made as Made);
   },
 
   async predict({ shards, slices, aggregate }, { model, artifact, samples, ...how }) {
@@ -112,6 +116,24 @@ export const sisa = definePrepared({
   },
 });
 
+/** What was done so far for a request, in this process and those before it that were killed; kept in the artifact. */
+interface Made {
+  readonly request: string;
+  readonly seconds: number;
+  readonly gradientSteps: number;
+  readonly samplesVisited: number;
+  readonly statesTrained: number;
+  /** Of a removal: shards that held one of the samples. */
+  readonly shardsHit?: number;
+}
+
+/** What the artifact says was done for this request, or nothing yet. */
+function begun({ notes }: Artifact, request: string): Made {
+  const made = notes.made as Made | undefined;
+  if (made?.request === request) return made;
+  return { request, seconds: 0, gradientSteps: 0, samplesVisited: 0, statesTrained: 0 };
+}
+
 const nameOf = (shard: number, slice: number): string => `shards/${shard}/slice-${slice}`;
 const removedFrom = ({ notes }: Artifact): readonly number[] => (notes.removed as number[] | undefined) ?? [];
 
@@ -135,7 +157,7 @@ export function epochsOf({ epochs, slices }: Pick<Options, 'epochs' | 'slices'>)
 }
 
 /** Trains every state that is missing, and commits each. */
-async function fill(options: Options, input: ForgetInput): Promise<Prepared> {
+async function fill(options: Options, input: ForgetInput, begun: Made): Promise<Prepared> {
   const { data, key, artifact, signal, onProgress } = input;
   const started = performance.now();
   const place = await placesOf(options, key);
@@ -147,50 +169,52 @@ async function fill(options: Options, input: ForgetInput): Promise<Prepared> {
     const { shard, slice } = place(id);
     if (!removed.has(id)) members[shard][slice].push(position);
   });
+  // A shard without samples has no network, and none is asked.
   const missing = members.flatMap((slices, shard) =>
-    slices.flatMap((_, slice) => (artifact.has(nameOf(shard, slice)) ? [] : [{ shard, slice }])),
+    slices.flatMap((_, slice) =>
+      slices.flat().length === 0 || artifact.has(nameOf(shard, slice)) ? [] : [{ shard, slice }],
+    ),
   );
   const epochs = epochsOf(options);
-  const cost = { gradientSteps: 0, samplesVisited: 0 };
+  let made = begun;
+  const keep = (done: Pick<Cost, 'gradientSteps' | 'samplesVisited'>, states: number): Promise<void> => {
+    made = {
+      ...made,
+      seconds: begun.seconds + (performance.now() - started) / 1000,
+      gradientSteps: made.gradientSteps + done.gradientSteps,
+      samplesVisited: made.samplesVisited + done.samplesVisited,
+      statesTrained: made.statesTrained + states,
+    };
+    artifact.notes = { ...artifact.notes, made };
+    return artifact.commit();
+  };
   const phase = 'SISA';
   for (const [done, { shard, slice }] of missing.entries()) {
     signal?.throwIfAborted();
     onProgress?.({ phase, fraction: done / missing.length });
-    // A shard without samples has no network, and none is asked.
     const positions = members[shard].slice(0, slice + 1).flat();
-    if (members[shard].flat().length === 0) continue;
+    const set = takeSplit(
+      data,
+      positions.sort((a, b) => a - b),
+    );
     const from = await startOf(input, shard, slice);
     try {
-      const stage = await trainStage(
-        options,
-        input,
-        from,
-        takeSplit(
-          data,
-          positions.sort((a, b) => a - b),
-        ),
-        {
-          shard,
-          slice,
-          epochs: epochs[slice],
-        },
-      );
-      cost.gradientSteps += stage.cost.gradientSteps;
-      cost.samplesVisited += stage.cost.samplesVisited;
+      const stage = await trainStage(options, input, from, set, { shard, slice, epochs: epochs[slice] });
       try {
         await putTree(artifact, nameOf(shard, slice), stage.variables);
       } finally {
         disposeTree(stage.variables);
       }
-      await artifact.commit();
+      await keep(stage.cost, 1);
     } finally {
       disposeTree(from);
     }
   }
-  await artifact.commit();
+  if (missing.length === 0) await keep({ gradientSteps: 0, samplesVisited: 0 }, 0);
   onProgress?.({ phase, fraction: 1 });
-  const seconds = (performance.now() - started) / 1000;
-  return { cost: { seconds, ...cost }, details: { statesTrained: missing.length } };
+  const { seconds, gradientSteps, samplesVisited, statesTrained, shardsHit } = made;
+  const details = { statesTrained, ...(shardsHit === undefined ? {} : { shardsHit }) };
+  return { cost: { seconds, gradientSteps, samplesVisited }, details };
 }
 
 /** The state a stage starts from: that after the slice before, or fresh weights. */

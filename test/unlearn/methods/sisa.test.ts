@@ -68,12 +68,33 @@ test('in a folder: prepared, reopened by another preparation at no cost, forgott
   const place = join(folder, 'prepared');
   const first = await sisa.prepare({ ...input(), folder: place });
   const again = await methods.sisa(options).prepare({ ...input(), folder: place });
-  expect(again.cost.samplesVisited).toBe(0);
+  // The cost is that of the preparation, whoever did it.
+  expect(again.cost).toMatchObject({ ...first.cost, seconds: expect.any(Number) });
   expect(sisa.digest(again)).toBe(sisa.digest(first));
   const gone = await sisa.forget(again, { ids: [2, 40] }, { folder: join(folder, 'gone') });
   const opened = await Artifact.open(folderStore(join(folder, 'gone')));
   expect(opened.digest()).toBe(sisa.digest(gone));
   expect(opened.notes.removed).toEqual([2, 40]);
+  // Stopped on the way and begun again: the cost is that of both.
+  const stop = new AbortController();
+  let reports = 0;
+  const onProgress = () => {
+    if (++reports === 2) stop.abort();
+  };
+  const half = { folder: join(folder, 'half') };
+  await expect(
+    sisa.forget(again, { ids: [2, 40] }, { ...half, signal: stop.signal, onProgress }),
+  ).rejects.toMatchObject({ name: 'AbortError' });
+  expect((await Artifact.open(folderStore(half.folder))).names().length).toBeLessThan(9);
+  const resumed = await sisa.forget(again, { ids: [2, 40] }, half);
+  expect(sisa.digest(resumed)).toBe(sisa.digest(gone));
+  expect(resumed.details).toEqual(gone.details);
+  expect(resumed.cost).toMatchObject({ ...gone.cost, seconds: expect.any(Number) });
+  await expect(sisa.forget(again, { ids: [3] }, half)).rejects.toThrow(/holds another artifact/);
+  // In place: the folder of the preparation itself.
+  const own = await sisa.forget(again, { ids: [2, 40] }, { folder: place });
+  expect(sisa.digest(own)).toBe(sisa.digest(gone));
+  expect(sisa.digest(await sisa.prepare({ ...input(), folder: place }))).toBe(sisa.digest(gone));
   // What knew the removed samples is not in the new folder any more.
   const objects = readdirSync(join(folder, 'gone', 'objects'));
   expect(objects.length).toBe(new Set(opened.names().map((name) => opened.ref(name).sha256)).size);
