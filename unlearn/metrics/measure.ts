@@ -50,7 +50,7 @@ export function metricsOf(input: MetricsInput<object>, table: AnyTable = metrics
   const measured = Object.values(table).map((record) => record.measure({ ...evidence, K, mia, miaDraws }));
   const own = Object.assign({}, ...measured);
   if (!reference) return own;
-  return againstRetrain(own, reference === 'self' ? own : reference, table as never);
+  return compareAll(own, (reference === 'self' ? own : reference) as Numbers, table);
 }
 
 /** The same metrics against those of the paired retrain: what the records compare, and whether attacks work in both. */
@@ -61,11 +61,18 @@ export function againstRetrain<T extends MetricTable<T>>(
   table: T,
 ): NumbersOf<T[keyof T]>;
 export function againstRetrain(own: Numbers, retrain: Numbers, table: AnyTable = metrics): unknown {
-  // That the table gives what its records compare is seen to by its type.
-  const compared = Object.values(table).map((record) => ({
-    ...(record.measurable && { [record.measurable]: Number(isMeasurable(record, own, retrain)) }),
-    ...record.compare?.(own as never, retrain as never),
-  }));
+  return compareAll(own, retrain, table);
+}
+
+function compareAll(own: Numbers, retrain: Numbers, table: AnyTable): Numbers {
+  const compared = Object.values(table).map((record) => {
+    // That the table gives what its records compare is seen to by its type.
+    const compare = record.compare as ((own: Numbers, retrain: Numbers) => Numbers) | undefined;
+    return {
+      ...(record.measurable && { [record.measurable]: Number(isMeasurable(record, own, retrain)) }),
+      ...compare?.(own, retrain),
+    };
+  });
   return Object.assign({}, own, ...compared);
 }
 

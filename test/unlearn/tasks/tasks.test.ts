@@ -210,6 +210,27 @@ test('a moving average is the average, is returned, and survives a stop to the b
   expect(await valuesOf(resumed.variables)).toEqual(values);
 });
 
+test('batches that arrive over time train to the same bits as those in memory', async () => {
+  const streamed: Task<Split> = {
+    ...tasks.classification,
+    name: 'streamed',
+    async *batches(samples, options) {
+      for (const batch of tasks.classification.batches(samples, options) as Iterable<Batch>) {
+        await new Promise((resolve) => setTimeout(resolve));
+        yield batch;
+      }
+    },
+  };
+  const input = { model: tinyCnn(), data: stripes(40), key: lt.random.key(2), validation: stripes(12, 5) };
+  const options = { epochs: 2, batchSize: 16, learningRate: 0.05 };
+  const [here, there] = [
+    await train({ ...input, options }),
+    await train({ ...input, options, task: streamed }),
+  ];
+  expect(await valuesOf(there.variables)).toEqual(await valuesOf(here.variables));
+  expect(there.history).toEqual(here.history);
+});
+
 test('tasks are a table of records', () => {
   expect(Object.keys(tasks)).toEqual(['classification', 'denoising']);
   for (const [name, task] of Object.entries(tasks)) expect(task.name).toBe(name);
