@@ -120,8 +120,9 @@ async function ensureFolder(path: string): Promise<void> {
       if (codeOf(cause) !== 'EEXIST' || !(await isFolder(path))) throw cause;
     });
   await make().catch(async (cause) => {
-    if (codeOf(cause) !== 'ENOENT' || above === path || (await isFolder(above))) throw cause;
-    await ensureFolder(above);
+    if (codeOf(cause) !== 'ENOENT' || above === path) throw cause;
+    // It may have been made by others meanwhile; where it was there before, the second try fails as the first.
+    if (!(await isFolder(above))) await ensureFolder(above);
     made = true;
     await make();
   });
