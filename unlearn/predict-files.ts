@@ -15,7 +15,8 @@ import { fileSource, readFileBounded } from './files.ts';
 import { type ModelCard, modelOf } from './model.ts';
 import { predict } from './predict.ts';
 import { printable, reasonOf } from './text.ts';
-import { cardIn, disposeAll, fromFile } from './weights.ts';
+import { disposeTree } from './train/feed.ts';
+import { cardIn, fromFile } from './weights.ts';
 
 /** Options of predictFiles. */
 export interface PredictFilesOptions {
@@ -177,6 +178,6 @@ export async function predictFiles(
     }));
     return { card, predictions, unreadable, warnings };
   } finally {
-    disposeAll(variables);
+    disposeTree(variables);
   }
 }

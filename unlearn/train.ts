@@ -10,6 +10,7 @@ import { reduction } from './reduce.ts';
 import { defaultTask } from './tasks/index.ts';
 import type { Samples, Task, Tensors } from './tasks/record.ts';
 import { chanceWarning, hasLearned } from './train/chance.ts';
+import { disposeTree } from './train/feed.ts';
 import { type Hook, keepBest, measured, told } from './train/hooks.ts';
 import type { EpochRecord } from './train/loop.ts';
 import { networkOf } from './train/network.ts';
@@ -100,7 +101,7 @@ export async function train<S extends Samples = Split>(input: TrainInput<S>): Pr
     return { ...result, details: { history, trainLoss, learned: hasLearned(trainLoss, chance) } };
   } finally {
     judge?.dispose();
-    if (variables !== input.variables) lt.tree.map((t: lt.Tensor) => t.dispose(), variables);
+    if (variables !== input.variables) disposeTree(variables);
   }
 }
 

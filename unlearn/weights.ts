@@ -6,6 +6,7 @@ import type { Model, Variables } from '../engine/nn/types.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import * as lt from '../index.ts';
 import { CARD, type ModelCard, readCard } from './model.ts';
+import { disposeTree } from './train/feed.ts';
 
 /** Every tensor with its path, such as `params.conv1.weight`. */
 const named = (part: unknown, prefix: string): [string, Tensor][] =>
@@ -93,11 +94,6 @@ async function byPath(
     for (const tensor of made) tensor.dispose();
     throw cause;
   } finally {
-    disposeAll(like);
+    disposeTree(like);
   }
-}
-
-/** Gives the memory of all variables back. */
-export function disposeAll(variables: Variables): void {
-  for (const [, tensor] of all(variables)) tensor.dispose();
 }

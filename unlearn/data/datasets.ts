@@ -4,14 +4,14 @@
 import type * as v from 'valibot';
 import { check, LetheError } from '../../engine/error.ts';
 import { completeOptions } from '../options/complete.ts';
-import { section } from '../options/fields.ts';
+import { type OptionsSection, section } from '../options/fields.ts';
 import type { Dataset } from '../types.ts';
 import type { FileFact } from './readers/checksums.ts';
 import type { GetOptions } from './readers/download.ts';
 import type { Inspection } from './readers/inspect.ts';
 import { unknownName } from './refuse.ts';
 import { type DatasetName, datasetNames, type Records, records } from './sets/index.ts';
-import { type Complete, type DatasetRecord, dir, type OptionsSection, type Where } from './sets/record.ts';
+import { type Complete, type DatasetRecord, dir, type Where } from './sets/record.ts';
 import {
   type ClassCount,
   classCounts,

@@ -6,30 +6,31 @@ import { check } from '../../engine/error.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 import { Artifact, type ArtifactStore, memoryStore } from '../artifact.ts';
 import { completeOptions } from '../options/complete.ts';
+import type { OptionsOf, OptionsSection } from '../options/fields.ts';
 import { sha256, startSha256 } from '../sha256.ts';
 import { defaultTask } from '../tasks/index.ts';
 import { printable } from '../text.ts';
 import { copyOf } from '../train/loop.ts';
 import type { Method, Split, UnlearnInput } from '../types.ts';
 import type { PreparedMethod } from './prepared.ts';
-import type { OptionsOf, OptionsSchema, PreparedRecord, UnlearnRecord } from './record.ts';
+import type { PreparedRecord, UnlearnRecord } from './record.ts';
 
-type Given<S extends OptionsSchema> = Partial<v.InferInput<S> & object>;
+type Given<S extends OptionsSection> = Partial<v.InferInput<S> & object>;
 
 /** A method as users make it, methods.NAME(options).unlearn(input), with its record. */
-export interface MakeMethod<S extends OptionsSchema, N extends string = string> {
+export interface MakeMethod<S extends OptionsSection, N extends string = string> {
   (options?: Given<S>): Method<OptionsOf<S>>;
   readonly record: UnlearnRecord<S> & { readonly name: N };
 }
 
 /** A method with a preparation of its own, as users make it: methods.NAME(options).prepare(input). */
-export interface MakePrepared<S extends OptionsSchema, N extends string = string> {
+export interface MakePrepared<S extends OptionsSection, N extends string = string> {
   (options?: Given<S>): PreparedMethod<OptionsOf<S>>;
   readonly record: PreparedRecord<S> & { readonly name: N };
 }
 
 /** @throws LetheError 'value', when called with options that are unknown or out of range. */
-export function define<S extends OptionsSchema, const N extends string>(
+export function define<S extends OptionsSection, const N extends string>(
   record: UnlearnRecord<S> & { readonly name: N },
 ): MakeMethod<S, N> {
   const { name } = record;
@@ -70,7 +71,7 @@ function checkSets(
 }
 
 /** As `define`, for a method with a preparation of its own. */
-export function definePrepared<S extends OptionsSchema, const N extends string>(
+export function definePrepared<S extends OptionsSection, const N extends string>(
   record: PreparedRecord<S> & { readonly name: N },
 ): MakePrepared<S, N> {
   const { name } = record;

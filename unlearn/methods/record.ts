@@ -2,15 +2,10 @@
 // method is one file and the line in index.ts that lists it. What all methods share around their own computation is
 // define.ts.
 
-import type * as v from 'valibot';
+import type { OptionsOf, OptionsSection } from '../options/fields.ts';
 import type { TrainOptions } from '../options/training.ts';
 import type { UnlearnInput, UnlearnResult } from '../types.ts';
 import type { ForgetInput, PredictInput, Prepared, PrepareInput } from './prepared.ts';
-
-/** A schema of options: a section of options/fields.ts. */
-export type OptionsSchema = v.GenericSchema & { readonly entries: v.ObjectEntries };
-/** The options of a schema, complete. */
-export type OptionsOf<S extends OptionsSchema> = Readonly<v.InferOutput<S> & object>;
 
 /** How many samples there are. */
 export interface Sizes {
@@ -35,7 +30,7 @@ export interface Work {
 export type Kind = 'exact' | 'certified' | 'approximate';
 
 /** What is said of every method. Every field is required: one left out does not compile. */
-export interface MethodFacts<S extends OptionsSchema> {
+export interface MethodFacts<S extends OptionsSection> {
   /** As code and recipes call it; the key in `methods`. */
   readonly name: string;
   /** As tables and reports call it. */
@@ -62,7 +57,7 @@ export interface MethodFacts<S extends OptionsSchema> {
 }
 
 /** A method that turns the original's weights into others. */
-export interface UnlearnRecord<S extends OptionsSchema = OptionsSchema> extends MethodFacts<S> {
+export interface UnlearnRecord<S extends OptionsSection = OptionsSection> extends MethodFacts<S> {
   /**
    * The method itself, for a forget set that is not empty. It borrows the input's variables and key and returns variables
    * of its own.
@@ -75,7 +70,7 @@ export interface UnlearnRecord<S extends OptionsSchema = OptionsSchema> extends 
 }
 
 /** A method that trains in a way of its own before anything is to be forgotten, and keeps what forgetting needs. */
-export interface PreparedRecord<S extends OptionsSchema = OptionsSchema> extends MethodFacts<S> {
+export interface PreparedRecord<S extends OptionsSection = OptionsSection> extends MethodFacts<S> {
   /** Trains on all samples into an empty artifact. */
   prepare(options: OptionsOf<S>, input: PrepareInput): Promise<Prepared>;
   /** Turns the artifact into that of a training without the samples. */
@@ -85,4 +80,4 @@ export interface PreparedRecord<S extends OptionsSchema = OptionsSchema> extends
 }
 
 /** What a method is: what is said of it, and its computation. */
-export type MethodRecord<S extends OptionsSchema = OptionsSchema> = UnlearnRecord<S> | PreparedRecord<S>;
+export type MethodRecord<S extends OptionsSection = OptionsSection> = UnlearnRecord<S> | PreparedRecord<S>;

@@ -10,7 +10,7 @@ import type { Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import { type Artifact, getTree, putTree } from '../artifact.ts';
 import { takeSplit } from '../data/split.ts';
-import { choice, int, section } from '../options/fields.ts';
+import { choice, int, type OptionsOf, section } from '../options/fields.ts';
 import { opt, trainEntries, trainKeys } from '../options/training.ts';
 import { predictor } from '../predict.ts';
 import { philox } from '../random.ts';
@@ -20,7 +20,6 @@ import { seedOf, tune } from '../train/tune.ts';
 import type { Cost, Split } from '../types.ts';
 import { definePrepared } from './define.ts';
 import type { ForgetInput, Prepared } from './prepared.ts';
-import type { OptionsOf } from './record.ts';
 
 const PLACE = 0x73697361;
 

@@ -97,6 +97,12 @@ export function className(about: string) {
   );
 }
 
+/** The options of a record, as `section` makes them: a map with these keys and no others. */
+export type OptionsSection = v.GenericSchema & { readonly entries: v.ObjectEntries };
+
+/** Options once they are checked and their defaults filled in. */
+export type OptionsOf<S extends OptionsSection> = Readonly<v.InferOutput<S> & object>;
+
 /** A map with these keys and no others. */
 export function section<const E extends v.ObjectEntries>(about: string, entries: E) {
   return described(v.strictObject(entries, 'expected a map of keys to values'), about, 'a map');

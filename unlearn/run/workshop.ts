@@ -12,9 +12,10 @@ import type { MethodRecord, PreparedRecord } from '../methods/record.ts';
 import { type Constants, cardOf, constantsFor, modelFor } from '../model.ts';
 import { hint } from '../options/suggest.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
+import { disposeTree } from '../train/feed.ts';
 import { train } from '../train.ts';
 import type { Dataset, ForgetSpec, Method, UnlearnResult } from '../types.ts';
-import { cardIn, disposeAll, fromFile, toParts } from '../weights.ts';
+import { cardIn, fromFile, toParts } from '../weights.ts';
 import { measureStep } from './measure.ts';
 import type { Making, Parts, Product, Task } from './parts.ts';
 
@@ -79,7 +80,7 @@ export function workshop(architecture: Architecture = modelFor): Parts {
         const result = await task.timed(() => way.unlearn(input));
         return await product(model, task, constants, result);
       } finally {
-        disposeAll(variables);
+        disposeTree(variables);
       }
     },
 
@@ -119,7 +120,7 @@ export function workshop(architecture: Architecture = modelFor): Parts {
       try {
         return await evaluate(model, variables, data, options);
       } finally {
-        disposeAll(variables);
+        disposeTree(variables);
       }
     },
 
@@ -191,6 +192,6 @@ async function product(
     await output.weights(toParts(model, variables, dataset.shape, cardOf(recipe, dataset, constants)));
     return { cost, details };
   } finally {
-    disposeAll(variables);
+    disposeTree(variables);
   }
 }

@@ -1,6 +1,7 @@
 // Trees of tensors as vectors: what conjugate gradients and influence need of linear algebra.
 
 import * as lt from '../../index.ts';
+import { disposeTree } from './feed.ts';
 
 export type Vector = lt.tree.Tree<lt.Tensor>;
 
@@ -59,7 +60,6 @@ export async function conjugateGradients(
       result.dispose();
     }
   };
-  const drop = (v: Vector): void => lt.tree.flatten<lt.Tensor>(v).leaves.forEach((t) => t.dispose());
   const like = (f: (t: lt.Tensor) => lt.Tensor): Vector => lt.scope(() => lt.tree.map(f, b));
   let x = like((t) => lt.zerosLike(t));
   // Memory of their own: they are given away to be written over.
@@ -74,18 +74,18 @@ export async function conjugateGradients(
       const ap = await apply(p);
       const curvature = await value(p, ap);
       if (!(curvature > 0)) {
-        drop(ap);
+        disposeTree(ap);
         indefinite = true;
         break;
       }
       const alpha = lt.full([], square / curvature);
       const [nextX, nextR] = advance(x, r, p, ap, alpha);
-      for (const v of [x, r, ap, alpha]) drop(v);
+      for (const v of [x, r, ap, alpha]) disposeTree(v);
       [x, r] = [nextX, nextR];
       const next = await value(r, r);
       const beta = lt.full([], next / square);
       const turned = turn(r, p, beta);
-      for (const v of [p, beta]) drop(v);
+      for (const v of [p, beta]) disposeTree(v);
       p = turned;
       square = next;
       residuals.push(Math.sqrt(square / size));
@@ -93,11 +93,11 @@ export async function conjugateGradients(
     }
     return { x, residuals, indefinite };
   } catch (error) {
-    drop(x);
+    disposeTree(x);
     throw error;
   } finally {
-    drop(r);
-    drop(p);
+    disposeTree(r);
+    disposeTree(p);
     for (const compiled of [product, advance, turn]) compiled.dispose();
   }
 }

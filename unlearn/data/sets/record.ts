@@ -3,12 +3,9 @@
 // it is asked to load.
 
 import * as v from 'valibot';
-import { int, num, text } from '../../options/fields.ts';
+import { int, num, type OptionsOf, type OptionsSection, text } from '../../options/fields.ts';
 import type { Inspection } from '../readers/inspect.ts';
 import type { Loaded } from '../split.ts';
-
-/** A map of options, as `section` in options/fields.ts makes it. */
-export type OptionsSection = v.GenericSchema & { readonly entries: v.ObjectEntries };
 
 /** Where to look for the files of a data set. */
 export interface Where {
@@ -17,7 +14,7 @@ export interface Where {
 }
 
 /** The options of a section once they are checked and their defaults filled in. */
-export type Complete<S extends OptionsSection> = Readonly<v.InferOutput<S> & object> & Where;
+export type Complete<S extends OptionsSection> = OptionsOf<S> & Where;
 
 /** One file to download; `extract` names the files wanted out of a .tar.gz. */
 export interface RemoteFile {
