@@ -12,8 +12,6 @@ export type PredictOptions = SweepOptions;
 export interface Predictor {
   /** Logits [split.size, K], row by row. `variables` stay the caller's. */
   logits(variables: Variables, split: Split, options?: PredictOptions): Promise<Float32Array>;
-  /** Percentage of a split's samples whose largest logit is at their label. */
-  accuracy(variables: Variables, split: Split, options?: PredictOptions): Promise<number>;
   dispose(): void;
 }
 
@@ -40,25 +38,7 @@ export function predictor(model: Model): Predictor {
     return data instanceof Float32Array ? data : Float32Array.from(data);
   };
 
-  return {
-    logits,
-    async accuracy(variables, split, options) {
-      const values = await logits(variables, split, options);
-      return accuracyOf(values, split.labels);
-    },
-    dispose: () => forward.dispose(),
-  };
-}
-
-/** Percentage of rows of `logits` whose largest number, or one as large, is at the label. */
-function accuracyOf(logits: Float32Array, labels: Int32Array): number {
-  const classes = logits.length / labels.length;
-  let hits = 0;
-  for (let i = 0; i < labels.length; i++) {
-    const row = logits.subarray(i * classes, (i + 1) * classes);
-    if (row.every((v) => v <= row[labels[i]])) hits++;
-  }
-  return (100 * hits) / labels.length;
+  return { logits, dispose: () => forward.dispose() };
 }
 
 /** Logits [split.size, K] of one split, in evaluation mode. See predictor for repeated use. */

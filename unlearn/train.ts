@@ -125,12 +125,11 @@ function judgeOf<S extends Samples>(model: Model, task: Task<S>, set: S, signal:
     better,
     async measure(variables: Variables) {
       const rows = await sweep.rows(set, [variables], { signal });
-      const mean = (values: ArrayLike<number>) =>
-        Array.prototype.reduce.call<ArrayLike<number>, [(a: number, b: number) => number, number], number>(
-          values,
-          (a, b) => a + b,
-          0,
-        ) / values.length;
+      const mean = (values: lt.TypedArray) => {
+        let sum = 0;
+        for (const value of values) sum += value;
+        return sum / values.length;
+      };
       return Object.fromEntries(measures.map(([name]) => [named(name), mean(rows[name].data)]));
     },
     dispose: () => sweep.dispose(),

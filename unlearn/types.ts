@@ -212,10 +212,6 @@ export interface Method<Options extends object = object> {
   readonly options: Readonly<Options>;
   /** What is known of the method. */
   readonly record: MethodRecord;
-  /** Starts from fresh weights: neither the original nor the forgotten samples enter its result. */
-  readonly fromScratch: boolean;
-  /** With these options batch normalisation sees the forgotten samples alone and moves its running statistics to them. */
-  readonly forgetStatistics: boolean;
   /**
    * @throws LetheError 'value' for a task that the method does not run on, sets that are not of the task, and where training
    * diverges; what the signal was aborted with.

@@ -1,9 +1,11 @@
 // Tiny problems for the tests of training and of the methods: images of a few classes that a small network learns in
 // well under a second on the reference backend.
 
-import type { Classifier, Variables } from '../../engine/nn/types.ts';
+import type { Classifier, Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
+import { accuracy } from '../../unlearn/audit/outputs.ts';
 import { makeSplit, takeSplit } from '../../unlearn/data/split.ts';
+import { predict } from '../../unlearn/predict.ts';
 import { Stream } from '../../unlearn/random.ts';
 import type { CheckpointStore, Split } from '../../unlearn/types.ts';
 
@@ -50,6 +52,12 @@ export function tinyCnn(): Classifier {
     fc: lt.nn.dense(CLASSES),
   });
   return { ...model, head: ['fc'] };
+}
+
+/** Percentage of a split's samples that a model answers with their label. */
+export async function accuracyOn(model: Model, variables: Variables, split: Split): Promise<number> {
+  const logits = await predict(model, variables, split);
+  return accuracy({ logits, labels: split.labels }, logits.length / split.size);
 }
 
 /** All values, for comparing to the bit. */

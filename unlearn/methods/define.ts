@@ -7,7 +7,7 @@ import type { Tensor } from '../../engine/tensor.ts';
 import { Artifact, type ArtifactStore, memoryStore } from '../artifact.ts';
 import { completeOptions } from '../options/complete.ts';
 import type { OptionsOf, OptionsSection } from '../options/fields.ts';
-import { sha256, startSha256 } from '../sha256.ts';
+import { sha256 } from '../sha256.ts';
 import { defaultTask } from '../tasks/index.ts';
 import { printable } from '../text.ts';
 import { copyOf } from '../train/loop.ts';
@@ -40,8 +40,6 @@ export function define<S extends OptionsSection, const N extends string>(
       name,
       options,
       record: record as unknown as UnlearnRecord,
-      fromScratch: record.startsFrom === 'nothing',
-      forgetStatistics: record.forgetStatistics(options),
       async unlearn(input) {
         input.signal?.throwIfAborted();
         checkSets(record, input as unknown as UnlearnInput);
@@ -142,11 +140,11 @@ async function keyOf(
   { size, shape, images, labels, ids }: Split,
   key: Tensor,
 ): Promise<string> {
-  const hash = startSha256();
-  hash.update(new TextEncoder().encode(JSON.stringify([options, size, shape])));
-  for (const data of [images, labels, ids, Uint32Array.from(await key.data())])
-    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  return hash.hex();
+  const arrays = [images, labels, ids, Uint32Array.from(await key.data())];
+  const bytes = arrays.map(
+    ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength),
+  );
+  return sha256(JSON.stringify([options, size, shape]), ...bytes);
 }
 
 const folderOf = async (folder: string) => (await import('../artifact-folder.ts')).folderStore(folder);

@@ -12,7 +12,7 @@ import { opt } from '../options/training.ts';
 import { reduction } from '../reduce.ts';
 import { defaultTask } from '../tasks/index.ts';
 import type { Tensors } from '../tasks/record.ts';
-import { disposeTree } from '../train/feed.ts';
+import { aliasesOf, disposeTree } from '../train/feed.ts';
 import { networkOf } from '../train/network.ts';
 import { conjugateGradients, plus, scaled, type Vector } from '../train/vectors.ts';
 import { define } from './define.ts';
@@ -83,8 +83,7 @@ export const influence = define({
       });
       made.push(found.x);
       const { residuals, indefinite } = found;
-      const kept = lt.tree.map((t: lt.Tensor) => lt.reshape(t, t.shape), state);
-      const next = { params: moved(params, found.x), state: kept };
+      const next = { params: moved(params, found.x), state: aliasesOf(state) };
       onProgress?.({ phase: 'influence', fraction: 1 });
       const cost = {
         seconds: (performance.now() - started) / 1000,

@@ -13,6 +13,10 @@ export const upload = ({ data, shape, dtype }: HostArray): lt.Tensor => lt.tenso
 export const tensorsOf = ({ arrays }: Batch): Tensors =>
   Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, upload(array)]));
 
+/** Other handles on the values of a tree. */
+export const aliasesOf = (tree: lt.tree.Tree<lt.Tensor>): lt.tree.Tree<lt.Tensor> =>
+  lt.tree.map((tensor: lt.Tensor) => lt.reshape(tensor, tensor.shape), tree);
+
 export function disposeTree(tree: unknown): void {
   for (const tensor of lt.tree.flatten<lt.Tensor>(tree).leaves) tensor.dispose();
 }

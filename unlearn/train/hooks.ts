@@ -6,7 +6,7 @@ import type { Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import type { CheckpointStore, Progress } from '../types.ts';
 import { type Carry, load, save } from './checkpoint.ts';
-import { disposeTree } from './feed.ts';
+import { aliasesOf, disposeTree } from './feed.ts';
 import { diverged } from './guard.ts';
 import { copyOf, type EpochRecord, type Loop } from './loop.ts';
 import { Meter } from './meter.ts';
@@ -115,15 +115,13 @@ export function keepBest(fact: string, better: 'higher' | 'lower'): Hook {
   const name = 'best';
   return {
     name,
-    start: (loop) => {
-      loop.carry = { ...loop.carry, extra: { ...loop.carry.extra, [name]: treeOf(loop.carry.variables) } };
-    },
+    start: (loop) => loop.put(name, copyOf(loop.carry.variables)),
     epoch: (loop) => {
       const { history } = loop.note;
       const last = history[history.length - 1];
       if (!history.slice(0, -1).every((before) => sign * last[fact] > sign * before[fact])) return;
       disposeTree(loop.carry.extra[name]);
-      loop.carry = { ...loop.carry, extra: { ...loop.carry.extra, [name]: treeOf(loop.carry.variables) } };
+      loop.put(name, copyOf(loop.carry.variables));
     },
     result: ({ extra }) => extra[name] as unknown as Variables,
   };
@@ -145,19 +143,9 @@ export function movingAverage(decay: number): Hook {
   );
   return {
     name,
-    start: (loop) => {
-      const average = treeOf(loop.carry.variables) as Variables;
-      disposeTree(average.state);
-      loop.carry = { ...loop.carry, extra: { ...loop.carry.extra, [name]: average.params } };
-    },
-    step: (loop) => {
-      const average = update(loop.carry.extra[name], loop.carry.variables.params);
-      loop.carry = { ...loop.carry, extra: { ...loop.carry.extra, [name]: average } };
-    },
+    start: (loop) => loop.put(name, aliasesOf(loop.carry.variables.params)),
+    step: (loop) => loop.put(name, update(loop.carry.extra[name], loop.carry.variables.params)),
     dispose: () => update.dispose(),
     result: ({ extra, variables }) => ({ params: extra[name], state: variables.state }),
   };
 }
-
-/** Other handles on the same values, as a tree of the carry. */
-const treeOf = (variables: Variables): lt.tree.Tree<lt.Tensor> & Variables => ({ ...copyOf(variables) });

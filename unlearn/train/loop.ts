@@ -14,7 +14,7 @@ import { tasks } from '../tasks/index.ts';
 import type { Samples, Task } from '../tasks/record.ts';
 import type { CheckpointStore, Cost, Progress } from '../types.ts';
 import type { Carry, Note } from './checkpoint.ts';
-import { disposeTree, tensorsOf } from './feed.ts';
+import { aliasesOf, disposeTree, tensorsOf } from './feed.ts';
 import { checkFinite, diverged, rateAt } from './guard.ts';
 import { checkpoints, type Hook, meter, scalingFacts } from './hooks.ts';
 import { breathe } from './meter.ts';
@@ -111,6 +111,12 @@ export class Loop {
   /** Mean loss of the epoch so far. */
   get loss(): number {
     return this.note.sum / this.note.samples;
+  }
+
+  /** Puts tensors of a hook into the carry, under the hook's name, in place of those that were there. */
+  put(name: string, tree: lt.tree.Tree<lt.Tensor> | Variables): void {
+    const own = tree as lt.tree.Tree<lt.Tensor>;
+    this.carry = { ...this.carry, extra: { ...this.carry.extra, [name]: own } };
   }
 
   /** Notes the loss of a step, which may still be under way. */
@@ -227,7 +233,7 @@ function stepKey(seed: number, step: number): lt.Tensor {
 }
 
 /** Other handles on the same values: giving these away leaves the caller's alone. */
-export function copyOf({ params, state }: Variables): Variables {
-  const alias = (tensor: lt.Tensor) => lt.reshape(tensor, tensor.shape);
-  return { params: lt.tree.map(alias, params), state: lt.tree.map(alias, state) };
-}
+export const copyOf = ({ params, state }: Variables): Variables => ({
+  params: aliasesOf(params),
+  state: aliasesOf(state),
+});

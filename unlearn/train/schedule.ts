@@ -47,8 +47,6 @@ export interface Position {
   readonly size: number;
   /** Steps of this epoch. */
   readonly epochSteps: number;
-  /** Samples of the first sets in this epoch. */
-  readonly epochSamples: number;
   /** Number of the step within its epoch, from 0. */
   readonly within: number;
 }
@@ -91,9 +89,6 @@ export class Schedule {
   }
   stepsIn(epoch: number): number {
     return this.#starts[epoch + 1] - this.#starts[epoch];
-  }
-  samplesIn(epoch: number): number {
-    return this.#samples[epoch];
   }
   /** Samples of the epochs before this one. */
   samplesBefore(epoch: number): number {
@@ -144,7 +139,6 @@ export class Schedule {
               pass,
               size,
               epochSteps: this.stepsIn(epoch),
-              epochSamples: this.samplesIn(epoch),
               within: step + i - this.#starts[epoch],
             };
             yield { at, batches };
@@ -200,4 +194,4 @@ export class Schedule {
   }
 }
 
-export const firstOf = ({ sets }: Pass): Draw => Object.values(sets)[0];
+const firstOf = ({ sets }: Pass): Draw => Object.values(sets)[0];

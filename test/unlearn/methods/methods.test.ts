@@ -6,9 +6,8 @@ import type { PreparedMethod } from '../../../unlearn/methods/prepared.ts';
 import type { MethodRecord } from '../../../unlearn/methods/record.ts';
 import { docOf } from '../../../unlearn/options/fields.ts';
 import { trainKeys } from '../../../unlearn/options/training.ts';
-import { predictor } from '../../../unlearn/predict.ts';
 import type { Method, UnlearnInput } from '../../../unlearn/types.ts';
-import { tinyMlp } from '../problems.ts';
+import { accuracyOn, tinyMlp } from '../problems.ts';
 import { checkMethod, checkPrepared, problem, settingsOf } from './kit.ts';
 
 beforeAll(async () => {
@@ -64,16 +63,14 @@ describe('forgetting', () => {
   });
   const after = async (method: Method) => {
     const { variables, details } = await method.unlearn(input);
-    const p = predictor(input.model);
-    const forget = await p.accuracy(variables, input.forget);
-    const retain = await p.accuracy(variables, input.retain);
+    const forget = await accuracyOn(input.model, variables, input.forget);
+    const retain = await accuracyOn(input.model, variables, input.retain);
     return { forget, retain, details, variables };
   };
 
   test('the original knows everything', async () => {
-    const p = predictor(input.model);
-    expect(await p.accuracy(input.variables, input.forget)).toBeGreaterThan(90);
-    expect(await p.accuracy(input.variables, input.retain)).toBeGreaterThan(90);
+    expect(await accuracyOn(input.model, input.variables, input.forget)).toBeGreaterThan(90);
+    expect(await accuracyOn(input.model, input.variables, input.retain)).toBeGreaterThan(90);
   });
 
   test.each([
