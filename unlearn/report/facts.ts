@@ -49,9 +49,11 @@ export interface Facts {
 
 type Bag = Readonly<Record<string, unknown>>;
 
-const bag = (value: unknown): Bag =>
+/** What may be a map, read as one: recipes in results come from anywhere. */
+export const bag = (value: unknown): Bag =>
   value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Bag) : {};
-const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
+export const text = (value: unknown): string | null =>
+  typeof value === 'string' && value !== '' ? value : null;
 const strings = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);
 
 export function factsOf(results: Results, options: ReportOptions = {}): Facts {

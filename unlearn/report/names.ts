@@ -3,6 +3,7 @@
 
 import { recordOf } from '../methods/index.ts';
 import type { Results } from '../types.ts';
+import { bag, text } from './facts.ts';
 
 export interface Names {
   /** 'salun (2)' is 'SalUn (2)'; a label of the user's own stays as it is. */
@@ -12,10 +13,8 @@ export interface Names {
 }
 
 export function namesOf({ recipe }: Results): Names {
-  const listed = Array.isArray(recipe?.methods)
-    ? (recipe.methods as { name?: string; label?: string }[])
-    : [];
-  const methods = new Map(listed.map(({ name, label = name }) => [label, name]));
+  const listed = Array.isArray(recipe?.methods) ? recipe.methods.map(bag) : [];
+  const methods = new Map(listed.map(({ name, label }) => [text(label) ?? text(name), text(name)]));
   return {
     title(label) {
       const [, name, rest] = /^(.*?)( \(\d+\))?$/s.exec(label) as RegExpExecArray;
