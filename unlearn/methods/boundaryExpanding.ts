@@ -35,6 +35,7 @@ export const boundaryExpanding = define({
     batchNorm,
   }),
   inherits: [],
+  search: { learningRate: { from: 1e-6, to: 1e-3, log: true } },
   cost: ({ forget }, { epochs }) => ({ train: epochs * forget, infer: 0 }),
   forgetStatistics: (options) => options.batchNorm === 'train',
 

@@ -3,7 +3,7 @@
 // class's region is shared out among its neighbours. Only the forget set is used.
 //
 // Where the authors' code differs from the definition, both exist: epsilonConvention, rounding, excludeTrueLabel;
-// batchNorm 'frozen' keeps the statistics from drifting to the forgotten class. See docs/methods.md.
+// batchNorm 'frozen' keeps the statistics from drifting to the forgotten class. See docs/methods/boundaryShrink.md.
 
 import * as v from 'valibot';
 import { bool, choice, section } from '../options/fields.ts';
@@ -45,6 +45,7 @@ export const boundaryShrink = define({
     batchNorm,
   }),
   inherits: [],
+  search: { learningRate: { from: 1e-6, to: 1e-3, log: true } },
   // The neighbour search costs a gradient and a forward pass of each forgotten sample, once.
   cost: ({ forget }, { epochs }) => ({ train: (epochs + 1) * forget, infer: forget }),
   forgetStatistics: (options) => options.batchNorm === 'train',

@@ -19,6 +19,7 @@ export const finetune = define({
     ...inherited,
   }),
   inherits: ['augment'],
+  search: { learningRate: { from: 1e-3, to: 1e-1, log: true } },
   cost: ({ retain }, { epochs }) => ({ train: epochs * retain, infer: 0 }),
   forgetStatistics: () => false,
 

@@ -29,6 +29,7 @@ export const gradientAscent = define({
     ...inherited,
   }),
   inherits: ['augment'],
+  search: { learningRate: { from: 1e-5, to: 5e-2, log: true }, epochs: [1, 2, 5, 10] },
   cost: ({ forget }, { epochs }) => ({ train: epochs * forget, infer: 0 }),
   forgetStatistics: (options) => options.batchNorm === 'train',
 

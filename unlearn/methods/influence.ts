@@ -37,6 +37,7 @@ export const influence = define({
     tolerance: opt(num('Stop where the residual is this share of the right-hand side.', 0, 1), 1e-3),
   }),
   inherits: [],
+  search: { scale: { from: 0.1, to: 100, log: true }, damping: { from: 1e-3, to: 1, log: true } },
   cost: ({ forget, retain }, { iterations }) => ({ train: forget + 2 * iterations * retain, infer: 0 }),
   forgetStatistics: () => false,
 

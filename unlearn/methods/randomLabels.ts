@@ -48,6 +48,7 @@ export const randomLabels = define({
     ...inherited,
   }),
   inherits: ['augment'],
+  search: { learningRate: { from: 1e-4, to: 1e-1, log: true } },
   cost: ({ forget, retain }, { epochs, order }) => ({
     train: epochs * (forget + (order === 'forgetOnly' ? 0 : retain)),
     infer: 0,

@@ -23,6 +23,18 @@ export interface Work {
   readonly infer: number;
 }
 
+/** Which values of an option a search tries: these, or those of a range (drawn evenly in the logarithm where `log`). */
+export type Range =
+  | readonly unknown[]
+  | {
+      /** The least. */
+      readonly from: number;
+      /** The largest. */
+      readonly to: number;
+      /** Whether factors count, not differences: for rates and weights. */
+      readonly log?: boolean;
+    };
+
 /**
  * exact: the result is that of training without the forgotten samples, by construction; certified: it is close to that by
  * a proven bound; approximate: nothing is proven.
@@ -47,6 +59,11 @@ export interface MethodFacts<S extends OptionsSection> {
   readonly options: S;
   /** Options that a recipe takes from `train` where it does not state them. */
   readonly inherits: readonly (keyof TrainOptions)[];
+  /**
+   * What a search varies: for each option the values or the range that its paper, its code or those who measured it used.
+   * Empty where there is nothing to search.
+   */
+  readonly search: { readonly [option in keyof OptionsOf<S>]?: Range };
   /** What it pushes through the network in all: for estimates. */
   cost(sizes: Sizes, options: OptionsOf<S>): Work;
   /**

@@ -19,6 +19,7 @@ export const retrain = define({
     trainEntries,
   ),
   inherits: trainKeys,
+  search: {},
   cost: ({ retain }, { epochs }) => ({ train: epochs * retain, infer: 0 }),
   forgetStatistics: () => false,
 

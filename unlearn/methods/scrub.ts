@@ -3,7 +3,7 @@
 // for the first `maxEpochs`, a pass over the forget set that maximises the divergence from the teacher's answers, and
 // always a pass over what is kept that minimises gamma cross-entropy + alpha divergence. The divergence is
 // T^2 KL(teacher || student) of softmaxes at temperature T. The teacher is the original in evaluation mode.
-// Settings by default: the authors' small-scale notebook. What the page cannot tell is in docs/methods.md.
+// Settings by default: the authors' small-scale notebook. What the page cannot tell is in docs/methods/scrub.md.
 
 import * as v from 'valibot';
 import * as lt from '../../index.ts';
@@ -47,6 +47,11 @@ export const scrub = define({
     ...inherited,
   }),
   inherits: ['augment'],
+  search: {
+    learningRate: { from: 5e-5, to: 5e-3, log: true },
+    maxEpochs: [1, 2, 3, 5],
+    forgetBatchSize: [16, 32, 64, 128],
+  },
   cost: ({ forget, retain }, { epochs, maxEpochs }) => {
     const seen = Math.min(epochs, maxEpochs) * forget + epochs * retain;
     // The teacher looks at every batch, too.

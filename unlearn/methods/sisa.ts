@@ -49,6 +49,7 @@ export const sisa = definePrepared({
   startsFrom: 'nothing',
   options,
   inherits: trainKeys,
+  search: {},
   // Preparation costs as much as plain training; a batch of K removals then hits 1 - (1 - 1/S)^K of the shards, of which it
   // redoes two thirds and a little more.
   cost: ({ forget, retain }, { epochs, shards, slices }) => {

@@ -10,7 +10,7 @@ export const methodTables = (): Record<'methods', string> => ({
     ['name', 'method', 'kind', 'what it does', 'tasks', 'from'],
     Object.values(methods).map((method) => {
       const { name, title, kind, tasks, options, paper }: MethodRecord = method.record;
-      const link = `[${title}](#${name.toLowerCase()})`;
+      const link = `[${title}](methods/${name}.md)`;
       return [
         code(name),
         link,

@@ -105,7 +105,7 @@ export async function checkMethod(make: () => Method, input: UnlearnInput, thoro
 }
 
 /** The split without the samples of these ids. */
-const without = (split: Split, ids: readonly number[]): Split =>
+export const without = (split: Split, ids: readonly number[]): Split =>
   takeSplit(
     split,
     [...split.ids.keys()].filter((position) => !ids.includes(split.ids[position])),

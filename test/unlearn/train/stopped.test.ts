@@ -1,29 +1,13 @@
-// The same promises on the CPU backend, where steps run beside JavaScript: batches are prepared while it computes, and
-// memory given back early must still be alive for work that is under way. Skipped where the addon is not built.
+// Training on the CPU backend, where steps run beside JavaScript: batches are prepared while it computes, and memory given
+// back early must still be alive for work that is under way. Skipped where the addon is not built.
 import { beforeAll, expect, test } from 'vitest';
 import * as lt from '../../../index.ts';
-import { methods } from '../../../unlearn/methods/index.ts';
 import { train } from '../../../unlearn/train.ts';
 import { describeCpu } from '../../native/support.ts';
 import { MemoryStore, stripes, tinyCnn, valuesOf } from '../problems.ts';
-import { checkMethod, checkPrepared, problem } from './kit.ts';
 
 describeCpu('on the CPU backend', () => {
   beforeAll(() => lt.init({ device: 'cpu' }));
-  const quick = { epochs: 2, batchSize: 10, learningRate: 0.01 };
-  test('boundaryShrink keeps its promises', () =>
-    problem().then((input) => checkMethod(() => methods.boundaryShrink(quick), input)));
-  test('boundaryExpanding keeps its promises', () =>
-    problem().then((input) => checkMethod(() => methods.boundaryExpanding(quick), input)));
-  test('randomLabels keeps its promises', () =>
-    problem().then((input) => checkMethod(() => methods.randomLabels(quick), input)));
-
-  test('scrub keeps its promises', () =>
-    problem().then((input) => checkMethod(() => methods.scrub(quick), input)));
-  test('influence keeps its promises', () =>
-    problem().then((input) => checkMethod(() => methods.influence({ iterations: 3 }), input)));
-  test('sisa keeps its promises', () =>
-    checkPrepared(() => methods.sisa({ ...quick, shards: 2, slices: 2 })));
 
   test('training stopped again and again ends with the same bits', async () => {
     const input = {
