@@ -61,27 +61,36 @@ export const boundaryExpanding = define({
 });
 
 /**
- * The variables with a head for one class more. 'xavier': weights normal with variance 2 / (features + classes + 1) and
+ * First weights of the shadow class, [features, 1] and [1]. 'xavier': normal with variance 2 / (features + classes + 1) and
  * no bias (the authors' code); 'default': both uniform within 1 / sqrt(features), as PyTorch's linear layer (SalUn's).
  */
+export function shadowClass(
+  key: lt.Tensor,
+  [features, classes]: readonly number[],
+  init: 'xavier' | 'default',
+  dtype: lt.DType,
+) {
+  const [k1, k2] = lt.random.split(lt.random.foldIn(key, 1), 2);
+  const bound = 1 / Math.sqrt(features);
+  if (init === 'default')
+    return {
+      weight: lt.random.uniform(k1, [features, 1], -bound, bound, dtype),
+      bias: lt.random.uniform(k2, [1], -bound, bound, dtype),
+    };
+  const deviation = Math.sqrt(2 / (features + classes + 1));
+  return { weight: lt.random.normal(k1, [features, 1], dtype).mul(deviation), bias: lt.zeros([1], dtype) };
+}
+
+/** The variables with a head for one class more. */
 function widen(model: Model, { params, state }: Variables, key: lt.Tensor, init: 'xavier' | 'default') {
   const head = headOf(name, model, params);
   const [features, classes] = head.weight.shape;
   const wide = lt.scope(() => {
-    const [k1, k2] = lt.random.split(lt.random.foldIn(key, 1), 2);
-    const { dtype } = head.weight;
-    const bound = 1 / Math.sqrt(features);
-    const [column, entry] =
-      init === 'xavier'
-        ? [
-            lt.random.normal(k1, [features, 1], dtype).mul(Math.sqrt(2 / (features + classes + 1))),
-            lt.zeros([1], dtype),
-          ]
-        : [
-            lt.random.uniform(k1, [features, 1], -bound, bound, dtype),
-            lt.random.uniform(k2, [1], -bound, bound, dtype),
-          ];
-    return { weight: lt.concat([head.weight, column], 1), bias: lt.concat([head.bias, entry]) };
+    const shadow = shadowClass(key, [features, classes], init, head.weight.dtype);
+    return {
+      weight: lt.concat([head.weight, shadow.weight], 1),
+      bias: lt.concat([head.bias, shadow.bias]),
+    };
   });
   return {
     variables: { params: withHead(model, params, wide), state },
