@@ -36,6 +36,18 @@ export const batchNorm = opt(
   'train',
 );
 
+/** For methods that move the original's weights; `define` makes the mask, `tune` keeps what it hides (train/mask.ts). */
+export const maskable = {
+  mask: opt(
+    choice(
+      "Which weights may move: `none` masks nothing; `saliency` those with the largest gradients of the forget set's loss (SalUn); `random` as many, chosen at random.",
+      ['none', 'saliency', 'random'],
+    ),
+    'none',
+  ),
+  density: opt(fraction('Share of the weights that a mask lets move.'), 0.5),
+};
+
 /** Taken from `train` where a recipe says nothing. */
 export const inherited = { augment: v.optional(augment) };
 
