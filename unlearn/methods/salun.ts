@@ -117,10 +117,9 @@ export function softSteps(
     { length: steps },
     (_, step) => starts.findLast((start) => start <= step) ?? 0,
   );
+  const left = (done: number) => Math.floor((held * (steps - done)) / steps);
   return {
-    held: begun.map((start, step) =>
-      Math.floor(held * (1 - ((decay === 'epoch' ? start : step) + 1) / steps)),
-    ),
+    held: begun.map((start, step) => left(1 + (decay === 'epoch' ? start : step))),
     renewed: begun.map((start, step) => Number(anchor === 'epoch' && start === step)),
   };
 }
