@@ -7,11 +7,11 @@ import { check } from '../../engine/error.ts';
 import type { Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import { Stream } from '../random.ts';
-import { reduction } from '../reduce.ts';
+import { reduction, type SweepOptions } from '../reduce.ts';
 import { defaultTask } from '../tasks/index.ts';
 import type { Samples, Task } from '../tasks/record.ts';
 import type { Split, UnlearnInput, UnlearnResult } from '../types.ts';
-import { disposeTree, type FeedOptions } from './feed.ts';
+import { disposeTree } from './feed.ts';
 import { networkOf } from './network.ts';
 import { largest } from './select.ts';
 import { seedOf } from './tune.ts';
@@ -25,7 +25,7 @@ const valuesOf = (tree: unknown) =>
   Promise.all(leavesOf(tree).map((leaf): Promise<lt.TypedArray> => leaf.data()));
 
 /** What a saliency mask is made of. */
-export interface SaliencyInput<S extends Samples = Split> extends FeedOptions {
+export interface SaliencyInput<S extends Samples = Split> extends SweepOptions {
   /** The network. */
   readonly model: Model;
   /** What the samples are and what is lost on them; classification of images by default. */
@@ -36,8 +36,6 @@ export interface SaliencyInput<S extends Samples = Split> extends FeedOptions {
   readonly forget: S;
   /** Share of the weights that are to move, 0 to 1. */
   readonly density: number;
-  /** Samples per pass, 256 by default. */
-  readonly batchSize?: number;
 }
 
 /**
