@@ -52,6 +52,8 @@ export function define<S extends OptionsSection, const N extends string>(
       async unlearn(input) {
         input.signal?.throwIfAborted();
         checkSets(record, input as unknown as UnlearnInput);
+        const maskable = 'mask' in record.options.entries;
+        check(maskable || !input.mask, 'value', () => `${name}: takes no mask`);
         if (input.forget.size > 0)
           return withMask(name, options, input as unknown as UnlearnInput, (masked) =>
             record.forget(options, masked),

@@ -7,7 +7,7 @@
 // soft` no mask is fixed beforehand (train/soft.ts). What the page cannot tell is in docs/methods/salun.md.
 
 import { choice, num, section } from '../options/fields.ts';
-import { batchNorm, inherited, maskable, opt, tuning } from '../options/training.ts';
+import { batchNorm, fraction, inherited, opt, tuning } from '../options/training.ts';
 import { meanLoss, type Objective } from '../train/objective.ts';
 import type { Pass, Schedule } from '../train/schedule.ts';
 import { type SoftSteps, softMask } from '../train/soft.ts';
@@ -46,7 +46,7 @@ export const salun = define({
         ),
         'saliency',
       ),
-      density: maskable.density,
+      density: opt(fraction('Share of the weights that a mask lets move.'), 0.5),
       anchor: opt(
         choice(
           'What a `soft` mask takes changes back to: the weights of the `original`, or those at the beginning of the `epoch`, as in the released code.',

@@ -164,7 +164,6 @@ export async function withMask(
   forget: (input: UnlearnInput) => Promise<UnlearnResult>,
 ): Promise<UnlearnResult> {
   const { mask: kind, density = 0.5, batchSize } = options;
-  check(!input.mask || kind !== undefined, 'value', () => `${name}: takes no mask`);
   const saliency = !input.mask && asksForSaliency(options);
   const started = performance.now();
   const { variables, key, signal, onProgress } = input;
