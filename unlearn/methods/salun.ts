@@ -6,6 +6,7 @@
 // generation; their code for classification has no alpha, and takes turns or shuffles both sets: `objective`. With `mask:
 // soft` no mask is fixed beforehand (train/soft.ts). What the page cannot tell is in docs/methods/salun.md.
 
+import * as v from 'valibot';
 import { choice, num, section } from '../options/fields.ts';
 import { batchNorm, fraction, inherited, opt, tuning } from '../options/training.ts';
 import { meanLoss, type Objective } from '../train/objective.ts';
@@ -29,7 +30,7 @@ export const salun = define({
   options: section(
     'Random labels on the forget set beside what is kept, for the weights alone that the forget set depends on most (SalUn).',
     {
-      ...tuning({ epochs: 10, batchSize: 256, learningRate: 0.01, weightDecay: 5e-4 }),
+      ...tuning({ epochs: 10, batchSize: 256, learningRate: 0.005, weightDecay: 5e-4 }),
       objective: opt(
         choice(
           "`paper`: both sets in each step, an epoch being one pass over the forget set; `phases`: a pass over the forget set, then one over what is kept, each epoch (SalUn's code for CIFAR-10); `mixed`: both shuffled together (its code for CIFAR-100).",
@@ -37,7 +38,12 @@ export const salun = define({
         ),
         'paper',
       ),
-      alpha: opt(num("Weight of what is kept in the `paper`'s objective.", 0, 1000), 1),
+      alpha: v.optional(
+        num(
+          "Weight of what is kept in the `paper`'s objective. By default |D_r| / |D_f|: each sample then weighs the same, as in the other two.",
+          0,
+        ),
+      ),
       ...labelling,
       mask: opt(
         choice(
@@ -77,12 +83,13 @@ export const salun = define({
   forgetStatistics: () => false,
 
   async forget(options, input) {
-    const { alpha, objective: kind, mask, density, anchor, decay } = options;
     const { forget, retain, variables } = input;
+    const { alpha = retain.size / forget.size, objective: kind, mask, density, anchor, decay } = options;
     const change = await relabelling(name, options, input);
     const both: Objective = (at, batches, context) => {
       const gone = meanLoss('forget')(at, batches, context);
-      const kept = meanLoss('retain')({ params: at.params, state: gone.state }, batches, context);
+      const kept = meanLoss('retain')(at, batches, context);
+      // Running statistics follow what is kept: the network is to serve that.
       return { loss: gone.loss.add(kept.loss.mul(alpha)), state: kept.state };
     };
     const sets = { forget: { set: forget, change }, retain: { set: retain } };
