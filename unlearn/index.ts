@@ -71,6 +71,7 @@ export type {
   Tensors,
 } from './tasks/record.ts';
 export { type Hook, movingAverage } from './train/hooks.ts';
+export { randomMask, type SaliencyInput, saliencyMask } from './train/mask.ts';
 export type { Batches, Minimised, Objective, StepContext } from './train/objective.ts';
 export type { Draw, Pass, Position } from './train/schedule.ts';
 export { masked, softThreshold, withinBall } from './train/update.ts';

@@ -184,6 +184,11 @@ export interface UnlearnInput<S extends Samples = Split> {
   readonly retain: S;
   /** Samples to judge by, for methods that do. */
   readonly validation?: S;
+  /**
+   * Which weights may move: a tree of bools like the parameters, such as saliencyMask makes. It takes the place of the
+   * one that a method's option `mask` asks for, and stays the caller's. Methods without that option refuse it.
+   */
+  readonly mask?: Variables['params'];
   /** Decides all that is random. */
   readonly key: Tensor;
   /** Stops the work when it aborts: it then throws what the signal was aborted with. */

@@ -29,8 +29,9 @@ class Net:
     def copy(self):
         return Net(self.p, self.s)
 
-    def __call__(self, x, train=False):
-        p, s = self.p, self.s
+    def __call__(self, x, train=False, keep=True):
+        """`keep`: whether running statistics take part."""
+        p, s = self.p, self.s if keep else {k: v.clone() for k, v in self.s.items()}
         h = F.conv2d(x.permute(0, 3, 1, 2), p["conv.weight"].permute(3, 2, 0, 1), padding=1)
         mean, variance = s["bn.mean"], s["bn.variance"]
         h = F.batch_norm(h, mean, variance, p["bn.weight"], p["bn.bias"], training=train, momentum=0.1)
@@ -175,6 +176,7 @@ def saliency(net, x, y, density):
 
 
 def salun(objective, density=0.5, alpha=0.7):
+    """In one step both batches are normalised by their own statistics; the running ones follow what is kept."""
     q = two
     mask = saliency(q["original"], q["xf"], q["yf"], density)
 
@@ -183,17 +185,18 @@ def salun(objective, density=0.5, alpha=0.7):
             for k, v in net.p.items():
                 v.copy_(torch.where(mask[k], v, before[k]))
 
-    forget = lambda net: ce(net(q["xf"], True), 1 - q["yf"])
+    forget = lambda net, stats: ce(net(q["xf"], True, stats), 1 - q["yf"])
     keep = lambda net: ce(net(q["xr"], True), q["yr"])
     steps = {
-        "paper": lambda net, _: [lambda: forget(net) + alpha * keep(net)],
-        "phases": lambda net, _: [lambda: forget(net), lambda: keep(net)],
+        "paper": lambda net, _: [lambda: forget(net, False) + alpha * keep(net)],
+        "phases": lambda net, _: [lambda: forget(net, True), lambda: keep(net)],
     }
     return descend(q["original"], steps[objective], sgd(), restore)
 
 
 def salun_soft(density=0.5):
-    """Random labels in phases; after each step the way from the original is soft-thresholded; progress by epoch."""
+    """Random labels in phases; after each step the way from the original is soft-thresholded. Progress changes by epoch: its
+    first step is counted as done."""
     q = two
     o = q["original"]
     names = list(o.p)
@@ -205,7 +208,7 @@ def salun_soft(density=0.5):
         return [lambda: ce(net(q["xf"], True), 1 - q["yf"]), lambda: ce(net(q["xr"], True), q["yr"])]
 
     def shrink(net, _):
-        k = int(density * (1 - state["epoch"] / STEPS) * count)
+        k = int(density * (1 - (2 * state["epoch"] + 1) / (2 * STEPS)) * count)
         way = {n: net.p[n].detach() - o.p[n].detach() for n in names}
         flat = torch.cat([way[n].flatten() for n in names]).abs()
         threshold = flat.kthvalue(k).values if k > 0 else torch.tensor(0.0)
@@ -371,22 +374,17 @@ def nearest_wrong(net, x, y, radius, steps=50):
     """Untargeted steps of a tenth of the radius; where none of them changes the answer the radius doubles, from there."""
     found, label = x.clone(), y.clone()
     for i in range(len(x)):
-        at, r = x[i : i + 1].clone(), radius
-        while True:
-            start = at.clone()
-            done = False
+        start = x[i : i + 1]
+        at, r = start.clone(), radius
+        wrong = lambda: int(net(at).argmax(1)) != int(y[i])
+        while not wrong():
             for _ in range(steps):
                 at = at.clone().requires_grad_()
                 (g,) = torch.autograd.grad(ce(net(at), y[i : i + 1]), at)
-                at = at.detach() + r / 10 * g / g.norm()
-                way = at - start
-                at = start + way * min(1.0, r / float(way.norm()))
-                at = at.clamp(0, 1)
-                if int(net(at).argmax(1)) != int(y[i]):
-                    done = True
+                way = at.detach() + r / 10 * g / g.norm() - start
+                at = (start + way * min(1.0, r / float(way.norm()))).clamp(0, 1)
+                if wrong():
                     break
-            if done:
-                break
             r *= 2
         found[i], label[i] = at[0], net(at).argmax(1)[0]
     return found, label

@@ -7,12 +7,13 @@ import { check } from '../../engine/error.ts';
 import type { Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import { choice, section } from '../options/fields.ts';
-import { batchNorm, opt, tuning } from '../options/training.ts';
+import { batchNorm, maskable, opt, tuning } from '../options/training.ts';
 import { relabelled } from '../tasks/classification.ts';
 import type { Batch } from '../tasks/record.ts';
+import { disposeTree } from '../train/feed.ts';
 import { passedOn, tune } from '../train/tune.ts';
 import { define } from './define.ts';
-import { headOf, withHead } from './head.ts';
+import { type Head, headOf, withHead } from './head.ts';
 
 const name = 'boundaryExpanding';
 
@@ -33,6 +34,7 @@ export const boundaryExpanding = define({
       'xavier',
     ),
     batchNorm,
+    ...maskable,
   }),
   inherits: [],
   search: { learningRate: { from: 1e-6, to: 1e-3, log: true } },
@@ -41,6 +43,7 @@ export const boundaryExpanding = define({
 
   async forget(options, input) {
     const { model, key, forget } = input;
+    const free = input.mask && widenMask(model, input.mask);
     const widened = widen(model, input.variables, key, options.shadowInit);
     const shadow = headOf(name, model, input.variables.params).bias.size;
     const change = (batch: Batch) => relabelled(batch, new Int32Array(batch.indices.length).fill(shadow));
@@ -50,12 +53,14 @@ export const boundaryExpanding = define({
         name,
         ...passedOn(input),
         variables: widened.variables,
+        mask: free?.mask,
         passes,
       });
       const variables = prune(model, result.variables, shadow);
       return { variables, cost: result.cost, details: { prunedRows: 1, history: result.history } };
     } finally {
       widened.dispose();
+      free?.dispose();
     }
   },
 });
@@ -87,19 +92,22 @@ function widen(model: Model, { params, state }: Variables, key: lt.Tensor, init:
   const [features, classes] = head.weight.shape;
   const wide = lt.scope(() => {
     const shadow = shadowClass(key, [features, classes], init, head.weight.dtype);
-    return {
-      weight: lt.concat([head.weight, shadow.weight], 1),
-      bias: lt.concat([head.bias, shadow.bias]),
-    };
+    return appended(head, shadow.weight, shadow.bias);
   });
-  return {
-    variables: { params: withHead(model, params, wide), state },
-    dispose: () => {
-      wide.weight.dispose();
-      wide.bias.dispose();
-    },
-  };
+  return { variables: { params: withHead(model, params, wide), state }, dispose: () => disposeTree(wide) };
 }
+
+/** The mask for the wide head: whatever it hides, the shadow class may move. */
+function widenMask(model: Model, mask: Variables['params']) {
+  const head = headOf(name, model, mask);
+  const wide = lt.scope(() => appended(head, lt.full([head.weight.shape[0], 1], true), lt.full([1], true)));
+  return { mask: withHead(model, mask, wide), dispose: () => disposeTree(wide) };
+}
+
+const appended = ({ weight, bias }: Head, column: lt.Tensor, entry: lt.Tensor): Head => ({
+  weight: lt.concat([weight, column], 1),
+  bias: lt.concat([bias, entry]),
+});
 
 /** Cuts the shadow class off; the wide head is disposed. */
 function prune(model: Model, { params, state }: Variables, classes: number): Variables {

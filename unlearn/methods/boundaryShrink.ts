@@ -7,7 +7,7 @@
 
 import * as v from 'valibot';
 import { bool, choice, section } from '../options/fields.ts';
-import { batchNorm, fraction, opt, tuning } from '../options/training.ts';
+import { batchNorm, fraction, maskable, opt, tuning } from '../options/training.ts';
 import { relabelled } from '../tasks/classification.ts';
 import type { Batch } from '../tasks/record.ts';
 import { passedOn, tune } from '../train/tune.ts';
@@ -43,6 +43,7 @@ export const boundaryShrink = define({
       ),
     ),
     batchNorm,
+    ...maskable,
   }),
   inherits: [],
   search: { learningRate: { from: 1e-6, to: 1e-3, log: true } },

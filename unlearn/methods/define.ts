@@ -1,5 +1,6 @@
 // What all methods share around their own computation: options checked when the method is made, data checked when it
-// runs, and the empty forget set, for which every method gives back the values it was given.
+// runs, the mask that its options ask for, and the empty forget set, for which every method gives back the values it was
+// given.
 
 import type * as v from 'valibot';
 import { check } from '../../engine/error.ts';
@@ -11,6 +12,7 @@ import { sha256 } from '../sha256.ts';
 import { defaultTask } from '../tasks/index.ts';
 import { printable } from '../text.ts';
 import { copyOf } from '../train/loop.ts';
+import { asksForSaliency, withMask } from '../train/mask.ts';
 import type { Method, Split, UnlearnInput } from '../types.ts';
 import type { PreparedMethod } from './prepared.ts';
 import type { PreparedRecord, UnlearnRecord } from './record.ts';
@@ -31,11 +33,18 @@ export interface MakePrepared<S extends OptionsSection, N extends string = strin
 
 /** @throws LetheError 'value', when called with options that are unknown or out of range. */
 export function define<S extends OptionsSection, const N extends string>(
-  record: UnlearnRecord<S> & { readonly name: N },
+  given: UnlearnRecord<S> & { readonly name: N },
 ): MakeMethod<S, N> {
-  const { name } = record;
-  const make = (given?: Given<S>): Method<OptionsOf<S>> => {
-    const options = completeOptions<OptionsOf<S>>(name, record.options, given);
+  const { name } = given;
+  const record: typeof given = {
+    ...given,
+    cost(sizes, options) {
+      const { train, infer } = given.cost(sizes, options);
+      return { train: train + (asksForSaliency(options) ? sizes.forget : 0), infer };
+    },
+  };
+  const make = (stated?: Given<S>): Method<OptionsOf<S>> => {
+    const options = completeOptions<OptionsOf<S>>(name, record.options, stated);
     return {
       name,
       options,
@@ -43,7 +52,12 @@ export function define<S extends OptionsSection, const N extends string>(
       async unlearn(input) {
         input.signal?.throwIfAborted();
         checkSets(record, input as unknown as UnlearnInput);
-        if (input.forget.size > 0) return record.forget(options, input as unknown as UnlearnInput);
+        const maskable = 'mask' in record.options.entries;
+        check(maskable || !input.mask, 'value', () => `${name}: takes no mask`);
+        if (input.forget.size > 0)
+          return withMask(name, options, input as unknown as UnlearnInput, (masked) =>
+            record.forget(options, masked),
+          );
         const cost = { seconds: 0, gradientSteps: 0, samplesVisited: 0 };
         return { variables: copyOf(input.variables), cost, details: { nothingToForget: true } };
       },

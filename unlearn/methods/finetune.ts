@@ -2,7 +2,7 @@
 // Settings: SalUn's code (ICLR 2024), where it is called FT. It keeps the model useful and forgets little.
 
 import { section } from '../options/fields.ts';
-import { batchNorm, inherited, tuning } from '../options/training.ts';
+import { batchNorm, inherited, maskable, tuning } from '../options/training.ts';
 import { passedOn, tune } from '../train/tune.ts';
 import { define } from './define.ts';
 
@@ -16,6 +16,7 @@ export const finetune = define({
   options: section('Go on training on what is kept.', {
     ...tuning({ epochs: 10, batchSize: 256, learningRate: 0.01, weightDecay: 5e-4 }),
     batchNorm,
+    ...maskable,
     ...inherited,
   }),
   inherits: ['augment'],

@@ -5,7 +5,7 @@
 import * as v from 'valibot';
 import * as lt from '../../index.ts';
 import { num, section } from '../options/fields.ts';
-import { batchNorm, inherited, tuning } from '../options/training.ts';
+import { batchNorm, inherited, maskable, tuning } from '../options/training.ts';
 import type { Objective } from '../train/objective.ts';
 import { passedOn, tune } from '../train/tune.ts';
 import { define } from './define.ts';
@@ -26,6 +26,7 @@ export const gradientAscent = define({
       ),
     ),
     batchNorm,
+    ...maskable,
     ...inherited,
   }),
   inherits: ['augment'],

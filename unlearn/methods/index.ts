@@ -11,6 +11,7 @@ import type { PreparedMethod } from './prepared.ts';
 import { randomLabels } from './randomLabels.ts';
 import type { MethodRecord } from './record.ts';
 import { retrain } from './retrain.ts';
+import { salun } from './salun.ts';
 import { scrub } from './scrub.ts';
 import { sisa } from './sisa.ts';
 
@@ -39,6 +40,7 @@ export const methods = named({
   gradientAscent,
   boundaryShrink,
   boundaryExpanding,
+  salun,
   scrub,
   influence,
   sisa,

@@ -8,12 +8,13 @@
 import type { Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import { int, num, section } from '../options/fields.ts';
-import { opt } from '../options/training.ts';
+import { maskable, opt } from '../options/training.ts';
 import { reduction } from '../reduce.ts';
 import { defaultTask } from '../tasks/index.ts';
 import type { Tensors } from '../tasks/record.ts';
 import { aliasesOf, disposeTree } from '../train/feed.ts';
 import { networkOf } from '../train/network.ts';
+import { chosenBy } from '../train/update.ts';
 import { conjugateGradients, plus, scaled, type Vector } from '../train/vectors.ts';
 import { define } from './define.ts';
 
@@ -35,6 +36,7 @@ export const influence = define({
     ),
     iterations: opt(int('Conjugate-gradient iterations at most.', 1, 10_000), 30),
     tolerance: opt(num('Stop where the residual is this share of the right-hand side.', 0, 1), 1e-3),
+    ...maskable,
   }),
   inherits: [],
   search: { scale: { from: 0.1, to: 100, log: true }, damping: { from: 1e-3, to: 1, log: true } },
@@ -42,7 +44,7 @@ export const influence = define({
   forgetStatistics: () => false,
 
   async forget({ batchSize, scale, damping, iterations, tolerance }, input) {
-    const { model, task = defaultTask(), variables, forget, retain, signal, onProgress } = input;
+    const { model, task = defaultTask(), variables, forget, retain, mask, signal, onProgress } = input;
     const { params, state } = variables;
     const started = performance.now();
     const network = networkOf(model);
@@ -60,9 +62,13 @@ export const influence = define({
       donate: [0],
       name: 'influence damping',
     });
-    const moved = lt.jit((p: Params, step: Vector) => plus(p, step, scale / retain.size) as Params, {
-      name: 'influence step',
-    });
+    const moved = lt.jit(
+      (p: Params, step: Vector) => {
+        const next = plus(p, step, scale / retain.size) as Params;
+        return mask ? chosenBy(mask, next, p) : next;
+      },
+      { name: 'influence step' },
+    );
     const how = { batchSize, signal };
     const say = (done: number) => onProgress?.({ phase: 'influence', fraction: done / (iterations + 1) });
     const made: unknown[] = [];

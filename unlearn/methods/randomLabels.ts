@@ -5,17 +5,31 @@
 
 import { makeSplit } from '../data/split.ts';
 import { bool, choice, section } from '../options/fields.ts';
-import { batchNorm, inherited, opt, tuning } from '../options/training.ts';
+import { batchNorm, inherited, maskable, opt, tuning } from '../options/training.ts';
 import { philox } from '../random.ts';
 import { labelsOf, relabelled } from '../tasks/classification.ts';
-import type { Batch } from '../tasks/record.ts';
-import type { Pass } from '../train/schedule.ts';
+import type { Draw, Pass } from '../train/schedule.ts';
 import { passedOn, seedOf, tune } from '../train/tune.ts';
-import type { Split } from '../types.ts';
+import type { Split, UnlearnInput } from '../types.ts';
 import { define } from './define.ts';
 import { headOf } from './head.ts';
 
 const LABEL = 0x6c61626c;
+
+/** How labels are drawn. */
+export const labelling = {
+  excludeTrueLabel: opt(
+    bool('Never draw the true label (as the paper says; the released code may draw it).'),
+    true,
+  ),
+  redraw: opt(
+    choice(
+      'How often labels are drawn anew. `epoch` is also what drawing for each batch comes to: an epoch sees a sample once.',
+      ['epoch', 'once'],
+    ),
+    'epoch',
+  ),
+};
 
 export const randomLabels = define({
   name: 'randomLabels',
@@ -26,17 +40,7 @@ export const randomLabels = define({
   startsFrom: 'original',
   options: section('Train on the forget set with random labels, then on what is kept.', {
     ...tuning({ epochs: 10, batchSize: 256, learningRate: 0.01, weightDecay: 5e-4 }),
-    excludeTrueLabel: opt(
-      bool('Never draw the true label (as the paper says; the released code may draw it).'),
-      true,
-    ),
-    redraw: opt(
-      choice(
-        'How often labels are drawn anew. `epoch` is also what drawing for each batch comes to: an epoch sees a sample once.',
-        ['epoch', 'once'],
-      ),
-      'epoch',
-    ),
+    ...labelling,
     order: opt(
       choice(
         "`phases`: a pass over the forget set, then one over what is kept, each epoch (SalUn's code for CIFAR-10); `mixed`: both shuffled together; `forgetOnly`: nothing that is kept is used.",
@@ -45,6 +49,7 @@ export const randomLabels = define({
       'phases',
     ),
     batchNorm,
+    ...maskable,
     ...inherited,
   }),
   inherits: ['augment'],
@@ -56,33 +61,45 @@ export const randomLabels = define({
   forgetStatistics: (options) => options.batchNorm === 'train' && options.order === 'forgetOnly',
 
   async forget(options, input) {
-    const { excludeTrueLabel, redraw, order } = options;
-    const { forget, retain } = input;
-    const classes = headOf('randomLabels', input.model, input.variables.params).bias.size;
-    const seed = await seedOf(input.key);
-    const draw = { classes, seed, excludeTrueLabel };
-    /** Random labels for the samples at the positions of the forget set, the true ones behind them. */
-    const change = (batch: Batch, epoch: number) => {
-      const labels = labelsOf(batch).map((label, i) =>
-        batch.indices[i] < forget.size
-          ? randomLabel(draw, label, batch.indices[i], redraw === 'once' ? 0 : epoch)
-          : label,
-      );
-      return relabelled(batch, labels);
-    };
-    const passes: Record<typeof order, () => Pass[]> = {
-      phases: (): Pass[] => [
-        { name: 'forget', sets: { forget: { set: forget, change } } },
-        { name: 'retain', sets: { retain: { set: retain } } },
-      ],
-      mixed: () => [{ name: 'forget and retain', sets: { all: { set: joined(forget, retain), change } } }],
-      forgetOnly: () => [{ name: 'forget', sets: { forget: { set: forget, change } } }],
-    };
     const name = 'randomLabels';
-    const result = await tune(options, input.key, { name, ...passedOn(input), passes: passes[order]() });
+    const change = await relabelling(name, options, input);
+    const passes = passesOf(options.order, change, input);
+    const result = await tune(options, input.key, { name, ...passedOn(input), passes });
     return { ...result, details: { history: result.history } };
   },
 });
+
+type Change = NonNullable<Draw['change']>;
+
+/** Random labels for the samples at the positions of the forget set; the true ones for those behind them. */
+export async function relabelling(
+  name: string,
+  { excludeTrueLabel, redraw }: { excludeTrueLabel: boolean; redraw: 'epoch' | 'once' },
+  { model, variables, forget, key }: UnlearnInput,
+): Promise<Change> {
+  const classes = headOf(name, model, variables.params).bias.size;
+  const draw = { classes, seed: await seedOf(key), excludeTrueLabel };
+  return (batch, epoch) => {
+    const labels = labelsOf(batch).map((label, i) =>
+      batch.indices[i] < forget.size
+        ? randomLabel(draw, label, batch.indices[i], redraw === 'once' ? 0 : epoch)
+        : label,
+    );
+    return relabelled(batch, labels);
+  };
+}
+
+/** The passes of an epoch, `change` giving the forget set its labels. */
+export function passesOf(
+  order: 'phases' | 'mixed' | 'forgetOnly',
+  change: Change,
+  { forget, retain }: UnlearnInput,
+): Pass[] {
+  if (order === 'mixed')
+    return [{ name: 'forget and retain', sets: { all: { set: joined(forget, retain), change } } }];
+  const first: Pass = { name: 'forget', sets: { forget: { set: forget, change } } };
+  return order === 'forgetOnly' ? [first] : [first, { name: 'retain', sets: { retain: { set: retain } } }];
+}
 
 /** Uniform over the classes, or over the others; depends on the seed, the sample's position and the epoch alone. */
 export function randomLabel(

@@ -8,7 +8,7 @@
 import * as v from 'valibot';
 import * as lt from '../../index.ts';
 import { choice, int, num, section } from '../options/fields.ts';
-import { batchNorm, fraction, inherited, opt, scheduled, tuning } from '../options/training.ts';
+import { batchNorm, fraction, inherited, maskable, opt, scheduled, tuning } from '../options/training.ts';
 import type { Objective } from '../train/objective.ts';
 import type { Pass } from '../train/schedule.ts';
 import { passedOn, tune } from '../train/tune.ts';
@@ -44,6 +44,7 @@ export const scrub = define({
     temperature: opt(num('Of teacher and student.', 0.01, 1000), 2),
     momentum: opt(fraction('Momentum of SGD.'), 0.9),
     batchNorm,
+    ...maskable,
     ...inherited,
   }),
   inherits: ['augment'],

@@ -36,6 +36,20 @@ export const batchNorm = opt(
   'train',
 );
 
+/**
+ * For methods that move the original's weights; `define` makes the mask, `tune` keeps what it hides (train/mask.ts).
+ * Without defaults: where nothing is said of a mask, options are what they were before there were masks.
+ */
+export const maskable = {
+  mask: v.optional(
+    choice(
+      "Which weights may move: `saliency` those with the largest gradients of the forget set's loss (SalUn); `random` as many, chosen at random; `none`, the default, all.",
+      ['none', 'saliency', 'random'],
+    ),
+  ),
+  density: v.optional(fraction('Share of the weights that a mask lets move. By default 0.5.')),
+};
+
 /** Taken from `train` where a recipe says nothing. */
 export const inherited = { augment: v.optional(augment) };
 

@@ -57,6 +57,8 @@ export class Schedule {
   readonly #starts: number[] = [0];
   /** Samples of each epoch. */
   readonly #samples: number[] = [];
+  /** Samples of all sets, over all epochs: what goes through the network. */
+  readonly visited: number;
 
   constructor(
     readonly name: string,
@@ -66,11 +68,14 @@ export class Schedule {
   ) {
     for (const { name: pass, sets } of passes)
       check(Object.keys(sets).length > 0, 'value', () => `${name}: the pass ${pass} draws from no set`);
+    let visited = 0;
     for (let epoch = 0; epoch < epochs; epoch++) {
       const active = this.#active(epoch);
       this.#starts.push(this.#starts[epoch] + active.reduce((sum, { pass }) => sum + this.#batches(pass), 0));
       this.#samples.push(active.reduce((sum, { pass }) => sum + firstOf(pass).set.size, 0));
+      visited += active.reduce((sum, { pass }) => sum + this.#visits(pass), 0);
     }
+    this.visited = visited;
     check(this.steps > 0, 'value', () => `${name}: there are no samples to train on`);
   }
 
@@ -158,6 +163,15 @@ export class Schedule {
   #batches(pass: Pass): number {
     const { set, batchSize = this.batchSize } = firstOf(pass);
     return batchCount(set, { batchSize });
+  }
+
+  #visits(pass: Pass): number {
+    const [{ set: first }, ...others] = Object.values(pass.sets);
+    const rows = others.reduce(
+      (sum, { set, batchSize = this.batchSize }) => sum + Math.min(batchSize, set.size),
+      0,
+    );
+    return first.size + this.#batches(pass) * rows;
   }
 
   async *#once<S extends Samples>(

@@ -4,9 +4,11 @@
 import type { Optimiser, Schedule } from '../../engine/optim.ts';
 import * as lt from '../../index.ts';
 import type { Augment } from '../data/batches.ts';
+import { sha256 } from '../sha256.ts';
 import type { UnlearnInput } from '../types.ts';
 import { type LoopInput, type LoopResult, runLoop } from './loop.ts';
 import { type Pass, Schedule as Passes } from './schedule.ts';
+import { masked } from './update.ts';
 
 /** What every gradient-based method can be told. */
 export interface Tuning {
@@ -32,17 +34,21 @@ type Rest = Omit<
 > & {
   /** In place of the optimiser that the options name; given the rate that they describe. */
   readonly optimizer?: (learningRate: Schedule) => Optimiser;
-  /** Around the optimiser: masks, proximal steps, projections (update.ts). */
-  readonly update?: (optimizer: Optimiser) => Optimiser;
+  /** Around the optimiser: proximal steps, projections (update.ts). Given the passes, for what changes from step to step. */
+  readonly update?: (optimizer: Optimiser, passes: Passes) => Optimiser;
+  /** Which weights may move: the others keep their bits, whatever `update` does. */
+  readonly mask?: UnlearnInput['mask'];
 };
 
 /** Runs the loop as the options say; `key` decides all that is random. */
 export async function tune(options: Tuning, key: lt.Tensor, rest: Rest): Promise<LoopResult> {
   const { epochs, batchSize, batchNorm, precision } = options;
-  const { optimizer, update = (inner) => inner, identity = '', ...loop } = rest;
+  const { optimizer, update = (inner) => inner, mask, identity = '', ...loop } = rest;
   const passes = rest.passes.map((pass) => augmented(pass, options.augment));
   const whole = new Passes(rest.name, passes, epochs, batchSize);
   const learningRate = scheduleOf(options, (epoch) => whole.startOf(epoch));
+  const updating = update(optimizer?.(learningRate) ?? optimiserOf(options, learningRate), whole);
+  const named = mask && rest.checkpoint ? ` mask ${await digestOf(mask)}` : '';
   return runLoop({
     ...loop,
     passes,
@@ -51,8 +57,8 @@ export async function tune(options: Tuning, key: lt.Tensor, rest: Rest): Promise
     batchNorm,
     precision,
     seed: await seedOf(key),
-    identity: JSON.stringify(options) + identity,
-    optimizer: update(optimizer?.(learningRate) ?? optimiserOf(options, learningRate)),
+    identity: JSON.stringify(options) + identity + named,
+    optimizer: mask ? masked(mask)(updating) : updating,
     learningRate,
   });
 }
@@ -64,14 +70,21 @@ const augmented = (pass: Pass, augment: Augment | undefined): Pass => ({
 });
 
 /** What a method passes on from its input to the loop. */
-export const passedOn = ({ model, task, variables, signal, onProgress, checkpoint }: UnlearnInput) => ({
+export const passedOn = ({ model, task, variables, mask, signal, onProgress, checkpoint }: UnlearnInput) => ({
   model,
   task,
   variables,
+  mask,
   signal,
   onProgress,
   checkpoint,
 });
+
+/** Names the values of a tree. */
+async function digestOf(tree: object): Promise<string> {
+  const arrays = await Promise.all(lt.tree.flatten<lt.Tensor>(tree).leaves.map((leaf) => leaf.data()));
+  return sha256(...arrays.map((a) => new Uint8Array(a.buffer, a.byteOffset, a.byteLength)));
+}
 
 /** A key as a whole number below 2^53, for choices made on the host. */
 export async function seedOf(key: lt.Tensor): Promise<number> {

@@ -6,6 +6,15 @@ import * as lt from '../../index.ts';
 
 type Params = lt.tree.Tree<lt.Tensor>;
 
+/** Of two trees the entries of `after` where the mask is true, of `before` where it is not. */
+export const chosenBy = <T>(mask: Params, after: T, before: T): T =>
+  lt.tree.map(
+    (m: lt.Tensor, a: lt.Tensor, b: lt.Tensor) => lt.where(m, a, b),
+    mask,
+    after as Params,
+    before as Params,
+  ) as unknown as T;
+
 /**
  * Only parameters where the mask is true move. Old or new is chosen for each weight and for each slot of the optimiser's
  * state (velocity, moments), so that what is masked keeps its bits, under weight decay and momentum too.
@@ -13,25 +22,19 @@ type Params = lt.tree.Tree<lt.Tensor>;
  */
 export const masked =
   (mask: Params) =>
-  (inner: Optimiser): Optimiser => {
-    const choose = <T>(after: T, before: T): T =>
-      lt.tree.map(
-        (m: lt.Tensor, a: lt.Tensor, b: lt.Tensor) => lt.where(m, a, b),
-        mask,
-        after as Params,
-        before as Params,
-      ) as unknown as T;
-    return {
-      init: (params) => inner.init(params),
-      update(grads, state, params) {
-        const next = inner.update(grads, state, params);
-        const slots = Object.entries(next.state).map(([name, slot]) =>
-          likeParams(slot, params) ? [name, choose(slot, state[name])] : [name, slot],
-        );
-        return { params: choose(next.params, params), state: Object.fromEntries(slots) as OptimiserState };
-      },
-    };
-  };
+  (inner: Optimiser): Optimiser => ({
+    init: (params) => inner.init(params),
+    update(grads, state, params) {
+      const next = inner.update(grads, state, params);
+      const slots = Object.entries(next.state).map(([name, slot]) =>
+        likeParams(slot, params) ? [name, chosenBy(mask, slot, state[name])] : [name, slot],
+      );
+      return {
+        params: chosenBy(mask, next.params, params),
+        state: Object.fromEntries(slots) as OptimiserState,
+      };
+    },
+  });
 
 /** Whether a slot holds one array for each parameter. */
 function likeParams(slot: unknown, params: unknown): boolean {

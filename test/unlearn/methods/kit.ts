@@ -9,6 +9,7 @@ import { memoryStore } from '../../../unlearn/artifact.ts';
 import { takeSplit } from '../../../unlearn/data/split.ts';
 import type { PreparedMethod } from '../../../unlearn/methods/prepared.ts';
 import type { MethodRecord } from '../../../unlearn/methods/record.ts';
+import { randomMask } from '../../../unlearn/train/mask.ts';
 import { train } from '../../../unlearn/train.ts';
 import type { Method, Progress, Split, UnlearnInput, UnlearnResult } from '../../../unlearn/types.ts';
 import { cut, disposeAll, MemoryStore, stripes, tinyCnn, valuesOf } from '../problems.ts';
@@ -98,10 +99,33 @@ export async function checkMethod(make: () => Method, input: UnlearnInput, thoro
   expect(await valuesOf(resumed.variables), 'resumed to the same bits').toEqual(values);
   disposeAll(resumed.variables);
 
+  if ('mask' in record.options.entries) await checkMasked(make(), input);
+
   const nothing = await make().unlearn({ ...input, forget: takeSplit(input.forget, []) });
   expect(await valuesOf(nothing.variables), 'nothing to forget').toEqual(original);
   disposeAll(nothing.variables);
   expect(await valuesOf(input.variables), 'the input is still there').toEqual(original);
+}
+
+/** Where a method takes a mask, what the mask hides keeps its bits. */
+async function checkMasked(method: Method, input: UnlearnInput): Promise<void> {
+  const mask = await randomMask({ ...input, density: 0.3 });
+  const { variables, details } = await method.unlearn({ ...input, mask });
+  const [before, after, free] = await Promise.all(
+    [input.variables, variables, { params: mask, state: {} }].map(valuesOf),
+  );
+  const moved = Object.entries(free).map(([path, marks]) => {
+    expect(
+      after[path].filter((_, i) => !marks[i]),
+      path,
+    ).toEqual(before[path].filter((_, i) => !marks[i]));
+    return after[path].filter((v, i) => v !== before[path][i]).length;
+  });
+  expect(Math.max(...moved), 'what it does not hide moves').toBeGreaterThan(0);
+  const marks = Object.values(free).flat();
+  expect(details.maskDensity).toBe(Math.floor(0.3 * marks.length) / marks.length);
+  disposeAll(variables);
+  disposeAll({ params: mask, state: {} });
 }
 
 /** The split without the samples of these ids. */
