@@ -2,50 +2,25 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as lt from '../../index.ts';
 import { fisherDiagonal } from '../../unlearn/fisher-diagonal.ts';
-import type { Split } from '../../unlearn/types.ts';
 import { CLASSES, disposeAll, stripes, tinyCnn, valuesOf } from './problems.ts';
+import {
+  byLabel,
+  chain,
+  flat,
+  forward,
+  mean,
+  model,
+  type Sample,
+  square,
+  sumOf,
+  variables,
+} from './regression.ts';
 
 beforeAll(async () => {
   await lt.init({ device: 'reference', dtype: 'float64' });
 });
 
 const data = stripes(14);
-const model = lt.nn.sequential({ flatten: lt.nn.flatten(), fc: lt.nn.dense(CLASSES) });
-type Fc = { fc: { weight: lt.Tensor; bias: lt.Tensor } };
-const variables = () => model.init(lt.random.key(5), [1, 6, 6, 1]);
-
-const softmax = (row: readonly number[]) => {
-  const top = Math.max(...row);
-  const e = row.map((z) => Math.exp(z - top));
-  const sum = e.reduce((a, b) => a + b);
-  return e.map((v) => v / sum);
-};
-
-/** x_i, and f(x_i), by hand. */
-async function forward(split: Split, v: lt.nn.Variables) {
-  const { weight, bias } = (v.params as unknown as Fc).fc;
-  const [w, b] = [await weight.data(), await bias.data()];
-  return Array.from({ length: split.size }, (_, i) => {
-    const x = Array.from(split.images.subarray(36 * i, 36 * i + 36), (byte) => Math.fround(byte / 255));
-    const z = Array.from({ length: CLASSES }, (_, k) =>
-      x.reduce((sum, xj, j) => sum + xj * w[CLASSES * j + k], b[k]),
-    );
-    return { x, z, p: softmax(z), y: split.labels[i] };
-  });
-}
-type Sample = Awaited<ReturnType<typeof forward>>[number];
-
-/** The gradient of a function of the logits by the weights, then the biases, given that by the logits. */
-const chain = ({ x }: Sample, dz: readonly number[]) => [...x.flatMap((xj) => dz.map((d) => d * xj)), ...dz];
-const byLabel = (s: Sample, y: number) =>
-  chain(
-    s,
-    s.p.map((p, k) => p - (k === y ? 1 : 0)),
-  );
-const mean = (rows: readonly (readonly number[])[]) =>
-  rows[0].map((_, j) => rows.reduce((sum, row) => sum + row[j], 0) / rows.length);
-const square = (row: readonly number[], weight = 1) => row.map((g) => weight * g * g);
-const sumOf = (rows: readonly (readonly number[])[]) => mean(rows).map((v) => v * rows.length);
 const classes = [...Array(CLASSES).keys()];
 const batched = <T>(all: readonly T[], size: number) =>
   Array.from({ length: Math.ceil(all.length / size) }, (_, b) => all.slice(b * size, (b + 1) * size));
@@ -108,8 +83,7 @@ describe.each(Object.entries(definitions))('labels and unit: %s', (name, definit
       return found;
     };
     expect(await lt.findLeaks(work), 'nothing but the result is left').toEqual([]);
-    const { weight, bias } = (found.values as unknown as Fc).fc;
-    const got = [...(await weight.data()), ...(await bias.data())];
+    const got = await flat(found.values);
     // Pixels are rounded to float32 in both; all else is float64.
     wanted.forEach((value, j) => expect(Math.abs(got[j] - value)).toBeLessThan(1e-12 * (1e-3 + value)));
     expect(found.visited).toBe((kind === 'model' ? CLASSES : 1) * data.size);

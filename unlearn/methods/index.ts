@@ -13,6 +13,7 @@ import type { MethodRecord } from './record.ts';
 import { retrain } from './retrain.ts';
 import { scrub } from './scrub.ts';
 import { sisa } from './sisa.ts';
+import { ssd } from './ssd.ts';
 
 interface Listed {
   // biome-ignore lint/suspicious/noExplicitAny: each method has options of its own
@@ -41,6 +42,7 @@ export const methods = named({
   boundaryExpanding,
   scrub,
   influence,
+  ssd,
   sisa,
 });
 

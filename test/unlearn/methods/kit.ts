@@ -20,13 +20,19 @@ type Schema = {
   readonly default?: unknown;
 };
 
+/** What a method needs beside that for something to happen on the tiny problem. */
+const particular: Readonly<Record<string, Record<string, unknown>>> = {
+  ssd: { alpha: 1 },
+};
+
 /**
  * Settings to try a record with: quick ones, then each other value of each of its choices and switches, alone.
  * Read off the schema, so that a new option is tried without a line here.
  */
-export function settingsOf({ options }: MethodRecord): Record<string, unknown>[] {
+export function settingsOf({ name, options }: MethodRecord): Record<string, unknown>[] {
   const quickly = { epochs: 2, batchSize: 10, learningRate: 0.01, iterations: 3, shards: 2, slices: 2 };
-  const quick = Object.fromEntries(Object.entries(quickly).filter(([key]) => key in options.entries));
+  const shared = Object.entries(quickly).filter(([key]) => key in options.entries);
+  const quick = { ...Object.fromEntries(shared), ...particular[name] };
   const others = Object.entries(options.entries).flatMap(([key, entry]) => {
     const { wrapped, default: preset } = entry as unknown as Schema;
     const values =
