@@ -1,11 +1,15 @@
 // Softmax regression on the stripes, written out in plain JavaScript, one sample after the other: what methods that weigh
 // gradients are tested against.
 
+import type { Classifier } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import type { Split } from '../../unlearn/types.ts';
 import { CLASSES } from './problems.ts';
 
-export const model = lt.nn.sequential({ flatten: lt.nn.flatten(), fc: lt.nn.dense(CLASSES) });
+export const model: Classifier = {
+  ...lt.nn.sequential({ flatten: lt.nn.flatten(), fc: lt.nn.dense(CLASSES) }),
+  head: ['fc'],
+};
 export type Fc = { fc: { weight: lt.Tensor; bias: lt.Tensor } };
 export const variables = () => model.init(lt.random.key(5), [1, 6, 6, 1]);
 

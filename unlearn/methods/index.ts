@@ -5,6 +5,7 @@ import type { Method } from '../types.ts';
 import { boundaryExpanding } from './boundaryExpanding.ts';
 import { boundaryShrink } from './boundaryShrink.ts';
 import { finetune } from './finetune.ts';
+import { fisher } from './fisher.ts';
 import { gradientAscent } from './gradientAscent.ts';
 import { influence } from './influence.ts';
 import type { PreparedMethod } from './prepared.ts';
@@ -42,6 +43,7 @@ export const methods = named({
   boundaryExpanding,
   scrub,
   influence,
+  fisher,
   ssd,
   sisa,
 });
