@@ -73,6 +73,7 @@ export type {
 export { type Hook, movingAverage } from './train/hooks.ts';
 export type { Batches, Minimised, Objective, StepContext } from './train/objective.ts';
 export type { Draw, Pass, Position } from './train/schedule.ts';
+export { type RecordOptions, recordUpdates } from './train/undo.ts';
 export { masked, softThreshold, withinBall } from './train/update.ts';
 export { type EpochRecord, type TrainInput, type TrainResult, train } from './train.ts';
 export type * from './types.ts';

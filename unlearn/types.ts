@@ -2,6 +2,7 @@
 
 import type { Model, Variables } from '../engine/nn/types.ts';
 import type { Tensor } from '../engine/tensor.ts';
+import type { ArtifactStore } from './artifact-store.ts';
 import type { MethodRecord } from './methods/record.ts';
 import type { Metrics } from './metrics/index.ts';
 import type { Samples, Task } from './tasks/record.ts';
@@ -184,6 +185,8 @@ export interface UnlearnInput<S extends Samples = Split> {
   readonly retain: S;
   /** Samples to judge by, for methods that do. */
   readonly validation?: S;
+  /** What `recordUpdates` kept of the original's training, for methods that undo parts of it. */
+  readonly updates?: ArtifactStore;
   /** Decides all that is random. */
   readonly key: Tensor;
   /** Stops the work when it aborts: it then throws what the signal was aborted with. */

@@ -2,6 +2,7 @@
 // here; recipes, estimates, the report, docs and tests derive from this table. docs/methods.md explains them.
 
 import type { Method } from '../types.ts';
+import { amnesiac } from './amnesiac.ts';
 import { boundaryExpanding } from './boundaryExpanding.ts';
 import { boundaryShrink } from './boundaryShrink.ts';
 import { finetune } from './finetune.ts';
@@ -45,6 +46,7 @@ export const methods = named({
   influence,
   fisher,
   ssd,
+  amnesiac,
   sisa,
 });
 

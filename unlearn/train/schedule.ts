@@ -45,6 +45,8 @@ export interface Position {
   readonly pass: Pass;
   /** Samples of the first set in this step. */
   readonly size: number;
+  /** Positions of the step's samples in each of its sets, by the set's name. */
+  readonly indices: Readonly<Record<string, Int32Array>>;
   /** Steps of this epoch. */
   readonly epochSteps: number;
   /** Number of the step within its epoch, from 0. */
@@ -132,12 +134,13 @@ export class Schedule {
               const next = await draw.batches.next();
               if (!next.done) batches[draw.name] = next.value;
             }
-            const size = batches[draws[0].name].indices.length;
+            const indices = Object.fromEntries(Object.entries(batches).map(([set, b]) => [set, b.indices]));
             const at: Position = {
               step: step + i,
               epoch,
               pass,
-              size,
+              size: indices[draws[0].name].length,
+              indices,
               epochSteps: this.stepsIn(epoch),
               within: step + i - this.#starts[epoch],
             };

@@ -9,6 +9,7 @@ import { memoryStore } from '../../../unlearn/artifact.ts';
 import { takeSplit } from '../../../unlearn/data/split.ts';
 import type { PreparedMethod } from '../../../unlearn/methods/prepared.ts';
 import type { MethodRecord } from '../../../unlearn/methods/record.ts';
+import { recordUpdates } from '../../../unlearn/train/undo.ts';
 import { train } from '../../../unlearn/train.ts';
 import type { Method, Progress, Split, UnlearnInput, UnlearnResult } from '../../../unlearn/types.ts';
 import { cut, disposeAll, MemoryStore, stripes, tinyCnn, valuesOf } from '../problems.ts';
@@ -49,8 +50,10 @@ export function settingsOf({ name, options }: MethodRecord): Record<string, unkn
 export async function problem(model = tinyCnn(), epochs = 4): Promise<UnlearnInput> {
   const data = stripes(72);
   const options = { epochs, batchSize: 16, learningRate: 0.1 };
-  const { variables } = await train({ model, data, options, key: lt.random.key(1) });
-  return { model, variables, ...cut(data, 1), key: lt.random.key(2) };
+  const updates = memoryStore();
+  const hooks = [recordUpdates(updates)];
+  const { variables } = await train({ model, data, options, key: lt.random.key(1), hooks });
+  return { model, variables, ...cut(data, 1), key: lt.random.key(2), updates };
 }
 
 function checkProgress(seen: readonly Progress[]): void {
