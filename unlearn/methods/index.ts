@@ -5,6 +5,7 @@ import type { Method } from '../types.ts';
 import { amnesiac } from './amnesiac.ts';
 import { boundaryExpanding } from './boundaryExpanding.ts';
 import { boundaryShrink } from './boundaryShrink.ts';
+import { certified } from './certified.ts';
 import { finetune } from './finetune.ts';
 import { fisher } from './fisher.ts';
 import { gradientAscent } from './gradientAscent.ts';
@@ -47,6 +48,7 @@ export const methods = named({
   fisher,
   ssd,
   amnesiac,
+  certified,
   sisa,
 });
 

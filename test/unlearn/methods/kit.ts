@@ -24,6 +24,8 @@ type Schema = {
 /** What a method needs beside that for something to happen on the tiny problem. */
 const particular: Readonly<Record<string, Record<string, unknown>>> = {
   ssd: { alpha: 1 },
+  // Ten noisy steps with gradients clipped.
+  certified: { gradientNorm: 100 },
 };
 
 /**
