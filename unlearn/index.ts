@@ -72,7 +72,7 @@ export type {
 } from './tasks/record.ts';
 export { type Hook, movingAverage } from './train/hooks.ts';
 export type { Batches, Minimised, Objective, StepContext } from './train/objective.ts';
-export type { Draw, Pass, Position } from './train/schedule.ts';
+export type { Draw, Pass, Position, Update } from './train/schedule.ts';
 export { type RecordOptions, recordUpdates } from './train/undo.ts';
 export { masked, softThreshold, withinBall } from './train/update.ts';
 export { type EpochRecord, type TrainInput, type TrainResult, train } from './train.ts';

@@ -7,21 +7,13 @@
 // Batch-norm statistics of the original would tell of it: they are reset, and gathered anew by the training afterwards.
 
 import * as v from 'valibot';
-import { check } from '../../engine/error.ts';
-import type { Variables } from '../../engine/nn/types.ts';
-import * as lt from '../../index.ts';
-import { choice, int, num, type OptionsOf, section } from '../options/fields.ts';
+import { choice, int, num, section } from '../options/fields.ts';
 import { inherited, opt, scheduled, tuning } from '../options/training.ts';
-import { clippedSteps, descentRho, descentSteps, gaussianDeviation, hockeyStick, rhoOf } from '../privacy.ts';
-import { defaultTask } from '../tasks/index.ts';
 import { disposeTree } from '../train/feed.ts';
-import type { Objective } from '../train/objective.ts';
-import type { Pass, Update } from '../train/schedule.ts';
+import type { Pass } from '../train/schedule.ts';
 import { passedOn, tune } from '../train/tune.ts';
-import type { UnlearnInput } from '../types.ts';
 import { define } from './define.ts';
-
-type Params = Variables['params'];
+import { begin, noiseOf, noisy, updateOf } from './noisySteps.ts';
 
 const name = 'certified';
 
@@ -66,8 +58,6 @@ const options = section(
     ...inherited,
   },
 );
-type Options = OptionsOf<typeof options>;
-
 export const certified = define({
   name,
   title: 'Certified (noisy steps)',
@@ -131,84 +121,3 @@ export const certified = define({
     }
   },
 });
-
-/** What is done to the weights, by the options alone, and what that proves. */
-interface Noise {
-  /** Norm of the clipped start. */
-  readonly startNorm: number;
-  /** Of noise on it. */
-  readonly startSigma: number;
-  /** Noisy steps. */
-  readonly steps: number;
-  /** Of the noise of a step, or of the start where there is no step. */
-  readonly sigma: number;
-  /** What they reach. */
-  readonly delta: number;
-}
-
-/** @throws LetheError 'value' where the options give no certificate. */
-export function noiseOf(options: Options): Noise {
-  const { variant, epsilon, delta, norm, sigma, startSigma, gradientNorm, noisyRate: rate } = options;
-  const { noisyDecay: decay, startNorm = variant === 'modelClipping' ? 30 : 1 } = options;
-  if (variant === 'modelClipping') {
-    const known = startSigma > 0 ? hockeyStick(epsilon, (2 * startNorm) / startSigma) : 1;
-    const reached = clippedSteps({ epsilon, delta, ratio: (2 * norm) / sigma, start: known });
-    return { startNorm, startSigma, sigma, ...reached };
-  }
-  if (variant === 'output') {
-    check(epsilon <= 1, 'value', () => `${name}: output: expected epsilon up to 1, got ${epsilon}`);
-    const deviation = gaussianDeviation(2 * startNorm, epsilon, delta);
-    return { startNorm, startSigma: deviation, steps: 0, sigma: deviation, delta };
-  }
-  check(
-    rate * decay < 1,
-    'value',
-    () => `${name}: expected noisyRate times noisyDecay below 1, got ${rate} times ${decay}`,
-  );
-  const descent = { startNorm, gradientNorm, rate, decay };
-  const steps = descentSteps(descent);
-  const own = Math.sqrt(descentRho(descent, steps) / rhoOf(epsilon, delta));
-  return { startNorm, startSigma: 0, steps, sigma: own, delta };
-}
-
-/** The clipped weights, with noise where there is to be some, and statistics that know nothing. */
-function begin(
-  { startNorm, startSigma }: Noise,
-  { model, variables, retain, key, task = defaultTask() }: UnlearnInput,
-): Variables {
-  const shape = task.inputShape(retain, 1);
-  return lt.scope(() => {
-    const clipped = lt.optim.clipByGlobalNorm(variables.params, startNorm);
-    const params = startSigma > 0 ? noised(clipped, lt.random.foldIn(key, 2), startSigma) : clipped;
-    return { params, state: model.init(lt.random.foldIn(key, 1), shape).state };
-  });
-}
-
-/** The mean loss in training mode; what batch-norm would gather is left out, since the weights it is of are not released. */
-const noisy: Objective = (variables, { retain }, { network, task }) => ({
-  loss: task.losses(network, variables, retain).losses.mean(),
-  state: variables.state,
-});
-
-function updateOf({ variant, norm, gradientNorm, noisyRate, noisyDecay }: Options, sigma: number): Update {
-  const { clipByGlobalNorm } = lt.optim;
-  return (params, grads, key) => {
-    const given = variant === 'modelClipping' ? grads : clipByGlobalNorm(grads, gradientNorm);
-    const moved: Params = lt.tree.map(
-      (p: lt.Tensor, g: lt.Tensor) => p.sub(g.add(p.mul(noisyDecay)).mul(noisyRate)),
-      params,
-      given,
-    );
-    return noised(variant === 'modelClipping' ? clipByGlobalNorm(moved, norm) : moved, key, sigma);
-  };
-}
-
-/** With independent Gaussian noise on every entry. */
-function noised(params: Params, key: lt.Tensor, sigma: number): Params {
-  const { def, leaves } = lt.tree.flatten<lt.Tensor>(params);
-  const keys = lt.random.split(key, leaves.length);
-  return lt.tree.unflatten(
-    def,
-    leaves.map((p, i) => p.add(lt.random.normal(keys[i], p.shape, p.dtype).mul(sigma))),
-  );
-}

@@ -10,24 +10,11 @@ import { type DiagonalOptions, fisherDiagonal } from '../fisher-diagonal.ts';
 import { choice, int, num, section } from '../options/fields.ts';
 import { opt } from '../options/training.ts';
 import { aliasesOf, disposeTree } from '../train/feed.ts';
-import { dot, type Vector } from '../train/vectors.ts';
+import { dot, normalLike, type Vector } from '../train/vectors.ts';
 import type { Split } from '../types.ts';
 import { define } from './define.ts';
+import { noiseLaw } from './fisherNoise.ts';
 import { headOf } from './head.ts';
-
-type Variant = 'official' | 'batch' | 'empirical';
-
-/** In place of 0 where 1 / F has no clamp of its own. */
-const TINY = 1e-30;
-/** Largest 1 / F, and of the last layer. */
-const MOST = 1e3;
-const MOST_IN_HEAD = 1e2;
-/** Variance of the weights that lead to a forgotten class, before it is multiplied like that of the last layer. */
-const FRESH = 1e-4;
-/** Times the variance (of the empirical variant: the deviation) of the last layer and of what has one axis. */
-const MORE = 10;
-/** Largest deviation of the empirical variant. */
-const MOST_DEVIATION = 1e-3;
 
 export const fisher = define({
   name: 'fisher',
@@ -91,18 +78,13 @@ export const fisher = define({
     const disturb = lt.jit(
       (params: Vector, F: Vector, isGone: lt.Tensor, k: lt.Tensor) => {
         const { def, leaves: weights } = lt.tree.flatten<lt.Tensor>(params);
-        const keys = lt.random.split(k, weights.length);
-        const found = lt.tree.flatten<lt.Tensor>(F).leaves.map((f, i) => {
-          const [mean, deviation] = law({ alpha, variance, variant }, weights[i], f, heads[i] && isGone);
-          const noise = deviation.mul(lt.random.normal(keys[i], f.shape, f.dtype));
-          return { noise, next: mean.add(noise) };
-        });
-        const square = (all: lt.Tensor[]) => dot(all, all);
-        const next = lt.tree.unflatten(
-          def,
-          found.map((leaf) => leaf.next),
+        const [fs, draws] = [F, normalLike(params, k)].map((tree) => lt.tree.flatten<lt.Tensor>(tree).leaves);
+        const laws = weights.map((w, i) =>
+          noiseLaw({ alpha, variance, variant }, w, fs[i], heads[i] && isGone),
         );
-        return [next, square(found.map(({ noise }) => noise)), square(weights)] as const;
+        const noise = laws.map(({ deviation }, i) => deviation.mul(draws[i]));
+        const next = laws.map(({ mean }, i) => mean.add(noise[i]));
+        return [lt.tree.unflatten(def, next), dot(noise, noise), dot(weights, weights)] as const;
       },
       { name: 'fisher noise' },
     );
@@ -129,35 +111,6 @@ export const fisher = define({
     }
   },
 });
-
-/**
- * Mean and standard deviation of a parameter's new values.
- * @param f its Fisher information. @param isGone of the last layer, for each class whether it is forgotten; else false.
- */
-function law(
-  { alpha, variance, variant }: { alpha: number; variance: 'inverse' | 'root'; variant: Variant },
-  weight: lt.Tensor,
-  f: lt.Tensor,
-  isGone: lt.Tensor | false,
-): [lt.Tensor, lt.Tensor] {
-  const scaled = (inverse: lt.Tensor) =>
-    variance === 'root' ? inverse.mul(alpha).sqrt() : inverse.mul(alpha);
-  const more = isGone !== false || f.ndim === 1;
-  if (variant === 'empirical') {
-    const deviation = scaled(f.maximum(TINY).pow(-1)).sqrt().minimum(MOST_DEVIATION);
-    return [weight, isGone && f.ndim === 1 ? deviation.mul(MORE) : deviation];
-  }
-  const own = scaled(
-    f
-      .add(1e-8)
-      .pow(-1)
-      .minimum(isGone ? MOST_IN_HEAD : MOST),
-  );
-  // The axis before the last: input channels of [in, out] and [height, width, in, out].
-  const even = f.ndim > 1 ? lt.broadcastTo(own.mean(f.ndim - 2, true), f.shape) : own;
-  const spread = isGone ? lt.where(isGone, FRESH, even) : even;
-  return [isGone ? lt.where(isGone, 0, weight) : weight, (more ? spread.mul(MORE) : spread).sqrt()];
-}
 
 /** Classes of which no sample is kept. */
 function goneClasses(forget: Split, retain: Split): number[] {
