@@ -2,6 +2,7 @@
 
 import type { Model, Variables } from '../engine/nn/types.ts';
 import type { Tensor } from '../engine/tensor.ts';
+import type { ArtifactStore } from './artifact-store.ts';
 import type { MethodRecord } from './methods/record.ts';
 import type { Metrics } from './metrics/index.ts';
 import type { Samples, Task } from './tasks/record.ts';
@@ -189,6 +190,8 @@ export interface UnlearnInput<S extends Samples = Split> {
    * one that a method's option `mask` asks for, and stays the caller's. Methods without that option refuse it.
    */
   readonly mask?: Variables['params'];
+  /** What `recordUpdates` kept of the original's training, for methods that undo parts of it. */
+  readonly updates?: ArtifactStore;
   /** Decides all that is random. */
   readonly key: Tensor;
   /** Stops the work when it aborts: it then throws what the signal was aborted with. */

@@ -343,31 +343,10 @@ def fisher(kind):
 
 
 def relabel():
-    """Amnesiac's first method: all samples, the forgotten ones with another label."""
+    """Amnesiac by relabelling: all samples, the forgotten ones with another label."""
     q = two
     x, y = torch.cat([q["xf"], q["xr"]]), torch.cat([1 - q["yf"], q["yr"]])
     return descend(q["original"], lambda net, _: [lambda: ce(net(x, True), y)], sgd())
-
-
-def undo():
-    """Amnesiac's second: three training steps on thirds of the data; those with a forgotten sample are taken back."""
-    q = three
-    net = q["other"].copy()
-    optimizer = torch.optim.SGD(net.p.values(), lr=0.05, momentum=0.9)
-    taken = {k: torch.zeros_like(v) for k, v in net.p.items()}
-    thirds = [q["r"][:8], q["r"][8:], q["f"]]
-    for batch in thirds:
-        before = {k: v.detach().clone() for k, v in net.p.items()}
-        optimizer.zero_grad()
-        ce(net(q["x"][batch], True), q["labels"][batch]).backward()
-        optimizer.step()
-        if bool(set(batch.tolist()) & set(q["f"].tolist())):
-            for k, v in net.p.items():
-                taken[k] += v.detach() - before[k]
-    with torch.no_grad():
-        for k, v in net.p.items():
-            v.sub_(taken[k])
-    return [net.values()]
 
 
 def nearest_wrong(net, x, y, radius, steps=50):
@@ -424,7 +403,6 @@ def main():
         "fisher model": fisher("model"),
         "fisher labels": fisher("labels"),
         "amnesiac relabel": relabel(),
-        "amnesiac undo": undo(),
         "amun": amun(),
     }
     out = {"steps": STEPS, "three": cut(three), "two": cut(two), "trajectories": trajectories}

@@ -82,6 +82,24 @@ export function takeSplit(split: Split, positions: ArrayLike<number>): Split {
   return makeSplit({ shape: split.shape, images, labels, ids, files });
 }
 
+/** One split after the other, copied. Ids travel along, files do not. At least one. */
+export function joinSplits(splits: readonly Split[]): Split {
+  const [{ shape }] = splits;
+  const sizes = splits.map(({ size }) => size);
+  const starts = sizes.map((_, k) => sizes.slice(0, k).reduce((a, b) => a + b, 0));
+  const size = sizes.reduce((a, b) => a + b, 0);
+  const bytes = shape[0] * shape[1] * shape[2];
+  const images = new Uint8Array(size * bytes);
+  const labels = new Int32Array(size);
+  const ids = new Int32Array(size);
+  splits.forEach((split, k) => {
+    images.set(split.images, starts[k] * bytes);
+    labels.set(split.labels, starts[k]);
+    ids.set(split.ids, starts[k]);
+  });
+  return makeSplit({ shape, images, labels, ids });
+}
+
 /** Positions for which `keep(label, position)` holds, in order. */
 export function positionsWhere(split: Split, keep: (label: number, position: number) => boolean): Int32Array {
   const positions: number[] = [];

@@ -2,9 +2,12 @@
 // here; recipes, estimates, the report, docs and tests derive from this table. docs/methods.md explains them.
 
 import type { Method } from '../types.ts';
+import { amnesiac } from './amnesiac.ts';
 import { boundaryExpanding } from './boundaryExpanding.ts';
 import { boundaryShrink } from './boundaryShrink.ts';
+import { certified } from './certified.ts';
 import { finetune } from './finetune.ts';
+import { fisher } from './fisher.ts';
 import { gradientAscent } from './gradientAscent.ts';
 import { influence } from './influence.ts';
 import type { PreparedMethod } from './prepared.ts';
@@ -14,6 +17,7 @@ import { retrain } from './retrain.ts';
 import { salun } from './salun.ts';
 import { scrub } from './scrub.ts';
 import { sisa } from './sisa.ts';
+import { ssd } from './ssd.ts';
 
 interface Listed {
   // biome-ignore lint/suspicious/noExplicitAny: each method has options of its own
@@ -43,6 +47,10 @@ export const methods = named({
   salun,
   scrub,
   influence,
+  fisher,
+  ssd,
+  amnesiac,
+  certified,
   sisa,
 });
 

@@ -13,6 +13,8 @@ export interface Sizes {
   readonly forget: number;
   /** Samples that are kept. */
   readonly retain: number;
+  /** Classes of the data, where that is known. */
+  readonly classes?: number;
 }
 
 /** Samples through the network. */

@@ -119,7 +119,7 @@ export function softSteps(
   { anchor, decay }: { anchor: 'original' | 'epoch'; decay: 'epoch' | 'step' },
 ): SoftSteps {
   const { epochs, steps } = schedule;
-  const starts = Array.from({ length: epochs }, (_, epoch) => schedule.startOf(epoch));
+  const starts = Array.from({ length: epochs }, (_, epoch) => schedule.updatesUntil(epoch));
   const begun = Int32Array.from(
     { length: steps },
     (_, step) => starts.findLast((start) => start <= step) ?? 0,

@@ -31,9 +31,10 @@ function estimateCell(
   material: Material,
   step: StepCost,
 ): PlannedCell['estimate'] {
-  const sizes = { forget: material.forget.size, retain: material.retain.size };
+  const { forget, retain, dataset } = material;
+  const sizes = { forget: forget.size, retain: retain.size, classes: dataset.classes.length };
   const work = workOf(cell, recipe, sizes);
-  const looked = sizes.forget + sizes.retain + material.dataset.test.size;
+  const looked = sizes.forget + sizes.retain + dataset.test.size;
   const evaluation = looked * step.inferSeconds;
   const making = step.startSeconds + work.train * step.trainSeconds + work.infer * step.inferSeconds;
   return { seconds: evaluation + (cell.state === 'evaluate' ? 0 : making), evaluation, bytes: step.bytes };

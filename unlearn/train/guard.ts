@@ -2,7 +2,7 @@
 
 import { LetheError } from '../../engine/error.ts';
 import * as lt from '../../index.ts';
-import type { Loop, LoopInput } from './loop.ts';
+import type { Loop } from './loop.ts';
 import type { Position } from './schedule.ts';
 
 /** The loss of each step is watched; this sees what the last step did. @throws LetheError 'value' */
@@ -20,10 +20,10 @@ export async function checkFinite(loop: Loop): Promise<void> {
 
 /** The learning rate of a step. */
 export async function rateAt(
-  { learningRate }: Pick<LoopInput, 'learningRate'>,
+  { input, schedule }: Pick<Loop, 'input' | 'schedule'>,
   step: number,
 ): Promise<number> {
-  const rate = lt.scope(() => learningRate(lt.full([], step)));
+  const rate = lt.scope(() => input.learningRate(lt.full([], schedule.updatesBefore(step))));
   try {
     return Number((await rate.item()).toPrecision(6));
   } finally {
@@ -38,6 +38,6 @@ export async function diverged(
   advice = input.advice ?? 'lower the learning rate, or warm it up',
 ): Promise<LetheError> {
   const place = `epoch ${at.epoch + 1} of ${schedule.epochs}, step ${at.within + 1} of ${at.epochSteps}`;
-  const rate = await rateAt(input, at.step);
+  const rate = await rateAt({ input, schedule }, at.step);
   return new LetheError('value', `${input.name}: ${what} at ${place}, learning rate ${rate}; ${advice}`);
 }

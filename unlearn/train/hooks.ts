@@ -26,6 +26,8 @@ export interface Hook {
   facts?(loop: Loop, at: Position): Promise<Readonly<Record<string, number>>>;
   /** The epoch's record is complete, and stands at the end of the history. */
   epoch?(loop: Loop, at: Position): void | Promise<void>;
+  /** The state is about to be saved: what a resumed loop will need of this hook has to be safe first. */
+  saving?(loop: Loop): Promise<void>;
   /** The loop was told to stop; all steps are done. */
   stop?(loop: Loop): Promise<void>;
   /** All epochs are done. */
@@ -61,6 +63,7 @@ export function checkpoints({ checkpoint, saveEverySeconds = 20 }: Saving): Hook
     checkpoint !== undefined && performance.now() - saved >= 1000 * seconds && (checkpoint.due?.() ?? true);
   const keep = async (loop: Loop): Promise<void> => {
     await loop.drain();
+    for (const hook of loop.hooks) await hook.saving?.(loop);
     await save(checkpoint, loop.identity, loop.carry, { ...loop.note, seconds: loop.seconds });
     saved = performance.now();
   };

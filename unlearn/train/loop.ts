@@ -20,7 +20,7 @@ import { checkpoints, type Hook, meter, scalingFacts } from './hooks.ts';
 import { breathe } from './meter.ts';
 import { meanLoss, type Objective } from './objective.ts';
 import { firstScaling } from './precision.ts';
-import { type Pass, type Position, Schedule } from './schedule.ts';
+import { type Pass, type Position, Schedule, type Update } from './schedule.ts';
 import { compileStep, type Step } from './step.ts';
 
 export interface LoopInput {
@@ -159,13 +159,13 @@ export async function runLoop(input: LoopInput): Promise<LoopResult> {
   const schedule = new Schedule(name, input.passes, epochs, batchSize);
   const task = (input.task ?? tasks.classification) as Task<Samples>;
   const settings = { ...input, task };
-  const steps = new Map<Objective, Step>();
-  const stepOf = ({ objective = firstSet }: Pass): Step => {
-    const known = steps.get(objective);
-    if (known) return known;
-    const made = compileStep(settings, objective);
-    steps.set(objective, made);
-    return made;
+  const steps: { objective: Objective; update?: Update; step: Step }[] = [];
+  const stepOf = ({ objective = firstSet, update }: Pass): Step => {
+    const known = steps.find((made) => made.objective === objective && made.update === update);
+    if (known) return known.step;
+    const step = compileStep(settings, objective, update);
+    steps.push({ objective, update, step });
+    return step;
   };
   // The checkpoint comes last: what the others did at an event is in what it saves.
   const hooks = [scalingFacts, ...(input.hooks ?? []), meter(input.onProgress), checkpoints(input)];
@@ -193,7 +193,7 @@ export async function runLoop(input: LoopInput): Promise<LoopResult> {
     return await resultOf(loop);
   } finally {
     await loop.dispose();
-    for (const step of steps.values()) step.dispose();
+    for (const { step } of steps) step.dispose();
     for (const hook of hooks) hook.dispose?.();
   }
 }
@@ -206,7 +206,7 @@ async function endEpoch(loop: Loop, at: Position): Promise<void> {
   await loop.drain();
   const facts: Record<string, number> = {};
   for (const hook of loop.hooks) Object.assign(facts, await hook.facts?.(loop, at));
-  const learningRate = await rateAt(loop.input, at.step);
+  const learningRate = await rateAt(loop, at.step);
   loop.note.history.push({ epoch: at.epoch + 1, loss: loop.loss, learningRate, ...facts });
   loop.note.sum = loop.note.samples = 0;
   for (const hook of loop.hooks) await hook.step?.(loop, at);

@@ -2,6 +2,8 @@
 // and position, so that a loop stopped anywhere goes on from there with the batches it would have seen.
 
 import { check } from '../../engine/error.ts';
+import type { Variables } from '../../engine/nn/types.ts';
+import type { Tensor } from '../../engine/tensor.ts';
 import { type Augment, batchCount } from '../data/batches.ts';
 import type { Batch, Samples, Task } from '../tasks/record.ts';
 import type { Objective } from './objective.ts';
@@ -20,6 +22,13 @@ export interface Draw {
   readonly change?: (batch: Batch, epoch: number) => Batch;
 }
 
+/** The next parameters of a step. Traced, pure; `key` holds random numbers of the step that nothing else uses. */
+export type Update = (
+  params: Variables['params'],
+  grads: Variables['params'],
+  key: Tensor,
+) => Variables['params'];
+
 /** Once over a set, an epoch having one pass or more, in order. */
 export interface Pass {
   /** For progress and messages. */
@@ -29,8 +38,15 @@ export interface Pass {
    * beside it, full batches only, and begin again in a new order when they are used up.
    */
   readonly sets: Readonly<Record<string, Draw>>;
+  /**
+   * Steps of it in an epoch: the first set is then drawn from like the others, as often as that takes. By default once
+   * through the first set.
+   */
+  readonly steps?: number;
   /** What its steps minimise; by default the task's mean loss on the first set. */
   readonly objective?: Objective;
+  /** How its steps move the parameters, in place of the optimiser, whose state and step count stay as they are. */
+  readonly update?: Update;
   /** In which epochs (from 0) the pass takes place; by default in all. */
   readonly during?: (epoch: number) => boolean;
 }
@@ -45,6 +61,8 @@ export interface Position {
   readonly pass: Pass;
   /** Samples of the first set in this step. */
   readonly size: number;
+  /** Positions of the step's samples in each of its sets, by the set's name. */
+  readonly indices: Readonly<Record<string, Int32Array>>;
   /** Steps of this epoch. */
   readonly epochSteps: number;
   /** Number of the step within its epoch, from 0. */
@@ -72,7 +90,7 @@ export class Schedule {
     for (let epoch = 0; epoch < epochs; epoch++) {
       const active = this.#active(epoch);
       this.#starts.push(this.#starts[epoch] + active.reduce((sum, { pass }) => sum + this.#batches(pass), 0));
-      this.#samples.push(active.reduce((sum, { pass }) => sum + firstOf(pass).set.size, 0));
+      this.#samples.push(active.reduce((sum, { pass }) => sum + this.#seen(pass), 0));
       visited += active.reduce((sum, { pass }) => sum + this.#visits(pass), 0);
     }
     this.visited = visited;
@@ -82,11 +100,23 @@ export class Schedule {
   get steps(): number {
     return this.#starts[this.epochs];
   }
-  /** First step of an epoch, 0 .. epochs; between two epochs, in proportion. */
-  startOf(epoch: number): number {
+  /** Updates of the optimiser before an epoch, 0 .. epochs; between two epochs, in proportion. */
+  updatesUntil(epoch: number): number {
     const whole = Math.floor(epoch);
-    const part = epoch - whole;
-    return this.#starts[whole] + (part > 0 ? part * this.stepsIn(whole) : 0);
+    const first = this.updatesBefore(this.#starts[whole]);
+    if (whole === epoch) return first;
+    return first + (epoch - whole) * (this.updatesBefore(this.#starts[whole + 1]) - first);
+  }
+  /** Updates of the optimiser before a step: passes with an update of their own have none. */
+  updatesBefore(step: number): number {
+    let updates = 0;
+    for (let epoch = 0, from = 0; epoch < this.epochs && from < step; epoch++)
+      for (const { pass } of this.#active(epoch)) {
+        const count = this.#batches(pass);
+        if (!pass.update) updates += Math.min(count, Math.max(0, step - from));
+        from += count;
+      }
+    return updates;
   }
   /** Samples of the first sets, over all epochs. */
   get samples(): number {
@@ -127,7 +157,7 @@ export class Schedule {
           const draws = Object.entries(pass.sets).map(([name, draw], k) => ({
             name,
             batches:
-              k === 0
+              k === 0 && pass.steps === undefined
                 ? this.#once(task, draw, seed, epoch, epoch * this.passes.length + index, start)
                 : this.#again(task, draw, seed, epoch, index * 16 + k, earlier + start),
           }));
@@ -137,12 +167,13 @@ export class Schedule {
               const next = await draw.batches.next();
               if (!next.done) batches[draw.name] = next.value;
             }
-            const size = batches[draws[0].name].indices.length;
+            const indices = Object.fromEntries(Object.entries(batches).map(([set, b]) => [set, b.indices]));
             const at: Position = {
               step: step + i,
               epoch,
               pass,
-              size,
+              size: indices[draws[0].name].length,
+              indices,
               epochSteps: this.stepsIn(epoch),
               within: step + i - this.#starts[epoch],
             };
@@ -162,16 +193,23 @@ export class Schedule {
 
   #batches(pass: Pass): number {
     const { set, batchSize = this.batchSize } = firstOf(pass);
-    return batchCount(set, { batchSize });
+    return pass.steps ?? batchCount(set, { batchSize });
   }
 
+  /** Samples of the first set in an epoch of the pass. */
+  #seen(pass: Pass): number {
+    const { set, batchSize = this.batchSize } = firstOf(pass);
+    return pass.steps === undefined ? set.size : pass.steps * Math.min(batchSize, set.size);
+  }
+
+  /** Samples of all its sets. */
   #visits(pass: Pass): number {
-    const [{ set: first }, ...others] = Object.values(pass.sets);
+    const [, ...others] = Object.values(pass.sets);
     const rows = others.reduce(
       (sum, { set, batchSize = this.batchSize }) => sum + Math.min(batchSize, set.size),
       0,
     );
-    return first.size + this.#batches(pass) * rows;
+    return this.#seen(pass) + this.#batches(pass) * rows;
   }
 
   async *#once<S extends Samples>(

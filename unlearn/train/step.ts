@@ -7,6 +7,7 @@ import type { Samples, Task, Tensors } from '../tasks/record.ts';
 import { networkOf } from './network.ts';
 import type { Batches, Objective } from './objective.ts';
 import { chosen, nextScaling, type Scaling, unscale } from './precision.ts';
+import type { Update } from './schedule.ts';
 
 export interface StepSettings<S extends Samples> {
   readonly name: string;
@@ -34,8 +35,17 @@ export interface Step {
   dispose(): void;
 }
 
-/** Compiles the step of an objective. It takes the tensors of the state it is given, and reuses their memory. */
-export function compileStep<S extends Samples>(settings: StepSettings<S>, objective: Objective): Step {
+const OWN = 0x757064;
+
+/**
+ * Compiles the step of an objective. It takes the tensors of the state it is given, and reuses their memory.
+ * @param own what moves the parameters in place of the optimiser.
+ */
+export function compileStep<S extends Samples>(
+  settings: StepSettings<S>,
+  objective: Objective,
+  own?: Update,
+): Step {
   const { name, model, task, optimizer, batchNorm = 'train' } = settings;
   const step = lt.jit(
     (
@@ -52,13 +62,17 @@ export function compileStep<S extends Samples>(settings: StepSettings<S>, object
         const out = objective({ params: p, state }, batches, { network, task, key });
         return [scaling ? out.loss.mul(scaling.scale) : out.loss, [out.loss, out.state]];
       };
+      const update = (gradients: Variables['params']) =>
+        own
+          ? { params: own(params, gradients, lt.random.foldIn(key, OWN)), state: optimizerState }
+          : optimizer.update(gradients, optimizerState, params);
       const [[, [loss, nextState]], grads] = lt.valueAndGrad(value, { hasAux: true })(params);
       if (scaling === null) {
-        const next = optimizer.update(grads, optimizerState, params);
+        const next = update(grads);
         return [next.params, nextState, next.state, null, loss] as const;
       }
       const { grads: unscaled, finite } = unscale(grads, scaling);
-      const next = optimizer.update(unscaled, optimizerState, params);
+      const next = update(unscaled);
       return [
         ...chosen(
           finite,

@@ -46,7 +46,7 @@ export async function tune(options: Tuning, key: lt.Tensor, rest: Rest): Promise
   const { optimizer, update = (inner) => inner, mask, identity = '', ...loop } = rest;
   const passes = rest.passes.map((pass) => augmented(pass, options.augment));
   const whole = new Passes(rest.name, passes, epochs, batchSize);
-  const learningRate = scheduleOf(options, (epoch) => whole.startOf(epoch));
+  const learningRate = scheduleOf(options, (epoch) => whole.updatesUntil(epoch));
   const updating = update(optimizer?.(learningRate) ?? optimiserOf(options, learningRate), whole);
   const named = mask && rest.checkpoint ? ` mask ${await digestOf(mask)}` : '';
   return runLoop({
@@ -110,7 +110,7 @@ export function scheduleOf(options: Tuning, startOf: number | ((epoch: number) =
   const { epochs, learningRate, schedule = 'constant', milestones = [], gamma, warmupEpochs = 0 } = options;
   const at = (epoch: number): number => (typeof startOf === 'number' ? epoch * startOf : startOf(epoch));
   const total = at(epochs);
-  const warmup = Math.min(Math.round(at(Math.min(warmupEpochs, epochs))), total - 1);
+  const warmup = Math.max(0, Math.min(Math.round(at(Math.min(warmupEpochs, epochs))), total - 1));
   if (schedule === 'cosine') return lt.optim.cosine({ learningRate, total, warmup });
   const rate =
     schedule === 'step'

@@ -18,6 +18,16 @@ export const plus = (a: Vector, b: Vector, factor: lt.Tensor | number = 1): Vect
 export const scaled = (a: Vector, factor: lt.Tensor | number): Vector =>
   lt.tree.map((x: lt.Tensor) => x.mul(factor), a);
 
+/** Independent standard normal numbers, one for each entry, from a key that serves nothing else. */
+export const normalLike = (like: Vector, key: lt.Tensor): Vector => {
+  const { def, leaves } = lt.tree.flatten<lt.Tensor>(like);
+  const keys = lt.random.split(key, leaves.length);
+  return lt.tree.unflatten(
+    def,
+    leaves.map(({ shape, dtype }, i) => lt.random.normal(keys[i], shape, dtype)),
+  );
+};
+
 export interface Solution {
   /** The caller's to dispose. */
   readonly x: Vector;

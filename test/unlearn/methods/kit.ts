@@ -10,6 +10,7 @@ import { takeSplit } from '../../../unlearn/data/split.ts';
 import type { PreparedMethod } from '../../../unlearn/methods/prepared.ts';
 import type { MethodRecord } from '../../../unlearn/methods/record.ts';
 import { randomMask } from '../../../unlearn/train/mask.ts';
+import { recordUpdates } from '../../../unlearn/train/undo.ts';
 import { train } from '../../../unlearn/train.ts';
 import type { Method, Progress, Split, UnlearnInput, UnlearnResult } from '../../../unlearn/types.ts';
 import { cut, disposeAll, MemoryStore, stripes, tinyCnn, valuesOf } from '../problems.ts';
@@ -21,13 +22,21 @@ type Schema = {
   readonly default?: unknown;
 };
 
+/** What a method needs beside that for something to happen on the tiny problem. */
+const particular: Readonly<Record<string, Record<string, unknown>>> = {
+  ssd: { alpha: 1 },
+  // Ten noisy steps with gradients clipped.
+  certified: { gradientNorm: 100 },
+};
+
 /**
  * Settings to try a record with: quick ones, then each other value of each of its choices and switches, alone.
  * Read off the schema, so that a new option is tried without a line here.
  */
-export function settingsOf({ options }: MethodRecord): Record<string, unknown>[] {
+export function settingsOf({ name, options }: MethodRecord): Record<string, unknown>[] {
   const quickly = { epochs: 2, batchSize: 10, learningRate: 0.01, iterations: 3, shards: 2, slices: 2 };
-  const quick = Object.fromEntries(Object.entries(quickly).filter(([key]) => key in options.entries));
+  const shared = Object.entries(quickly).filter(([key]) => key in options.entries);
+  const quick = { ...Object.fromEntries(shared), ...particular[name] };
   const others = Object.entries(options.entries).flatMap(([key, entry]) => {
     const { wrapped, default: preset } = entry as unknown as Schema;
     const values =
@@ -44,8 +53,10 @@ export function settingsOf({ options }: MethodRecord): Record<string, unknown>[]
 export async function problem(model = tinyCnn(), epochs = 4): Promise<UnlearnInput> {
   const data = stripes(72);
   const options = { epochs, batchSize: 16, learningRate: 0.1 };
-  const { variables } = await train({ model, data, options, key: lt.random.key(1) });
-  return { model, variables, ...cut(data, 1), key: lt.random.key(2) };
+  const updates = memoryStore();
+  const hooks = [recordUpdates(updates)];
+  const { variables } = await train({ model, data, options, key: lt.random.key(1), hooks });
+  return { model, variables, ...cut(data, 1), key: lt.random.key(2), updates };
 }
 
 function checkProgress(seen: readonly Progress[]): void {

@@ -182,3 +182,36 @@ describe('passes over named sets', () => {
     }
   });
 });
+
+describe('a pass with a number of steps and an update of its own', () => {
+  const own = (params: lt.tree.Tree<lt.Tensor>): lt.tree.Tree<lt.Tensor> =>
+    lt.tree.map((p: lt.Tensor) => p.add(1), params);
+  const passes: Pass[] = [
+    { name: 'own', sets: { all: { set: data } }, steps: 7, update: own, during: (epoch) => epoch === 0 },
+    { name: 'all', sets: { all: { set: data } } },
+  ];
+
+  test('goes round its set, and leaves the optimiser where it is', async () => {
+    const schedule = new Schedule('test', passes, 2, 16);
+    expect([schedule.steps, schedule.samples]).toEqual([7 + 3 + 3, 7 * 16 + 2 * 48]);
+    expect([0, 7, 8, 10, 13].map((step) => schedule.updatesBefore(step))).toEqual([0, 0, 1, 3, 6]);
+    expect([0, 0.5, 1, 1.5, 2].map((epoch) => schedule.updatesUntil(epoch))).toEqual([0, 1.5, 3, 4.5, 6]);
+    const seen: number[] = [];
+    for await (const { at } of schedule.from(tasks.classification as never, 1, 5))
+      seen.push(...at.indices.all);
+    const all = [...Array(48).keys()];
+    // From step 5 on: the end of the second round and the beginning of the third, then an epoch, and another.
+    expect(seen.length).toBe(2 * 16 + 2 * 48);
+    for (const from of [2 * 16, 5 * 16])
+      expect(seen.slice(from, from + 48).sort((a, b) => a - b)).toEqual(all);
+  });
+
+  test('moves the parameters as it says', async () => {
+    const input = loop({ passes: passes.slice(0, 1), epochs: 1 });
+    const { variables, cost } = await runLoop(input);
+    expect(cost).toMatchObject({ gradientSteps: 7, samplesVisited: 112 });
+    const [before, after] = [await valuesOf({ ...input.variables, state: {} }), await valuesOf(variables)];
+    for (const [path, values] of Object.entries(before))
+      values.forEach((v, i) => expect(Math.abs(after[path][i] - v - 7)).toBeLessThan(1e-5));
+  });
+});

@@ -1,0 +1,104 @@
+// The noisy steps of certified unlearning: how many, with how much noise, from which weights, and what one does. All but the
+// weights follows from the options. What is proven of it stands in docs/methods/certified.md.
+
+import { check } from '../../engine/error.ts';
+import type { Variables } from '../../engine/nn/types.ts';
+import * as lt from '../../index.ts';
+import { clippedSteps, descentRho, descentSteps, gaussianDeviation, hockeyStick, rhoOf } from '../privacy.ts';
+import { defaultTask } from '../tasks/index.ts';
+import type { Objective } from '../train/objective.ts';
+import type { Update } from '../train/schedule.ts';
+import { normalLike, plus } from '../train/vectors.ts';
+import type { UnlearnInput } from '../types.ts';
+
+type Params = Variables['params'];
+
+/** Of the method's options those that say it. */
+interface NoiseOptions {
+  readonly variant: 'modelClipping' | 'gradientClipping' | 'output';
+  readonly epsilon: number;
+  readonly delta: number;
+  readonly startNorm?: number;
+  readonly norm: number;
+  readonly sigma: number;
+  readonly startSigma: number;
+  readonly gradientNorm: number;
+  readonly noisyRate: number;
+  readonly noisyDecay: number;
+}
+
+/** What is done to the weights, by the options alone, and what that proves. */
+export interface Noise {
+  /** Norm of the clipped start. */
+  readonly startNorm: number;
+  /** Of noise on it. */
+  readonly startSigma: number;
+  /** Noisy steps. */
+  readonly steps: number;
+  /** Of the noise of a step, or of the start where there is no step. */
+  readonly sigma: number;
+  /** What they reach. */
+  readonly delta: number;
+}
+
+/** @throws LetheError 'value' where the options give no certificate. */
+export function noiseOf(options: NoiseOptions): Noise {
+  const { variant, epsilon, delta, norm, sigma, startSigma, gradientNorm, noisyRate: rate } = options;
+  const { noisyDecay: decay, startNorm = variant === 'modelClipping' ? 30 : 1 } = options;
+  if (variant === 'modelClipping') {
+    const known = startSigma > 0 ? hockeyStick(epsilon, (2 * startNorm) / startSigma) : 1;
+    const reached = clippedSteps({ epsilon, delta, ratio: (2 * norm) / sigma, start: known });
+    return { startNorm, startSigma, sigma, ...reached };
+  }
+  if (variant === 'output') {
+    check(epsilon <= 1, 'value', () => `certified: output: expected epsilon up to 1, got ${epsilon}`);
+    const deviation = gaussianDeviation(2 * startNorm, epsilon, delta);
+    return { startNorm, startSigma: deviation, steps: 0, sigma: deviation, delta };
+  }
+  check(
+    rate * decay < 1,
+    'value',
+    () => `certified: expected noisyRate times noisyDecay below 1, got ${rate} times ${decay}`,
+  );
+  const descent = { startNorm, gradientNorm, rate, decay };
+  const steps = descentSteps(descent);
+  const own = Math.sqrt(descentRho(descent, steps) / rhoOf(epsilon, delta));
+  return { startNorm, startSigma: 0, steps, sigma: own, delta };
+}
+
+/** The clipped weights, with noise where there is to be some, and statistics that know nothing. */
+export function begin(
+  { startNorm, startSigma }: Noise,
+  { model, variables, retain, key, task = defaultTask() }: UnlearnInput,
+): Variables {
+  const shape = task.inputShape(retain, 1);
+  return lt.scope(() => {
+    const clipped = lt.optim.clipByGlobalNorm(variables.params, startNorm);
+    const params =
+      startSigma > 0 ? plus(clipped, normalLike(clipped, lt.random.foldIn(key, 2)), startSigma) : clipped;
+    return { params, state: model.init(lt.random.foldIn(key, 1), shape).state };
+  });
+}
+
+/** The mean loss in training mode; what batch-norm would gather is left out, since the weights it is of are not released. */
+export const noisy: Objective = (variables, { retain }, { network, task }) => ({
+  loss: task.losses(network, variables, retain).losses.mean(),
+  state: variables.state,
+});
+
+export function updateOf(
+  { variant, norm, gradientNorm, noisyRate, noisyDecay }: NoiseOptions,
+  sigma: number,
+): Update {
+  const { clipByGlobalNorm } = lt.optim;
+  return (params, grads, key) => {
+    const given = variant === 'modelClipping' ? grads : clipByGlobalNorm(grads, gradientNorm);
+    const moved: Params = lt.tree.map(
+      (p: lt.Tensor, g: lt.Tensor) => p.sub(g.add(p.mul(noisyDecay)).mul(noisyRate)),
+      params,
+      given,
+    );
+    const centre = variant === 'modelClipping' ? clipByGlobalNorm(moved, norm) : moved;
+    return plus(centre, normalLike(centre, key), sigma);
+  };
+}
