@@ -7,6 +7,7 @@ import { boundaryShrink } from './boundaryShrink.ts';
 import { finetune } from './finetune.ts';
 import { gradientAscent } from './gradientAscent.ts';
 import { influence } from './influence.ts';
+import { negGradPlus } from './negGradPlus.ts';
 import type { PreparedMethod } from './prepared.ts';
 import { randomLabels } from './randomLabels.ts';
 import type { MethodRecord } from './record.ts';
@@ -37,6 +38,7 @@ export const methods = named({
   finetune,
   randomLabels,
   gradientAscent,
+  negGradPlus,
   boundaryShrink,
   boundaryExpanding,
   scrub,

@@ -218,7 +218,7 @@ async function resultOf({ carry, note, schedule, hooks, seconds }: Loop): Promis
   const cost = {
     seconds,
     gradientSteps: note.step - (skipped?.skippedSteps ?? 0),
-    samplesVisited: schedule.samples,
+    samplesVisited: schedule.visited,
     ...skipped,
   };
   const kept = hooks.map((hook) => hook.result?.(carry)).find((variables) => variables !== undefined);

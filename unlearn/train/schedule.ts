@@ -55,8 +55,10 @@ export interface Position {
 export class Schedule {
   /** First step of each epoch, and after the last the number of all steps. */
   readonly #starts: number[] = [0];
-  /** Samples of each epoch. */
+  /** Samples of the first sets of each epoch. */
   readonly #samples: number[] = [];
+  /** Samples of all sets that steps draw from, over all epochs. */
+  readonly visited: number;
 
   constructor(
     readonly name: string,
@@ -66,11 +68,14 @@ export class Schedule {
   ) {
     for (const { name: pass, sets } of passes)
       check(Object.keys(sets).length > 0, 'value', () => `${name}: the pass ${pass} draws from no set`);
+    let beside = 0;
     for (let epoch = 0; epoch < epochs; epoch++) {
       const active = this.#active(epoch);
       this.#starts.push(this.#starts[epoch] + active.reduce((sum, { pass }) => sum + this.#batches(pass), 0));
       this.#samples.push(active.reduce((sum, { pass }) => sum + firstOf(pass).set.size, 0));
+      beside += active.reduce((sum, { pass }) => sum + this.#batches(pass) * this.#beside(pass), 0);
     }
+    this.visited = this.samples + beside;
     check(this.steps > 0, 'value', () => `${name}: there are no samples to train on`);
   }
 
@@ -160,6 +165,16 @@ export class Schedule {
     return batchCount(set, { batchSize });
   }
 
+  /** Samples that a step draws beside those of the first set. */
+  #beside({ sets }: Pass): number {
+    const [, ...others] = Object.values(sets);
+    return others.reduce((sum, draw) => sum + this.#fullBatch(draw), 0);
+  }
+
+  #fullBatch({ set, batchSize = this.batchSize }: Draw): number {
+    return Math.min(batchSize, set.size);
+  }
+
   async *#once<S extends Samples>(
     task: Task<S>,
     draw: Draw,
@@ -184,7 +199,7 @@ export class Schedule {
   ): AsyncGenerator<Batch> {
     const { set, augment, byId, change } = draw;
     check(set.size > 0, 'value', () => `${this.name}: there are no samples to draw beside the others`);
-    const batchSize = Math.min(draw.batchSize ?? this.batchSize, set.size);
+    const batchSize = this.#fullBatch(draw);
     const each = batchCount(set, { batchSize, dropLast: true });
     for (let round = Math.floor(number / each), startBatch = number % each; ; round++, startBatch = 0) {
       const order = { shuffle: true, seed, epoch: round, stream, startBatch, dropLast: true, augment, byId };

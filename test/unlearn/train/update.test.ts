@@ -169,7 +169,7 @@ describe('passes over named sets', () => {
         ...change,
       });
     const whole = await runLoop(input());
-    expect(whole.cost).toMatchObject({ gradientSteps: 2 + 4 + 4, samplesVisited: 16 + 32 + 32 });
+    expect(whole.cost).toMatchObject({ gradientSteps: 2 + 4 + 4, samplesVisited: 16 + 2 * (32 + 4 * 6) });
     expect(whole.history.map(({ epoch }) => epoch)).toEqual([1, 2]);
     const values = await valuesOf(whole.variables);
     const store = new MemoryStore();
