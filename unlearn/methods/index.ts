@@ -4,6 +4,7 @@
 import type { Method } from '../types.ts';
 import { boundaryExpanding } from './boundaryExpanding.ts';
 import { boundaryShrink } from './boundaryShrink.ts';
+import { distillation } from './distillation.ts';
 import { finetune } from './finetune.ts';
 import { gradientAscent } from './gradientAscent.ts';
 import { influence } from './influence.ts';
@@ -42,6 +43,7 @@ export const methods = named({
   boundaryShrink,
   boundaryExpanding,
   scrub,
+  distillation,
   influence,
   sisa,
 });

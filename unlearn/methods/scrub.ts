@@ -13,6 +13,7 @@ import type { Objective } from '../train/objective.ts';
 import type { Pass } from '../train/schedule.ts';
 import { passedOn, tune } from '../train/tune.ts';
 import { define } from './define.ts';
+import { divergence } from './divergence.ts';
 
 export const scrub = define({
   name: 'scrub',
@@ -62,21 +63,20 @@ export const scrub = define({
   async forget(options, input) {
     const { alpha, crossEntropy, temperature, maxEpochs, forgetBatchSize } = options;
     const { forget, retain, variables: teacher } = input;
-    const divergence = (student: lt.Tensor, taught: lt.Tensor): lt.Tensor => {
-      const [log, target] = [student, taught].map((logits) => lt.logSoftmax(logits.div(temperature)));
-      const each = target.exp().mul(target.sub(log)).sum(1);
-      return each.mean().mul(temperature ** 2);
-    };
+    const apart = (student: lt.Tensor, taught: lt.Tensor): lt.Tensor =>
+      divergence(student, taught, temperature)
+        .mean()
+        .mul(temperature ** 2);
     const max: Objective = (student, { forget: { images } }, { network }) => {
       const { output, state } = network(student, images);
       const { output: taught } = network(teacher, images, { train: false });
-      return { loss: divergence(output, taught).neg(), state };
+      return { loss: apart(output, taught).neg(), state };
     };
     const min: Objective = (student, { retain: { images, labels } }, { network }) => {
       const { output, state } = network(student, images);
       const { output: taught } = network(teacher, images, { train: false });
       const known = lt.crossEntropy(output, labels).mul(crossEntropy);
-      return { loss: known.add(divergence(output, taught).mul(alpha)), state };
+      return { loss: known.add(apart(output, taught).mul(alpha)), state };
     };
     const passes: Pass[] = [
       {
