@@ -82,6 +82,24 @@ export function takeSplit(split: Split, positions: ArrayLike<number>): Split {
   return makeSplit({ shape: split.shape, images, labels, ids, files });
 }
 
+/** The samples of several splits of one shape, one after the other, in a new split. Ids travel along. */
+export function joinSplits(...splits: readonly Split[]): Split {
+  const [{ shape }] = splits;
+  const size = splits.reduce((sum, split) => sum + split.size, 0);
+  const bytes = imageBytes(splits[0]);
+  const images = new Uint8Array(size * bytes);
+  const labels = new Int32Array(size);
+  const ids = new Int32Array(size);
+  let at = 0;
+  for (const split of splits) {
+    images.set(split.images, at * bytes);
+    labels.set(split.labels, at);
+    ids.set(split.ids, at);
+    at += split.size;
+  }
+  return makeSplit({ shape, images, labels, ids });
+}
+
 /** Positions for which `keep(label, position)` holds, in order. */
 export function positionsWhere(split: Split, keep: (label: number, position: number) => boolean): Int32Array {
   const positions: number[] = [];

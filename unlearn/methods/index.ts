@@ -2,6 +2,7 @@
 // here; recipes, estimates, the report, docs and tests derive from this table. docs/methods.md explains them.
 
 import type { Method } from '../types.ts';
+import { badTeacher } from './badTeacher.ts';
 import { boundaryExpanding } from './boundaryExpanding.ts';
 import { boundaryShrink } from './boundaryShrink.ts';
 import { distillation } from './distillation.ts';
@@ -44,6 +45,7 @@ export const methods = named({
   boundaryExpanding,
   scrub,
   distillation,
+  badTeacher,
   influence,
   sisa,
 });

@@ -3,7 +3,7 @@
 // runs a pass over each set for CIFAR-10 (`phases`) and shuffles both together for CIFAR-100 (`mixed`). SalUn's paper
 // draws among the other labels, its code among all (`excludeTrueLabel: false`).
 
-import { makeSplit } from '../data/split.ts';
+import { joinSplits } from '../data/split.ts';
 import { bool, choice, section } from '../options/fields.ts';
 import { batchNorm, inherited, opt, tuning } from '../options/training.ts';
 import { philox } from '../random.ts';
@@ -11,7 +11,6 @@ import { labelsOf, relabelled } from '../tasks/classification.ts';
 import type { Batch } from '../tasks/record.ts';
 import type { Pass } from '../train/schedule.ts';
 import { passedOn, seedOf, tune } from '../train/tune.ts';
-import type { Split } from '../types.ts';
 import { define } from './define.ts';
 import { headOf } from './head.ts';
 
@@ -75,7 +74,9 @@ export const randomLabels = define({
         { name: 'forget', sets: { forget: { set: forget, change } } },
         { name: 'retain', sets: { retain: { set: retain } } },
       ],
-      mixed: () => [{ name: 'forget and retain', sets: { all: { set: joined(forget, retain), change } } }],
+      mixed: () => [
+        { name: 'forget and retain', sets: { all: { set: joinSplits(forget, retain), change } } },
+      ],
       forgetOnly: () => [{ name: 'forget', sets: { forget: { set: forget, change } } }],
     };
     const name = 'randomLabels';
@@ -97,15 +98,4 @@ export function randomLabel(
   const among = excludeTrueLabel ? classes - 1 : classes;
   const drawn = Math.floor((words[0] / 2 ** 32) * among);
   return excludeTrueLabel && drawn >= label ? drawn + 1 : drawn;
-}
-
-function joined(a: Split, b: Split): Split {
-  const { shape } = a;
-  const images = new Uint8Array(a.images.length + b.images.length);
-  images.set(a.images);
-  images.set(b.images, a.images.length);
-  const labels = new Int32Array(a.size + b.size);
-  labels.set(a.labels);
-  labels.set(b.labels, a.size);
-  return makeSplit({ shape, images, labels });
 }
