@@ -44,7 +44,7 @@ export async function problem(model = tinyCnn(), epochs = 4): Promise<UnlearnInp
   const data = stripes(72);
   const options = { epochs, batchSize: 16, learningRate: 0.1 };
   const { variables } = await train({ model, data, options, key: lt.random.key(1) });
-  return { model, variables, ...cut(data, 1), key: lt.random.key(2) };
+  return { model, variables, ...cut(data, 1), validation: stripes(30, 7), key: lt.random.key(2) };
 }
 
 function checkProgress(seen: readonly Progress[]): void {
