@@ -9,6 +9,7 @@ import { distillation } from './distillation.ts';
 import { finetune } from './finetune.ts';
 import { gradientAscent } from './gradientAscent.ts';
 import { influence } from './influence.ts';
+import { l1Sparse } from './l1Sparse.ts';
 import { negGradPlus } from './negGradPlus.ts';
 import type { PreparedMethod } from './prepared.ts';
 import { randomLabels } from './randomLabels.ts';
@@ -38,6 +39,7 @@ const named = <
 export const methods = named({
   retrain,
   finetune,
+  l1Sparse,
   randomLabels,
   gradientAscent,
   negGradPlus,
