@@ -10,6 +10,7 @@ import { finetune } from './finetune.ts';
 import { gradientAscent } from './gradientAscent.ts';
 import { influence } from './influence.ts';
 import { l1Sparse } from './l1Sparse.ts';
+import { l2ul } from './l2ul.ts';
 import { negGradPlus } from './negGradPlus.ts';
 import type { PreparedMethod } from './prepared.ts';
 import { randomLabels } from './randomLabels.ts';
@@ -48,6 +49,7 @@ export const methods = named({
   scrub,
   distillation,
   badTeacher,
+  l2ul,
   influence,
   sisa,
 });

@@ -70,3 +70,44 @@ export const apart = (a: Weights, b: Weights): number => {
 
 /** Full batches, plain gradient descent, one step. */
 export const oneStep = { epochs: 1, batchSize: 100, learningRate: 0.5, momentum: 0, weightDecay: 0 };
+
+/** Projected gradient descent on one image, as unlearn/methods/adversary.ts describes it. */
+export function chased(
+  w: Weights,
+  origin: readonly number[],
+  y: number,
+  how: {
+    norm: 'l2' | 'linf';
+    radius: number;
+    share: number;
+    steps: number;
+    targeted?: boolean;
+    stop?: boolean;
+    doublings?: number;
+  },
+): { x: number[]; radius: number; predicted: number } {
+  const { norm, share, steps, targeted = false, stop = false, doublings = 0 } = how;
+  const answer = (at: readonly number[]) => {
+    const z = logitsOf(w, at);
+    return z.indexOf(Math.max(...z));
+  };
+  const done = (at: readonly number[]) => stop && (answer(at) === y) === targeted;
+  const long = (v: readonly number[]) => Math.sqrt(v.reduce((sum, a) => sum + a * a, 0));
+  let x = [...origin];
+  let { radius } = how;
+  for (let round = 0; round <= doublings; round++) {
+    for (let i = 0; i < steps && !done(x); i++) {
+      const dz = towards(logitsOf(w, x), y);
+      const g = x.map((_, j) => (targeted ? -1 : 1) * dz.reduce((sum, d, k) => sum + d * w.W[j][k], 0));
+      const direction = norm === 'l2' ? g.map((v) => v / long(g)) : g.map(Math.sign);
+      let apart = x.map((v, j) => v + radius * share * direction[j] - origin[j]);
+      const size = long(apart);
+      if (norm === 'linf') apart = apart.map((v) => Math.max(-radius, Math.min(radius, v)));
+      else if (size > radius) apart = apart.map((v) => (v * radius) / size);
+      x = apart.map((v, j) => Math.max(0, Math.min(1, origin[j] + v)));
+    }
+    if (round === doublings || done(x)) break;
+    if (stop) radius *= 2;
+  }
+  return { x, radius, predicted: answer(x) };
+}
