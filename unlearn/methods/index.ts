@@ -2,6 +2,7 @@
 // here; recipes, estimates, the report, docs and tests derive from this table. docs/methods.md explains them.
 
 import type { Method } from '../types.ts';
+import { amun } from './amun.ts';
 import { badTeacher } from './badTeacher.ts';
 import { boundaryExpanding } from './boundaryExpanding.ts';
 import { boundaryShrink } from './boundaryShrink.ts';
@@ -50,6 +51,7 @@ export const methods = named({
   distillation,
   badTeacher,
   l2ul,
+  amun,
   influence,
   sisa,
 });

@@ -34,6 +34,7 @@ export function settingsOf({ options }: MethodRecord): Record<string, unknown>[]
     slices: 2,
     steps: 3,
     adversaries: 2,
+    doublings: 3,
   };
   const quick = Object.fromEntries(Object.entries(quickly).filter(([key]) => key in options.entries));
   const others = Object.entries(options.entries).flatMap(([key, entry]) => {
