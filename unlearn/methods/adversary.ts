@@ -38,9 +38,17 @@ export interface Adversaries {
   readonly visited: number;
 }
 
+interface How extends SweepOptions {
+  /**
+   * An image that the search for the sample at a position starts from, pulled back into its radius; must depend on the
+   * position only. By default the search starts from the sample.
+   */
+  readonly start?: (position: number) => ArrayLike<number>;
+}
+
 export interface Adversary {
   /** @param labels the class of each sample that is to be left, or reached where `targeted`. `variables` are borrowed. */
-  find(variables: Variables, split: Split, labels: Int32Array, how?: SweepOptions): Promise<Adversaries>;
+  find(variables: Variables, split: Split, labels: Int32Array, how?: How): Promise<Adversaries>;
   /** Releases the compiled programs. */
   dispose(): void;
 }
@@ -99,7 +107,7 @@ export function adversary(model: Model, options: AdversaryOptions): Adversary {
   };
 
   return {
-    async find(variables, split, labels, { batchSize = 256, signal, onBatch } = {}) {
+    async find(variables, split, labels, { batchSize = 256, signal, onBatch, start } = {}) {
       const each = split.shape[0] * split.shape[1] * split.shape[2];
       const images = new Float32Array(split.size * each);
       const predicted = new Int32Array(split.size);
@@ -112,8 +120,10 @@ export function adversary(model: Model, options: AdversaryOptions): Adversary {
         const y = lt.tensor(
           Int32Array.from({ length: rows }, (_, i) => (i < count ? labels[indices[i]] : 0)),
         );
+        const begun = start && new Float32Array(rows * each);
+        if (begun) indices.forEach((position, i) => begun.set(start(position), i * each));
         let way: Way = lt.scope(() => ({
-          x: origin.add(0),
+          x: begun ? entered(options, origin, lt.tensor(begun, { shape: origin.shape })) : origin.add(0),
           radius: lt.full([rows, 1, 1, 1], radius, origin.dtype),
           active: lt.tensor(Int32Array.from({ length: rows }, (_, i) => Number(i < count))).greater(0),
         }));
@@ -157,21 +167,29 @@ export function adversary(model: Model, options: AdversaryOptions): Adversary {
 }
 
 /** A step along a gradient with respect to the images, back into the radius and into [0, 1]. */
-export function stepped(
+function stepped(
   { norm, share }: Pick<AdversaryOptions, 'norm' | 'share'>,
   { x, origin, radius }: { readonly x: lt.Tensor; readonly origin: lt.Tensor; readonly radius: lt.Tensor },
   gradient: lt.Tensor,
 ): lt.Tensor {
-  const far = radius.mul(share);
-  if (norm === 'linf') {
-    const apart = x.add(gradient.sign().mul(far)).sub(origin);
-    return origin.add(apart.maximum(radius.neg()).minimum(radius)).clip(0, 1);
-  }
   // Where the network is certain the gradient is tiny: its square must not be lost.
   const large = gradient.div(gradient.abs().max([1, 2, 3], true).maximum(1e-37));
-  const direction = large.div(length(large).maximum(1e-37));
-  const apart = x.add(direction.mul(far)).sub(origin);
-  return origin.add(apart.mul(radius.div(length(apart).maximum(radius)))).clip(0, 1);
+  const direction = norm === 'linf' ? gradient.sign() : large.div(length(large).maximum(1e-37));
+  return within(norm, origin, x.add(direction.mul(radius.mul(share))), radius);
+}
+
+/** Images on their first radius, from wherever they are. */
+const entered = ({ norm, radius }: AdversaryOptions, origin: lt.Tensor, x: lt.Tensor): lt.Tensor =>
+  within(norm, origin, x, lt.full([x.shape[0], 1, 1, 1], radius, origin.dtype));
+
+/** The nearest point within the radius, and in [0, 1]. */
+function within(norm: 'l2' | 'linf', origin: lt.Tensor, x: lt.Tensor, radius: lt.Tensor): lt.Tensor {
+  const apart = x.sub(origin);
+  const back =
+    norm === 'linf'
+      ? apart.maximum(radius.neg()).minimum(radius)
+      : apart.mul(radius.div(length(apart).maximum(radius)));
+  return origin.add(back).clip(0, 1);
 }
 
 /** Of each image, [n, 1, 1, 1]. */

@@ -1,8 +1,8 @@
-// AMUN (adversarial machine unlearning): for each forgotten image, the nearest adversarial image of the original that a search
-// finds, with the class the original takes it for; then the original is trained on, on these and on the data as they are:
+// AMUN (Ebrahimpour-Boroojeny, Sundaram and Chandrasekaran, "Not All Wrong is Bad: Using Adversarial Examples for Unlearning",
+// ICML 2025): for each forgotten image, the nearest adversarial image of the original that a search finds, with the class the original takes it for; then the original is trained on, on these and on the data as they are:
 //   minimise l(theta; D u A), A = {(x', argmax f(x'; theta_o))}
 // The forgotten samples keep their true labels: what pulls their confidence down are their adversarial neighbours. As in the
-// released code of AMUN (docs/methods/amun.md says what of it is confirmed).
+// released code; see docs/methods/amun.md.
 
 import { joinSplits } from '../data/split.ts';
 import { bool, choice, int, num, section } from '../options/fields.ts';
@@ -19,7 +19,8 @@ const name = 'amun';
 export const amun = define({
   name,
   title: 'AMUN',
-  paper: 'AMUN, adversarial machine unlearning, 2025, as in its released code',
+  paper:
+    'Ebrahimpour-Boroojeny, Sundaram and Chandrasekaran, "Not All Wrong is Bad: Using Adversarial Examples for Unlearning", ICML 2025',
   kind: 'approximate',
   tasks: ['classification'],
   startsFrom: 'original',

@@ -5,12 +5,10 @@
 import { check } from '../../engine/error.ts';
 import type { Variables } from '../../engine/nn/types.ts';
 import { positionsWhere, takeSplit } from '../data/split.ts';
-import { reduction } from '../reduce.ts';
-import { classification } from '../tasks/classification.ts';
 import { type Hook, measured, nearestEpoch, rewound } from '../train/hooks.ts';
 import type { EpochRecord } from '../train/loop.ts';
-import { networkOf } from '../train/network.ts';
 import type { Split, UnlearnInput } from '../types.ts';
+import { correctness } from './correctness.ts';
 
 const FACT = 'forgetError';
 
@@ -29,14 +27,10 @@ export interface Rewinding {
 export function rewinding(name: string, input: UnlearnInput): Rewinding {
   const { model, forget, signal } = input;
   const { held, weights } = heldOut(name, forget, input.validation);
-  const network = networkOf(model);
-  const { accuracy } = classification.measures;
-  const right = reduction((batch, variables: Variables) => accuracy.of(network, variables, batch), {
-    name: 'rewind',
-  });
+  const known = correctness(model);
   const wrong = async (variables: Variables, split: Split, weight: (position: number) => number) => {
-    const { data } = await right.rows(split, [variables], { signal });
-    return Array.from(data).reduce((sum, each, i) => sum + weight(i) * (100 - each), 0);
+    const right = await known.of(variables, split, signal);
+    return right.reduce((sum, each, i) => sum + weight(i) * (100 - each), 0);
   };
   let reference = Number.NaN;
   return {
@@ -49,7 +43,7 @@ export function rewinding(name: string, input: UnlearnInput): Rewinding {
     ],
     visited: (epochs) => epochs * forget.size + held.size,
     details: (history) => ({ reference, rewoundTo: nearestEpoch(history, FACT, reference) + 1 }),
-    dispose: () => right.dispose(),
+    dispose: () => known.dispose(),
   };
 }
 

@@ -12,16 +12,17 @@ beforeAll(async () => {
 });
 
 describe('the search', () => {
-  test.each<[string, AdversaryOptions]>([
+  test.each<[string, AdversaryOptions, boolean?]>([
     ['within a ball', { norm: 'l2', radius: 0.5, share: 0.3, steps: 5 }],
     ['within a box', { norm: 'linf', radius: 0.05, share: 0.4, steps: 4 }],
     ['towards a class', { norm: 'l2', radius: 2, share: 0.1, steps: 12, targeted: true }],
+    ['from somewhere else', { norm: 'l2', radius: 1, share: 0.1, steps: 3 }, true],
     ['until it errs', { norm: 'l2', radius: 0.6, share: 0.1, steps: 15, stop: true }],
     [
       'until it errs, with radii that double',
       { norm: 'l2', radius: 0.02, share: 0.25, steps: 6, stop: true, doublings: 9 },
     ],
-  ])('%s goes where plain numbers go', async (_, options) => {
+  ])('%s goes where plain numbers go', async (_, options, elsewhere = false) => {
     const { model, variables, forget } = linearProblem(30);
     const w = await weightsOf(variables);
     // What the network answers, or the class after it.
@@ -31,11 +32,14 @@ describe('the search', () => {
     });
     const search = adversary(model, options);
     // A last batch that is not full.
-    const found = await search.find(variables, forget, labels, { batchSize: 4 });
+    const start = (position: number) =>
+      Float32Array.from({ length: 36 }, (_, j) => ((position + 5 * j) % 11) / 10);
+    const how = { batchSize: 4, start: elsewhere ? start : undefined };
+    const found = await search.find(variables, forget, labels, how);
     search.dispose();
     const radii = new Set<number>();
     pixelsOf(forget).forEach((x, i) => {
-      const plain = chased(w, x, labels[i], options);
+      const plain = chased(w, x, labels[i], { ...options, start: elsewhere ? [...start(i)] : undefined });
       const image = found.images.subarray(36 * i, 36 * (i + 1));
       // float32 beside float64, over the steps.
       image.forEach((v, j) => expect(Math.abs(v - plain.x[j])).toBeLessThan(1e-5));

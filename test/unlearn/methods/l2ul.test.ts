@@ -21,7 +21,7 @@ import {
   weightsOf,
 } from './linear.ts';
 
-const search = { radius: 0.8, stepSize: 0.2, steps: 6, adversaries: 3 };
+const search = { radius: 0.8, stepSize: 0.2, steps: 6, adversaries: 3, randomStart: false };
 
 /** 1 - Omega, Omega scaled to [0, 1] in weights and biases apart, with gradients averaged over batches of this size. */
 function stiff(w: Weights, split: Split, batch: number): Weights {
@@ -75,7 +75,7 @@ describe('in plain numbers', () => {
     const input = linearProblem();
     const { forget } = input;
     const lambda = 3;
-    const options = { ...oneStep, ...search, ...given, lambda, epochs: 2 };
+    const options = { ...oneStep, ...search, ...given, lambda, epochs: 2, untilForgotten: false };
     const { variables, cost, details } = await methods.l2ul(options).unlearn(input);
     const original = await weightsOf(input.variables);
     const held = stiff(original, forget, 1);
@@ -128,7 +128,8 @@ describe('forgetting', () => {
   });
   const quick = {
     epochs: 8,
-    batchSize: 8,
+    batchSize: 24,
+    forgetBatchSize: 8,
     learningRate: 0.1,
     radius: 1.5,
     stepSize: 0.3,
@@ -136,16 +137,28 @@ describe('forgetting', () => {
     adversaries: 3,
   };
 
-  test('it forgets the class and keeps the others, without a sample of them', async () => {
+  test('the first epoch that knows no forgotten sample is the result; the others stay known, unseen', async () => {
     const input = await problem(tinyMlp(), 15);
-    const { variables } = await methods.l2ul({ ...quick, lossCap: 4 }).unlearn(input);
-    expect(await accuracyOn(input.model, variables, input.forget)).toBeLessThan(20);
+    const { variables, details } = await methods.l2ul({ ...quick, lossCap: 4 }).unlearn(input);
+    const known = (details.history as { forgetAccuracy: number }[]).map((epoch) => epoch.forgetAccuracy);
+    const first = known.indexOf(0);
+    expect(first > 0 && first < known.length - 1, 'neither the first nor the last').toBe(true);
+    const until = await methods.l2ul({ ...quick, lossCap: 4, epochs: first + 1 }).unlearn(input);
+    expect(await valuesOf(variables)).toEqual(await valuesOf(until.variables));
+    expect(await accuracyOn(input.model, variables, input.forget)).toBe(0);
     expect(await accuracyOn(input.model, variables, input.retain)).toBeGreaterThan(85);
   });
 
   test('adversarial images in evaluation mode leave the statistics of batch normalisation alone', async () => {
     const input = await problem();
-    const settings = { ...quick, epochs: 1, learningRate: 0, batchSize: 100, lambda: 0 };
+    const settings = {
+      ...quick,
+      epochs: 1,
+      learningRate: 0,
+      batchSize: 100,
+      forgetBatchSize: 100,
+      lambda: 0,
+    };
     const state = async (options: object) => {
       const { variables } = await methods.l2ul({ ...settings, ...options }).unlearn(input);
       const values = await valuesOf({ params: {}, state: variables.state } as never);
@@ -156,7 +169,12 @@ describe('forgetting', () => {
       .gradientAscent({ epochs: 1, learningRate: 0, batchSize: 100 })
       .unlearn(input);
     const alone = await valuesOf({ params: {}, state: ascent.variables.state } as never);
-    expect(await state({ adversaryMode: 'eval' })).toEqual(alone);
-    expect(await state({ adversaryMode: 'train' })).not.toEqual(alone);
+    const apart = (values: typeof alone) =>
+      Math.max(
+        ...Object.entries(alone).flatMap(([path, all]) => all.map((v, i) => Math.abs(v - values[path][i]))),
+      );
+    // The same batch in another order.
+    expect(apart(await state({ adversaryMode: 'eval' }))).toBeLessThan(1e-6);
+    expect(apart(await state({ adversaryMode: 'train' }))).toBeGreaterThan(1e-4);
   });
 });

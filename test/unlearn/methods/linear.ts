@@ -84,27 +84,31 @@ export function chased(
     targeted?: boolean;
     stop?: boolean;
     doublings?: number;
+    start?: readonly number[];
   },
 ): { x: number[]; radius: number; predicted: number } {
-  const { norm, share, steps, targeted = false, stop = false, doublings = 0 } = how;
+  const { norm, share, steps, targeted = false, stop = false, doublings = 0, start } = how;
   const answer = (at: readonly number[]) => {
     const z = logitsOf(w, at);
     return z.indexOf(Math.max(...z));
   };
   const done = (at: readonly number[]) => stop && (answer(at) === y) === targeted;
   const long = (v: readonly number[]) => Math.sqrt(v.reduce((sum, a) => sum + a * a, 0));
-  let x = [...origin];
   let { radius } = how;
+  const within = (at: readonly number[]) => {
+    let apart = at.map((v, j) => v - origin[j]);
+    const size = long(apart);
+    if (norm === 'linf') apart = apart.map((v) => Math.max(-radius, Math.min(radius, v)));
+    else if (size > radius) apart = apart.map((v) => (v * radius) / size);
+    return apart.map((v, j) => Math.max(0, Math.min(1, origin[j] + v)));
+  };
+  let x = start ? within(start) : [...origin];
   for (let round = 0; round <= doublings; round++) {
     for (let i = 0; i < steps && !done(x); i++) {
       const dz = towards(logitsOf(w, x), y);
       const g = x.map((_, j) => (targeted ? -1 : 1) * dz.reduce((sum, d, k) => sum + d * w.W[j][k], 0));
       const direction = norm === 'l2' ? g.map((v) => v / long(g)) : g.map(Math.sign);
-      let apart = x.map((v, j) => v + radius * share * direction[j] - origin[j]);
-      const size = long(apart);
-      if (norm === 'linf') apart = apart.map((v) => Math.max(-radius, Math.min(radius, v)));
-      else if (size > radius) apart = apart.map((v) => (v * radius) / size);
-      x = apart.map((v, j) => Math.max(0, Math.min(1, origin[j] + v)));
+      x = within(x.map((v, j) => v + radius * share * direction[j]));
     }
     if (round === doublings || done(x)) break;
     if (stop) radius *= 2;
