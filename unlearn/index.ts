@@ -73,7 +73,7 @@ export type {
 export { type Hook, movingAverage } from './train/hooks.ts';
 export type { Batches, Minimised, Objective, StepContext } from './train/objective.ts';
 export type { Draw, Pass, Position } from './train/schedule.ts';
-export { masked, softThreshold, withinBall } from './train/update.ts';
+export { l1Penalty, masked, softThreshold, withinBall } from './train/update.ts';
 export { type EpochRecord, type TrainInput, type TrainResult, train } from './train.ts';
 export type * from './types.ts';
 

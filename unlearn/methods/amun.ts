@@ -1,5 +1,6 @@
 // AMUN (Ebrahimpour-Boroojeny, Sundaram and Chandrasekaran, "Not All Wrong is Bad: Using Adversarial Examples for Unlearning",
-// ICML 2025): for each forgotten image, the nearest adversarial image of the original that a search finds, with the class the original takes it for; then the original is trained on, on these and on the data as they are:
+// ICML 2025): for each forgotten image, the nearest adversarial image of the original that a search finds, with the class the
+// original takes it for; then the original is trained on, on these and on the data as they are:
 //   minimise l(theta; D u A), A = {(x', argmax f(x'; theta_o))}
 // The forgotten samples keep their true labels: what pulls their confidence down are their adversarial neighbours. As in the
 // released code; see docs/methods/amun.md.
