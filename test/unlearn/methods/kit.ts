@@ -35,6 +35,8 @@ export function settingsOf({ options }: MethodRecord): Record<string, unknown>[]
     steps: 3,
     adversaries: 2,
     doublings: 3,
+    forgetBatchSize: 12,
+    importanceBatch: 12,
   };
   const quick = Object.fromEntries(Object.entries(quickly).filter(([key]) => key in options.entries));
   const others = Object.entries(options.entries).flatMap(([key, entry]) => {
