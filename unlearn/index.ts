@@ -76,7 +76,7 @@ export { randomMask, type SaliencyInput, saliencyMask } from './train/mask.ts';
 export type { Batches, Minimised, Objective, StepContext } from './train/objective.ts';
 export type { Draw, Pass, Position, Update } from './train/schedule.ts';
 export { type RecordOptions, recordUpdates } from './train/undo.ts';
-export { masked, softThreshold, withinBall } from './train/update.ts';
+export { l1Penalty, masked, softThreshold, withinBall } from './train/update.ts';
 export { type EpochRecord, type TrainInput, type TrainResult, train } from './train.ts';
 export type * from './types.ts';
 

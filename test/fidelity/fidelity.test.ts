@@ -75,7 +75,9 @@ beforeAll(async () => {
 // What the methods draw at random, the script is told: UPDATE_FIDELITY=1 writes it, then the script is to be run.
 test('inputs.json holds what is drawn', async () => {
   const shadow = shadowClass(KEY(), [27, 3], 'xavier', 'float64');
+  const teacher = model(3).init(lt.random.foldIn(KEY(), 1), [1, 6, 6, 1]);
   const drawn = {
+    teacher: await valuesOf(teacher),
     shadow: { weight: await shadow.weight.reshape([27]).array(), bias: await shadow.bias.array() },
   };
   const file = new URL('inputs.json', import.meta.url);
@@ -127,6 +129,20 @@ const cases: [string, Problem, (epochs: number) => Method][] = [
         maxEpochs: 2,
       }),
   ],
+  ['negGradPlus', three, (epochs) => methods.negGradPlus({ ...sgd, epochs, learningRate: 0.02, beta: 0.8 })],
+  ['l1Sparse', three, (epochs) => methods.l1Sparse({ ...sgd, epochs, learningRate: 0.02, alpha: 5e-3 })],
+  [
+    'badTeacher',
+    three,
+    (epochs) =>
+      methods.badTeacher({ batchSize: 100, epochs, learningRate: 1e-2, weightDecay: 0, retainShare: 1 }),
+  ],
+  [
+    'distillation',
+    three,
+    (epochs) => methods.distillation({ ...sgd, epochs, learningRate: 0.02, weightDecay: 0 }),
+  ],
+  ['amun', three, (epochs) => methods.amun({ ...sgd, epochs, learningRate: 0.02, decayEvery: 100 })],
   ['ssd', three, () => methods.ssd({ alpha: 1.5, lambda: 0.5, batchSize: 100 })],
   [
     'amnesiac relabel',

@@ -262,11 +262,15 @@ def scrub(alpha=0.5, gamma=1.0, temperature=2.0, max_epochs=2):
     return descend(q["original"], losses, sgd(0.01))
 
 
-def bad_teacher():
+def bad_teacher(values):
     """One batch of all samples: the random network teaches the forgotten ones, the original the others; Adam."""
     q = three
+    like = {**{f"params.{k}": v for k, v in q["original"].p.items()}, **{f"state.{k}": v for k, v in q["original"].s.items()}}
+    tree = {k: torch.tensor(values[k], dtype=torch.float64).reshape(v.shape) for k, v in like.items()}
+    part = lambda name: {k[len(name) :]: v for k, v in tree.items() if k.startswith(name)}
+    random = Net(part("params."), part("state."))
     with torch.no_grad():
-        taught = torch.cat([q["other"](q["xf"]), q["original"](q["xr"])])
+        taught = torch.cat([random(q["xf"]), q["original"](q["xr"])])
     x = torch.cat([q["xf"], q["xr"]])
     adam = lambda parameters: torch.optim.Adam(parameters, lr=1e-2)
     return descend(q["original"], lambda net, _: [lambda: divergence(taught, net(x, True))], adam)
@@ -396,7 +400,7 @@ def main():
         "negGradPlus": neg_grad_plus(),
         "l1Sparse": l1_sparse(),
         "scrub": scrub(),
-        "badTeacher": bad_teacher(),
+        "badTeacher": bad_teacher(inputs["teacher"]),
         "distillation": delete(),
         "ssd": ssd(),
         "influence released": influence(),

@@ -82,21 +82,21 @@ export function takeSplit(split: Split, positions: ArrayLike<number>): Split {
   return makeSplit({ shape: split.shape, images, labels, ids, files });
 }
 
-/** One split after the other, copied. Ids travel along, files do not. At least one. */
-export function joinSplits(splits: readonly Split[]): Split {
+/** The samples of several splits of one shape, one after the other, in a new split. Ids travel along. */
+export function joinSplits(...splits: readonly Split[]): Split {
   const [{ shape }] = splits;
-  const sizes = splits.map(({ size }) => size);
-  const starts = sizes.map((_, k) => sizes.slice(0, k).reduce((a, b) => a + b, 0));
-  const size = sizes.reduce((a, b) => a + b, 0);
-  const bytes = shape[0] * shape[1] * shape[2];
+  const size = splits.reduce((sum, split) => sum + split.size, 0);
+  const bytes = imageBytes(splits[0]);
   const images = new Uint8Array(size * bytes);
   const labels = new Int32Array(size);
   const ids = new Int32Array(size);
-  splits.forEach((split, k) => {
-    images.set(split.images, starts[k] * bytes);
-    labels.set(split.labels, starts[k]);
-    ids.set(split.ids, starts[k]);
-  });
+  let at = 0;
+  for (const split of splits) {
+    images.set(split.images, at * bytes);
+    labels.set(split.labels, at);
+    ids.set(split.ids, at);
+    at += split.size;
+  }
   return makeSplit({ shape, images, labels, ids });
 }
 

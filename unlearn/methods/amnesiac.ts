@@ -75,7 +75,7 @@ export const amnesiac = define({
             batch.indices[i] < wrong ? randomLabel(draw, label, batch.indices[i], 0) : label,
           ),
         );
-      const set = joinSplits([...Array.from({ length: copies }, () => forget), retain]);
+      const set = joinSplits(...Array.from({ length: copies }, () => forget), retain);
       const passes: Pass[] = [{ name: 'all, relabelled', sets: { all: { set, change } } }];
       const { history, ...result } = await tune(options, key, { name, ...passedOn(input), passes });
       return { ...result, details: { history } };

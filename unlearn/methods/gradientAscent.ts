@@ -2,12 +2,11 @@
 // Unlearning's code has it as a loss mode, SalUn's as GA. The loss has no upper end: a little too long or too fast and
 // the network knows nothing any more. `lossCap` (ours, off by default) stops pushing samples that are far enough.
 
-import * as v from 'valibot';
-import * as lt from '../../index.ts';
-import { num, section } from '../options/fields.ts';
+import { section } from '../options/fields.ts';
 import { batchNorm, inherited, maskable, tuning } from '../options/training.ts';
 import type { Objective } from '../train/objective.ts';
 import { passedOn, tune } from '../train/tune.ts';
+import { capped, lossCap } from './ascent.ts';
 import { define } from './define.ts';
 
 export const gradientAscent = define({
@@ -19,12 +18,7 @@ export const gradientAscent = define({
   startsFrom: 'original',
   options: section('Climb the loss on the forget set (negative gradient).', {
     ...tuning({ epochs: 5, batchSize: 256, learningRate: 1e-4, weightDecay: 5e-4 }),
-    lossCap: v.optional(
-      num(
-        'A sample whose loss has passed this, in nats, is pushed no further. By default there is no cap.',
-        0,
-      ),
-    ),
+    lossCap,
     batchNorm,
     ...maskable,
     ...inherited,
@@ -35,10 +29,10 @@ export const gradientAscent = define({
   forgetStatistics: (options) => options.batchNorm === 'train',
 
   async forget(options, input) {
-    const { lossCap } = options;
+    const { lossCap: cap } = options;
     const objective: Objective = (variables, { forget }, { network, task }) => {
       const { losses, state } = task.losses(network, variables, forget);
-      return { loss: (lossCap === undefined ? losses : lt.minimum(losses, lossCap)).mean().neg(), state };
+      return { loss: capped(losses, cap).mean().neg(), state };
     };
     const result = await tune(options, input.key, {
       name: 'gradientAscent',

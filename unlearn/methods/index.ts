@@ -3,13 +3,19 @@
 
 import type { Method } from '../types.ts';
 import { amnesiac } from './amnesiac.ts';
+import { amun } from './amun.ts';
+import { badTeacher } from './badTeacher.ts';
 import { boundaryExpanding } from './boundaryExpanding.ts';
 import { boundaryShrink } from './boundaryShrink.ts';
 import { certified } from './certified.ts';
+import { distillation } from './distillation.ts';
 import { finetune } from './finetune.ts';
 import { fisher } from './fisher.ts';
 import { gradientAscent } from './gradientAscent.ts';
 import { influence } from './influence.ts';
+import { l1Sparse } from './l1Sparse.ts';
+import { l2ul } from './l2ul.ts';
+import { negGradPlus } from './negGradPlus.ts';
 import type { PreparedMethod } from './prepared.ts';
 import { randomLabels } from './randomLabels.ts';
 import type { MethodRecord } from './record.ts';
@@ -40,12 +46,18 @@ const named = <
 export const methods = named({
   retrain,
   finetune,
+  l1Sparse,
   randomLabels,
   gradientAscent,
+  negGradPlus,
   boundaryShrink,
   boundaryExpanding,
   salun,
   scrub,
+  distillation,
+  badTeacher,
+  l2ul,
+  amun,
   influence,
   fisher,
   ssd,

@@ -96,7 +96,7 @@ export function passesOf(
   { forget, retain }: UnlearnInput,
 ): Pass[] {
   if (order === 'mixed')
-    return [{ name: 'forget and retain', sets: { all: { set: joinSplits([forget, retain]), change } } }];
+    return [{ name: 'forget and retain', sets: { all: { set: joinSplits(forget, retain), change } } }];
   const first: Pass = { name: 'forget', sets: { forget: { set: forget, change } } };
   return order === 'forgetOnly' ? [first] : [first, { name: 'retain', sets: { retain: { set: retain } } }];
 }

@@ -7,12 +7,14 @@
 
 import * as v from 'valibot';
 import * as lt from '../../index.ts';
-import { choice, int, num, section } from '../options/fields.ts';
+import { bool, choice, int, num, section } from '../options/fields.ts';
 import { batchNorm, fraction, inherited, maskable, opt, scheduled, tuning } from '../options/training.ts';
 import type { Objective } from '../train/objective.ts';
 import type { Pass } from '../train/schedule.ts';
 import { passedOn, tune } from '../train/tune.ts';
 import { define } from './define.ts';
+import { divergence } from './divergence.ts';
+import { rewinding } from './rewind.ts';
 
 export const scrub = define({
   name: 'scrub',
@@ -43,6 +45,12 @@ export const scrub = define({
     crossEntropy: opt(num('Weight of the cross-entropy on what is kept; gamma in the paper.', 0, 1000), 1),
     temperature: opt(num('Of teacher and student.', 0.01, 1000), 2),
     momentum: opt(fraction('Momentum of SGD.'), 0.9),
+    rewind: opt(
+      bool(
+        'Return the epoch whose error on the forget set is nearest to that on held-out samples of its classes (SCRUB+R); needs `validation`.',
+      ),
+      false,
+    ),
     batchNorm,
     ...maskable,
     ...inherited,
@@ -53,31 +61,30 @@ export const scrub = define({
     maxEpochs: [1, 2, 3, 5],
     forgetBatchSize: [16, 32, 64, 128],
   },
-  cost: ({ forget, retain }, { epochs, maxEpochs }) => {
+  cost: ({ forget, retain }, { epochs, maxEpochs, rewind }) => {
     const seen = Math.min(epochs, maxEpochs) * forget + epochs * retain;
-    // The teacher looks at every batch, too.
-    return { train: seen, infer: seen };
+    // The teacher looks at every batch, too; to rewind, each epoch is judged, and the last a second time.
+    return { train: seen, infer: seen + (rewind ? (epochs + 1) * forget : 0) };
   },
   forgetStatistics: () => false,
 
   async forget(options, input) {
     const { alpha, crossEntropy, temperature, maxEpochs, forgetBatchSize } = options;
     const { forget, retain, variables: teacher } = input;
-    const divergence = (student: lt.Tensor, taught: lt.Tensor): lt.Tensor => {
-      const [log, target] = [student, taught].map((logits) => lt.logSoftmax(logits.div(temperature)));
-      const each = target.exp().mul(target.sub(log)).sum(1);
-      return each.mean().mul(temperature ** 2);
-    };
+    const apart = (student: lt.Tensor, taught: lt.Tensor): lt.Tensor =>
+      divergence(student, taught, temperature)
+        .mean()
+        .mul(temperature ** 2);
     const max: Objective = (student, { forget: { images } }, { network }) => {
       const { output, state } = network(student, images);
       const { output: taught } = network(teacher, images, { train: false });
-      return { loss: divergence(output, taught).neg(), state };
+      return { loss: apart(output, taught).neg(), state };
     };
     const min: Objective = (student, { retain: { images, labels } }, { network }) => {
       const { output, state } = network(student, images);
       const { output: taught } = network(teacher, images, { train: false });
       const known = lt.crossEntropy(output, labels).mul(crossEntropy);
-      return { loss: known.add(divergence(output, taught).mul(alpha)), state };
+      return { loss: known.add(apart(output, taught).mul(alpha)), state };
     };
     const passes: Pass[] = [
       {
@@ -89,7 +96,18 @@ export const scrub = define({
       { name: 'retain', sets: { retain: { set: retain } }, objective: min },
     ];
     const advice = 'lower the learning rate, take fewer maxEpochs, or larger batches of the forget set';
-    const result = await tune(options, input.key, { name: 'scrub', ...passedOn(input), passes, advice });
-    return { ...result, details: { history: result.history } };
+    const rewind = options.rewind ? rewinding('scrub', input) : undefined;
+    try {
+      const given = { name: 'scrub', ...passedOn(input), hooks: rewind?.hooks, passes, advice };
+      const { variables, cost, history } = await tune(options, input.key, given);
+      const samplesVisited = 2 * cost.samplesVisited + (rewind?.visited(options.epochs) ?? 0);
+      return {
+        variables,
+        cost: { ...cost, samplesVisited },
+        details: { history, ...rewind?.details(history) },
+      };
+    } finally {
+      rewind?.dispose();
+    }
   },
 });

@@ -106,6 +106,6 @@ export const ssd = define({
 
 /** All samples in random order: batches of D are to hold what D holds, not the forget set first. */
 async function mixed(sets: readonly Split[], key: lt.Tensor): Promise<Split> {
-  const all = joinSplits(sets);
+  const all = joinSplits(...sets);
   return takeSplit(all, permutation(all.size, await seedOf(key), ORDER));
 }

@@ -131,6 +131,45 @@ export function keepBest(fact: string, better: 'higher' | 'lower'): Hook {
 }
 
 /**
+ * Keeps the variables of all epochs, and returns those of the epoch whose fact is nearest to a number that is known when the
+ * last epoch is done. Memory and checkpoints hold a network for each epoch.
+ * @param reference that number, from the last variables; they are borrowed.
+ */
+export function rewound(fact: string, reference: (last: Variables) => Promise<number>): Hook {
+  const name = 'epochs';
+  const kept = (extra: Carry['extra']) => extra[name] as unknown as readonly Variables[];
+  let epoch = 0;
+  return {
+    name,
+    start: (loop) => {
+      const { schedule, carry } = loop;
+      loop.put(
+        name,
+        Array.from({ length: schedule.epochs }, () => copyOf(carry.variables)),
+      );
+    },
+    epoch: (loop, at) => {
+      const all = kept(loop.carry.extra);
+      disposeTree(all[at.epoch]);
+      loop.put(
+        name,
+        all.map((v, epoch) => (epoch === at.epoch ? copyOf(loop.carry.variables) : v)),
+      );
+    },
+    finish: async (loop) => {
+      epoch = nearestEpoch(loop.note.history, fact, await reference(loop.carry.variables));
+    },
+    result: ({ extra }) => kept(extra)[epoch],
+  };
+}
+
+/** The epoch (from 0) whose fact is nearest to a number, the first of equals. */
+export function nearestEpoch(history: readonly EpochRecord[], fact: string, to: number): number {
+  const far = history.map((epoch) => Math.abs(epoch[fact] - to));
+  return far.indexOf(Math.min(...far));
+}
+
+/**
  * Keeps an exponential moving average of the parameters, average = decay average + (1 - decay) parameters after each step,
  * and returns it in place of the last ones (Polyak and Juditsky 1992; the form of Ho et al. 2020). The network's state,
  * such as batch-norm statistics, is that of the last step.

@@ -114,7 +114,7 @@ export class Loop {
   }
 
   /** Puts tensors of a hook into the carry, under the hook's name, in place of those that were there. */
-  put(name: string, tree: lt.tree.Tree<lt.Tensor> | Variables): void {
+  put(name: string, tree: lt.tree.Tree<lt.Tensor> | Variables | readonly Variables[]): void {
     const own = tree as lt.tree.Tree<lt.Tensor>;
     this.carry = { ...this.carry, extra: { ...this.carry.extra, [name]: own } };
   }

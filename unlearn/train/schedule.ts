@@ -73,7 +73,7 @@ export interface Position {
 export class Schedule {
   /** First step of each epoch, and after the last the number of all steps. */
   readonly #starts: number[] = [0];
-  /** Samples of each epoch. */
+  /** Samples of the first sets of each epoch. */
   readonly #samples: number[] = [];
   /** Samples of all sets, over all epochs: what goes through the network. */
   readonly visited: number;
@@ -198,18 +198,19 @@ export class Schedule {
 
   /** Samples of the first set in an epoch of the pass. */
   #seen(pass: Pass): number {
-    const { set, batchSize = this.batchSize } = firstOf(pass);
-    return pass.steps === undefined ? set.size : pass.steps * Math.min(batchSize, set.size);
+    const first = firstOf(pass);
+    return pass.steps === undefined ? first.set.size : pass.steps * this.#fullBatch(first);
   }
 
   /** Samples of all its sets. */
   #visits(pass: Pass): number {
     const [, ...others] = Object.values(pass.sets);
-    const rows = others.reduce(
-      (sum, { set, batchSize = this.batchSize }) => sum + Math.min(batchSize, set.size),
-      0,
-    );
-    return this.#seen(pass) + this.#batches(pass) * rows;
+    const beside = others.reduce((sum, draw) => sum + this.#fullBatch(draw), 0);
+    return this.#seen(pass) + this.#batches(pass) * beside;
+  }
+
+  #fullBatch({ set, batchSize = this.batchSize }: Draw): number {
+    return Math.min(batchSize, set.size);
   }
 
   async *#once<S extends Samples>(
@@ -236,7 +237,7 @@ export class Schedule {
   ): AsyncGenerator<Batch> {
     const { set, augment, byId, change } = draw;
     check(set.size > 0, 'value', () => `${this.name}: there are no samples to draw beside the others`);
-    const batchSize = Math.min(draw.batchSize ?? this.batchSize, set.size);
+    const batchSize = this.#fullBatch(draw);
     const each = batchCount(set, { batchSize, dropLast: true });
     for (let round = Math.floor(number / each), startBatch = number % each; ; round++, startBatch = 0) {
       const order = { shuffle: true, seed, epoch: round, stream, startBatch, dropLast: true, augment, byId };

@@ -1,7 +1,7 @@
 // What a method may put around an optimiser: a mask, a proximal step, a projection. Each takes an optimiser and gives one
 // with the same two functions, so they combine, and all of an update stays one compiled program.
 
-import type { Optimiser, OptimiserState } from '../../engine/optim.ts';
+import type { Optimiser, OptimiserState, Rate } from '../../engine/optim.ts';
 import * as lt from '../../index.ts';
 
 type Params = lt.tree.Tree<lt.Tensor>;
@@ -46,27 +46,59 @@ function likeParams(slot: unknown, params: unknown): boolean {
 /**
  * After each update the parameters go through `map`, such as a proximal step (the soft threshold of an l1 penalty) or a
  * projection (back into a ball around the original).
- * @param map pure and traceable; gets the parameters after and before the update.
+ * @param map pure and traceable; gets the parameters after and before the update, and the number of updates before it.
  */
 export const followedBy =
-  (map: <P>(params: P, before: P) => P) =>
+  (map: <P>(params: P, before: P, step: lt.Tensor) => P) =>
   (inner: Optimiser): Optimiser => ({
     init: (params) => inner.init(params),
     update(grads, state, params) {
       const next = inner.update(grads, state, params);
-      return { params: map(next.params, params), state: next.state };
+      return { params: map(next.params, params, state.step), state: next.state };
     },
   });
 
-/** The proximal step of `threshold` times the sum of absolute values: each weight moves towards 0 by it, and stops there. */
-export const softThreshold = (threshold: number) =>
+/** The rate for the update after `step`, in the type of a parameter. */
+const rateOf = (rate: Rate, step: lt.Tensor, { dtype }: lt.Tensor): lt.Tensor | number =>
+  typeof rate === 'number' ? rate : rate(step.astype(dtype));
+
+/**
+ * The proximal step of `threshold` times the sum of absolute values: each weight moves towards 0 by it, and stops there.
+ * @param threshold a number, or one for each step, as learning rates are.
+ */
+export const softThreshold = (threshold: Rate) =>
   followedBy(
-    <P>(params: P): P =>
+    <P>(params: P, _: P, step: lt.Tensor): P =>
       lt.tree.map(
-        (p: lt.Tensor) => p.sign().mul(p.abs().sub(threshold).maximum(0)),
+        (p: lt.Tensor) =>
+          p.sign().mul(
+            p
+              .abs()
+              .sub(rateOf(threshold, step, p))
+              .maximum(0),
+          ),
         params as Params,
       ) as unknown as P,
   );
+
+/**
+ * The subgradient alpha sign(w) of alpha times the sum of absolute values is added to the gradient, as if the penalty were
+ * part of the loss; 0 at 0.
+ * @param alpha a number, or one for each step, as learning rates are.
+ */
+export const l1Penalty =
+  (alpha: Rate) =>
+  (inner: Optimiser): Optimiser => ({
+    init: (params) => inner.init(params),
+    update<P>(grads: P, state: OptimiserState, params: P) {
+      const penalised = lt.tree.map(
+        (g: lt.Tensor, p: lt.Tensor) => g.add(p.sign().mul(rateOf(alpha, state.step, p))),
+        grads as Params,
+        params as Params,
+      );
+      return inner.update(penalised as unknown as P, state, params);
+    },
+  });
 
 /** Back to the nearest point of the ball of this radius (Euclidean, over all parameters) around `centre`. */
 export const withinBall = (centre: Params, radius: number) =>

@@ -11,7 +11,7 @@ import { disposeAll, stripes, tinyCnn, valuesOf } from '../problems.ts';
 import { checkMethod, checkPrepared, problem, settingsOf, without } from './kit.ts';
 
 // A software adapter compiles shaders on the CPU.
-vi.setConfig({ testTimeout: 300_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 const absent = inject('absent');
 
 /** Batches of one size: each step is compiled once. */

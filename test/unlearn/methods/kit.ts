@@ -34,7 +34,19 @@ const particular: Readonly<Record<string, Record<string, unknown>>> = {
  * Read off the schema, so that a new option is tried without a line here.
  */
 export function settingsOf({ name, options }: MethodRecord): Record<string, unknown>[] {
-  const quickly = { epochs: 2, batchSize: 10, learningRate: 0.01, iterations: 3, shards: 2, slices: 2 };
+  const quickly = {
+    epochs: 2,
+    batchSize: 10,
+    learningRate: 0.01,
+    iterations: 3,
+    shards: 2,
+    slices: 2,
+    steps: 3,
+    adversaries: 2,
+    doublings: 3,
+    forgetBatchSize: 12,
+    importanceBatch: 12,
+  };
   const shared = Object.entries(quickly).filter(([key]) => key in options.entries);
   const quick = { ...Object.fromEntries(shared), ...particular[name] };
   const others = Object.entries(options.entries).flatMap(([key, entry]) => {
@@ -56,7 +68,7 @@ export async function problem(model = tinyCnn(), epochs = 4): Promise<UnlearnInp
   const updates = memoryStore();
   const hooks = [recordUpdates(updates)];
   const { variables } = await train({ model, data, options, key: lt.random.key(1), hooks });
-  return { model, variables, ...cut(data, 1), key: lt.random.key(2), updates };
+  return { model, variables, ...cut(data, 1), validation: stripes(30, 7), key: lt.random.key(2), updates };
 }
 
 function checkProgress(seen: readonly Progress[]): void {
