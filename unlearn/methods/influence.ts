@@ -78,7 +78,7 @@ export const influence = define({
       };
       const onIteration = (done: number) => say(done + 1);
       const found = await conjugateGradients(apply, right as Vector, {
-        maxIterations: iterations,
+        iterations,
         tolerance,
         onIteration,
       });

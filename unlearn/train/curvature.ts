@@ -1,25 +1,23 @@
-// The curvature of a model's loss as a linear map that is never written out: A = C + (weightDecay + damping) I, where C is,
-// for the mean loss over a set at the given parameters,
-//   'hessian'      its exact second derivative, forward over reverse (Pearlmutter 1994); may be indefinite
-//   'gaussNewton'  J^T L'' J, J the Jacobian of the network's outputs and L'' the loss's Hessian in them (Schraudolph 2002);
-//                  positive semidefinite where the loss is convex in the outputs, as cross-entropy and squared error are
-//   'fisher'       the empirical Fisher, the mean of g g^T over the samples' gradients; positive semidefinite
-// and the solution of A x = b. Evaluation mode: dropout is off, batch normalisation keeps its statistics.
+// The curvature of a model's loss as a linear map that is never written out: A = C + (weightDecay + damping) I, where C is a
+// mean over the samples of a set, one of products.ts; and the solution of A x = b. Evaluation mode: dropout is off, batch
+// normalisation keeps its statistics.
 
+import { check } from '../../engine/error.ts';
 import type { Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import { reduction } from '../reduce.ts';
 import { defaultTask } from '../tasks/index.ts';
 import type { Samples, Task, Tensors } from '../tasks/record.ts';
 import type { Split } from '../types.ts';
-import { disposeTree } from './feed.ts';
-import { networkOf } from './network.ts';
+import { disposeTree, tensorsOf } from './feed.ts';
+import { largestEigenvalue, lissa } from './lissa.ts';
+import { inverseFisher } from './lowRank.ts';
+import { breathe } from './meter.ts';
+import { lossesOf, type Product, productOf } from './products.ts';
+import { endless } from './schedule.ts';
 import { conjugateGradients, dot, plus, scaled, type Vector } from './vectors.ts';
 
 type Params = Variables['params'];
-
-/** Which matrix stands for the curvature. */
-export type Product = 'hessian' | 'gaussNewton' | 'fisher';
 
 export interface CurvatureOptions<S extends Samples = Split> {
   readonly model: Model;
@@ -41,23 +39,50 @@ export interface CurvatureOptions<S extends Samples = Split> {
   readonly signal?: AbortSignal;
 }
 
-export interface SolveBy {
-  /** At most. */
-  readonly iterations: number;
-  /** Stop where |b - A x| <= tolerance |b|. 0 by default. */
-  readonly tolerance?: number;
-  readonly onIteration?: (iteration: number, residual: number) => void;
-}
+/** How A x = b is solved. */
+export type SolveBy =
+  | {
+      /** Needs no more than products over the whole set. */
+      readonly solver: 'conjugateGradients';
+      /** At most. */
+      readonly iterations: number;
+      /** Stop where |b - A x| <= tolerance |b|. 0 by default. */
+      readonly tolerance?: number;
+      readonly onIteration?: (iteration: number, residual: number) => void;
+    }
+  | {
+      /** Products over random mini-batches of `batchSize`. */
+      readonly solver: 'lissa';
+      /** Steps of a repeat. */
+      readonly iterations: number;
+      /** Whose results are averaged. 1 by default. */
+      readonly repeats?: number;
+      /** See lissa.ts; by default the largest eigenvalue of A by POWER steps of power iteration from b. */
+      readonly scale?: number;
+      /** Of the mini-batches' order. */
+      readonly seed: number;
+      readonly onIteration?: (iteration: number, residual: number) => void;
+    }
+  | {
+      /** Of the product 'fisher' alone: exact but for rounding, from an N x N matrix for N samples. */
+      readonly solver: 'lowRank';
+      /** Samples whose gradients are held at once. */
+      readonly block: number;
+      /** Told the share that is done. */
+      readonly onBlock?: (fraction: number) => void;
+    };
 
 export interface Solved {
   /** The caller's to dispose. */
   readonly x: Vector;
   /** |b - A x| / |b| of the x given back, by a product of its own. */
   readonly residual: number;
-  /** As the solver carried it along, after each iteration. */
+  /** As the solver carried it along: of conjugate gradients after each iteration, of LiSSA on the mini-batches; else none. */
   readonly residuals: readonly number[];
-  /** Whether a direction without positive curvature turned up and ended the solving. */
+  /** Whether conjugate gradients met a direction without positive curvature, which ends them. */
   readonly indefinite: boolean;
+  /** Of LiSSA: the scale that was used. */
+  readonly scale?: number;
 }
 
 /** A as a map. Trees have the structure of the parameters. */
@@ -66,25 +91,33 @@ export interface Curvature {
   readonly samplesVisited: number;
   /** A v; the caller's to dispose. */
   times(v: Vector): Promise<Vector>;
-  /** x with A x = b, approximately, by conjugate gradients. */
+  /** x with A x = b, approximately. @throws LetheError 'value' where LiSSA diverges. */
   solve(b: Vector, how: SolveBy): Promise<Solved>;
   /** Releases the compiled programs. */
   dispose(): void;
 }
 
+/** Steps of power iteration that find LiSSA's scale. */
+export const POWER = 10;
+
 /** Compiles the products of a set's curvature, for any number of vectors and right-hand sides. */
 export function curvatureOf<S extends Samples = Split>(options: CurvatureOptions<S>): Curvature {
-  const { variables, samples, damping = 0, weightDecay = 0, batchSize = 256, signal } = options;
+  const { model, variables, samples, damping = 0, weightDecay = 0, batchSize = 256, signal } = options;
   const { task = defaultTask<S>(), product = 'hessian' } = options;
-  const sums = reduction(productOf(options.model, task as Task, variables.state, product), {
-    task,
-    name: `${product} product`,
-  });
+  const { params, state } = variables;
   const shift = weightDecay + damping;
+  const of = { model, task: task as Task, state };
+  const ofBatch = productOf(of, product);
+  const sums = reduction(ofBatch, { task, name: `${product} product` });
   const damped = lt.jit((hv: Vector, v: Vector) => plus(scaled(hv, 1 / samples.size), v, shift), {
     donate: [0],
     name: 'damping',
   });
+  const damps = lt.jit(
+    (batch: Tensors, p: Params, v: Vector) =>
+      plus(scaled(ofBatch(batch, p, v), 1 / Object.values(batch)[0].shape[0]), v, shift),
+    { name: `${product} product of a batch` },
+  );
   const share = lt.jit(
     (b: Vector, ax: Vector) => {
       const rest = plus(b, ax, -1);
@@ -98,21 +131,47 @@ export function curvatureOf<S extends Samples = Split>(options: CurvatureOptions
   let samplesVisited = 0;
 
   const times = async (v: Vector): Promise<Vector> => {
-    const sum = await sums.sum(samples, [variables.params, v], { batchSize, signal });
+    const sum = await sums.sum(samples, [params, v], { batchSize, signal });
     samplesVisited += samples.size;
     const result = damped(sum, v);
     disposeTree(sum);
     return result;
   };
 
-  const residualOf = async (b: Vector, x: Vector): Promise<number> => {
-    const ax = await times(x);
-    const value = share(b, ax);
-    try {
-      return await value.item();
-    } finally {
-      disposeTree([ax, value]);
+  /** A of one random mini-batch after the other. */
+  const drawn = (seed: number) => {
+    const batches = endless(task, samples, { batchSize, seed });
+    return async (v: Vector): Promise<Vector> => {
+      signal?.throwIfAborted();
+      const batch = (await batches.next()).value;
+      const tensors = tensorsOf(batch);
+      try {
+        samplesVisited += batch.indices.length;
+        return damps(tensors, params, v);
+      } finally {
+        disposeTree(tensors);
+        await breathe();
+      }
+    };
+  };
+
+  const found = async (b: Vector, how: SolveBy): Promise<Omit<Solved, 'residual'>> => {
+    if (how.solver === 'conjugateGradients') return conjugateGradients(times, b, { tolerance: 0, ...how });
+    if (how.solver === 'lissa') {
+      const scale = how.scale ?? ((await largestEigenvalue(times, b, POWER)) || 1);
+      return { ...(await lissa(drawn(how.seed), b, { ...how, scale })), scale, indefinite: false };
     }
+    check(
+      product === 'fisher',
+      'value',
+      () => `the solver lowRank is for the product fisher, not ${product}`,
+    );
+    const losses = lossesOf(of);
+    const { block, onBlock } = how;
+    const inverse = { task, losses, params, samples, shift, block, batchSize, signal, onBlock };
+    const { x, samplesVisited: visited } = await inverseFisher(inverse, b);
+    samplesVisited += visited;
+    return { x, residuals: [], indefinite: false };
   };
 
   return {
@@ -120,69 +179,24 @@ export function curvatureOf<S extends Samples = Split>(options: CurvatureOptions
       return samplesVisited;
     },
     times,
-    async solve(b, { iterations, tolerance = 0, onIteration }) {
-      const found = await conjugateGradients(times, b, { maxIterations: iterations, tolerance, onIteration });
+    async solve(b, how) {
+      const solution = await found(b, how);
       try {
-        return { ...found, residual: await residualOf(b, found.x) };
+        const ax = await times(solution.x);
+        const value = share(b, ax);
+        disposeTree(ax);
+        try {
+          return { ...solution, residual: await value.item() };
+        } finally {
+          value.dispose();
+        }
       } catch (error) {
-        disposeTree(found.x);
+        disposeTree(solution.x);
         throw error;
       }
     },
     dispose() {
-      for (const compiled of [sums, damped, share]) compiled.dispose();
+      for (const compiled of [sums, damped, damps, share]) compiled.dispose();
     },
   };
-}
-
-/** (batch, parameters, v) -> C v of the sum of the batch's losses. Traced. */
-function productOf(model: Model, task: Task, state: Variables['state'], product: Product) {
-  const network = networkOf(model);
-  const losses = (p: Params, batch: Tensors): lt.Tensor =>
-    task.losses(network, { params: p, state }, batch).losses;
-  const total = (batch: Tensors) => (p: Params) => losses(p, batch).sum();
-  if (product === 'hessian')
-    return (batch: Tensors, p: Params, v: Vector) => lt.hvp(total(batch), [p], [v]) as Vector;
-  // Both others are J^T W J, J of the losses or of the outputs: forward through J, times W, back through J.
-  return (batch: Tensors, p: Params, v: Vector): Vector => {
-    const inner = (at: Params) =>
-      product === 'fisher' ? [losses(at, batch)] : outputsOf(task, network, at, state, batch);
-    const [value, along] = lt.jvp(inner, [p], [v as Params]);
-    const weighted =
-      product === 'fisher'
-        ? along
-        : lt.hvp((outputs: lt.Tensor[]) => lossOf(task, outputs, state, batch), [value], [along]);
-    const [, pullback] = lt.vjp(inner, p);
-    return pullback(weighted)[0] as Vector;
-  };
-}
-
-/** What the network answers while the task computes its losses: the outputs, in the order of the calls. */
-function outputsOf(
-  task: Task,
-  network: ReturnType<typeof networkOf>,
-  params: Params,
-  state: Variables['state'],
-  batch: Tensors,
-): lt.Tensor[] {
-  const outputs: lt.Tensor[] = [];
-  const heard: typeof network = (...call) => {
-    const applied = network(...call);
-    outputs.push(applied.output);
-    return applied;
-  };
-  task.losses(heard, { params, state }, batch);
-  return outputs;
-}
-
-/** The sum of the task's losses as a function of those outputs. */
-function lossOf(
-  task: Task,
-  outputs: readonly lt.Tensor[],
-  state: Variables['state'],
-  batch: Tensors,
-): lt.Tensor {
-  let call = 0;
-  const answers = () => ({ output: outputs[call++], state });
-  return task.losses(answers, { params: {}, state }, batch).losses.sum();
 }

@@ -4,8 +4,15 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import * as lt from '../../../index.ts';
 import { makeSplit } from '../../../unlearn/data/split.ts';
 import { Stream } from '../../../unlearn/random.ts';
-import { curvatureOf, type Product } from '../../../unlearn/train/curvature.ts';
+import {
+  type CurvatureOptions,
+  curvatureOf,
+  type SolveBy,
+  type Solved,
+} from '../../../unlearn/train/curvature.ts';
 import { disposeTree } from '../../../unlearn/train/feed.ts';
+import { lissa } from '../../../unlearn/train/lissa.ts';
+import type { Product } from '../../../unlearn/train/products.ts';
 import type { Vector } from '../../../unlearn/train/vectors.ts';
 import { stripes, tinyCnn } from '../problems.ts';
 import { distance, eliminate } from './dense.ts';
@@ -100,7 +107,7 @@ describe('products', () => {
   test.each(['hessian', 'gaussNewton', 'fisher'] as const)('%s', async (product) => {
     const variables = init();
     const matrix = expected[product];
-    const options = { damping: 0.25, weightDecay: 0.125, batchSize: 4 };
+    const options = { damping: 0.25, weightDecay: 0.125, batchSize: 7 };
     const curvature = curvatureOf({ model, variables, samples, product, ...options });
     for (const [i, column] of matrix.entries()) {
       const v = treeOf(unit(matrix.length, i), variables.params);
@@ -133,37 +140,133 @@ describe('products', () => {
 });
 
 describe('solutions', () => {
-  test('by conjugate gradients; several right-hand sides; nothing is left', async () => {
+  const DAMPING = 0.1;
+  const dense = (product: Product) =>
+    expected[product].map((row, i) => row.map((v, j) => v + (i === j ? DAMPING : 0)));
+  const rightOf = (seed: number) => {
+    const random = new Stream(seed);
+    return expected.hessian.map(() => random.between(-1, 1));
+  };
+  const norm = (v: readonly number[]) => Math.sqrt(v.reduce((sum, x) => sum + x * x, 0));
+  /** Solves for each right-hand side with one object; the solutions, and what was said of them. */
+  const solved = async (
+    how: SolveBy,
+    rights: readonly number[][],
+    options: Partial<CurvatureOptions> = {},
+  ) => {
     const variables = init();
-    const matrix = expected.gaussNewton.map((row, i) => row.map((v, j) => v + (i === j ? 0.1 : 0)));
-    const rights = [3, 4].map((seed) => {
-      const random = new Stream(seed);
-      return matrix.map(() => random.between(-1, 1));
-    });
-    const found: number[][] = [];
+    const out: { x: number[]; said: Omit<Solved, 'x'> }[] = [];
     const leaks = await lt.findLeaks(async () => {
-      const curvature = curvatureOf({ model, variables, samples, product: 'gaussNewton', damping: 0.1 });
+      const curvature = curvatureOf({
+        model,
+        variables,
+        samples,
+        product: 'gaussNewton',
+        damping: DAMPING,
+        ...options,
+      });
       for (const right of rights) {
         const b = treeOf(right, variables.params);
-        const { x, residual, residuals } = await curvature.solve(b, { iterations: 60, tolerance: 1e-10 });
-        expect(residual).toBeLessThan(1e-9);
-        expect(residuals.length).toBeLessThan(40);
-        found.push(await flat(x));
-        disposeTree([b, x]);
+        const { x, ...said } = await curvature.solve(b, how).finally(() => disposeTree(b));
+        out.push({ x: await flat(x), said });
+        disposeTree(x);
       }
       curvature.dispose();
     });
     expect(leaks).toEqual([]);
-    for (const [i, right] of rights.entries())
-      expect(distance(found[i], eliminate(matrix, right))).toBeLessThan(1e-5);
+    return out;
+  };
+
+  test('by conjugate gradients, for several right-hand sides', async () => {
+    const rights = [rightOf(3), rightOf(4)];
+    const how = { solver: 'conjugateGradients', iterations: 60, tolerance: 1e-10 } as const;
+    for (const [i, { x, said }] of (await solved(how, rights)).entries()) {
+      expect(said.residual).toBeLessThan(1e-9);
+      expect(said.residuals.length).toBeLessThan(40);
+      expect(distance(x, eliminate(dense('gaussNewton'), rights[i]))).toBeLessThan(1e-5);
+    }
+  });
+
+  test('by LiSSA on whole batches: the residual is (I - A/c)^(J+1) b', async () => {
+    const [matrix, right] = [dense('gaussNewton'), rightOf(5)];
+    const J = 12;
+    const [{ x, said }] = await solved({ solver: 'lissa', iterations: J, repeats: 2, scale: 2, seed: 1 }, [
+      right,
+    ]);
+    let rest = right;
+    for (let j = 0; j <= J; j++)
+      rest = rest.map((v, i) => v - matrix[i].reduce((sum, a, k) => sum + (a * rest[k]) / 2, 0));
+    expect(said.residual).toBeCloseTo(norm(rest) / norm(right), 6);
+    // The solution is off by A^-1 of the residual.
+    const off = eliminate(matrix, rest);
+    const exact = eliminate(matrix, right);
+    x.forEach((v, i) => expect(v).toBeCloseTo(exact[i] - off[i], 5));
+    expect(said.residuals).toHaveLength(2 * J);
+    expect(said.scale).toBe(2);
+  });
+
+  test('by LiSSA on mini-batches: the scale is found, the same seed gives the same bits', async () => {
+    const how = { solver: 'lissa', iterations: 10, repeats: 2 } as const;
+    const run = async (seed: number) => (await solved({ ...how, seed }, [rightOf(5)], { batchSize: 5 }))[0];
+    const [one, same, other] = [await run(1), await run(1), await run(2)];
+    expect(one).toEqual(same);
+    expect(one.x).not.toEqual(other.x);
+    // Power iteration from below.
+    let v = rightOf(5);
+    for (let i = 0; i < 200; i++) {
+      const next = dense('gaussNewton').map((row) => row.reduce((sum, a, k) => sum + a * v[k], 0));
+      v = next.map((value) => value / norm(next));
+    }
+    const largest = norm(dense('gaussNewton').map((row) => row.reduce((sum, a, k) => sum + a * v[k], 0)));
+    expect(one.said.scale).toBeLessThan(largest * 1.000001);
+    expect(one.said.scale).toBeGreaterThan(largest * 0.9);
+    expect(one.said.residuals).toHaveLength(20);
+    expect(one.said.residual).toBeLessThan(0.8);
+  });
+
+  test('LiSSA reads at most a hundred residuals a repeat back, the last among them', async () => {
+    const apply = async (v: Vector) => lt.tree.map((t: lt.Tensor) => t.mul(0.5), v);
+    const seen: number[] = [];
+    const onIteration = (iteration: number) => seen.push(iteration);
+    const how = { iterations: 150, repeats: 2, scale: 1, onIteration };
+    const { x, residuals } = await lissa(apply, [lt.tensor([3])], how);
+    expect(residuals).toHaveLength(150);
+    expect(seen.slice(-2)).toEqual([298, 300]);
+    // 6 (1 - 2^-151).
+    expect(await flat(x)).toEqual([6]);
+  });
+
+  test('LiSSA below half the largest eigenvalue diverges and says what to do', async () => {
+    const how = { solver: 'lissa', iterations: 50, scale: 0.05, seed: 1 } as const;
+    await expect(solved(how, [rightOf(5)])).rejects.toThrow(
+      /LiSSA diverges: after \d+ steps.*raise the scale/,
+    );
+  });
+
+  test.each([4, 64])('by the low-rank inverse, in blocks of %d', async (block) => {
+    const right = rightOf(6);
+    const seen: number[] = [];
+    const how = { solver: 'lowRank', block, onBlock: (f: number) => seen.push(f) } as const;
+    const [{ x, said }] = await solved(how, [right], { product: 'fisher', batchSize: 5 });
+    const exact = eliminate(dense('fisher'), right);
+    x.forEach((v, i) => expect(v).toBeCloseTo(exact[i], 5));
+    expect(said.residual).toBeLessThan(1e-10);
+    const blocks = Math.ceil(N / block);
+    expect(seen).toHaveLength((blocks * (blocks + 1)) / 2);
+    expect(seen.at(-1)).toBe(1);
+  });
+
+  test('the low-rank inverse is refused where there is none', async () => {
+    const how = { solver: 'lowRank', block: 4 } as const;
+    await expect(solved(how, [rightOf(6)])).rejects.toThrow(/for the product fisher/);
+    const plain = { product: 'fisher', damping: 0 } as const;
+    await expect(solved(how, [rightOf(6)], plain)).rejects.toThrow(/without damping/);
   });
 
   test('of a right-hand side of zeros are zeros', async () => {
-    const variables = init();
-    const curvature = curvatureOf({ model, variables, samples, damping: 1 });
-    const b = lt.tree.map((t: lt.Tensor) => lt.zerosLike(t), variables.params as never) as Vector;
-    const { x, residual } = await curvature.solve(b, { iterations: 5 });
-    expect([residual, ...(await flat(x))].every((v) => v === 0)).toBe(true);
-    curvature.dispose();
+    const [{ x, said }] = await solved({ solver: 'conjugateGradients', iterations: 5 }, [
+      rightOf(1).map(() => 0),
+    ]);
+    expect([said.residual, ...x].every((v) => v === 0)).toBe(true);
   });
 });
