@@ -43,13 +43,13 @@ export async function someOf<S extends Samples>(
   return { task: view, samples: { of: set, size, ids: Int32Array.from(ids.slice(0, size)) } };
 }
 
-/** The task with a weight beside each sample: the array `weights` of a batch, [n]. @param weights by position. */
+/** The task with a weight beside each sample: the array `sampleWeights` of a batch, [n]. @param weights by position. */
 export const weighted = <S extends Samples>(task: Task<S>, weights: Float64Array): Task<S> => ({
   ...task,
   async *batches(samples, options) {
     for await (const batch of task.batches(samples, options)) {
       const data = Float64Array.from(batch.indices, (position) => weights[position]);
-      yield { ...batch, arrays: { ...batch.arrays, weights: { data, shape: [data.length] } } };
+      yield { ...batch, arrays: { ...batch.arrays, sampleWeights: { data, shape: [data.length] } } };
     }
   },
 });

@@ -3,40 +3,27 @@
 // normalisation keeps its statistics.
 
 import { check } from '../../engine/error.ts';
-import type { Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import { reduction } from '../reduce.ts';
 import { defaultTask } from '../tasks/index.ts';
-import type { Samples, Task, Tensors } from '../tasks/record.ts';
+import type { Samples, Tensors } from '../tasks/record.ts';
 import type { Split } from '../types.ts';
 import { disposeTree, tensorsOf } from './feed.ts';
+import type { LossOver, Params } from './gradients.ts';
 import { largestEigenvalue, lissa } from './lissa.ts';
 import { inverseFisher } from './lowRank.ts';
 import { breathe } from './meter.ts';
-import { lossesOf, type Product, productOf } from './products.ts';
+import { type Product, productOf } from './products.ts';
 import { endless } from './schedule.ts';
 import { conjugateGradients, dot, plus, scaled, type Vector } from './vectors.ts';
 
-type Params = Variables['params'];
-
-export interface CurvatureOptions<S extends Samples = Split> {
-  readonly model: Model;
-  /** Classification by default. */
-  readonly task?: Task<S>;
-  /** Where the curvature is taken; they stay the caller's. */
-  readonly variables: Variables;
-  /** The loss is the mean over these. */
-  readonly samples: S;
+export interface CurvatureOptions<S extends Samples = Split> extends LossOver<S> {
   /** 'hessian' by default. */
   readonly product?: Product;
   /** Added to the diagonal. 0 by default. */
   readonly damping?: number;
   /** Of the L2 penalty weightDecay / 2 |parameters|^2 in what was minimised: its Hessian. 0 by default. */
   readonly weightDecay?: number;
-  /** Samples a pass, 256 by default. */
-  readonly batchSize?: number;
-  /** Stops the work when it aborts: it then throws what the signal was aborted with. */
-  readonly signal?: AbortSignal;
 }
 
 /** How A x = b is solved. */
@@ -91,6 +78,8 @@ export interface Curvature {
   readonly samplesVisited: number;
   /** A v; the caller's to dispose. */
   times(v: Vector): Promise<Vector>;
+  /** |b - A x| / |b|, by one product. */
+  residual(b: Vector, x: Vector): Promise<number>;
   /** x with A x = b, approximately. @throws LetheError 'value' where LiSSA diverges. */
   solve(b: Vector, how: SolveBy): Promise<Solved>;
   /** Releases the compiled programs. */
@@ -102,12 +91,11 @@ export const POWER = 10;
 
 /** Compiles the products of a set's curvature, for any number of vectors and right-hand sides. */
 export function curvatureOf<S extends Samples = Split>(options: CurvatureOptions<S>): Curvature {
-  const { model, variables, samples, damping = 0, weightDecay = 0, batchSize = 256, signal } = options;
+  const { variables, samples, damping = 0, weightDecay = 0, batchSize = 256, signal } = options;
   const { task = defaultTask<S>(), product = 'hessian' } = options;
-  const { params, state } = variables;
+  const { params } = variables;
   const shift = weightDecay + damping;
-  const of = { model, task: task as Task, state };
-  const ofBatch = productOf(of, product);
+  const ofBatch = productOf(options, product);
   const sums = reduction(ofBatch, { task, name: `${product} product` });
   const damped = lt.jit((hv: Vector, v: Vector) => plus(scaled(hv, 1 / samples.size), v, shift), {
     donate: [0],
@@ -166,12 +154,20 @@ export function curvatureOf<S extends Samples = Split>(options: CurvatureOptions
       'value',
       () => `the solver lowRank is for the product fisher, not ${product}`,
     );
-    const losses = lossesOf(of);
-    const { block, onBlock } = how;
-    const inverse = { task, losses, params, samples, shift, block, batchSize, signal, onBlock };
-    const { x, samplesVisited: visited } = await inverseFisher(inverse, b);
+    const { x, samplesVisited: visited } = await inverseFisher({ ...options, ...how, shift }, b);
     samplesVisited += visited;
     return { x, residuals: [], indefinite: false };
+  };
+
+  const residual = async (b: Vector, x: Vector): Promise<number> => {
+    const ax = await times(x);
+    const value = share(b, ax);
+    disposeTree(ax);
+    try {
+      return await value.item();
+    } finally {
+      value.dispose();
+    }
   };
 
   return {
@@ -179,17 +175,11 @@ export function curvatureOf<S extends Samples = Split>(options: CurvatureOptions
       return samplesVisited;
     },
     times,
+    residual,
     async solve(b, how) {
       const solution = await found(b, how);
       try {
-        const ax = await times(solution.x);
-        const value = share(b, ax);
-        disposeTree(ax);
-        try {
-          return { ...solution, residual: await value.item() };
-        } finally {
-          value.dispose();
-        }
+        return { ...solution, residual: await residual(b, solution.x) };
       } catch (error) {
         disposeTree(solution.x);
         throw error;

@@ -5,29 +5,19 @@
 // samples' gradients at a time.
 
 import { check } from '../../engine/error.ts';
-import type { Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import { reduction } from '../reduce.ts';
-import type { Samples, Task, Tensors } from '../tasks/record.ts';
-import { weighted } from '../tasks/views.ts';
+import { defaultTask } from '../tasks/index.ts';
+import type { Samples, Tensors } from '../tasks/record.ts';
 import { disposeTree, feed } from './feed.ts';
+import { alongOf, type LossOver, lossesOf, type Params, weightedGradient } from './gradients.ts';
 import { plus, scaled, type Vector } from './vectors.ts';
 
-type Params = Variables['params'];
-
-export interface LowRankOptions<S extends Samples> {
-  readonly task: Task<S>;
-  /** Loss of each sample of a batch, [n]. Traced. */
-  readonly losses: (params: Params, batch: Tensors) => lt.Tensor;
-  readonly params: Params;
-  readonly samples: S;
+export interface LowRankOptions<S extends Samples> extends LossOver<S> {
   /** d, above 0. */
   readonly shift: number;
   /** Samples whose gradients are held at once; twice as many are. */
   readonly block: number;
-  /** Samples a pass of the other products. */
-  readonly batchSize: number;
-  readonly signal?: AbortSignal;
   /** Told the share of the blocks that is done. */
   readonly onBlock?: (fraction: number) => void;
 }
@@ -37,11 +27,13 @@ export async function inverseFisher<S extends Samples>(
   options: LowRankOptions<S>,
   b: Vector,
 ): Promise<{ readonly x: Vector; readonly samplesVisited: number }> {
-  const { task, losses, params, samples, shift, batchSize, signal } = options;
+  const { task, variables, samples, shift, batchSize, signal } = options;
+  const { params } = variables;
   check(shift > 0, 'value', () => 'the low-rank Fisher has no inverse without damping: expected one above 0');
   const n = samples.size;
   const { gram, samplesVisited } = await gramOf(options);
-  const along = reduction((batch, p: Params, v: Vector) => alongOf(losses, batch, p, v), {
+  const losses = lossesOf(options);
+  const along = reduction((batch, p: Params, v: Vector) => alongOf(losses, p, batch, v), {
     task,
     name: 'G^T b',
   });
@@ -53,7 +45,7 @@ export async function inverseFisher<S extends Samples>(
     const right = (await along.rows(samples, [params, b], { batchSize, signal })).data as Float32Array;
     for (let i = 0; i < n; i++) gram[i * n + i] += n * shift;
     const y = solveCholesky(gram, Float64Array.from(right));
-    const gy = await weightedGradient({ task, losses, params, samples, batchSize, signal }, y);
+    const gy = await weightedGradient(options, y);
     const x = ends(b, gy);
     disposeTree(gy);
     return { x, samplesVisited: samplesVisited + 2 * n };
@@ -63,41 +55,11 @@ export async function inverseFisher<S extends Samples>(
   }
 }
 
-/** The product of each sample's gradient with v, [n], by forward mode. Traced. */
-export const alongOf = (
-  losses: LowRankOptions<Samples>['losses'],
-  batch: Tensors,
-  params: Params,
-  v: Vector,
-): lt.Tensor => lt.jvp((p: Params) => losses(p, batch), [params], [v as Params])[1];
-
-/** The sum of the samples' gradients, each times its weight; the caller's to dispose. @param weights by position. */
-export async function weightedGradient<S extends Samples>(
-  {
-    task,
-    losses,
-    params,
-    samples,
-    batchSize,
-    signal,
-  }: Pick<LowRankOptions<S>, 'task' | 'losses' | 'params' | 'samples' | 'batchSize' | 'signal'>,
-  weights: Float64Array,
-): Promise<Vector> {
-  const gradient = reduction(
-    ({ weights: w, ...batch }, p: Params) =>
-      lt.grad((at: Params) => losses(at, batch).mul(w).sum())(p) as Vector,
-    { task: weighted(task, weights), name: 'weighted gradient' },
-  );
-  try {
-    return await gradient.sum(samples, [params], { batchSize, signal });
-  } finally {
-    gradient.dispose();
-  }
-}
-
 /** G^T G, row by row, in float64; each product of gradients in the device's type. */
 async function gramOf<S extends Samples>(options: LowRankOptions<S>) {
-  const { task, losses, params, samples, signal, onBlock } = options;
+  const { task = defaultTask<S>(), samples, signal, onBlock } = options;
+  const { params } = options.variables;
+  const losses = lossesOf(options);
   const n = samples.size;
   const block = Math.min(options.block, n);
   const blocks = Math.ceil(n / block);

@@ -6,32 +6,23 @@
 // Gauss-Newton takes the losses for a function of what the network answers: a loss that uses parameters beside them, as a
 // penalty does, is not seen.
 
-import type { Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
-import type { Network, Task, Tensors } from '../tasks/record.ts';
+import { defaultTask } from '../tasks/index.ts';
+import type { Network, Samples, Tensors } from '../tasks/record.ts';
+import { type LossOver, lossesOf, type Params } from './gradients.ts';
 import { networkOf } from './network.ts';
 import type { Vector } from './vectors.ts';
 
-export type Params = Variables['params'];
+type LossOf<S extends Samples> = Pick<LossOver<S>, 'model' | 'task' | 'variables'>;
 
 /** Which matrix stands for the curvature. */
 export type Product = 'hessian' | 'gaussNewton' | 'fisher';
 
-/** What a product belongs to: a task's losses on a model in evaluation mode, as functions of the parameters alone. */
-export interface LossOf {
-  readonly model: Model;
-  readonly task: Task;
-  readonly state: Variables['state'];
-}
-
-/** Loss of each sample of a batch, [n]. Traced. */
-export function lossesOf({ model, task, state }: LossOf): (params: Params, batch: Tensors) => lt.Tensor {
-  const network = networkOf(model);
-  return (params, batch) => task.losses(network, { params, state }, batch).losses;
-}
-
 /** (batch, parameters, v) -> C v of the sum of the batch's losses. Traced. */
-export function productOf(of: LossOf, product: Product): (batch: Tensors, p: Params, v: Vector) => Vector {
+export function productOf<S extends Samples>(
+  of: LossOf<S>,
+  product: Product,
+): (batch: Tensors, p: Params, v: Vector) => Vector {
   const losses = lossesOf(of);
   if (product === 'hessian')
     return (batch, p, v) => lt.hvp((at: Params) => losses(at, batch).sum(), [p], [v as Params]);
@@ -65,7 +56,11 @@ function through(
 }
 
 /** What the network answers while the task computes its losses: the outputs, in the order of the calls. */
-function outputsOf({ model, task, state }: LossOf, params: Params, batch: Tensors): lt.Tensor[] {
+function outputsOf<S extends Samples>(
+  { model, task = defaultTask<S>(), variables: { state } }: LossOf<S>,
+  params: Params,
+  batch: Tensors,
+): lt.Tensor[] {
   const network = networkOf(model);
   const outputs: lt.Tensor[] = [];
   const heard: Network = (...call) => {
@@ -78,7 +73,11 @@ function outputsOf({ model, task, state }: LossOf, params: Params, batch: Tensor
 }
 
 /** The sum of the task's losses where the network answers with these outputs. */
-function lossAt({ task, state }: LossOf, outputs: readonly lt.Tensor[], batch: Tensors): lt.Tensor {
+function lossAt<S extends Samples>(
+  { task = defaultTask<S>(), variables: { state } }: LossOf<S>,
+  outputs: readonly lt.Tensor[],
+  batch: Tensors,
+): lt.Tensor {
   let call = 0;
   const answers: Network = () => ({ output: outputs[call++], state });
   return task.losses(answers, { params: {}, state }, batch).losses.sum();

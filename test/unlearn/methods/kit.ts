@@ -25,7 +25,15 @@ type Schema = {
  * Read off the schema, so that a new option is tried without a line here.
  */
 export function settingsOf({ options }: MethodRecord): Record<string, unknown>[] {
-  const quickly = { epochs: 2, batchSize: 10, learningRate: 0.01, iterations: 3, shards: 2, slices: 2 };
+  const quickly = {
+    epochs: 2,
+    batchSize: 10,
+    learningRate: 0.01,
+    iterations: 3,
+    shards: 2,
+    slices: 2,
+    samples: 20,
+  };
   const quick = Object.fromEntries(Object.entries(quickly).filter(([key]) => key in options.entries));
   const others = Object.entries(options.entries).flatMap(([key, entry]) => {
     const { wrapped, default: preset } = entry as unknown as Schema;

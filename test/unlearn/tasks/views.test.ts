@@ -59,7 +59,7 @@ test('weights lie beside their samples', async () => {
   const batches = await all(task.batches(split, { batchSize: 9, shuffle: true, seed: 1 }));
   expect(batches).toHaveLength(3);
   for (const { indices, arrays } of batches) {
-    expect([...arrays.weights.data]).toEqual([...indices].map((i) => i / 2));
-    expect(arrays.weights.shape).toEqual([indices.length]);
+    expect([...arrays.sampleWeights.data]).toEqual([...indices].map((i) => i / 2));
+    expect(arrays.sampleWeights.shape).toEqual([indices.length]);
   }
 });
