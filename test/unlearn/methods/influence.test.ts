@@ -1,12 +1,12 @@
 // The influence step on softmax regression in float64, against plain JavaScript: gradients and Hessians in closed form, systems
 // by elimination, the released recursion written out; and against what the step approximates, a re-fit without the samples.
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, inject, test } from 'vitest';
 import * as lt from '../../../index.ts';
 import { makeSplit, takeSplit } from '../../../unlearn/data/split.ts';
 import { methods } from '../../../unlearn/methods/index.ts';
 import { Stream } from '../../../unlearn/random.ts';
 import type { Split } from '../../../unlearn/types.ts';
-import { disposeAll, valuesOf } from '../problems.ts';
+import { cut, disposeAll, stripes, tinyCnn, valuesOf } from '../problems.ts';
 import { distance, eliminate } from '../train/dense.ts';
 
 const [K, D] = [3, 4];
@@ -213,4 +213,46 @@ test('scale 0 changes nothing; too little damping on a network that is not conve
     .influence({ damping: 0, weightDecay: 0, iterations: 60, tolerance: 0 })
     .unlearn({ ...input, model: net, variables: fresh });
   expect(saddle.details.indefinite).toBe(true);
+});
+
+/** The steps from a fresh network with convolution, batch-norm statistics, dropout and pooling, each way there is. */
+async function everyWay(): Promise<Record<string, number[]>> {
+  const ways = {
+    hessian: { solver: 'conjugateGradients' },
+    gaussNewton: { solver: 'conjugateGradients', curvature: 'gaussNewton' },
+    lissa: { solver: 'lissa', lissaScale: 20 },
+    lowRank: { solver: 'lowRank', block: 4 },
+    released: { solver: 'released', gradient: 'difference' },
+  } as const;
+  const cnn = tinyCnn();
+  const fresh = cnn.init(lt.random.key(1), [1, 6, 6, 1]);
+  const input = { model: cnn, variables: fresh, ...cut(stripes(18), 1), key: lt.random.key(2) };
+  const before = Object.values(await valuesOf(fresh)).flat();
+  const out: Record<string, number[]> = {};
+  for (const [name, way] of Object.entries(ways)) {
+    const settings = { damping: 1, iterations: 3, samples: 6, batchSize: 12, ...way };
+    const found = await methods.influence(settings).unlearn(input);
+    const after = Object.values(await valuesOf(found.variables)).flat();
+    out[name] = after.map((value, i) => value - before[i]);
+    disposeAll(found.variables);
+  }
+  disposeAll(fresh);
+  return out;
+}
+
+describe('on other devices', () => {
+  const absent = inject('absent');
+  test.for(['cpu', 'webgpu'] as const)('%s takes the steps of float64', async (device, { skip }) => {
+    if (absent[device] !== null) skip();
+    const { backend } = await lt.init({ device });
+    // A software adapter compiles a shader for each kernel of each way, which takes half a minute.
+    if (backend.info.software) skip();
+    const steps = await everyWay();
+    await lt.init({ device: 'reference', dtype: 'float64' });
+    for (const [name, expected] of Object.entries(await everyWay())) {
+      expect(norm(expected), name).toBeGreaterThan(0);
+      // Sums of some hundred float32 terms, and differences of weights of about 1: 1e-7 each.
+      expect(distance(steps[name], expected) / norm(expected), name).toBeLessThan(1e-3);
+    }
+  });
 });
