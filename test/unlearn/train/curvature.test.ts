@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import * as lt from '../../../index.ts';
 import { makeSplit } from '../../../unlearn/data/split.ts';
 import { Stream } from '../../../unlearn/random.ts';
+import { tasks } from '../../../unlearn/tasks/index.ts';
 import {
   type CurvatureOptions,
   curvatureOf,
@@ -137,6 +138,29 @@ describe('products', () => {
       curvature.dispose();
     },
   );
+});
+
+test('a task without classes: on a network that is linear in its parameters Gauss-Newton is the Hessian', async () => {
+  const net = lt.nn.conv2d(1, { size: 1 });
+  const variables = net.init(lt.random.key(1), [1, 16, 16, 2]);
+  const stream = new Stream(2);
+  const pixels = Float32Array.from({ length: 3 * 256 }, () => stream.between(-1, 1));
+  const of = {
+    model: net,
+    task: tasks.denoising,
+    variables,
+    samples: { size: 3, ids: labels.subarray(0, 3), pixels },
+  };
+  const v = lt.tree.map((t: lt.Tensor) => lt.onesLike(t), variables.params as never) as Vector;
+  const products: number[][] = [];
+  for (const product of ['hessian', 'gaussNewton'] as const) {
+    const curvature = curvatureOf({ ...of, product, batchSize: 2 });
+    products.push(await flat(await curvature.times(v)));
+    curvature.dispose();
+  }
+  const [hessian, gaussNewton] = products;
+  expect(Math.max(...hessian)).toBeGreaterThan(0.1);
+  hessian.forEach((value, i) => expect(gaussNewton[i]).toBeCloseTo(value, 10));
 });
 
 describe('solutions', () => {
