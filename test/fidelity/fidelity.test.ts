@@ -143,6 +143,11 @@ const cases: [string, Problem, (epochs: number) => Method][] = [
     (epochs) => methods.distillation({ ...sgd, epochs, learningRate: 0.02, weightDecay: 0 }),
   ],
   ['amun', three, (epochs) => methods.amun({ ...sgd, epochs, learningRate: 0.02, decayEvery: 100 })],
+  [
+    'influence released',
+    three,
+    () => methods.influence({ solver: 'released', gradient: 'difference', scale: 2 }),
+  ],
   ['ssd', three, () => methods.ssd({ alpha: 1.5, lambda: 0.5, batchSize: 100 })],
   [
     'amnesiac relabel',

@@ -1,24 +1,91 @@
-// An influence step: where would the weights lie had the forgotten samples not been there? One Newton step on the loss of
-// what is kept, from the original's weights, where the gradient of all training data is taken to be 0:
-//   w' = w + scale / |D_r| * (H + damping)^-1 * sum over D_f of grad loss,   H the Hessian of the mean loss on D_r
+// An influence step: where would the weights lie had the forgotten samples not been there? One Newton step on the objective
+// of what is kept, L(w) = mean loss on D_r + weightDecay / 2 |w|^2, from the original's weights:
+//   w' = w + scale * (C + (weightDecay + damping) I)^-1 v,   C the curvature of the mean loss on D_r
 // (Koh and Liang, "Understanding Black-box Predictions via Influence Functions", ICML 2017; for removal Guo et al.,
-// "Certified Data Removal", ICML 2020). The inverse is never formed: conjugate gradients need only products H v, which
-// are exact Hessian-vector products, summed over all of D_r. Dropout is off and batch normalisation keeps its statistics.
+// "Certified Data Removal", ICML 2020; as IU in Jia et al., "Model Sparsity Can Simplify Machine Unlearning", NeurIPS 2023).
+// v is minus the gradient of L, or what equals it where the original is at its own objective's minimum. The inverse is never
+// formed (train/curvature.ts). Dropout is off and batch normalisation keeps its statistics.
 
+import * as v from 'valibot';
 import type { Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
-import { int, num, section } from '../options/fields.ts';
-import { maskable, opt } from '../options/training.ts';
-import { reduction } from '../reduce.ts';
-import { defaultTask } from '../tasks/index.ts';
-import type { Tensors } from '../tasks/record.ts';
+import { choice, int, num, type OptionsOf, section } from '../options/fields.ts';
+import { fraction, maskable, opt } from '../options/training.ts';
+import { POWER } from '../train/curvature.ts';
 import { aliasesOf, disposeTree } from '../train/feed.ts';
-import { networkOf } from '../train/network.ts';
 import { chosenBy } from '../train/update.ts';
-import { conjugateGradients, plus, scaled, type Vector } from '../train/vectors.ts';
+import { plus, type Vector } from '../train/vectors.ts';
 import { define } from './define.ts';
+import { inverseTimes, rightHandSide } from './newton.ts';
+import type { Sizes, Work } from './record.ts';
 
 type Params = Variables['params'];
+
+const options = section(
+  'Take the forgotten samples’ influence off the weights: one step by an inverse Hessian.',
+  {
+    gradient: opt(
+      choice(
+        'v: `forget` the forgotten samples’ gradients, `retain` minus the retained ones’, `difference` both as released; equal where the original is at a minimum.',
+        ['forget', 'retain', 'difference'],
+      ),
+      'forget',
+    ),
+    solver: opt(
+      choice(
+        'The inverse times v: `conjugateGradients` and `lissa` iterate; `lowRank` is exact for the empirical Fisher of `samples`; `released` is the recursion of the released code.',
+        ['conjugateGradients', 'lissa', 'lowRank', 'released'],
+      ),
+      'conjugateGradients',
+    ),
+    curvature: opt(choice('C of the solvers that iterate.', ['hessian', 'gaussNewton']), 'hessian'),
+    scale: opt(num('Times the step, the papers’ alpha; 1 is the step of the formula.', 0, 1000), 1),
+    damping: opt(
+      num('Added to the diagonal of the curvature: a deep network’s Hessian is indefinite.', 0, 1e6),
+      0.1,
+    ),
+    weightDecay: opt(fraction('L2 penalty that the original was trained with.'), 5e-4),
+    batchSize: opt(int('Samples per pass, and per mini-batch of `lissa`.', 1, 1_000_000), 256),
+    iterations: opt(int('Iterations at most; of each repeat of `lissa` all.', 1, 100_000), 30),
+    tolerance: opt(num('`conjugateGradients` stops where the residual is this share of v.', 0, 1), 1e-3),
+    lissaScale: v.optional(
+      num(
+        'c of `lissa`, above half the largest eigenvalue of a mini-batch’s curvature. Default: that of all, by power iteration.',
+        0,
+        1e9,
+      ),
+    ),
+    repeats: opt(int('Repeats of `lissa`, averaged.', 1, 1000), 1),
+    samples: opt(
+      int(
+        'N of the Fisher: `lowRank` draws as many retained samples, `released` takes the first N + 2.',
+        1,
+        20_000,
+      ),
+      1000,
+    ),
+    block: opt(int('Samples whose gradients `lowRank` holds at once, twice.', 1, 20_000), 32),
+    ...maskable,
+  },
+);
+
+export type InfluenceOptions = OptionsOf<typeof options>;
+
+function cost({ forget, retain }: Sizes, how: InfluenceOptions): Work {
+  const right = (how.gradient === 'retain' ? 0 : forget) + (how.gradient === 'forget' ? 0 : retain);
+  // A product with a Hessian is two gradients' work.
+  if (how.solver === 'conjugateGradients')
+    return { train: right + 2 * (how.iterations + 1) * retain, infer: 0 };
+  if (how.solver === 'lissa') {
+    const passes = 1 + (how.lissaScale === undefined ? POWER : 0);
+    const drawn = how.repeats * how.iterations * Math.min(how.batchSize, retain);
+    return { train: right + 2 * (passes * retain + drawn), infer: 0 };
+  }
+  const n = Math.min(how.samples + (how.solver === 'released' ? 2 : 0), retain);
+  const blocks = Math.ceil(n / how.block);
+  const gram = how.solver === 'released' ? 0 : (how.block * blocks * (blocks + 1)) / 2;
+  return { train: right + gram + 4 * n + 1, infer: 0 };
+}
 
 export const influence = define({
   name: 'influence',
@@ -27,80 +94,47 @@ export const influence = define({
   kind: 'approximate',
   tasks: 'any',
   startsFrom: 'original',
-  options: section('Take the forgotten samples’ influence off the weights: one step by an inverse Hessian.', {
-    batchSize: opt(int('Samples per pass.', 1, 1_000_000), 256),
-    scale: opt(num('Times the step; 1 is the step of the formula.', 0, 1000), 1),
-    damping: opt(
-      num('Added to the diagonal of the Hessian, which a deep network leaves indefinite.', 0, 1e6),
-      0.1,
-    ),
-    iterations: opt(int('Conjugate-gradient iterations at most.', 1, 10_000), 30),
-    tolerance: opt(num('Stop where the residual is this share of the right-hand side.', 0, 1), 1e-3),
-    ...maskable,
-  }),
-  inherits: [],
+  options,
+  inherits: ['weightDecay'],
   search: { scale: { from: 0.1, to: 100, log: true }, damping: { from: 1e-3, to: 1, log: true } },
-  cost: ({ forget, retain }, { iterations }) => ({ train: forget + 2 * iterations * retain, infer: 0 }),
+  cost,
   forgetStatistics: () => false,
 
-  async forget({ batchSize, scale, damping, iterations, tolerance }, input) {
-    const { model, task = defaultTask(), variables, forget, retain, mask, signal, onProgress } = input;
-    const { params, state } = variables;
+  async forget(how, input) {
+    const { forget, retain, variables, mask, signal } = input;
     const started = performance.now();
-    const network = networkOf(model);
-    const loss = (batch: Tensors, p: Params) =>
-      task.losses(network, { params: p, state }, batch).losses.sum();
-    const gradient = reduction((batch, p: Params) => lt.grad((at: Params) => loss(batch, at))(p), {
-      task,
-      name: 'influence gradient',
-    });
-    const curvature = reduction(
-      (batch, p: Params, v: Vector) => lt.hvp((at: Params) => loss(batch, at), [p], [v]) as Vector,
-      { task, name: 'influence Hessian' },
-    );
-    const damped = lt.jit((hv: Vector, v: Vector) => plus(scaled(hv, 1 / retain.size), v, damping), {
-      donate: [0],
-      name: 'influence damping',
-    });
+    const say = (done: number) => input.onProgress?.({ phase: 'influence', fraction: Math.min(done, 1) });
+    const made: unknown[] = [];
     const moved = lt.jit(
       (p: Params, step: Vector) => {
-        const next = plus(p, step, scale / retain.size) as Params;
+        const next = plus(p, step, how.scale) as Params;
         return mask ? chosenBy(mask, next, p) : next;
       },
       { name: 'influence step' },
     );
-    const how = { batchSize, signal };
-    const say = (done: number) => onProgress?.({ phase: 'influence', fraction: done / (iterations + 1) });
-    const made: unknown[] = [];
     try {
-      const right = await gradient.sum(forget, [params], how);
+      const right = await rightHandSide(how, input);
       made.push(right);
+      say(0.1);
+      signal?.throwIfAborted();
+      const { x, samplesVisited, ...details } = await inverseTimes(how, input, right, (done) =>
+        say(0.1 + 0.8 * done),
+      );
+      made.push(x);
+      const next = { params: moved(variables.params, x), state: aliasesOf(variables.state) };
       say(1);
-      const apply = async (v: Vector) => {
-        const hv = await curvature.sum(retain, [params, v], how);
-        const sum = damped(hv, v);
-        disposeTree(hv);
-        return sum;
-      };
-      const onIteration = (done: number) => say(done + 1);
-      const found = await conjugateGradients(apply, right as Vector, {
-        maxIterations: iterations,
-        tolerance,
-        onIteration,
-      });
-      made.push(found.x);
-      const { residuals, indefinite } = found;
-      const next = { params: moved(params, found.x), state: aliasesOf(state) };
-      onProgress?.({ phase: 'influence', fraction: 1 });
       const cost = {
         seconds: (performance.now() - started) / 1000,
         gradientSteps: 1,
-        samplesVisited: forget.size + residuals.length * retain.size,
+        samplesVisited:
+          (how.gradient === 'retain' ? 0 : forget.size) +
+          (how.gradient === 'forget' ? 0 : retain.size) +
+          samplesVisited,
       };
-      return { variables: next, cost, details: { residuals: [...residuals], indefinite } };
+      return { variables: next, cost, details };
     } finally {
       disposeTree(made);
-      for (const compiled of [gradient, curvature, damped, moved]) compiled.dispose();
+      moved.dispose();
     }
   },
 });

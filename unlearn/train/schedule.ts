@@ -4,7 +4,7 @@
 import { check } from '../../engine/error.ts';
 import type { Variables } from '../../engine/nn/types.ts';
 import type { Tensor } from '../../engine/tensor.ts';
-import { type Augment, batchCount } from '../data/batches.ts';
+import { type Augment, type BatchOptions, batchCount } from '../data/batches.ts';
 import type { Batch, Samples, Task } from '../tasks/record.ts';
 import type { Objective } from './objective.ts';
 
@@ -226,7 +226,7 @@ export class Schedule {
     for await (const batch of task.batches(set as S, options)) yield change ? change(batch, epoch) : batch;
   }
 
-  /** Full batches without end, from the one with this number on; a set smaller than a batch is one whole batch. */
+  /** As `endless`, from the batch with this number on. */
   async *#again<S extends Samples>(
     task: Task<S>,
     draw: Draw,
@@ -238,13 +238,25 @@ export class Schedule {
     const { set, augment, byId, change } = draw;
     check(set.size > 0, 'value', () => `${this.name}: there are no samples to draw beside the others`);
     const batchSize = this.#fullBatch(draw);
-    const each = batchCount(set, { batchSize, dropLast: true });
-    for (let round = Math.floor(number / each), startBatch = number % each; ; round++, startBatch = 0) {
-      const order = { shuffle: true, seed, epoch: round, stream, startBatch, dropLast: true, augment, byId };
-      for await (const batch of task.batches(set as S, { batchSize, ...order }))
-        yield change ? change(batch, epoch) : batch;
-    }
+    for await (const batch of endless(task, set as S, { batchSize, seed, stream, augment, byId }, number))
+      yield change ? change(batch, epoch) : batch;
   }
+}
+
+/**
+ * Full batches without end, in a new random order each time round; a set smaller than a batch is one whole batch.
+ * @param number of the batch to begin with.
+ */
+export async function* endless<S extends Samples>(
+  task: Task<S>,
+  set: S,
+  options: Pick<BatchOptions, 'batchSize' | 'seed' | 'stream' | 'augment' | 'byId'>,
+  number = 0,
+): AsyncGenerator<Batch, never, void> {
+  const batchSize = Math.min(options.batchSize, set.size);
+  const each = batchCount(set, { batchSize, dropLast: true });
+  for (let epoch = Math.floor(number / each), startBatch = number % each; ; epoch++, startBatch = 0)
+    yield* task.batches(set, { ...options, batchSize, shuffle: true, epoch, startBatch, dropLast: true });
 }
 
 const firstOf = ({ sets }: Pass): Draw => Object.values(sets)[0];

@@ -36,7 +36,7 @@ export interface Solution {
 }
 
 export interface SolveOptions {
-  readonly maxIterations: number;
+  readonly iterations: number;
   /** Stop where |b - A x| <= tolerance |b|. */
   readonly tolerance: number;
   readonly onIteration?: (iteration: number, residual: number) => void;
@@ -50,7 +50,7 @@ export interface SolveOptions {
 export async function conjugateGradients(
   apply: (v: Vector) => Promise<Vector>,
   b: Vector,
-  { maxIterations, tolerance, onIteration }: SolveOptions,
+  { iterations, tolerance, onIteration }: SolveOptions,
 ): Promise<Solution & { readonly indefinite: boolean }> {
   const product = lt.jit((u: Vector, v: Vector) => dot(u, v), { name: 'dot' });
   const advance = lt.jit(
@@ -80,7 +80,7 @@ export async function conjugateGradients(
   try {
     const size = await value(b, b);
     let square = size;
-    for (let i = 0; i < maxIterations && square > tolerance ** 2 * size; i++) {
+    for (let i = 0; i < iterations && square > tolerance ** 2 * size; i++) {
       const ap = await apply(p);
       const curvature = await value(p, ap);
       if (!(curvature > 0)) {

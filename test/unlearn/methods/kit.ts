@@ -46,6 +46,7 @@ export function settingsOf({ name, options }: MethodRecord): Record<string, unkn
     doublings: 3,
     forgetBatchSize: 12,
     importanceBatch: 12,
+    samples: 20,
   };
   const shared = Object.entries(quickly).filter(([key]) => key in options.entries);
   const quick = { ...Object.fromEntries(shared), ...particular[name] };

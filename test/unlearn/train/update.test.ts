@@ -93,7 +93,7 @@ describe('conjugate gradients', () => {
       x: lt.matmul(matrix, (v as typeof b).x.reshape([3, 1])).reshape([3]),
     });
     const { x, residuals, indefinite } = await conjugateGradients(apply, b, {
-      maxIterations: 10,
+      iterations: 10,
       tolerance: 1e-6,
     });
     const solved = [...(await (x as typeof b).x.data())];
@@ -110,7 +110,7 @@ describe('conjugate gradients', () => {
     const apply = async (v: unknown) => ({ x: lt.scope(() => (v as typeof b).x.mul(-1)) });
     const leaks = await lt.findLeaks(async () => {
       const { x, indefinite, residuals } = await conjugateGradients(apply, b, {
-        maxIterations: 5,
+        iterations: 5,
         tolerance: 0,
       });
       expect([indefinite, residuals]).toEqual([true, []]);
