@@ -8,6 +8,7 @@ import { finetune } from './finetune.ts';
 import { gradientAscent } from './gradientAscent.ts';
 import { influence } from './influence.ts';
 import type { PreparedMethod } from './prepared.ts';
+import { puma } from './puma.ts';
 import { randomLabels } from './randomLabels.ts';
 import type { MethodRecord } from './record.ts';
 import { retrain } from './retrain.ts';
@@ -41,6 +42,7 @@ export const methods = named({
   boundaryExpanding,
   scrub,
   influence,
+  puma,
   sisa,
 });
 

@@ -46,10 +46,6 @@ function checked({ influences, removal }: Removal): readonly ArrayLike<number>[]
   return influences;
 }
 
-/** Phi Phi^T, [m][m]. */
-export const gram = (rows: readonly ArrayLike<number>[]): number[][] =>
-  rows.map((a) => rows.map((b) => inner(a, b)));
-
 export function inner(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
@@ -65,7 +61,7 @@ export function ridge(problem: Removal, mu: number): Float64Array {
   const n = rows[0].length;
   check(mu >= 0, 'value', () => `re-weighting: mu is ${mu}; expected a number, 0 or more`);
   if (problem.removal.every((a) => a === 0)) return new Float64Array(n);
-  const system = gram(rows).map((row, c) => row.map((v, k) => (c === k ? v + mu : v)));
+  const system = rows.map((a, c) => rows.map((b, k) => inner(a, b) + (c === k ? mu : 0)));
   const dual = solved(system, problem.removal);
   check(dual, 'value', () =>
     rows.length === 1
@@ -132,6 +128,14 @@ export function l1(problem: Removal, bound = Number.POSITIVE_INFINITY): Float64A
       `re-weighting: weights of at most ${bound} leave ${(100 * remains).toPrecision(3)}% of the removal’s change of the criteria; allow larger ones, remove fewer points at once, or leave the bound to ridge`,
   );
   return solution;
+}
+
+/** The least mu for which the l1 penalty allows no weights at all: 2 max |Phi^T a|. */
+export function steepest({ influences, removal }: Removal): number {
+  let most = 0;
+  for (let i = 0; i < influences[0].length; i++)
+    most = Math.max(most, Math.abs(influences.reduce((sum, row, c) => sum + row[i] * removal[c], 0)));
+  return 2 * most;
 }
 
 /** How the stochastic solver goes about it. */
