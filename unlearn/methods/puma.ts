@@ -9,7 +9,7 @@ import { check } from '../../engine/error.ts';
 import type { Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import { type Influences, influencesBy } from '../influence.ts';
-import { choice, int, num, type OptionsOf, section } from '../options/fields.ts';
+import { bool, choice, int, num, type OptionsOf, section } from '../options/fields.ts';
 import { fraction, opt } from '../options/training.ts';
 import { reduction } from '../reduce.ts';
 import { byClass } from '../tasks/classification.ts';
@@ -17,14 +17,14 @@ import { defaultTask } from '../tasks/index.ts';
 import type { Samples, Task, Tensors } from '../tasks/record.ts';
 import { weighted, weightedTask } from '../tasks/weighted.ts';
 import { type Judge, valueAt } from '../train/criterion.ts';
-import { curvatureOf, type Solved } from '../train/curvature.ts';
+import { type Curvature, curvatureOf, type Solved } from '../train/curvature.ts';
 import { aliasesOf, disposeTree } from '../train/feed.ts';
 import { networkOf } from '../train/network.ts';
 import { seedOf } from '../train/tune.ts';
 import { plus, type Vector } from '../train/vectors.ts';
 import type { Split } from '../types.ts';
 import { define } from './define.ts';
-import { inner, l1, minimumNorm, type Removal, ridge, sgd, steepest } from './reweight.ts';
+import { inner, type Removal, reweight } from './reweight.ts';
 
 type Params = Variables['params'];
 
@@ -67,6 +67,10 @@ const options = section(
       ),
       'gaussNewton',
     ),
+    secondOrder: opt(
+      bool('Take the curvature of the step with the new weights; the paper drops the difference.'),
+      false,
+    ),
     damping: opt(num('Added to the diagonal of the curvature.', 0, 1e6), 0.01),
     weightDecay: opt(fraction('Of the L2 penalty that the original was trained with: added likewise.'), 0),
     iterations: opt(int('Conjugate-gradient iterations at most, for each solution.', 1, 10_000), 30),
@@ -100,7 +104,7 @@ export const puma = define({
 
   async forget(options, input) {
     const { batchSize, eta, iterations, tolerance } = options;
-    const { product, damping, weightDecay } = options;
+    const { product, damping, weightDecay, secondOrder } = options;
     const { model, variables, forget, retain, validation, signal, onProgress } = input;
     const base = (input.task ?? defaultTask()) as unknown as Task;
     const { state } = variables;
@@ -126,62 +130,82 @@ export const puma = define({
 
     /** In units of 1 / n, as lambda and the bound are: 1 is a sample's weight in the mean loss. */
     const weights = new Float64Array(n).fill(1);
+    const judging = { model, task, data: set(() => 1), criteria: judges, solve, ...how };
+
     const parts: Part[] = [];
-    let samplesVisited = 0;
-    let at = { params: aliasesOf(variables.params) as Params, state };
+    const first = (found: Influences) => (parts[0]?.found ?? found).values;
+    /** Removes the forgotten samples of these positions. */
+    const remove = async (at: Variables, from: number, to: number): Promise<Part> => {
+      const curvatures: Curvature[] = [];
+      const curvatureNow = () => {
+        // A weight below 0 has no part in it, so that it stays positive.
+        const samples = set((i) => Math.max(0, weights[i]));
+        const shift = { damping, weightDecay };
+        const made = curvatureOf({ model, task, variables: at, samples, product, ...shift, ...how });
+        curvatures.push(made);
+        return made;
+      };
+      const made: unknown[] = [];
+      try {
+        const before = curvatureNow();
+        const found = await influencesBy(before, { ...judging, variables: at });
+        const counted = before.samplesVisited;
+        const removed = found.phi.map((row) => -row.subarray(from, to).reduce((a, b) => a + b, 0));
+        const problem: Removal = {
+          influences: found.phi.map((row) => row.subarray(forget.size)),
+          // What the parts before moved the criteria by is made up for, too.
+          removal: removed.map((a, c) => a - (eta > 0 ? (n / eta) * (found.values[c] - first(found)[c]) : 0)),
+        };
+        const lambda = reweight(problem, { ...options, seed });
+        const change = (i: number) =>
+          i >= forget.size ? lambda[i - forget.size] : i >= from && i < to ? -1 : 0;
+        const right = await gradient.sum(set(change), [at.params], how);
+        made.push(right);
+        for (let i = 0; i < n; i++) weights[i] += change(i);
+        const after = secondOrder ? curvatureNow() : before;
+        const solved = await after.solve(right, solve);
+        made.push(solved.x);
+        const products = curvatures.reduce((sum, { samplesVisited }) => sum + samplesVisited, 0);
+        const samplesVisited = found.samplesVisited - counted + products + n;
+        return {
+          params: moved(at.params, solved.x),
+          found,
+          solved,
+          problem,
+          removed,
+          lambda,
+          samplesVisited,
+        };
+      } finally {
+        disposeTree(made);
+        for (const curvature of curvatures) curvature.dispose();
+      }
+    };
+
+    let params = aliasesOf(variables.params) as Params;
     try {
-      for (let step = 0; step < steps; step++) {
-        const [from, to] = [step, step + 1].map((k) => Math.floor((k * forget.size) / steps));
-        const samples = set((i) => weights[i]);
-        const curvature = curvatureOf({
-          model,
-          task,
-          variables: at,
-          samples,
-          product,
-          damping,
-          weightDecay,
-          ...how,
-        });
-        const made: unknown[] = [];
-        try {
-          const by = { model, task, variables: at, data: set(() => 1), criteria: judges, solve, ...how };
-          const found = await influencesBy(curvature, by);
-          const productsBefore = curvature.samplesVisited;
-          const problem: Removal = {
-            influences: found.phi.map((row) => row.subarray(forget.size)),
-            removal: found.phi.map((row) => -row.subarray(from, to).reduce((a, b) => a + b, 0)),
-          };
-          const lambda = weightsOf(options, problem, seed);
-          const change = (i: number) =>
-            i >= forget.size ? lambda[i - forget.size] : i >= from && i < to ? -1 : 0;
-          const right = await gradient.sum(set(change), [at.params], how);
-          made.push(right);
-          const solved = await curvature.solve(right, solve);
-          made.push(solved.x, at.params);
-          at = { params: moved(at.params, solved.x), state };
-          for (let i = 0; i < n; i++) weights[i] += change(i);
-          samplesVisited += found.samplesVisited + n + curvature.samplesVisited - productsBefore;
-          parts.push({ found, solved, problem, lambda });
-        } finally {
-          disposeTree(made);
-          curvature.dispose();
-        }
+      for (let k = 0; k < steps; k++) {
+        const [from, to] = [k, k + 1].map((edge) => Math.floor((edge * forget.size) / steps));
+        const part = await remove({ params, state }, from, to);
+        disposeTree(params);
+        ({ params } = part);
+        parts.push(part);
       }
       const after = [];
-      for (const one of judges) after.push(await valueAt(one, { model, variables: at, ...how }));
-      samplesVisited += after.reduce((sum, { samples }) => sum + samples, 0);
+      for (const judge of judges)
+        after.push(await valueAt(judge, { model, variables: { params, state }, ...how }));
       say(1);
-      const details = told(
-        parts,
-        after.map(({ value }) => value),
-        eta / n,
-      );
-      const seconds = (performance.now() - started) / 1000;
-      const cost = { seconds, gradientSteps: steps, samplesVisited };
-      return { variables: { params: at.params, state: aliasesOf(state) }, cost, details };
+      const values = after.map(({ value }) => value);
+      const visited = [...parts.map((part) => part.samplesVisited), ...after.map(({ samples }) => samples)];
+      const cost = {
+        seconds: (performance.now() - started) / 1000,
+        gradientSteps: steps,
+        samplesVisited: visited.reduce((a, b) => a + b, 0),
+      };
+      const details = told(parts, values, eta / n);
+      return { variables: { params, state: aliasesOf(state) }, cost, details };
     } catch (error) {
-      disposeTree(at.params);
+      disposeTree(params);
       throw error;
     } finally {
       for (const compiled of [gradient, moved]) compiled.dispose();
@@ -191,10 +215,14 @@ export const puma = define({
 
 /** One part of the removal. */
 interface Part {
+  readonly params: Params;
   readonly found: Influences;
   readonly solved: Solved;
   readonly problem: Removal;
+  /** phi^T lambda of the samples that went, one number a criterion. */
+  readonly removed: readonly number[];
   readonly lambda: Float64Array;
+  readonly samplesVisited: number;
 }
 
 /** What is to stay as it is. */
@@ -208,39 +236,19 @@ function judgesOf(criteria: OptionsOf<typeof options>['criteria'], samples: Samp
   return byClass(samples as Split).map((criterion) => ({ criterion, task }));
 }
 
-/** lambda of what is kept, in units of 1 / n. mu is taken in units of the problem, so that it means the same for any. */
-function weightsOf(
-  { solver, mu, bound }: OptionsOf<typeof options>,
-  problem: Removal,
-  seed: number,
-): Float64Array {
-  const { influences, removal } = problem;
-  const solvers: Record<typeof solver, () => Float64Array> = {
-    none: () => new Float64Array(influences[0].length),
-    minimumNorm: () => minimumNorm(problem),
-    // Of one criterion mu / (1 + mu) of the change is left over.
-    ridge: () =>
-      ridge(problem, (mu * influences.reduce((sum, row) => sum + inner(row, row), 0)) / removal.length),
-    l1: () => l1(problem, bound),
-    // Of one criterion mu of the change is left over, if the bound allows; from mu = 1 on all of it is.
-    sgd: () => sgd(problem, { penalty: 'l1', mu: mu * steepest(problem), bound, seed }),
-  };
-  return solvers[solver]();
-}
-
 /** What goes into results: per criterion, and per part of the removal. */
 function told(parts: readonly Part[], after: readonly number[], scale: number) {
   const sums = (f: (part: Part, c: number) => number) =>
     after.map((_, c) => parts.reduce((sum, part) => sum + f(part, c), 0));
   const before = parts[0].found.values;
-  const removed = sums(({ problem }, c) => -scale * problem.removal[c]);
+  const alone = sums(({ removed }, c) => -scale * removed[c]);
   const made = sums(({ problem, lambda }, c) => -scale * inner(problem.influences[c], lambda));
   return {
     criteria: after.map((value, c) => ({
       before: before[c],
       after: value,
-      changePredicted: removed[c] + made[c],
-      changeByRemovalAlone: removed[c],
+      changePredicted: alone[c] + made[c],
+      changeByRemovalAlone: alone[c],
     })),
     steps: parts.map(({ found, solved, lambda }) => ({
       reweighted: lambda.reduce((count, v) => count + (v === 0 ? 0 : 1), 0),

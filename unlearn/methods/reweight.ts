@@ -130,14 +130,6 @@ export function l1(problem: Removal, bound = Number.POSITIVE_INFINITY): Float64A
   return solution;
 }
 
-/** The least mu for which the l1 penalty allows no weights at all: 2 max |Phi^T a|. */
-export function steepest({ influences, removal }: Removal): number {
-  let most = 0;
-  for (let i = 0; i < influences[0].length; i++)
-    most = Math.max(most, Math.abs(influences.reduce((sum, row, c) => sum + row[i] * removal[c], 0)));
-  return 2 * most;
-}
-
 /** How the stochastic solver goes about it. */
 export interface StochasticOptions {
   /** Omega: |lambda|_1 or |lambda|_2^2. */
@@ -194,4 +186,39 @@ export function sgd(problem: Removal, options: StochasticOptions): Float64Array 
     if (moved <= tolerance * largest) break;
   }
   return lambda;
+}
+
+/** A solver by name, with its settings in units of the problem, so that they mean the same for any. */
+export interface ReweightOptions {
+  readonly solver: 'none' | 'minimumNorm' | 'ridge' | 'l1' | 'sgd';
+  /**
+   * Of ridge and sgd: of one criterion the share mu / (1 + mu), or mu, of the change is left over, where the bound allows
+   * it. For sgd 1 is the least mu that allows no weights at all.
+   */
+  readonly mu: number;
+  /** Largest |lambda_i|, of l1 and sgd. */
+  readonly bound: number;
+  readonly seed: number;
+}
+
+/** lambda by the solver of that name; 'none' gives zeros. */
+export function reweight(problem: Removal, { solver, mu, bound, seed }: ReweightOptions): Float64Array {
+  const { influences } = problem;
+  const squares = () => influences.reduce((sum, row) => sum + inner(row, row), 0) / influences.length;
+  const solvers: Record<typeof solver, () => Float64Array> = {
+    none: () => new Float64Array(influences[0].length),
+    minimumNorm: () => minimumNorm(problem),
+    ridge: () => ridge(problem, mu * squares()),
+    l1: () => l1(problem, bound),
+    sgd: () => sgd(problem, { penalty: 'l1', mu: mu * steepest(problem), bound, seed }),
+  };
+  return solvers[solver]();
+}
+
+/** 2 max |Phi^T a|. */
+function steepest({ influences, removal }: Removal): number {
+  let most = 0;
+  for (let i = 0; i < influences[0].length; i++)
+    most = Math.max(most, Math.abs(influences.reduce((sum, row, c) => sum + row[i] * removal[c], 0)));
+  return 2 * most;
 }

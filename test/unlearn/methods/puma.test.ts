@@ -68,6 +68,17 @@ describe('the step', () => {
     expect(cost.gradientSteps).toBe(1);
   });
 
+  test('with the curvature of the new weights the step is that of Newton: nearer to the re-fit by far', async () => {
+    const gone = [7, 20, 31];
+    const refit = fitter.fit(
+      Float64Array.from({ length: N }, (_, i) => (gone.includes(i) ? 0 : 1)),
+      w,
+    );
+    const plain = await run(gone, { solver: 'none' });
+    const second = await run(gone, { solver: 'none', secondOrder: true });
+    expect(distance(second.after, refit)).toBeLessThan(0.2 * distance(plain.after, refit));
+  });
+
   test('re-weighting: the parameters within 5% of a re-fit with the weights, the criterion where it was', async () => {
     const { phi, gone } = await mostHelpful(1);
     const { after, kept, details } = await run(gone);
@@ -137,6 +148,14 @@ describe('the step', () => {
       far.push(distance(after, refit));
     }
     expect(far[1]).toBeLessThan(0.5 * far[0]);
+  });
+
+  test('in parts: what the parts before moved the criterion by is made up for', async () => {
+    const { gone } = await mostHelpful(12);
+    const [one, four] = [await run(gone), await run(gone, { steps: 4 })];
+    const moved = ({ details }: typeof one) =>
+      Math.abs(details.criteria[0].after - details.criteria[0].before);
+    expect(moved(four)).toBeLessThan(0.2 * moved(one));
   });
 
   test('a criterion for each class: all stay; without validation samples what is kept is judged by', async () => {
