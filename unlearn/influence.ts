@@ -33,6 +33,11 @@ export interface InfluenceInput<S extends Samples = Split> {
   readonly variables: Variables;
   /** All training samples, N of them. */
   readonly data: S;
+  /**
+   * The curvature is that of the mean loss over these: the data by default. A part of it, drawn at random, costs less for
+   * each iteration.
+   */
+  readonly curvatureSamples?: S;
   /** What the influence is on. */
   readonly criterion: Criterion<S>;
   /**
@@ -104,13 +109,15 @@ export async function influence<S extends Samples = Split>({
  */
 export async function influences<S extends Samples = Split>(input: InfluencesInput<S>): Promise<Influences> {
   const { data, criteria, task = defaultTask<S>(), onProgress, iterations = 100, ...rest } = input;
+  const samples = input.curvatureSamples ?? data;
   const { damping = 0.01, product = 'gaussNewton', tolerance = 1e-3 } = rest;
   task.check('influence: data', data);
+  task.check('influence: curvatureSamples', samples);
   check(data.size > 0, 'value', () => 'influence: data: expected at least one sample');
   const total = criteria.length * iterations + 1;
   let done = 0;
   const say = (fraction: number) => onProgress?.({ phase: 'influence', fraction: Math.min(1, fraction) });
-  const curvature = curvatureOf({ ...rest, task, samples: data, damping, product });
+  const curvature = curvatureOf({ ...rest, task, samples, damping, product });
   try {
     const found = await influencesBy(curvature, {
       ...rest,

@@ -13,7 +13,9 @@ const USAGE = `Usage: node dist/bench/influence/main.js --data DIR [options]
   --seeds N        random removals of each kind (default 10)
   --ridge X        penalty of the tables' models beside the sum of losses (default 1)
   --size N         pictures to find wrong labels among (default 10000)
+  --curvature N    of them to take the curvature over (default 2000)
   --share X        of labels that are changed (default 0.1)
+  --norms          also inspect by gradient norm
   --epochs N       of training (default 3)
   --damping X      of the curvature (default 0.1)
   --iterations N   of conjugate gradients at most (default 30)
@@ -26,6 +28,8 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '10' },
     ridge: { type: 'string', default: '1' },
     size: { type: 'string', default: '10000' },
+    curvature: { type: 'string', default: '2000' },
+    norms: { type: 'boolean', default: false },
     share: { type: 'string', default: '0.1' },
     epochs: { type: 'string', default: '3' },
     damping: { type: 'string', default: '0.1' },
@@ -47,6 +51,8 @@ else {
         dir: values.data,
         size: Number(values.size),
         validation: 2000,
+        curvature: Number(values.curvature),
+        norms: values.norms,
         epochs: Number(values.epochs),
         damping: Number(values.damping),
         iterations: Number(values.iterations),

@@ -12,21 +12,25 @@ export interface PicturesOptions {
   readonly dir: string;
   /** Training pictures of the search for wrong labels. */
   readonly size: number;
-  /** Of the held-out pictures with true labels, the criterion. */
+  /** Test pictures for the criterion, their labels true. */
   readonly validation: number;
+  /** Of the training pictures those that the curvature is taken over. */
+  readonly curvature: number;
   readonly epochs: number;
   readonly damping: number;
   readonly iterations: number;
   readonly seed: number;
   /** Share of labels that are changed. */
   readonly share: number;
+  /** Also by the norm of each sample's gradient, one by one. */
+  readonly norms: boolean;
 }
 
 export async function benchPictures(options: PicturesOptions, say: (line: string) => void): Promise<void> {
-  const { dir, size, validation, epochs, damping, iterations, seed, share } = options;
+  const { dir, size, validation, curvature, epochs, damping, iterations, seed, share } = options;
   const whole = await datasets.load('fashion-mnist', { dir });
-  const { kept, held } = holdOut(whole.train, validation, seed);
-  const { held: clean } = size < kept.size ? holdOut(kept, size, seed) : { held: kept };
+  const { held } = holdOut(whole.test, validation, seed);
+  const clean = size < whole.train.size ? holdOut(whole.train, size, seed).held : whole.train;
   const { data, wrong } = flipped(clean, share, seed, whole.classes.length);
   const model = lt.nn.smallCnn({ classes: whole.classes.length });
   const settings = { epochs, batchSize: 128, learningRate: 0.05, weightDecay: 5e-4 };
@@ -45,12 +49,22 @@ export async function benchPictures(options: PicturesOptions, say: (line: string
     iterations,
     tolerance: 1e-3,
   };
-  const found = await influences({ ...at, criteria: [held] });
+  const curvatureSamples = curvature < data.size ? holdOut(data, curvature, seed).held : data;
+  const busy = process.cpuUsage();
+  const found = await influences({ ...at, curvatureSamples, criteria: [held] });
+  const { user, system } = process.cpuUsage(busy);
+  const cores = (user + system) / 1e6 / (found.seconds.inverse + found.seconds.pass);
   say(
-    `influences on their loss, damping ${damping}: ${found.seconds.inverse.toFixed(1)} s for the inverse product (${found.iterations[0]} iterations, residual ${found.residuals[0].toExponential(1)}), ${found.seconds.pass.toFixed(1)} s for all ${data.size}`,
+    `influences on their loss, curvature of ${curvatureSamples.size}, damping ${damping}: ${found.seconds.inverse.toFixed(1)} s for the inverse product (${found.iterations[0]} iterations, residual ${found.residuals[0].toExponential(1)}), ${found.seconds.pass.toFixed(1)} s for all ${data.size}; ${cores.toFixed(2)} cores busy`,
   );
   const losses = await lossesOf(model, variables, data);
-  const orders = { influence: found.phi[0], loss: losses.map((v) => -v) };
+  const orders = {
+    influence: found.phi[0],
+    loss: losses.map((v) => -v),
+    ...(options.norms
+      ? { 'gradient norm': (await gradientNorms(model, variables, data)).map((v) => -v) }
+      : {}),
+  };
   for (const [name, values] of Object.entries(orders))
     say(
       `  by ${name}: ${[0.1, 0.15, 0.2, 0.3].map((part) => `${percent(shareFound(values, wrong, part))} in the first ${percent(part)}`).join(', ')}`,
@@ -89,6 +103,32 @@ async function lossesOf(model: lt.nn.Model, variables: lt.nn.Variables, data: Sp
     lt.crossEntropy(model.apply(v, images).output, labels, { reduction: 'none' }),
   );
   const rows = await sweep.rows(data, [variables]);
+  sweep.dispose();
+  return Float32Array.from(rows.data);
+}
+
+async function gradientNorms(
+  model: lt.nn.Model,
+  variables: lt.nn.Variables,
+  data: Split,
+): Promise<Float32Array> {
+  const { params, state } = variables;
+  const sweep = reduction(({ images, labels }, p: typeof params) => {
+    const one = (image: lt.Tensor, label: lt.Tensor) =>
+      lt.grad((at: typeof params) =>
+        lt.crossEntropy(
+          model.apply({ params: at, state }, image.reshape([1, ...image.shape])).output,
+          label.reshape([1]),
+        ),
+      )(p);
+    const gradients = lt.vmap(one, { inAxes: [0, 0] })(images, labels);
+    return lt.tree
+      .flatten<lt.Tensor>(gradients)
+      .leaves.map((g) => g.square().reshape([images.shape[0], -1]).sum(1))
+      .reduce((a, b) => a.add(b))
+      .sqrt();
+  });
+  const rows = await sweep.rows(data, [params], { batchSize: 16 });
   sweep.dispose();
   return Float32Array.from(rows.data);
 }
