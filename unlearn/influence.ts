@@ -10,18 +10,15 @@
 
 import { check } from '../engine/error.ts';
 import type { Model, Variables } from '../engine/nn/types.ts';
-import * as lt from '../index.ts';
 import { reduction } from './reduce.ts';
 import { defaultTask } from './tasks/index.ts';
 import type { Samples, Task, Tensors } from './tasks/record.ts';
 import { type Criterion, gradientAt, type Judge } from './train/criterion.ts';
 import { type Curvature, curvatureOf, type Solved } from './train/curvature.ts';
 import { disposeTree } from './train/feed.ts';
-import { networkOf } from './train/network.ts';
+import { alongOf, lossesOf, type Params } from './train/gradients.ts';
 import type { Vector } from './train/vectors.ts';
 import type { Progress, Split } from './types.ts';
-
-type Params = Variables['params'];
 
 /** What influence works on. */
 export interface InfluenceInput<S extends Samples = Split> {
@@ -124,7 +121,7 @@ export async function influences<S extends Samples = Split>(input: InfluencesInp
       task,
       criteria: criteria.map((criterion) => ({ criterion, task })),
       data,
-      solve: { iterations, tolerance, onIteration: () => say(++done / total) },
+      solve: { solver: 'conjugateGradients', iterations, tolerance, onIteration: () => say(++done / total) },
     });
     say(1);
     return found;
@@ -147,19 +144,12 @@ export async function influencesBy<S extends Samples>(
   { model, task, variables, data, criteria, solve, batchSize, signal }: ByCurvature<S>,
 ): Promise<Influences> {
   const started = performance.now();
-  const { params, state } = variables;
-  const network = networkOf(model);
+  const { params } = variables;
+  const losses = lossesOf({ model, task, variables });
   const how = { batchSize, signal };
   const along = reduction(
     (batch: Tensors, p: Params, directions: readonly Vector[]) =>
-      directions.map(
-        (s) =>
-          lt.jvp(
-            (at: Params) => task.losses(network, { params: at, state }, batch).losses,
-            [p],
-            [s as Params],
-          )[1],
-      ),
+      directions.map((s) => alongOf(losses, p, batch, s)),
     { task, name: 'influence' },
   );
   const before = curvature.samplesVisited;

@@ -11,22 +11,19 @@ import * as lt from '../../index.ts';
 import { type Influences, influencesBy } from '../influence.ts';
 import { bool, choice, int, num, type OptionsOf, section } from '../options/fields.ts';
 import { fraction, opt } from '../options/training.ts';
-import { reduction } from '../reduce.ts';
 import { byClass } from '../tasks/classification.ts';
 import { defaultTask } from '../tasks/index.ts';
-import type { Samples, Task, Tensors } from '../tasks/record.ts';
-import { weighted, weightedTask } from '../tasks/weighted.ts';
+import type { Samples, Task } from '../tasks/record.ts';
+import { joined, reweighted } from '../tasks/views.ts';
 import { type Judge, valueAt } from '../train/criterion.ts';
 import { type Curvature, curvatureOf, type Solved } from '../train/curvature.ts';
 import { aliasesOf, disposeTree } from '../train/feed.ts';
-import { networkOf } from '../train/network.ts';
+import { type Params, weightedGradient } from '../train/gradients.ts';
 import { seedOf } from '../train/tune.ts';
 import { plus, type Vector } from '../train/vectors.ts';
 import type { Split } from '../types.ts';
 import { define } from './define.ts';
 import { inner, type Removal, reweight } from './reweight.ts';
-
-type Params = Variables['params'];
 
 const options = section(
   'Take samples away and re-weight the others so that performance stays as it is (PUMA).',
@@ -113,37 +110,38 @@ export const puma = define({
     const seed = await seedOf(input.key);
     const n = forget.size + retain.size;
     const steps = Math.min(options.steps, forget.size);
-    const set = (weightOf: (i: number) => number) => weighted<Samples>([forget, retain], weightOf);
-    const task = weightedTask(base);
-    const network = networkOf(model);
-    const gradient = reduction(
-      (batch: Tensors, p: Params) =>
-        lt.grad((at: Params) => task.losses(network, { params: at, state }, batch).losses.sum())(p) as Vector,
-      { task, name: 'puma gradient' },
-    );
+    const { task, samples } = joined<Samples>(base, [forget, retain]);
     const moved = lt.jit((p: Params, x: Vector) => plus(p, x, -eta / n) as Params, { name: 'puma step' });
     const how = { batchSize, signal };
     const all = steps * (judges.length + 1) * iterations;
     let done = 0;
     const say = (part: number) => onProgress?.({ phase: 'PUMA', fraction: Math.min(1, part) });
-    const solve = { iterations, tolerance, onIteration: () => say(++done / all) };
+    const solve = {
+      solver: 'conjugateGradients',
+      iterations,
+      tolerance,
+      onIteration: () => say(++done / all),
+    } as const;
 
     /** In units of 1 / n, as lambda and the bound are: 1 is a sample's weight in the mean loss. */
     const weights = new Float64Array(n).fill(1);
-    const judging = { model, task, data: set(() => 1), criteria: judges, solve, ...how };
-
+    const judging = { model, task, data: samples, criteria: judges, solve, ...how };
     const parts: Part[] = [];
     const first = (found: Influences) => (parts[0]?.found ?? found).values;
+
     /** Removes the forgotten samples of these positions. */
     const remove = async (at: Variables, from: number, to: number): Promise<Part> => {
       const curvatures: Curvature[] = [];
       const curvatureNow = () => {
         // A weight below 0 has no part in it, so that it stays positive.
-        const samples = set((i) => Math.max(0, weights[i]));
-        const shift = { damping, weightDecay };
-        const made = curvatureOf({ model, task, variables: at, samples, product, ...shift, ...how });
-        curvatures.push(made);
-        return made;
+        const now = reweighted(
+          task,
+          weights.map((weight) => Math.max(0, weight)),
+        );
+        const shift = { product, damping, weightDecay };
+        const one = curvatureOf({ model, task: now, variables: at, samples, ...shift, ...how });
+        curvatures.push(one);
+        return one;
       };
       const made: unknown[] = [];
       try {
@@ -157,11 +155,11 @@ export const puma = define({
           removal: removed.map((a, c) => a - (eta > 0 ? (n / eta) * (found.values[c] - first(found)[c]) : 0)),
         };
         const lambda = reweight(problem, { ...options, seed });
-        const change = (i: number) =>
-          i >= forget.size ? lambda[i - forget.size] : i >= from && i < to ? -1 : 0;
-        const right = await gradient.sum(set(change), [at.params], how);
+        const change = new Float64Array(n).fill(-1, from, to);
+        change.set(lambda, forget.size);
+        const right = await weightedGradient({ model, task, variables: at, samples, ...how }, change);
         made.push(right);
-        for (let i = 0; i < n; i++) weights[i] += change(i);
+        change.forEach((v, i) => (weights[i] += v));
         const after = secondOrder ? curvatureNow() : before;
         const solved = await after.solve(right, solve);
         made.push(solved.x);
@@ -208,7 +206,7 @@ export const puma = define({
       disposeTree(params);
       throw error;
     } finally {
-      for (const compiled of [gradient, moved]) compiled.dispose();
+      moved.dispose();
     }
   },
 });

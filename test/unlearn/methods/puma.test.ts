@@ -1,12 +1,9 @@
 // PUMA on a convex loss, against re-fits with the weights it chose; how weights are chosen is reweight.test.ts.
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as lt from '../../../index.ts';
-import { batchCount } from '../../../unlearn/data/batches.ts';
 import { takeSplit } from '../../../unlearn/data/split.ts';
 import { influence } from '../../../unlearn/influence.ts';
 import { methods } from '../../../unlearn/methods/index.ts';
-import { classification } from '../../../unlearn/tasks/classification.ts';
-import { weighted, weightedTask } from '../../../unlearn/tasks/weighted.ts';
 import { cloud, flatOf, lossOn, PENALTY, regression, softmaxModel, variablesOf } from '../convex.ts';
 import { disposeAll, valuesOf } from '../problems.ts';
 
@@ -172,41 +169,5 @@ describe('the step', () => {
       .unlearn({ model, variables, forget, retain, key: lt.random.key(1) });
     expect((result.details as unknown as Details).criteria[0].before).toBeCloseTo(lossOn(w, retain), 9);
     expect(await valuesOf(variables)).toEqual(await valuesOf(variablesOf(w)));
-  });
-});
-
-describe('weighted samples', () => {
-  const [a, b] = [cloud(5, 1), cloud(4, 2)];
-  const set = weighted([a, b], (i) => i + 1);
-  const task = weightedTask(classification);
-  const collect = async (options: { batchSize: number; startBatch?: number }) => {
-    const all = [];
-    for await (const batch of task.batches(set, options)) all.push(batch);
-    return all;
-  };
-
-  test('batches of the parts in order, with the weight of each sample', async () => {
-    const all = await collect({ batchSize: 3 });
-    expect(all.map(({ indices }) => [...indices])).toEqual([[0, 1, 2], [3, 4], [5, 6, 7], [8]]);
-    expect(all.map(({ batch }) => batch)).toEqual([0, 1, 2, 3]);
-    expect(all.flatMap(({ arrays }) => [...arrays.weight.data])).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
-    expect(all.flatMap(({ arrays }) => [...arrays.labels.data])).toEqual([...a.labels, ...b.labels]);
-    for (const startBatch of [1, 2, 3, 4])
-      expect(await collect({ batchSize: 3, startBatch })).toEqual(all.slice(startBatch));
-    expect(batchCount(a, { batchSize: 3 }) + batchCount(b, { batchSize: 3 })).toBe(4);
-  });
-
-  test('a sample loses its weight times its loss', async () => {
-    const losses = (weights: readonly number[]) => {
-      const labels = lt.tensor(Int32Array.of(0, 1));
-      const images = lt.tensor(Float64Array.of(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8), {
-        shape: [2, 2, 2, 1],
-      });
-      const batch = { images, labels, weight: lt.tensor(Float64Array.from(weights)) };
-      return task.losses((v, x) => model.apply(v, x), variablesOf(w), batch).losses.data();
-    };
-    const [plain, scaled] = [await losses([1, 1]), await losses([3, -0.5])];
-    expect(scaled[0]).toBeCloseTo(3 * plain[0], 14);
-    expect(scaled[1]).toBeCloseTo(-0.5 * plain[1], 14);
   });
 });
