@@ -1,9 +1,11 @@
 // PUMA on a convex loss, against re-fits with the weights it chose; how weights are chosen is reweight.test.ts.
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as lt from '../../../index.ts';
-import { takeSplit } from '../../../unlearn/data/split.ts';
+import { makeSplit, takeSplit } from '../../../unlearn/data/split.ts';
 import { influence } from '../../../unlearn/influence.ts';
 import { methods } from '../../../unlearn/methods/index.ts';
+import { pictures } from '../../../unlearn/tasks/denoising.ts';
+import { tasks } from '../../../unlearn/tasks/index.ts';
 import { cloud, flatOf, lossOn, PENALTY, regression, softmaxModel, variablesOf } from '../convex.ts';
 import { disposeAll, valuesOf } from '../problems.ts';
 
@@ -169,5 +171,21 @@ describe('the step', () => {
       .unlearn({ model, variables, forget, retain, key: lt.random.key(1) });
     expect((result.details as unknown as Details).criteria[0].before).toBeCloseTo(lossOn(w, retain), 9);
     expect(await valuesOf(variables)).toEqual(await valuesOf(variablesOf(w)));
+  });
+
+  test('a task without classes has criteria, too, but not one for each class', async () => {
+    const bytes = (seed: number) => Uint8Array.from({ length: 3 * 1024 }, (_, i) => (i * seed) % 251);
+    const set = (seed: number) =>
+      pictures(makeSplit({ shape: [32, 32, 1], images: bytes(seed), labels: new Int32Array(3) }));
+    const denoiser = lt.nn.sequential({ conv: lt.nn.conv2d(1, { padding: 1 }) });
+    const variables = denoiser.init(lt.random.key(1), [1, 16, 16, 2]);
+    const input = { model: denoiser, variables, forget: set(7), retain: set(11), key: lt.random.key(1) };
+    const task = tasks.denoising;
+    const { details } = await methods.puma({ damping: 1 }).unlearn({ ...input, task });
+    const [{ changePredicted, changeByRemovalAlone }] = (details as unknown as Details).criteria;
+    expect(Math.abs(changePredicted)).toBeLessThan(1e-5 * Math.abs(changeByRemovalAlone));
+    await expect(methods.puma({ criteria: 'classes' }).unlearn({ ...input, task })).rejects.toThrow(
+      /for the task classification, got denoising/,
+    );
   });
 });
