@@ -17,6 +17,13 @@ export {
 export { folderStore } from './artifact-folder.ts';
 export * from './data/index.ts';
 export { type EvaluateOptions, type Evaluation, type EvaluationData, evaluate } from './evaluate.ts';
+export {
+  type InfluenceInput,
+  type Influences,
+  type InfluencesInput,
+  influence,
+  influences,
+} from './influence.ts';
 export { type MethodName, methods } from './methods/index.ts';
 export type {
   ForgetInput,
@@ -71,6 +78,7 @@ export type {
   Task,
   Tensors,
 } from './tasks/record.ts';
+export type { Criterion } from './train/criterion.ts';
 export { type Hook, movingAverage } from './train/hooks.ts';
 export { randomMask, type SaliencyInput, saliencyMask } from './train/mask.ts';
 export type { Batches, Minimised, Objective, StepContext } from './train/objective.ts';

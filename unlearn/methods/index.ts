@@ -17,6 +17,7 @@ import { l1Sparse } from './l1Sparse.ts';
 import { l2ul } from './l2ul.ts';
 import { negGradPlus } from './negGradPlus.ts';
 import type { PreparedMethod } from './prepared.ts';
+import { puma } from './puma.ts';
 import { randomLabels } from './randomLabels.ts';
 import type { MethodRecord } from './record.ts';
 import { retrain } from './retrain.ts';
@@ -59,6 +60,7 @@ export const methods = named({
   l2ul,
   amun,
   influence,
+  puma,
   fisher,
   ssd,
   amnesiac,

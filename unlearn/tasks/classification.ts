@@ -3,6 +3,7 @@
 import { check } from '../../engine/error.ts';
 import * as lt from '../../index.ts';
 import { batches as imageBatches } from '../data/batches.ts';
+import { onlyClass } from '../data/split.ts';
 import type { Split } from '../types.ts';
 import type { Batch, Task } from './record.ts';
 
@@ -65,6 +66,10 @@ function entropyOf(labels: ArrayLike<number>): number {
   for (const count of counts.values()) sum -= (count / labels.length) * Math.log(count / labels.length);
   return Math.max(0, sum);
 }
+
+/** The samples of each class that has some, in the order of labels. */
+export const byClass = (split: Split): Split[] =>
+  [...new Set(split.labels)].sort((a, b) => a - b).map((label) => onlyClass(split, label));
 
 /** The labels of a batch of this task, on the host. */
 export const labelsOf = ({ arrays }: Batch): Int32Array => arrays.labels.data as Int32Array;

@@ -1,6 +1,7 @@
-// Other views of a task's sets, for any task: some of the samples, and samples with a weight each. A view is a task and a set
-// that belong together; nothing is copied but a batch that is cut.
+// Other views of a task's sets, for any task: some of the samples, several sets as one, and samples with a weight each. A
+// view is a task and a set that belong together; nothing is copied but a batch that is cut.
 
+import { batchCount } from '../data/batches.ts';
 import type { Batch, HostArray, Samples, Task } from './record.ts';
 
 /** Some of the samples of a set. */
@@ -53,6 +54,53 @@ export const weighted = <S extends Samples>(task: Task<S>, weights: Float64Array
     }
   },
 });
+
+/** The task in which a sample loses its weight times what it loses in this one. @param weights by position. */
+export const reweighted = <S extends Samples>(task: Task<S>, weights: Float64Array): Task<S> => ({
+  ...weighted(task, weights),
+  losses(network, variables, { sampleWeights, ...batch }) {
+    const { losses, state } = task.losses(network, variables, batch);
+    return { losses: losses.mul(sampleWeights), state };
+  },
+});
+
+/** Several sets, one after the other. */
+export interface Joined<S extends Samples> extends Samples {
+  /** The sets. */
+  readonly parts: readonly S[];
+}
+
+/** Several sets as one. A batch lies within one of them, and so does the order where it is random. */
+export function joined<S extends Samples>(
+  task: Task<S>,
+  parts: readonly S[],
+): { readonly task: Task<Joined<S>>; readonly samples: Joined<S> } {
+  const view: Task<Joined<S>> = {
+    ...task,
+    inputShape: (all, n) => task.inputShape(all.parts[0], n),
+    check: (what, all) => all.parts.forEach((part) => task.check(what, part)),
+    /** Of a model that knows which of the sets a sample is of, and nothing else. */
+    chance: ({ parts, size }) => parts.reduce((sum, part) => sum + (part.size / size) * task.chance(part), 0),
+    async *batches({ parts }, options) {
+      let [before, number] = [0, 0];
+      for (const part of parts) {
+        const [first, startBatch] = [before, Math.max(0, (options.startBatch ?? 0) - number)];
+        const count = batchCount(part, options);
+        if (startBatch < count)
+          for await (const batch of task.batches(part, { ...options, startBatch }))
+            yield {
+              ...batch,
+              indices: batch.indices.map((i) => first + i),
+              batch: number + batch.batch,
+            };
+        before += part.size;
+        number += count;
+      }
+    },
+  };
+  const ids = Int32Array.from(parts.flatMap((part) => [...part.ids]));
+  return { task: view, samples: { parts, ids, size: ids.length } };
+}
 
 /** The first rows of a batch. */
 function cut(batch: Batch, rows: number): Batch {

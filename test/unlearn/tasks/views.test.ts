@@ -1,8 +1,9 @@
-// Some of a set's samples, and samples with weights, for tasks with and without labels.
+// Some of a set's samples, several sets as one, and samples with weights, for tasks with and without labels.
 import { describe, expect, test } from 'vitest';
+import * as lt from '../../../index.ts';
 import { classification } from '../../../unlearn/tasks/classification.ts';
 import type { Batch } from '../../../unlearn/tasks/record.ts';
-import { someOf, weighted } from '../../../unlearn/tasks/views.ts';
+import { joined, reweighted, someOf, weighted } from '../../../unlearn/tasks/views.ts';
 import { stripes } from '../problems.ts';
 
 const split = stripes(23);
@@ -62,4 +63,40 @@ test('weights lie beside their samples', async () => {
     expect([...arrays.sampleWeights.data]).toEqual([...indices].map((i) => i / 2));
     expect(arrays.sampleWeights.shape).toEqual([indices.length]);
   }
+});
+
+test('several sets as one: their batches one after the other, from any batch on', async () => {
+  const [a, b] = [stripes(5, 1), stripes(4, 2)];
+  const { task, samples } = joined(classification, [a, b]);
+  const batches = await all(task.batches(samples, { batchSize: 3 }));
+  expect(batches.map(({ indices }) => [...indices])).toEqual([[0, 1, 2], [3, 4], [5, 6, 7], [8]]);
+  expect(batches.map(({ batch }) => batch)).toEqual([0, 1, 2, 3]);
+  expect(flat(batches, 'labels')).toEqual([...a.labels, ...b.labels]);
+  expect([...samples.ids]).toEqual([...a.ids, ...b.ids]);
+  for (const startBatch of [1, 2, 3, 4])
+    expect(await all(task.batches(samples, { batchSize: 3, startBatch }))).toEqual(batches.slice(startBatch));
+  const both = weighted(task, Float64Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9));
+  expect(flat(await all(both.batches(samples, { batchSize: 3 })), 'sampleWeights')).toEqual([
+    1, 2, 3, 4, 5, 6, 7, 8, 9,
+  ]);
+});
+
+test('a re-weighted sample loses its weight times its loss', async () => {
+  await lt.init({ device: 'reference' });
+  const task = reweighted(classification, Float64Array.of(3, -0.5));
+  const logits = lt.tensor([
+    [0, Math.log(3)],
+    [0, 0],
+  ]);
+  const batch = {
+    images: logits,
+    labels: lt.tensor(Int32Array.of(0, 1)),
+    sampleWeights: lt.tensor([3, -0.5]),
+  };
+  const network = (_: unknown, output: lt.Tensor) => ({ output, state: {} });
+  const { losses } = task.losses(network, { params: {}, state: {} }, batch);
+  // -log of softmax: log 4 and log 2.
+  const [first, second] = await losses.data();
+  expect(first).toBeCloseTo(3 * Math.log(4), 6);
+  expect(second).toBeCloseTo(-0.5 * Math.log(2), 6);
 });
