@@ -20,11 +20,13 @@ export { type EvaluateOptions, type Evaluation, type EvaluationData, evaluate } 
 export { type MethodName, methods } from './methods/index.ts';
 export type {
   ForgetInput,
+  Images,
   PredictInput,
   Prepared,
   PreparedArtifact,
   PreparedMethod,
   PrepareInput,
+  Shares,
 } from './methods/prepared.ts';
 export type {
   Kind,

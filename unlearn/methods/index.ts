@@ -2,6 +2,7 @@
 // here; recipes, estimates, the report, docs and tests derive from this table. docs/methods.md explains them.
 
 import type { Method } from '../types.ts';
+import { arcane } from './arcane.ts';
 import { boundaryExpanding } from './boundaryExpanding.ts';
 import { boundaryShrink } from './boundaryShrink.ts';
 import { finetune } from './finetune.ts';
@@ -42,6 +43,7 @@ export const methods = named({
   scrub,
   influence,
   sisa,
+  arcane,
 });
 
 /** The name of a method. */

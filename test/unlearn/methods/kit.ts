@@ -25,8 +25,19 @@ type Schema = {
  * Read off the schema, so that a new option is tried without a line here.
  */
 export function settingsOf({ options }: MethodRecord): Record<string, unknown>[] {
-  const quickly = { epochs: 2, batchSize: 10, learningRate: 0.01, iterations: 3, shards: 2, slices: 2 };
-  const quick = Object.fromEntries(Object.entries(quickly).filter(([key]) => key in options.entries));
+  const quickly = {
+    epochs: 2,
+    batchSize: 10,
+    learningRate: 0.01,
+    iterations: 3,
+    shards: 2,
+    slices: 2,
+    blocks: 2,
+  };
+  const own = { train: { epochs: 2, batchSize: 10, learningRate: 0.01 } };
+  const quick = Object.fromEntries(
+    Object.entries({ ...quickly, ...own }).filter(([key]) => key in options.entries),
+  );
   const others = Object.entries(options.entries).flatMap(([key, entry]) => {
     const { wrapped, default: preset } = entry as unknown as Schema;
     const values =
