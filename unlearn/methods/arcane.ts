@@ -182,6 +182,7 @@ function chosen(data: Split, positions: readonly number[], share: number): numbe
 async function work(options: Options, input: PrepareInput | ForgetInput): Promise<Prepared> {
   const { model, data, key, signal } = input;
   const shape = [1, ...data.shape];
+  const sweep = { batchSize: options.train.batchSize, signal };
   const { encoder, classes } = encoderOf('arcane', model, shape);
   const distances = distance(encoder);
   try {
@@ -193,7 +194,7 @@ async function work(options: Options, input: PrepareInput | ForgetInput): Promis
         // All classes begin with the same network: then their distances can be compared.
         async begin(_, set) {
           const fresh = lt.scope(() => encoder.init(lt.random.foldIn(key, 0), shape));
-          const state = await centred(encoder, fresh, set);
+          const state = await centred(encoder, fresh, set, sweep);
           return { state, took: { gradientSteps: 0, samplesVisited: set.size } };
         },
         train: (state, set, { epochs, key, onFraction }) =>
@@ -206,7 +207,7 @@ async function work(options: Options, input: PrepareInput | ForgetInput): Promis
             onProgress: ({ fraction }) => onFraction(fraction),
           }),
         async finish(state, set) {
-          const found = [...(await distances.of(state, set, { signal }))].sort((a, b) => a - b);
+          const found = [...(await distances.of(state, set, sweep))].sort((a, b) => a - b);
           const mean = found.reduce((a, b) => a + b) / found.length;
           const quantile = found[Math.ceil(options.quantile * found.length) - 1] ?? found[0];
           // Not 0, should all samples be alike.

@@ -7,7 +7,7 @@
 
 import type { Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
-import { reduceOver, reduction } from '../reduce.ts';
+import { reduceOver, reduction, type SweepOptions } from '../reduce.ts';
 import { networkOf } from '../train/network.ts';
 import type { Objective } from '../train/objective.ts';
 import type { Split } from '../types.ts';
@@ -57,7 +57,12 @@ function biases(params: Variables['params'], map: (bias: lt.Tensor) => lt.Tensor
 }
 
 /** Gives fresh variables their centre and length, from the samples of a set. The variables become part of it. */
-export async function centred(encoder: Model, variables: Variables, set: Split): Promise<OneClass> {
+export async function centred(
+  encoder: Model,
+  variables: Variables,
+  set: Split,
+  how: SweepOptions,
+): Promise<OneClass> {
   const network = networkOf(encoder);
   const { sum, squares } = await reduceOver(
     set,
@@ -65,7 +70,7 @@ export async function centred(encoder: Model, variables: Variables, set: Split):
       const { output } = network(variables, images);
       return { sum: output.sum(0), squares: output.square().sum() };
     },
-    { name: 'centre' },
+    { name: 'centre', ...how },
   );
   const { centre, length } = lt.scope(() => ({
     centre: sum.div(set.size),
@@ -97,7 +102,7 @@ export function distance(encoder: Model) {
     { name: 'distance' },
   );
   return {
-    async of({ params, state, centre }: OneClass, set: Split, how: Parameters<typeof rows>[2] = {}) {
+    async of({ params, state, centre }: OneClass, set: Split, how: SweepOptions) {
       const { data } = await rows(set, [{ params, state }, centre], how);
       return data;
     },
