@@ -30,6 +30,8 @@ export interface ExactBenchOptions {
   readonly epochs: number;
   /** Draws that counts are averaged over. */
   readonly draws: number;
+  /** One preparation of each method: the whole path, no figures. */
+  readonly quick?: boolean;
   readonly onLine?: (line: string) => void;
 }
 
@@ -60,21 +62,23 @@ export interface ExactBenchResult {
   readonly trained: readonly Trained[];
 }
 
+/** Samples removed at once: in counts, and in trained removals. */
 const REQUESTS = [1, 3, 10, 30, 100, 300];
+const TRAINED = [1, 10, 100];
 type Plan = (left: Split, key: lt.Tensor) => Promise<readonly Chain[]>;
 /** Which samples are asked to go: `count` positions. */
 type Draw = (stream: Stream, data: Split, count: number) => number[];
 
-/** `count` different numbers below `size`. */
+/** `count` different numbers below `size`, all where there are no more. */
 function drawn(stream: Stream, size: number, count: number): number[] {
   const chosen = new Set<number>();
-  while (chosen.size < count) chosen.add(stream.below(size));
+  while (chosen.size < Math.min(count, size)) chosen.add(stream.below(size));
   return [...chosen];
 }
 const uniform: Draw = (stream, { size }, count) => drawn(stream, size, count);
 /** Samples whose ids are a multiple of ten. */
 const tenth: Draw = (stream, { size }, count) =>
-  drawn(stream, Math.floor(size / 10), Math.min(count, Math.floor(size / 10))).map((i) => 10 * i);
+  drawn(stream, Math.floor(size / 10), count).map((i) => 10 * i);
 
 const without = (data: Split, gone: readonly number[]): Split => {
   const set = new Set(gone);
@@ -96,7 +100,7 @@ async function count(
   whole: number,
 ): Promise<Series> {
   const points: [number, number][] = [];
-  for (const removed of REQUESTS) {
+  for (const removed of REQUESTS.filter((k) => k < data.size)) {
     let sum = 0;
     for (let i = 0; i < draws; i++) {
       const key = lt.random.key(i);
@@ -112,7 +116,7 @@ async function count(
 
 /** Measures it all. */
 export async function runExactBench(options: ExactBenchOptions): Promise<ExactBenchResult> {
-  const { dataset, device, epochs, draws, onLine = () => {} } = options;
+  const { dataset, device, epochs, draws, quick = false, onLine = () => {} } = options;
   const first = (split: Split, n: number) => takeSplit(split, [...Array(Math.min(n, split.size)).keys()]);
   const [train, test] = [first(dataset.train, options.train), first(dataset.test, options.test)];
   const classes = dataset.classes.length;
@@ -120,7 +124,7 @@ export async function runExactBench(options: ExactBenchOptions): Promise<ExactBe
   const expected = (name: string, chains: number, layout: Layout): Series => ({
     name,
     dashed: true,
-    points: REQUESTS.map((removed) => {
+    points: REQUESTS.filter((k) => k < train.size).map((removed) => {
       const { removal } = expectedVisits({ samples: train.size, removed, chains }, layout);
       return [removed, (100 * removal) / whole];
     }),
@@ -144,11 +148,11 @@ export async function runExactBench(options: ExactBenchOptions): Promise<ExactBe
     counted[panel].push(await count(name, { train, draws, layout, plan, draw }, whole));
     if (Object.keys(given).length === 0 && !draw) counted[panel].push(expected(name, classes, layout));
   };
-  for (const shards of [1, 2, 5, 10, 20]) await sisa('shards', `${shards} shards`, shards, 1);
-  for (const slices of [1, 2, 4, 8]) await sisa('slices', `${slices} slices`, 5, slices);
-  for (const blocks of [1, 2, 4, 8]) await arcane('blocks', `${blocks} blocks`, {}, blocks);
+  for (const shards of [1, 2, 5, 10, 20]) await sisa('shards', many(shards, 'shard'), shards, 1);
+  for (const slices of [1, 2, 4, 8]) await sisa('slices', many(slices, 'slice'), 5, slices);
+  for (const blocks of [1, 2, 4, 8]) await arcane('blocks', many(blocks, 'block'), {}, blocks);
   const likelihood = Array.from({ length: train.size }, (_, id) => (id % 10 === 0 ? 1 : 0));
-  await arcane('sorting', 'as they come', {}, 8, tenth);
+  await arcane('sorting', 'not sorted', {}, 8, tenth);
   await arcane('sorting', 'likely last', { likelihood }, 8, tenth);
   for (const select of [1, 0.75, 0.5, 0.25]) await arcane('selection', `select ${select}`, { select }, 4);
   onLine('counted');
@@ -162,7 +166,7 @@ export async function runExactBench(options: ExactBenchOptions): Promise<ExactBe
       accuracy(await method.predict(prepared, test), test.labels);
     const prepared = await method.prepare({ model, data: train, key });
     const removals: Trained['removals'][number][] = [];
-    for (const removed of [1, 10, 100]) {
+    for (const removed of TRAINED.filter((k) => k < train.size)) {
       const gone = uniform(new Stream(removed), train, removed);
       const after = await method.forget(prepared, { ids: gone.map((position) => train.ids[position]) });
       const { seconds, samplesVisited } = after.cost;
@@ -180,7 +184,8 @@ export async function runExactBench(options: ExactBenchOptions): Promise<ExactBe
     trained.push(row);
     onLine(rowOf(row).join('  '));
   };
-  for (const given of [
+  const few = <T>(all: readonly T[]): readonly T[] => all.slice(0, quick ? 1 : all.length);
+  for (const given of few([
     { shards: 1, slices: 1 },
     { shards: 2, slices: 3 },
     { shards: 5, slices: 3 },
@@ -188,19 +193,21 @@ export async function runExactBench(options: ExactBenchOptions): Promise<ExactBe
     { shards: 20, slices: 3 },
     { shards: 5, slices: 1 },
     { shards: 5, slices: 8 },
-  ])
+  ]))
     await measure('sisa', methods.sisa({ ...given, train: { epochs } }), given);
-  for (const given of [
+  for (const given of few([
     { blocks: 1 },
     { blocks: 4 },
     { blocks: 8 },
     { blocks: 4, select: 0.75 },
     { blocks: 4, select: 0.5 },
     { blocks: 4, select: 0.25 },
-  ])
+  ]))
     await measure('arcane', methods.arcane({ ...given, train: { epochs } }), given);
   return { dataset: dataset.name, train: train.size, test: test.size, epochs, device, counted, trained };
 }
+
+const many = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
 
 /** Percent of rows whose largest share is that of the label. */
 function accuracy(shares: Float32Array, labels: Int32Array): number {
@@ -216,7 +223,7 @@ export const HEAD = [
   'method',
   'accuracy, %',
   'prepared, s',
-  ...[1, 10, 100].map((k) => `${k} removed: visits, s, %`),
+  ...TRAINED.map((k) => `${k} removed: visits, s, %`),
 ];
 
 /** A trained preparation as cells of a table; visits in percent of those of the preparation. */
