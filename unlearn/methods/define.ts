@@ -166,7 +166,13 @@ async function openOrCreate(store: ArtifactStore, made: { method: string; key: s
 async function openOrFork(to: ArtifactStore, from: Artifact, ids: readonly number[]): Promise<Artifact> {
   const key = sha256(from.key, JSON.stringify([...new Set(ids)].sort((a, b) => a - b)));
   const found = await Artifact.find(to);
-  if (!found) return from.fork(to, { key });
+  if (!found) {
+    const copy = await from.fork(to, { key });
+    // What the one before it took is not what this one takes.
+    const { made: _, ...notes } = copy.notes;
+    copy.notes = notes;
+    return copy;
+  }
   check(
     found.method === from.method && (found.key === key || found.key === from.key),
     'value',
