@@ -10,7 +10,7 @@
 import { check } from '../../engine/error.ts';
 import * as lt from '../../index.ts';
 import { getTree } from '../artifact.ts';
-import { imageEntropy } from '../data/entropy.ts';
+import { mostEntropy } from '../data/entropy.ts';
 import { bool, choice, int, num, type OptionsOf, section } from '../options/fields.ts';
 import { fraction, opt, scheduled, trainEntries, tuning } from '../options/training.ts';
 import { disposeTree } from '../train/feed.ts';
@@ -19,8 +19,18 @@ import type { Split } from '../types.ts';
 import { checkLikely, dealer, likelihood, likelyParts, partOf } from './dealing.ts';
 import { definePrepared } from './define.ts';
 import type { ForgetInput, Prepared, PrepareInput } from './prepared.ts';
+import { sharesOf } from './shares.ts';
 import { type Chain, evenEpochs, expectedVisits, factsOf, type Layout, update } from './stages.ts';
-import { centred, distance, encoderOf, nearness, type OneClass } from './svdd.ts';
+import {
+  centred,
+  distance,
+  encoderOf,
+  nearness,
+  type OneClass,
+  type Spread,
+  scoreOf,
+  spreadOf,
+} from './svdd.ts';
 
 const PLACE = 0x61726361;
 
@@ -101,7 +111,7 @@ export const arcane = definePrepared({
         const state = await getTree<OneClass>(artifact, file);
         try {
           const found = await distances.of(state, samples, how);
-          const score = scoreOf(options, facts as unknown as Spread);
+          const score = scoreOf(options.calibrate, facts as unknown as Spread);
           for (let i = 0; i < samples.size; i++) scores[i * classes + k] = score(found[i]);
         } finally {
           disposeTree(state);
@@ -120,32 +130,6 @@ const layoutOf = ({ blocks, cumulative, train: { epochs } }: Options): Layout =>
   cumulative,
 });
 
-/** Squared distances of a class's samples from its centre, after training. */
-interface Spread {
-  readonly mean: number;
-  readonly quantile: number;
-}
-
-const scoreOf =
-  ({ calibrate }: Options, { mean, quantile }: Spread) =>
-  (distance: number): number =>
-    calibrate === 'density' ? distance / mean + Math.log(mean) : distance / quantile;
-
-/** Softmax of the negative scores; a class without a network has a share of 0. */
-function sharesOf(scores: Float64Array, classes: number): Float32Array {
-  const shares = new Float32Array(scores.length);
-  for (let row = 0; row < scores.length; row += classes) {
-    const own = scores.subarray(row, row + classes);
-    const least = own.reduce((a, b) => Math.min(a, b));
-    const parts = own.map((score) => Math.exp(least - score));
-    const sum = parts.reduce((a, b) => a + b);
-    parts.forEach((part, k) => {
-      shares[row + k] = part / sum;
-    });
-  }
-  return shares;
-}
-
 /** Classes and blocks of these samples. */
 export async function blocksOf(options: Options, data: Split, key: lt.Tensor, classes: number) {
   const { blocks, select, likelihood, likelyBlocks: count } = options;
@@ -160,23 +144,12 @@ export async function blocksOf(options: Options, data: Split, key: lt.Tensor, cl
   return Array.from({ length: classes }, (_, number): Chain => {
     const stages = Array.from({ length: blocks }, (): number[] => []);
     const own = [...data.ids.keys()].filter((position) => data.labels[position] === number);
-    for (const id of chosen(data, own, select)) {
+    for (const id of mostEntropy(data, own, select)) {
       const { likely, uniform } = deal(id);
       stages[partOf(uniform[0], blocks, likelihood ? { likely, count, at: 'last' } : null)].push(id);
     }
     return { name: `classes/${number}`, number, stages };
   });
-}
-
-/** Ids of the share with the most entropy, ascending; of equals the smaller id first. */
-function chosen(data: Split, positions: readonly number[], share: number): number[] {
-  const samples = positions.map((position) => ({
-    id: data.ids[position],
-    entropy: share < 1 ? imageEntropy(data, position) : 0,
-  }));
-  samples.sort((a, b) => b.entropy - a.entropy || a.id - b.id);
-  const kept = samples.slice(0, Math.ceil(share * samples.length));
-  return kept.map(({ id }) => id).sort((a, b) => a - b);
 }
 
 async function work(options: Options, input: PrepareInput | ForgetInput): Promise<Prepared> {
@@ -207,11 +180,7 @@ async function work(options: Options, input: PrepareInput | ForgetInput): Promis
             onProgress: ({ fraction }) => onFraction(fraction),
           }),
         async finish(state, set) {
-          const found = [...(await distances.of(state, set, sweep))].sort((a, b) => a - b);
-          const mean = found.reduce((a, b) => a + b) / found.length;
-          const quantile = found[Math.ceil(options.quantile * found.length) - 1] ?? found[0];
-          // Not 0, should all samples be alike.
-          const facts = { mean: Math.max(mean, 1e-12), quantile: Math.max(quantile, 1e-12) };
+          const facts = spreadOf(await distances.of(state, set, sweep), options.quantile);
           return { facts, took: { gradientSteps: 0, samplesVisited: set.size } };
         },
       },

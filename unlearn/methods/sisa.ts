@@ -19,6 +19,7 @@ import type { Split } from '../types.ts';
 import { checkLikely, dealer, likelihood, likelyParts, partOf } from './dealing.ts';
 import { definePrepared } from './define.ts';
 import type { PrepareInput } from './prepared.ts';
+import { addShares } from './shares.ts';
 import {
   type Chain,
   evenEpochs,
@@ -155,23 +156,3 @@ const staged = (options: Options, { model, data, key, signal }: PrepareInput): S
       onProgress: ({ fraction }) => onFraction(fraction),
     }),
 });
-
-/** Adds what one network says of each row: a part `voting` to its largest entry, the rest by softmax. */
-function addShares(
-  logits: Float32Array,
-  classes: number,
-  weight: number,
-  voting: number,
-  shares: Float64Array,
-): void {
-  for (let row = 0; row < logits.length; row += classes) {
-    const own = logits.subarray(row, row + classes);
-    let top = 0;
-    for (let k = 1; k < classes; k++) if (own[k] > own[top]) top = k;
-    let sum = 0;
-    for (const value of own) sum += Math.exp(value - own[top]);
-    for (let k = 0; k < classes; k++)
-      shares[row + k] += (weight * (1 - voting) * Math.exp(own[k] - own[top])) / sum;
-    shares[row + top] += weight * voting;
-  }
-}

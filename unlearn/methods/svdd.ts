@@ -109,3 +109,24 @@ export function distance(encoder: Model) {
     dispose,
   };
 }
+
+/** Squared distances of a class's samples from its centre, after training. */
+export interface Spread {
+  readonly mean: number;
+  readonly quantile: number;
+}
+
+/** @param share which quantile, 0 to 1. */
+export function spreadOf(distances: ArrayLike<number>, share: number): Spread & Record<string, number> {
+  const sorted = Array.from(distances).sort((a, b) => a - b);
+  const mean = sorted.reduce((a, b) => a + b) / sorted.length;
+  const quantile = sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
+  // Not 0, should all samples be alike.
+  return { mean: Math.max(mean, 1e-12), quantile: Math.max(quantile, 1e-12) };
+}
+
+/** How foreign a sample is to a class, from its squared distance, so that classes can be compared. */
+export const scoreOf =
+  (calibrate: 'density' | 'quantile', { mean, quantile }: Spread) =>
+  (distance: number): number =>
+    calibrate === 'density' ? distance / mean + Math.log(mean) : distance / quantile;

@@ -7,6 +7,8 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import * as lt from '../../../index.ts';
 import { Artifact, memoryStore } from '../../../unlearn/artifact.ts';
 import { folderStore } from '../../../unlearn/artifact-folder.ts';
+import { imageEntropy, mostEntropy } from '../../../unlearn/data/entropy.ts';
+import { makeSplit } from '../../../unlearn/data/split.ts';
 import { blocksOf } from '../../../unlearn/methods/arcane.ts';
 import { partOf } from '../../../unlearn/methods/dealing.ts';
 import { methods } from '../../../unlearn/methods/index.ts';
@@ -108,6 +110,10 @@ describe('requests', () => {
 });
 
 describe('cost', () => {
+  beforeAll(async () => {
+    await lt.init({ device: 'reference' });
+  });
+
   const key = () => lt.random.key(6);
   const sisa = { shards: 3, slices: 2, train };
   const layout = (stages: number, epochs: number): Layout => ({
@@ -250,7 +256,30 @@ function meanOf(values: readonly number[]) {
   return { mean, error: Math.sqrt(variance / values.length) };
 }
 
+test('selection: the share with the most entropy, by hand', () => {
+  // Bytes of four images: one colour, two halves, four quarters, two halves.
+  const images = [
+    [7, 7, 7, 7],
+    [0, 0, 9, 9],
+    [1, 2, 3, 4],
+    [5, 5, 6, 6],
+  ];
+  const shape = [2, 2, 1] as const;
+  const split = makeSplit({ shape, images: Uint8Array.from(images.flat()), labels: new Int32Array(4) });
+  const entropies = images.map((_, position) => imageEntropy(split, position));
+  [0, Math.log(2), Math.log(4), Math.log(2)].forEach((nats, i) => {
+    expect(entropies[i]).toBeCloseTo(nats, 12);
+  });
+  expect(mostEntropy(split, [0, 1, 2, 3], 0.5)).toEqual([1, 2]);
+  expect(mostEntropy(split, [0, 2, 3], 0.5)).toEqual([2, 3]);
+  expect(mostEntropy(split, [3, 0], 1)).toEqual([0, 3]);
+});
+
 describe('likely samples', () => {
+  beforeAll(async () => {
+    await lt.init({ device: 'reference' });
+  });
+
   test('have parts of their own', () => {
     const uniform = [0, 0.3, 0.6, 0.999];
     const parts = (likely: boolean, at: 'first' | 'last') =>
@@ -282,6 +311,10 @@ describe('likely samples', () => {
 });
 
 describe('answers', () => {
+  beforeAll(async () => {
+    await lt.init({ device: 'reference' });
+  });
+
   test.each(kinds)('%s: shares that sum to 1, for a split, bytes and tensors', async (_, make) => {
     const method = make();
     const prepared = await method.prepare(input());
@@ -327,5 +360,34 @@ describe('answers', () => {
       return row.indexOf(Math.max(...row)) === label;
     });
     expect(hits.length / 40).toBeGreaterThan(0.7);
+  });
+
+  test('of ARCANE, by hand: distances from the means of features', async () => {
+    // At rate 0 the features are those of the first weights, without biases.
+    const method = methods.arcane({ blocks: 1, train: { epochs: 1, learningRate: 0 } });
+    const model = lt.nn.mlp({ classes: 3, hidden: [36] });
+    const variables = lt.scope(() => model.init(lt.random.foldIn(lt.random.key(6), 0), [1, 6, 6, 1]));
+    const weight = await (variables.params as { fc1: { weight: lt.Tensor } }).fc1.weight.data();
+    const features = [...data.labels].map((_, i) =>
+      Array.from({ length: 36 }, (_, j) => {
+        let sum = 0;
+        for (let p = 0; p < 36; p++) sum += (data.images[36 * i + p] / 255) * weight[36 * p + j];
+        return Math.max(0, sum);
+      }),
+    );
+    const own = (k: number) => features.filter((_, i) => data.labels[i] === k);
+    const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+    const scores = [0, 1, 2].map((k) => {
+      const centre = features[0].map((_, j) => mean(own(k).map((row) => row[j])));
+      const away = (row: readonly number[]) => row.reduce((sum, v, j) => sum + (v - centre[j]) ** 2, 0);
+      const scale = mean(own(k).map(away));
+      return features.map((row) => away(row) / scale + Math.log(scale));
+    });
+    const shares = await method.predict(await method.prepare({ ...input(), model }), data);
+    for (let i = 0; i < data.size; i++) {
+      const parts = scores.map((of) => Math.exp(-of[i]));
+      for (let k = 0; k < 3; k++)
+        expect(shares[3 * i + k]).toBeCloseTo(parts[k] / parts.reduce((a, b) => a + b), 4);
+    }
   });
 });
