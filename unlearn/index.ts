@@ -27,11 +27,13 @@ export {
 export { type MethodName, methods } from './methods/index.ts';
 export type {
   ForgetInput,
+  Images,
   PredictInput,
   Prepared,
   PreparedArtifact,
   PreparedMethod,
   PrepareInput,
+  Shares,
 } from './methods/prepared.ts';
 export type {
   Kind,

@@ -153,12 +153,13 @@ function filled(
   checked: unknown,
   train: TrainOptions,
 ): MethodEntry {
-  const inherited = (recordOf(name)?.inherits ?? []).map((key) => [key, train[key]]);
-  return {
-    name,
-    label,
-    options: { ...Object.fromEntries(inherited), ...(checked as Record<string, unknown>) },
-  };
+  const options = { ...(checked as Record<string, unknown>) };
+  for (const path of recordOf(name)?.inherits ?? []) {
+    const key = path.replace(/^train\./, '') as keyof TrainOptions;
+    if (path === key) options[key] ??= train[key];
+    else options.train = { [key]: train[key], ...mapOf(options.train) };
+  }
+  return { name, label, options };
 }
 
 const isMap = (x: unknown): x is Record<string, unknown> =>

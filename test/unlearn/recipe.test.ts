@@ -61,6 +61,18 @@ describe('a good recipe', () => {
     expect(r.methods[2].options.augment).toEqual({ crop: 4, flip: true });
   });
 
+  it('hands train to methods that train networks of their own, what suits their loss', () => {
+    const sets = ['train.epochs=9', 'train.learningRate=0.3', 'methods.1={name: arcane}'];
+    const own = 'methods.0={name: sisa, options: {shards: 2, train: {batchSize: 7}}}';
+    const [, sisa, arcane] = parseRecipe(minimal, 'r.yaml', [...sets, own]).methods;
+    expect(sisa.options).toMatchObject({ shards: 2, train: { epochs: 9, learningRate: 0.3, batchSize: 7 } });
+    expect(sisa.options).not.toHaveProperty('epochs');
+    expect(arcane.options).toMatchObject({ train: { epochs: 9, learningRate: 1e-4, optimizer: 'adam' } });
+    expect(refusal(minimal, ['methods.0={name: sisa, options: {train: {epoch: 2}}}'])).toMatch(
+      /unknown key "epoch"; did you mean "epochs"/,
+    );
+  });
+
   it('reads its own resolved form back unchanged', () => {
     const r = parseRecipe(minimal);
     expect(checkRecipe(JSON.parse(JSON.stringify(r)))).toEqual(r);

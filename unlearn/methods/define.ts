@@ -6,6 +6,7 @@ import type * as v from 'valibot';
 import { check } from '../../engine/error.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 import { Artifact, type ArtifactStore, memoryStore } from '../artifact.ts';
+import { makeSplit } from '../data/split.ts';
 import { completeOptions } from '../options/complete.ts';
 import type { OptionsOf, OptionsSection } from '../options/fields.ts';
 import { sha256 } from '../sha256.ts';
@@ -14,7 +15,7 @@ import { printable } from '../text.ts';
 import { copyOf } from '../train/loop.ts';
 import { asksForSaliency, withMask } from '../train/mask.ts';
 import type { Method, Split, UnlearnInput } from '../types.ts';
-import type { PreparedMethod } from './prepared.ts';
+import type { Images, PreparedMethod } from './prepared.ts';
 import type { PreparedRecord, UnlearnRecord } from './record.ts';
 
 type Given<S extends OptionsSection> = Partial<v.InferInput<S> & object>;
@@ -102,20 +103,61 @@ export function definePrepared<S extends OptionsSection, const N extends string>
         const done = await record.prepare(options, { ...input, artifact });
         return { ...done, artifact, model: input.model, data: input.data, key: input.key };
       },
-      async forget(prepared, { ids }, { folder, store = memoryStore(), ...listening } = {}) {
+      async forget(prepared, request, { folder, store = memoryStore(), ...listening } = {}) {
         listening.signal?.throwIfAborted();
         const to = folder === undefined ? store : await folderOf(folder);
         const { model, data, key } = prepared;
+        const ids = withQueued(prepared.artifact, request);
         const artifact = await openOrFork(to, prepared.artifact, ids);
         const done = await record.forget(options, { model, data, key, ids, artifact, ...listening });
+        // After the removal: what is stopped between goes again, and finds nothing to do.
+        if (artifact.notes.queue !== undefined) await enqueue(artifact, undefined);
         return { ...done, artifact, model, data, key };
       },
-      predict: ({ model, artifact }, samples, how) =>
-        record.predict(options, { model, artifact, samples, ...how }),
+      async queue({ artifact }, request) {
+        const ids = withQueued(artifact, request);
+        await enqueue(artifact, ids);
+        return ids;
+      },
+      async predict({ model, artifact, data }, images, how) {
+        const samples = await splitOf(name, images, data.shape);
+        const shares = await record.predict(options, { model, artifact, samples, ...how });
+        const shape = [samples.size, shares.length / Math.max(1, samples.size)] as const;
+        return Object.assign(shares, { shape });
+      },
       digest: ({ artifact }) => artifact.digest(),
     };
   };
   return Object.assign(make, { record });
+}
+
+/** All ids that are to go, each once, in order: those that wait and those asked for now. */
+const withQueued = ({ notes }: Artifact, { ids }: { readonly ids: readonly number[] }): readonly number[] =>
+  [...new Set([...((notes.queue as number[] | undefined) ?? []), ...ids])].sort((a, b) => a - b);
+
+async function enqueue(artifact: Artifact, ids: readonly number[] | undefined): Promise<void> {
+  const { queue: _, ...others } = artifact.notes;
+  artifact.notes = ids === undefined ? others : { ...others, queue: ids };
+  await artifact.commit();
+}
+
+/** Images as a split, without labels where they have none. */
+async function splitOf(name: string, images: Images, shape: Split['shape']): Promise<Split> {
+  const wrong = (found: string) => () =>
+    `${name}: images are ${found}; expected [${shape.join(', ')}] each, as those trained on`;
+  if (!(images instanceof Uint8Array) && 'ids' in images) {
+    check(String(images.shape) === String(shape), 'shape', wrong(`[${images.shape.join(', ')}]`));
+    return images;
+  }
+  let bytes = images;
+  if (!(bytes instanceof Uint8Array)) {
+    const [, ...each] = bytes.shape;
+    check(String(each) === String(shape), 'shape', wrong(`[${bytes.shape.join(', ')}]`));
+    bytes = Uint8Array.from(await bytes.data(), (v) => Math.round(255 * Math.min(1, Math.max(0, v))));
+  }
+  const size = bytes.length / (shape[0] * shape[1] * shape[2]);
+  check(Number.isInteger(size), 'shape', wrong(`${bytes.length} bytes`));
+  return makeSplit({ shape, images: bytes, labels: new Int32Array(size) });
 }
 
 /** What stands in a store, if it is of the same making, or an empty artifact. */
@@ -138,7 +180,13 @@ async function openOrCreate(store: ArtifactStore, made: { method: string; key: s
 async function openOrFork(to: ArtifactStore, from: Artifact, ids: readonly number[]): Promise<Artifact> {
   const key = sha256(from.key, JSON.stringify([...new Set(ids)].sort((a, b) => a - b)));
   const found = await Artifact.find(to);
-  if (!found) return from.fork(to, { key });
+  if (!found) {
+    const copy = await from.fork(to, { key });
+    // What the one before it took is not what this one takes.
+    const { made: _, ...notes } = copy.notes;
+    copy.notes = notes;
+    return copy;
+  }
   check(
     found.method === from.method && (found.key === key || found.key === from.key),
     'value',

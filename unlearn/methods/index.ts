@@ -4,6 +4,7 @@
 import type { Method } from '../types.ts';
 import { amnesiac } from './amnesiac.ts';
 import { amun } from './amun.ts';
+import { arcane } from './arcane.ts';
 import { badTeacher } from './badTeacher.ts';
 import { boundaryExpanding } from './boundaryExpanding.ts';
 import { boundaryShrink } from './boundaryShrink.ts';
@@ -66,6 +67,7 @@ export const methods = named({
   amnesiac,
   certified,
   sisa,
+  arcane,
 });
 
 /** The name of a method. */

@@ -51,6 +51,18 @@ export interface PredictInput extends SweepOptions {
   readonly samples: Split;
 }
 
+/**
+ * Images to be predicted: a split, whose labels are not looked at; a tensor [N, height, width, channels] with values in
+ * [0, 1], which are rounded to bytes, as all images are held; or such bytes, one image after the other.
+ */
+export type Images = Split | Tensor | Uint8Array;
+
+/** Shares of the classes, [N, K], row by row: 0 or more, and 1 in all for each image. */
+export type Shares = Float32Array & {
+  /** [N, K]. */
+  readonly shape: readonly [number, number];
+};
+
 /** What a preparation or a removal took, processes that were stopped included. */
 export interface Prepared {
   /** What it took. */
@@ -96,7 +108,8 @@ export interface PreparedMethod<Options extends object = object> {
   /**
    * A new artifact without the samples: that of a preparation which never saw them, bit for bit where the method is exact.
    * The one given stays as it is, unless the folder or store is its own: then the samples are removed in place, and only
-   * the new one is good. A removal that was stopped is taken up where the same folder or store is given again.
+   * the new one is good. What was queued goes with it, in one batch. A removal that was stopped is taken up where the same
+   * folder or store is given again.
    * @throws LetheError 'value' where it holds another artifact.
    */
   forget(
@@ -104,8 +117,14 @@ export interface PreparedMethod<Options extends object = object> {
     request: { readonly ids: readonly number[] },
     options?: Listening & Place,
   ): Promise<PreparedArtifact>;
-  /** Logits, or logarithms of probabilities, of the samples, [samples.size, K]. */
-  predict(prepared: PreparedArtifact, samples: Split, options?: SweepOptions): Promise<Float32Array>;
+  /**
+   * Accepts a removal that is carried out later: it is noted in the artifact, for good once this is done, and goes with the
+   * next `forget`. A folder that a preparation takes up still has it.
+   * @returns the ids of all that wait, each once, in order.
+   */
+  queue(prepared: PreparedArtifact, request: { readonly ids: readonly number[] }): Promise<readonly number[]>;
+  /** What the networks say of each image. @throws LetheError 'shape' for images that are not of the artifact's shape. */
+  predict(prepared: PreparedArtifact, images: Images, options?: SweepOptions): Promise<Shares>;
   /** sha256 over all that is stored: equal digests mean equal states. */
   digest(prepared: PreparedArtifact): string;
 }

@@ -59,8 +59,11 @@ export interface MethodFacts<S extends OptionsSection> {
   readonly startsFrom: 'original' | 'nothing';
   /** Its options; the section's text is one sentence on what the method does. */
   readonly options: S;
-  /** Options that a recipe takes from `train` where it does not state them. */
-  readonly inherits: readonly (keyof TrainOptions)[];
+  /**
+   * Options that a recipe takes from its `train` where it does not state them: `epochs`, or `train.epochs` where the method
+   * has them in a section of that name.
+   */
+  readonly inherits: readonly (keyof TrainOptions | `train.${keyof TrainOptions}`)[];
   /**
    * What a search varies: for each option the values or the range that its paper, its code or those who measured it used.
    * Empty where there is nothing to search.
@@ -94,7 +97,7 @@ export interface PreparedRecord<S extends OptionsSection = OptionsSection> exten
   prepare(options: OptionsOf<S>, input: PrepareInput): Promise<Prepared>;
   /** Turns the artifact into that of a training without the samples. */
   forget(options: OptionsOf<S>, input: ForgetInput): Promise<Prepared>;
-  /** Logits or logarithms of probabilities of the samples, [size, K]. */
+  /** Shares of the classes, [size, K]: 0 or more, and 1 in all for each sample. */
   predict(options: OptionsOf<S>, input: PredictInput): Promise<Float32Array>;
 }
 

@@ -95,3 +95,8 @@ export type TrainOptions = v.InferOutput<typeof trainSchema>;
 
 /** The keys of `train`, for methods that take all of them from there. */
 export const trainKeys = Object.keys(trainEntries) as readonly (keyof TrainOptions)[];
+
+/** As an option `train` of a method that trains networks of its own. */
+export const ownTrain = opt(section('Training of each network.', trainEntries), {});
+/** The keys of such an option, for methods that take all of them from `train`. */
+export const ownTrainKeys = trainKeys.map((key) => `train.${key}` as const);

@@ -5,7 +5,17 @@ import * as v from 'valibot';
 import { datasetNames, records } from '../data/sets/index.ts';
 import { methods } from '../methods/index.ts';
 import type { MethodRecord } from '../methods/record.ts';
-import { choice, className, docOf, int, list, num, section, text } from '../options/fields.ts';
+import {
+  choice,
+  className,
+  docOf,
+  int,
+  list,
+  num,
+  type OptionsSection,
+  section,
+  text,
+} from '../options/fields.ts';
 import { opt } from '../options/training.ts';
 
 /**
@@ -17,9 +27,18 @@ export const methodOptions: Readonly<Record<string, v.GenericSchema>> = Object.f
 );
 
 function recipeSchemaOf({ options, inherits }: MethodRecord): v.GenericSchema {
+  return withoutDefaults(options, inherits);
+}
+
+/** The section, with no defaults for the options at these paths: `epochs`, `train.epochs`. */
+function withoutDefaults(options: OptionsSection, paths: readonly string[]): v.GenericSchema {
   const entries = Object.entries(options.entries).map(([key, schema]) => {
-    const from = (inherits as readonly string[]).includes(key);
-    return [key, from ? v.optional((schema as unknown as { wrapped: v.GenericSchema }).wrapped) : schema];
+    const { wrapped } = schema as unknown as { wrapped: OptionsSection };
+    if (paths.includes(key)) return [key, v.optional(wrapped)];
+    const below = paths
+      .filter((path) => path.startsWith(`${key}.`))
+      .map((path) => path.slice(key.length + 1));
+    return [key, below.length > 0 ? v.optional(withoutDefaults(wrapped, below), {}) : schema];
   });
   return section(docOf(options).about, Object.fromEntries(entries) as v.ObjectEntries);
 }

@@ -1,10 +1,21 @@
 // Single steps on checkpoints, for `lethe train`, `unlearn` and `evaluate`: the same parts and the same stores as a
-// whole run, without its folder, records and report. Each writes one file, whole or not at all.
+// whole run, without its folder, records and report. Each writes one file, whole or not at all; or one artifact, in a
+// folder.
 
 import { basename, dirname } from 'node:path';
-import { LetheError } from '../../engine/error.ts';
+import { check, LetheError } from '../../engine/error.ts';
 import type { ByteSource } from '../../engine/io/index.ts';
-import { fileSource, isIo, makeFolder, sha256File, sweepTemporary, writeFileAtomic } from '../files.ts';
+import { Artifact } from '../artifact.ts';
+import { folderStore } from '../artifact-folder.ts';
+import {
+  fileSource,
+  isIo,
+  makeFolder,
+  namesIn,
+  sha256File,
+  sweepTemporary,
+  writeFileAtomic,
+} from '../files.ts';
 import { againstRetrain } from '../metrics/measure.ts';
 import { type MethodEntry, methodEntry, type Recipe } from '../recipe.ts';
 import { hashed } from '../sha256.ts';
@@ -13,8 +24,8 @@ import type { Metrics } from '../types.ts';
 import { version } from './environment.ts';
 import { lockFile } from './lock.ts';
 import { progressTo, type RunEvent, tidy } from './log.ts';
-import type { Evaluation, Making, Output, Parts, Product, Task } from './parts.ts';
-import { hashOf, planCells } from './plan.ts';
+import type { ArtifactTask, Evaluation, Making, Output, Parts, Product, Task } from './parts.ts';
+import { type Cell, hashOf, planCells } from './plan.ts';
 import { FileStore } from './store.ts';
 
 export interface SingleOptions {
@@ -27,7 +38,9 @@ export interface SingleOptions {
 }
 
 export interface Written {
+  /** The file, or the folder of an artifact. */
   readonly file: string;
+  /** Of the file; the digest of an artifact. */
   readonly sha256: string;
   readonly cost: Product['cost'];
   readonly details: Product['details'];
@@ -68,17 +81,14 @@ async function make(
   action: 'train' | 'unlearn',
   work: (task: Making) => Promise<Product>,
 ): Promise<Written> {
-  const tell = options.onEvent ?? (() => {});
-  const note = (message: string) => tell({ type: 'note', level: 'warning', message });
-  await makeFolder(dirname(out));
-  const unlock = await lockFile(out, note);
+  const { tell, note } = talk(options);
   const store = new FileStore(`${out.replace(/\.safetensors$/, '')}.unfinished.safetensors`, {
     key,
     everySeconds: task.recipe.checkpointSeconds,
     signal: options.signal,
     onNote: note,
   });
-  try {
+  return alone(out, options, async () => {
     const own = [out, store.path, store.previous].map((path) => basename(path));
     await sweepTemporary(dirname(out), (name) => own.includes(name));
     tell({ type: 'start', cell: out, action, index: 1, total: 1 });
@@ -91,6 +101,20 @@ async function make(
     const { seconds, skippedSteps } = cost;
     tell({ type: 'end', cell: out, action, seconds, skippedSteps });
     return { file: out, sha256: output.sha256, cost, details: product.details };
+  });
+}
+
+function talk({ onEvent: tell = () => {} }: SingleOptions) {
+  return { tell, note: (message: string) => tell({ type: 'note', level: 'warning', message }) };
+}
+
+/** Works while nobody else writes `out`. */
+async function alone<T>(out: string, options: SingleOptions, work: () => Promise<T>): Promise<T> {
+  const { tell, note } = talk(options);
+  await makeFolder(dirname(out));
+  const unlock = await lockFile(out, note);
+  try {
+    return await work();
   } catch (cause) {
     if (options.signal?.aborted && !isIo(cause))
       throw new LetheError('state', 'stopped; the same command goes on from here');
@@ -109,7 +133,10 @@ export async function trainFile(given: Recipe, out: string, options: SingleOptio
   return make(out, cell.key, task, options, 'train', (t) => parts.train({ ...t, options: recipe.train }));
 }
 
-/** Runs one method on given weights. `name` is a label of the recipe, or any method, then with its defaults. */
+/**
+ * Runs one method on given weights, or on the folder that a run left of what a method prepares; then `out` is a folder, too.
+ * `name` is a label of the recipe, or any method, then with its defaults.
+ */
 export async function unlearnFile(
   given: Recipe,
   from: string,
@@ -119,21 +146,60 @@ export async function unlearnFile(
 ): Promise<Written> {
   const method: MethodEntry =
     given.methods.find((m) => m.label === name) ?? methodEntry(name, {}, given.train);
-  const weights = await openWeights(from);
+  const folder = (await namesIn(from)) !== null;
+  const weights = folder ? null : await openWeights(from);
   const { recipe, parts, device, material, seed } = await prepare(given, options);
   const needsOf = (one: MethodEntry) => parts.needs(recipe, material, one);
   const { original, preparation } = needsOf(method);
-  if (preparation)
-    throw new LetheError(
-      'value',
-      `${name} does not start from weights: it trains in a way of its own first; use lethe run`,
-    );
   const single = { ...recipe, methods: [method], seeds: [seed] };
   const [, cell] = planCells(single, material, device, version, needsOf);
   const task = { recipe, material, seed, signal: options.signal };
+  if (preparation) {
+    check(
+      folder,
+      'value',
+      () =>
+        `${name} does not start from weights; expected the folder that lethe run prepared, RUN/checkpoints/${cell.prepared?.id}`,
+    );
+    return forgetFolder(from, out, cell, options, (own) => parts.forget({ ...task, ...own, method }));
+  }
+  const file = weights ?? (await openWeights(from));
   const key = hashOf([cell.key, await sha256File(from)]);
-  const start = original ? weights : null;
+  const start = original ? file : null;
   return make(out, key, task, options, 'unlearn', (t) => parts.unlearn({ ...t, method, weights: start }));
+}
+
+/** Forgets from a copy of a prepared artifact, in another folder; what was begun there is taken up. */
+async function forgetFolder(
+  from: string,
+  out: string,
+  { key, prepared }: Cell,
+  options: SingleOptions,
+  work: (own: Pick<ArtifactTask, 'artifact' | 'timed' | 'onProgress'>) => Promise<Product>,
+): Promise<Written> {
+  const before = await Artifact.open(folderStore(from));
+  check(
+    before.key === prepared?.key,
+    'value',
+    () => `${from}: prepared with another recipe, data, seed or device; expected one of these`,
+  );
+  return alone(out, options, async () => {
+    const { tell } = talk(options);
+    const store = folderStore(out);
+    const found = await Artifact.find(store);
+    check(
+      found === null || found.key === key,
+      'value',
+      () => `${out}: holds another artifact; expected an empty folder, or the one that this was begun in`,
+    );
+    const artifact = found ?? (await before.fork(store, { key }));
+    tell({ type: 'start', cell: out, action: 'unlearn', index: 1, total: 1 });
+    const onProgress = progressTo(tell, out, 'unlearn');
+    const { cost, details } = await work({ artifact, onProgress, timed: (timed) => timed() });
+    await artifact.commit();
+    tell({ type: 'end', cell: out, action: 'unlearn', seconds: cost.seconds });
+    return { file: out, sha256: artifact.digest(), cost, details };
+  });
 }
 
 /** Evaluates weights; with retrained weights of the same seed also their distance from those. */

@@ -110,8 +110,8 @@ export function workshop(architecture: Architecture = modelFor): Parts {
         const { artifact, method } = task;
         const { model } = unbiased(task);
         const { predict } = preparedRecord(method);
-        const answer: Answer = (samples, sweep) =>
-          predict(method.options, { model, artifact, samples, ...sweep });
+        const answer: Answer = async (samples, sweep) =>
+          logarithms(await predict(method.options, { model, artifact, samples, ...sweep }));
         return evaluateAnswers(answer, data, options);
       }
       const file = await openSafetensors(task.weights);
@@ -165,6 +165,10 @@ function preparedRecord({ name }: MethodEntry): PreparedRecord {
   if (!record.prepare) throw new LetheError('value', `${name} has no preparation of its own`);
   return record;
 }
+
+/** Logarithms of shares. A share of 0 counts as the least number of float32, so that all stay finite. */
+const logarithms = (shares: Float32Array): Float32Array =>
+  shares.map((share) => Math.log(Math.max(share, 2 ** -126)));
 
 /** Weights that were never trained. */
 const fresh = (model: Model, { shape }: Dataset, key: lt.Tensor): Variables =>

@@ -16,7 +16,7 @@ const absent = inject('absent');
 
 /** Batches of one size: each step is compiled once. */
 const settings = (record: MethodRecord) => {
-  const few: Record<string, unknown> = { epochs: 1, batchSize: 12 };
+  const few: Record<string, unknown> = { epochs: 1, batchSize: 12, train: { epochs: 1, batchSize: 2 } };
   const entries = Object.entries(settingsOf(record)[0]);
   return Object.fromEntries(entries.map(([key, value]) => [key, few[key] ?? value]));
 };

@@ -47,6 +47,8 @@ export function settingsOf({ name, options }: MethodRecord): Record<string, unkn
     forgetBatchSize: 12,
     importanceBatch: 12,
     samples: 20,
+    blocks: 2,
+    train: { epochs: 2, batchSize: 10, learningRate: 0.01 },
   };
   const shared = Object.entries(quickly).filter(([key]) => key in options.entries);
   const quick = { ...Object.fromEntries(shared), ...particular[name] };

@@ -6,7 +6,7 @@ import { workOf } from '../../../unlearn/run/estimate.ts';
 
 it('passes of a method: what it sees of the forgotten and the kept samples, by its options', () => {
   const passes = (name: string, options: object = {}) => {
-    const methods = [{ name, options: { epochs: 3, ...options } }];
+    const methods = [{ name, options: 'train' in options ? options : { epochs: 3, ...options } }];
     const base = { name: 'e', dataset: { name: 'glyphs' }, forget: { class: 3 }, model: { name: 'mlp' } };
     const recipe = checkRecipe({ ...base, methods });
     const method = recipe.methods.find((m) => m.name === name)!;
@@ -22,4 +22,9 @@ it('passes of a method: what it sees of the forgotten and the kept samples, by i
   expect(passes('gradientAscent')).toEqual([30, 0]);
   expect(passes('boundaryShrink')).toEqual([40, 10]);
   expect(passes('boundaryExpanding', { learningRate: 0 })).toEqual([30, 0]);
+  // Preparation of 110, then 100 that are left, of which ten removals reach all but 0.8^10.
+  const [train] = passes('sisa', { shards: 5, slices: 1, train: { epochs: 3 } });
+  expect(train).toBeCloseTo(330 + 300 * (1 - 0.8 ** 10), 9);
+  // Each of 110 and of what is left looked at twice at most, for centre and distances.
+  expect(passes('arcane', { blocks: 1, train: { epochs: 3 } })).toEqual([630, 440]);
 });

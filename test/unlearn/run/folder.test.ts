@@ -16,6 +16,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LetheError } from '../../../engine/error.ts';
+import { Artifact } from '../../../unlearn/artifact.ts';
+import { folderStore } from '../../../unlearn/artifact-folder.ts';
 import type { disk } from '../../../unlearn/files.ts';
 import type { RunEvent } from '../../../unlearn/run/log.ts';
 import { trainFile, unlearnFile } from '../../../unlearn/run/single.ts';
@@ -302,14 +304,31 @@ describe('a single step', () => {
     expect(everything()).toEqual(['w.safetensors']);
   });
 
-  it('of a method that prepares needs a whole run', async () => {
+  it('of a method that prepares starts from the folder of a run', async () => {
     await train();
-    const own = toyParts({ prepared: ['finetune'] });
-    const work = unlearnFile(recipe, file(), 'finetune', join(out, 'u.safetensors'), { parts: own });
-    expect((await failure(work)).message).toBe(
-      'finetune does not start from weights: it trains in a way of its own first; use lethe run',
+    const own = toyParts({ prepared: ['boundaryShrink'] });
+    const recipe = toyRecipe({ train: { epochs: 1 }, methods: [{ name: 'boundaryShrink' }] });
+    const from = join(out, 'run', 'checkpoints', 'seed-0-boundaryShrink-prepared');
+    const to = join(out, 'forgot');
+    const unlearn = (start: string, options: object = {}) =>
+      unlearnFile(recipe, start, 'boundaryShrink', to, { parts: own, ...options });
+    expect((await failure(unlearn(file()))).message).toBe(
+      'boundaryShrink does not start from weights; expected the folder that lethe run prepared, RUN/checkpoints/seed-0-boundaryShrink-prepared',
     );
     expect(everything()).toEqual(['w.safetensors']);
+    await run(recipe, { out: join(out, 'run'), parts: own });
+    const done = await unlearn(from);
+    const whole = await Artifact.open(folderStore(join(out, 'run', 'checkpoints', 'seed-0-boundaryShrink')));
+    expect(done).toMatchObject({ file: to, sha256: whole.digest() });
+    expect(await unlearn(from)).toMatchObject({ sha256: done.sha256 });
+    expect((await failure(unlearn(from, { seed: 7 }))).message).toMatch(
+      /prepared: prepared with another recipe, data, seed or device/,
+    );
+    expect((await failure(unlearnFile(recipe, from, 'finetune', to, { parts: own }))).message).toMatch(
+      /^weights: /,
+    );
+    const itself = unlearnFile(recipe, from, 'boundaryShrink', from, { parts: own });
+    expect((await failure(itself)).message).toMatch(/holds another artifact/);
   });
 
   it('leaves what is not its own', async () => {

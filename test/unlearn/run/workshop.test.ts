@@ -244,7 +244,7 @@ describe('the workshop', () => {
       await parts.prepare(task);
       const prepared = artifact.digest();
       const { details } = await parts.forget(task);
-      expect(details.shardsHit).toBeGreaterThan(0);
+      expect(details.chainsHit).toBeGreaterThan(0);
       const { metrics } = await parts.evaluate({ ...task, material });
       return { prepared, digest: artifact.digest(), metrics };
     };
