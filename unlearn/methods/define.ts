@@ -13,7 +13,7 @@ import { printable } from '../text.ts';
 import { copyOf } from '../train/loop.ts';
 import type { Method, Split, UnlearnInput } from '../types.ts';
 import type { PreparedMethod } from './prepared.ts';
-import type { PreparedRecord, UnlearnRecord } from './record.ts';
+import type { MethodRecord, PreparedRecord, UnlearnRecord } from './record.ts';
 
 type Given<S extends OptionsSection> = Partial<v.InferInput<S> & object>;
 
@@ -28,6 +28,21 @@ export interface MakePrepared<S extends OptionsSection, N extends string = strin
   (options?: Given<S>): PreparedMethod<OptionsOf<S>>;
   readonly record: PreparedRecord<S> & { readonly name: N };
 }
+
+/** Any method as users make it. */
+export interface AnyMethod {
+  // biome-ignore lint/suspicious/noExplicitAny: each method has options of its own
+  (options?: any): Method | PreparedMethod;
+  /** What is said of it. */
+  // biome-ignore lint/suspicious/noExplicitAny: likewise
+  readonly record: MethodRecord<any>;
+}
+
+const defined = new WeakSet<object>();
+
+/** Whether a value was made by `define` or `definePrepared` of this very copy of Lethe. */
+export const isDefined = (value: unknown): value is AnyMethod =>
+  typeof value === 'function' && defined.has(value);
 
 /** @throws LetheError 'value', when called with options that are unknown or out of range. */
 export function define<S extends OptionsSection, const N extends string>(
@@ -49,6 +64,7 @@ export function define<S extends OptionsSection, const N extends string>(
       },
     };
   };
+  defined.add(make);
   return Object.assign(make, { record });
 }
 
@@ -101,6 +117,7 @@ export function definePrepared<S extends OptionsSection, const N extends string>
       digest: ({ artifact }) => artifact.digest(),
     };
   };
+  defined.add(make);
   return Object.assign(make, { record });
 }
 

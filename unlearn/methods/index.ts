@@ -1,29 +1,21 @@
 // The methods by name: methods.NAME(options).unlearn(input), methods.NAME.record. Each has a file of its own and its line
 // here; recipes, estimates, the report, docs and tests derive from this table. docs/methods.md explains them.
 
-import type { Method } from '../types.ts';
 import { boundaryExpanding } from './boundaryExpanding.ts';
 import { boundaryShrink } from './boundaryShrink.ts';
+import type { AnyMethod } from './define.ts';
 import { finetune } from './finetune.ts';
 import { gradientAscent } from './gradientAscent.ts';
 import { influence } from './influence.ts';
-import type { PreparedMethod } from './prepared.ts';
 import { randomLabels } from './randomLabels.ts';
 import type { MethodRecord } from './record.ts';
 import { retrain } from './retrain.ts';
 import { scrub } from './scrub.ts';
 import { sisa } from './sisa.ts';
 
-interface Listed {
-  // biome-ignore lint/suspicious/noExplicitAny: each method has options of its own
-  (options?: any): Method | PreparedMethod;
-  // biome-ignore lint/suspicious/noExplicitAny: likewise
-  readonly record: MethodRecord<any>;
-}
-
 /** Each under its own name, or it does not compile. */
 const named = <
-  T extends { readonly [N in keyof T & string]: Listed & { readonly record: { readonly name: N } } },
+  T extends { readonly [N in keyof T & string]: AnyMethod & { readonly record: { readonly name: N } } },
 >(
   table: T,
 ): Readonly<T> => Object.freeze(table);
@@ -47,12 +39,13 @@ export const methods = named({
 /** The name of a method. */
 export type MethodName = keyof typeof methods;
 
-/** The record of a method by a name that is only known when the program runs; undefined where there is none. */
-export const recordOf = (name: string): MethodRecord | undefined => listed(name)?.record;
+/** Methods by their names: those listed here, or these and others of a user's own. */
+export type MethodTable = Readonly<Record<string, AnyMethod>>;
 
-/** A method by such a name, to be given options. */
-export const methodByName = (name: string): ((options?: object) => Method | PreparedMethod) | undefined =>
-  listed(name);
+/** A method by a name that is only known when the program runs; undefined where there is none. */
+export const methodByName = (name: string, table: MethodTable = methods): AnyMethod | undefined =>
+  Object.hasOwn(table, name) ? table[name] : undefined;
 
-const listed = (name: string): Listed | undefined =>
-  Object.hasOwn(methods, name) ? (methods as Record<string, Listed>)[name] : undefined;
+/** The record of a method by such a name. */
+export const recordOf = (name: string, table?: MethodTable): MethodRecord | undefined =>
+  methodByName(name, table)?.record;
