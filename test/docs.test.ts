@@ -180,6 +180,7 @@ it('all code type-checks', () => {
         paths: {
           lethe: [join(root, 'index.ts')],
           'lethe/unlearn': [join(root, 'unlearn/index.ts')],
+          'lethe/method': [join(root, 'unlearn/method.ts')],
           'lethe/webgpu': [join(root, 'kernels/index.ts')],
         },
       },
