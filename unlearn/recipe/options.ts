@@ -3,7 +3,7 @@
 
 import * as v from 'valibot';
 import { datasetNames, records } from '../data/sets/index.ts';
-import { methods } from '../methods/index.ts';
+import { type MethodTable, methods } from '../methods/index.ts';
 import type { MethodRecord } from '../methods/record.ts';
 import { choice, className, docOf, int, list, num, section, text } from '../options/fields.ts';
 import { opt } from '../options/training.ts';
@@ -12,9 +12,11 @@ import { opt } from '../options/training.ts';
  * The options of each method as a recipe states them: those it inherits from `train` have no default here, the others that
  * of the method.
  */
-export const methodOptions: Readonly<Record<string, v.GenericSchema>> = Object.fromEntries(
-  Object.values(methods).map(({ record }) => [record.name, recipeSchemaOf(record)]),
-);
+export const optionsOf = (table: MethodTable): Readonly<Record<string, v.GenericSchema>> =>
+  Object.fromEntries(Object.values(table).map(({ record }) => [record.name, recipeSchemaOf(record)]));
+
+/** Those of Lethe's own methods. */
+export const methodOptions = optionsOf(methods);
 
 function recipeSchemaOf({ options, inherits }: MethodRecord): v.GenericSchema {
   const entries = Object.entries(options.entries).map(([key, schema]) => {

@@ -5,7 +5,9 @@ import { basename, dirname } from 'node:path';
 import { LetheError } from '../../engine/error.ts';
 import type { ByteSource } from '../../engine/io/index.ts';
 import { fileSource, isIo, makeFolder, sha256File, sweepTemporary, writeFileAtomic } from '../files.ts';
+import type { MethodTable } from '../methods/index.ts';
 import { againstRetrain } from '../metrics/measure.ts';
+import { knownMethods } from '../recipe/own.ts';
 import { type MethodEntry, methodEntry, type Recipe } from '../recipe.ts';
 import { hashed } from '../sha256.ts';
 import { reasonOf } from '../text.ts';
@@ -33,9 +35,9 @@ export interface Written {
   readonly details: Product['details'];
 }
 
-async function prepare(given: Recipe, options: SingleOptions) {
+async function prepare(given: Recipe, options: SingleOptions, methods?: MethodTable) {
   const recipe: Recipe = { ...given, device: options.device ?? given.device };
-  const parts = options.parts ?? (await import('./workshop.ts')).workshop();
+  const parts = options.parts ?? (await import('./workshop.ts')).workshop({ methods });
   const device = await parts.open(recipe.device);
   const material = await parts.load(recipe, options.data);
   const seed = options.seed ?? recipe.seeds[0];
@@ -117,10 +119,11 @@ export async function unlearnFile(
   out: string,
   options: SingleOptions,
 ): Promise<Written> {
+  const { table } = await knownMethods(given);
   const method: MethodEntry =
-    given.methods.find((m) => m.label === name) ?? methodEntry(name, {}, given.train);
+    given.methods.find((m) => m.label === name) ?? methodEntry(name, {}, given.train, table);
   const weights = await openWeights(from);
-  const { recipe, parts, device, material, seed } = await prepare(given, options);
+  const { recipe, parts, device, material, seed } = await prepare(given, options, table);
   const needsOf = (one: MethodEntry) => parts.needs(recipe, material, one);
   const { original, preparation } = needsOf(method);
   if (preparation)

@@ -129,7 +129,7 @@ describe('weights as bytes', () => {
 
 describe('the workshop', () => {
   it('loads, evaluates and measures what a recipe says', async () => {
-    const parts = workshop(() => linear);
+    const parts = workshop({ architecture: () => linear });
     expect(await parts.open('reference')).toMatchObject({ backend: 'reference', dtype: 'float32' });
     const material = await parts.load(recipe);
     expect(material.manifest).toMatchObject({ kind: 'class', classIndex: 3, count: 6 });
