@@ -5,7 +5,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verdictOf } from '../../unlearn/index.ts';
-import { renderTable } from '../../unlearn/report/index.ts';
+import { renderReport, renderTable } from '../../unlearn/report/index.ts';
 import { unlearnFile } from '../../unlearn/run/single.ts';
 import { readRecipe, run } from '../../unlearn/run.ts';
 import { sha256 } from '../../unlearn/sha256.ts';
@@ -136,6 +136,18 @@ describe('running', () => {
       'seed-0-nextBest replace',
     ]);
     copyFileSync(example, at('next-best.mjs'));
+  });
+  test('two classes at once', async () => {
+    const source = readFileSync(at('own.yaml'), 'utf8').replace('class: star', 'class: [star, 5]');
+    writeFileSync(
+      at('two.yaml'),
+      source.replace('methods:', 'methods:\n  - { name: scrub, options: { epochs: 1 } }'),
+    );
+    const { results, failures } = await run(at('two.yaml'), { out: at('two') });
+    expect(failures).toEqual([]);
+    expect(results?.environment.forget).toMatchObject({ kind: 'class', classes: [3, 5], count: 8 });
+    for (const { metrics } of results!.runs) expect(metrics.acc_test_forget).not.toBeNull();
+    expect(renderReport(results!)).toContain('Forgetting classes “star” and “moon” in glyphs');
   });
   test('lethe run --dry-run plans it, and lethe unlearn takes it by its label, to the bits of the run', async () => {
     const world = new TestWorld();

@@ -100,6 +100,19 @@ export function className(about: string) {
   );
 }
 
+/** A class by name or by index, or a list of such that differ. */
+export function classNames(about: string) {
+  const expected = 'a class name or a class index (a whole number, 0 or more), or a list of them';
+  const message = `expected ${expected}`;
+  const one = className(about);
+  const several = v.pipe(
+    v.array(one, message),
+    v.minLength(1, message),
+    v.check((all) => new Set(all).size === all.length, 'expected classes that differ from each other'),
+  );
+  return described(v.union([one, several], message), about, expected);
+}
+
 /** The options of a record, as `section` makes them: a map with these keys and no others. */
 export type OptionsSection = v.GenericSchema & {
   /** The schema of each key. */

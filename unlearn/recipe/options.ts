@@ -5,7 +5,7 @@ import * as v from 'valibot';
 import { datasetNames, records } from '../data/sets/index.ts';
 import { type MethodTable, methods } from '../methods/index.ts';
 import type { MethodRecord } from '../methods/record.ts';
-import { choice, className, docOf, int, list, num, section, text } from '../options/fields.ts';
+import { choice, className, classNames, docOf, int, list, num, section, text } from '../options/fields.ts';
 import { opt } from '../options/training.ts';
 
 /**
@@ -56,7 +56,7 @@ export const datasetOptions: Readonly<Record<string, v.GenericSchema>> = Object.
 
 /** What to forget: exactly one of class, ratio, ids, files, person (checked in schema.ts). */
 export const forgetEntries = {
-  class: v.optional(className('Forget this whole class.')),
+  class: v.optional(classNames('Forget this whole class, or these.')),
   ratio: v.optional(num('Forget this share of the training images, drawn at random.', 0, 1)),
   seed: v.optional(int('With `ratio`: seed of the draw.')),
   withinClass: v.optional(className('With `ratio`: draw from this class only.')),

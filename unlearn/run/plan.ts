@@ -93,7 +93,8 @@ export function planCells(
     device: DECIDES.map((fact) => device[fact] ?? null),
   };
   const { manifest } = material;
-  const forget = { kind: manifest.kind, class: manifest.classIndex, ids: manifest.ids };
+  const { kind, classes, classIndex, ids } = manifest;
+  const forget = { kind, class: classes.length > 1 ? classes : classIndex, ids };
   const { controls, ...measures } = recipe.evaluate;
   const evaluation = { ...measures, forget };
   const methods: (MethodEntry & { readonly control?: string })[] = [...recipe.methods];

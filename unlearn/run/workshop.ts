@@ -122,7 +122,7 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
       const { images = !datasets.byName(recipe.dataset.name).people, controls: _, ...how } = recipe.evaluate;
       const options = { ...how, images, signal, onProgress };
       const { test, classes } = dataset;
-      const data = { forget, retain, test, classes: classes.length, classIndex: manifest.classIndex };
+      const data = { forget, retain, test, classes: classes.length, classIndex: manifest.classes };
       if ('artifact' in task) {
         const { artifact, method } = task;
         const { model } = unbiased(task);
