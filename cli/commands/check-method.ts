@@ -1,7 +1,6 @@
 // `lethe check-method`: the kit that Lethe's own methods pass, run on a method in a file of the user's own.
 
 import type { Command } from 'commander';
-import { parse } from 'yaml';
 import { LetheError } from '../../engine/error.ts';
 import type { MethodFinding } from '../../unlearn/check/index.ts';
 import { printable } from '../../unlearn/text.ts';
@@ -34,7 +33,7 @@ export function register(program: Command, world: World): void {
         .option('--option <key=value>', 'an option of the method; may be repeated', collect),
     async (context, [file], flags) => {
       const device = deviceOf(flags.device) ?? 'auto';
-      const options = Object.fromEntries((flags.option ?? []).map(assignment));
+      const options = await optionsOf(flags.option ?? []);
       const lt = await import('../../index.ts');
       const { loadMethodFile } = await import('../../unlearn/method-file.ts');
       const { checkMethod } = await import('../../unlearn/check/index.ts');
@@ -78,14 +77,18 @@ function show(context: Context, { check, state, reason, options }: MethodFinding
   context.put(null, `${sign} ${check}${reason ? `: ${reason}` : ''}`);
 }
 
-/** `key=value`, the value as YAML. */
-function assignment(text: string): [string, unknown] {
-  const cut = text.indexOf('=');
-  const wrong = (what: string) => new LetheError('value', `--option ${printable(text)}: ${what}`);
-  if (cut <= 0) throw wrong('expected key=value, such as epochs=3');
-  try {
-    return [text.slice(0, cut), parse(text.slice(cut + 1))];
-  } catch {
-    throw wrong('the value is not valid YAML');
-  }
+/** From `key=value`, the values as YAML. */
+async function optionsOf(given: readonly string[]): Promise<Record<string, unknown>> {
+  const { parse } = await import('yaml');
+  const entries = given.map((text) => {
+    const cut = text.indexOf('=');
+    const wrong = (what: string) => new LetheError('value', `--option ${printable(text)}: ${what}`);
+    if (cut <= 0) throw wrong('expected key=value, such as epochs=3');
+    try {
+      return [text.slice(0, cut), parse(text.slice(cut + 1))];
+    } catch {
+      throw wrong('the value is not valid YAML');
+    }
+  });
+  return Object.fromEntries(entries);
 }

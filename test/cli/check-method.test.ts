@@ -97,6 +97,24 @@ test('one that breaks promises: a line with what was expected and found, exit co
   });
 });
 
+test('on a terminal it shows what is being checked', async () => {
+  const terminal = new TestWorld({}, { columns: 80 });
+  const { err } = await terminal.run(['check-method', '--device', 'reference', file('shown.mjs', record())]);
+  terminal.close();
+  expect(err).toContain('[1/14] runs');
+  expect(err).toContain('[13/14] several classes');
+});
+
+test('an interrupt stops it', async () => {
+  const stopping = new TestWorld();
+  const path = file('interrupts.mjs', `${record('forget: async () => globalThis.interruptLethe(),')}`);
+  Object.assign(globalThis, { interruptLethe: () => stopping.interrupt() });
+  const { code, err } = await stopping.run(['check-method', '--device', 'reference', path]);
+  stopping.close();
+  expect(err).toContain('lethe: error: stopped\n');
+  expect(code).toBe(1);
+});
+
 test('a file that was changed is another method', async () => {
   file('changed.mjs', record());
   expect((await check(join(folder, 'changed.mjs'))).out).toContain('Mine (mine)');

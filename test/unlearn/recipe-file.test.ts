@@ -137,6 +137,39 @@ describe('running', () => {
     ]);
     copyFileSync(example, at('next-best.mjs'));
   });
+  test('a method with a preparation of its own', async () => {
+    const source = `import { definePrepared, section } from 'lethe/method';
+const cost = { seconds: 0, gradientSteps: 1, samplesVisited: 1 };
+const told = { cost, details: {} };
+export default definePrepared({
+  name: 'keeps', title: 'Keeps ids', paper: 'none', kind: 'exact', tasks: ['classification'], startsFrom: 'nothing',
+  options: section('Nothing.', {}), inherits: [], search: {},
+  cost: () => ({ train: 1, infer: 0 }),
+  forgetStatistics: () => false,
+  async prepare(_, { data, artifact }) {
+    await artifact.put('ids', JSON.stringify([...data.ids]));
+    return told;
+  },
+  async forget(_, { ids, artifact }) {
+    const before = JSON.parse(new TextDecoder().decode(await artifact.bytes('ids')));
+    await artifact.put('ids', JSON.stringify(before.filter((id) => !ids.includes(id))));
+    return told;
+  },
+  predict: async (_, { samples }) => new Float32Array(samples.size * 10),
+});
+`;
+    writeFileSync(at('keeps.mjs'), source);
+    writeFileSync(
+      at('keeps.yaml'),
+      text.replace(/methods:[\s\S]*?evaluate/, 'methods: [{ file: keeps.mjs }]\nevaluate'),
+    );
+    const { results, failures } = await run(at('keeps.yaml'), { out: at('keeps') });
+    expect(failures).toEqual([]);
+    const row = results!.runs.find(({ method }) => method === 'keeps')!;
+    expect(row.details.preparation).toMatchObject({ gradientSteps: 1 });
+    // Its record says that it is exact.
+    expect(renderReport(results!)).toMatch(/Keeps ids<\/span><span class="tag ref">exact/);
+  });
   test('two classes at once', async () => {
     const source = readFileSync(at('own.yaml'), 'utf8').replace('class: star', 'class: [star, 5]');
     writeFileSync(

@@ -4,7 +4,9 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import * as lt from '../../../index.ts';
 import { checkMethod, examine, type MethodFinding } from '../../../unlearn/check/index.ts';
 import { cut, stripes } from '../../../unlearn/check/problem.ts';
+import { recordProblems } from '../../../unlearn/check/record.ts';
 import { define, definePrepared } from '../../../unlearn/methods/define.ts';
+import { methods } from '../../../unlearn/methods/index.ts';
 import { bool, choice, section } from '../../../unlearn/options/fields.ts';
 import { opt } from '../../../unlearn/options/training.ts';
 import type { UnlearnInput } from '../../../unlearn/types.ts';
@@ -198,6 +200,11 @@ describe('a method with a preparation of its own', () => {
     expect((await examined(keeping(flaw)))[check]).toMatch(line);
   });
 });
+
+test.each(Object.values(methods).map(({ record }) => [record.name, record] as const))(
+  'the record of %s is one by the rules for records from files',
+  (_, record) => expect(recordProblems(record as never)).toEqual([]),
+);
 
 describe('checkMethod', () => {
   test('goes through the choices of the options, and says how far it is', async () => {
