@@ -10,6 +10,7 @@ export default defineConfig({
     alias: [
       { find: /^lethe$/, replacement: at('index.ts') },
       { find: /^lethe\/unlearn$/, replacement: at('unlearn/index.ts') },
+      { find: /^lethe\/method$/, replacement: at('unlearn/method.ts') },
       { find: /^lethe\/webgpu$/, replacement: at('kernels/index.ts') },
     ],
   },

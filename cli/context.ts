@@ -67,9 +67,10 @@ export class Context {
     this.world.stdout.write(data.endsWith('\n') ? data : `${data}\n`);
   }
 
-  paint(style: 'bold' | 'dim' | 'red' | 'green', text: string): string {
+  /** Coloured for a stream that may be: talk, unless said otherwise. */
+  paint(style: 'bold' | 'dim' | 'red' | 'green', text: string, stream: Screen = this.world.stderr): string {
     const code = { bold: 1, dim: 2, red: 31, green: 32 }[style];
-    return this.colors(this.world.stderr) ? `\u001b[${code}m${text}\u001b[0m` : text;
+    return this.colors(stream) ? `\u001b[${code}m${text}\u001b[0m` : text;
   }
 
   /** Runs work that computes: it can be stopped, and the devices it opened are closed so that the process can end. */

@@ -6,6 +6,7 @@ import { type ErrorKind, LetheError } from '../engine/error.ts';
 import { version } from '../unlearn/run/environment.ts';
 import { register as bench } from './commands/bench.ts';
 import { register as build } from './commands/build.ts';
+import { register as checkMethod } from './commands/check-method.ts';
 import { register as datasets } from './commands/datasets.ts';
 import { register as demo } from './commands/demo.ts';
 import { register as devices } from './commands/devices.ts';
@@ -58,6 +59,7 @@ export async function lethe(argv: readonly string[], outside: Outside): Promise<
     evaluate,
     predict,
     report,
+    checkMethod,
     datasets,
     devices,
     build,

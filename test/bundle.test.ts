@@ -19,6 +19,7 @@ const files = {
   'space.js': `import * as lt from 'lethe';\n${cubes('lt.')}`,
   'webgpu.js':
     "import { createWebGpuBackend } from 'lethe/webgpu';\nglobalThis.create = createWebGpuBackend;",
+  'method.js': "import * as method from 'lethe/method';\nglobalThis.method = method;",
   'unlearn.js':
     "import * as lt from 'lethe';\nimport * as un from 'lethe/unlearn';\nObject.assign(globalThis, { lt, un });",
   'files.js': `import * as un from 'lethe/unlearn';

@@ -180,6 +180,7 @@ it('all code type-checks', () => {
         paths: {
           lethe: [join(root, 'index.ts')],
           'lethe/unlearn': [join(root, 'unlearn/index.ts')],
+          'lethe/method': [join(root, 'unlearn/method.ts')],
           'lethe/webgpu': [join(root, 'kernels/index.ts')],
         },
       },
@@ -231,7 +232,7 @@ describe('commands', () => {
   });
 
   const calls = commands.flatMap(({ page, line }) => {
-    const m = /^(?:[A-Z_]+=\S+ )*(?:npx )?lethe ([a-z]+(?: [a-z]+)?)(.*)$/.exec(line);
+    const m = /^(?:[A-Z_]+=\S+ )*(?:npx )?lethe ([a-z-]+(?: [a-z]+)?)(.*)$/.exec(line);
     return m ? [[m[1], m[2].match(/--[a-z][a-z-]*/g) ?? [], page] as const] : [];
   });
   it.each(calls)('lethe %s %s (%s) is understood', async (command, flags) => {

@@ -19,9 +19,10 @@ afterAll(() => {
 const example = (name: string): Promise<Record<string, unknown>> => import(`${folder}${name}.js`);
 
 test('every example is tested', () => {
-  expect(readdirSync(folder).filter((f) => f.endsWith('.js'))).toEqual([
+  expect(readdirSync(folder).filter((f) => /\.m?js$/.test(f))).toEqual([
     'forget-class.js',
     'hvp.js',
+    'next-best.mjs',
     'per-sample-gradients.js',
     'train-cnn.js',
   ]);

@@ -10,7 +10,14 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** The folder of a project that has Lethe and these files, given by name; `name` keeps builds apart. */
 export function installed(name: string, files: Readonly<Record<string, string>>): string {
-  const [entry] = compiled(name, 'index.ts', 'unlearn/index.ts', 'unlearn/no-files.ts', 'kernels/index.ts');
+  const [entry] = compiled(
+    name,
+    'index.ts',
+    'unlearn/index.ts',
+    'unlearn/method.ts',
+    'unlearn/no-files.ts',
+    'kernels/index.ts',
+  );
   const project = join(entry, '../../project');
   const lethe = join(project, 'node_modules/lethe');
   mkdirSync(lethe, { recursive: true });

@@ -18,8 +18,8 @@ export interface EvaluationData {
   readonly test: Split;
   /** Number of classes. */
   readonly classes: number;
-  /** The class that was forgotten as a whole; null when single samples were. */
-  readonly classIndex: number | null;
+  /** The class, or the classes, forgotten as a whole (`classes` of a manifest); null or none when single samples were. */
+  readonly classIndex: number | readonly number[] | null;
 }
 
 /** Options of evaluate. */
@@ -97,7 +97,7 @@ export async function evaluateAnswers(
   };
   const sets = { forget: empty, retain: empty, test: empty, K: data.classes };
   for (const name of ['forget', 'retain', 'test'] as const) sets[name] = await outputs(data[name]);
-  const kind = data.classIndex === null ? 'samples' : 'class';
+  const kind = [data.classIndex ?? []].flat().length === 0 ? 'samples' : 'class';
   const { seconds = Number.NaN, reference, mia, miaDraws } = options;
   const { classIndex } = data;
   const metrics = metricsOf({ ...sets, kind, classIndex, seconds, reference, mia, miaDraws });

@@ -4,32 +4,50 @@
 
 import type * as v from 'valibot';
 import { LetheError } from '../engine/error.ts';
-import { recordOf } from './methods/index.ts';
+import { type MethodTable, methods, recordOf } from './methods/index.ts';
 import { check } from './options/check.ts';
 import { faulty, type Path, type Problem } from './options/problems.ts';
 import { hint } from './options/suggest.ts';
-import { readText } from './recipe/document.ts';
-import { datasetOptions, methodOptions, modelOptions } from './recipe/options.ts';
-import { override } from './recipe/overrides.ts';
+import { readText, type Text } from './recipe/document.ts';
+import { datasetOptions, modelOptions, optionsOf } from './recipe/options.ts';
+import { type Override, override } from './recipe/overrides.ts';
+import { type KnownMethods, LISTED } from './recipe/own.ts';
 import { type MethodEntry, type Recipe, recipeSchema, type TrainOptions } from './recipe/schema.ts';
 import { show } from './text.ts';
 
 export type { MethodEntry, Recipe, TrainOptions } from './recipe/schema.ts';
 
+/** A recipe's text as a plain value with its overrides, not yet checked. */
+export interface Draft extends Pick<Text, 'value' | 'placeOf'> {
+  readonly source: string;
+  readonly problems: readonly Problem[];
+  readonly set: readonly Override[];
+}
+
 /**
- * Parses, overrides, validates and completes a recipe.
+ * Parses a recipe and applies overrides.
  * @param text YAML or JSON, at most 262,144 characters.
  * @param source name used in messages, such as the file's path.
  * @param overrides `path=value` strings, values as YAML scalars: `train.epochs=3`, `methods.0.options.epsilon=0.2`, or
  * with a label instead of the position `methods.boundaryShrink.options.epsilon=0.2`.
- * @throws LetheError 'value' that tells all problems, each with its place (`recipe.yaml:4:3`), what was found and what
- * was expected: one line for one problem, else a line each below their count.
+ * @throws LetheError 'value' where the text is no YAML or no map.
  */
-export function parseRecipe(text: string, source = 'recipe', overrides: readonly string[] = []): Recipe {
+export function draftRecipe(text: string, source = 'recipe', overrides: readonly string[] = []): Draft {
   const { value, problems: repeated, placeOf } = readText(text, source);
   const problems = [...repeated];
   const set = overrides.flatMap((text) => override(value, text, problems) ?? []);
-  const recipe = complete(value, problems);
+  return { value, placeOf, source, problems, set };
+}
+
+/**
+ * Validates and completes a recipe.
+ * @param known the methods it may name: where it names files, what knownMethods of recipe/own.ts found in them.
+ * @throws LetheError 'value' that tells all problems, each with its place (`recipe.yaml:4:3`), what was found and what
+ * was expected: one line for one problem, else a line each below their count.
+ */
+export function finishRecipe({ value, source, set, ...draft }: Draft, known: KnownMethods = LISTED): Recipe {
+  const problems = [...draft.problems];
+  const recipe = complete(value, problems, known);
   if (recipe) return recipe;
   const placed = problems.map((problem) => {
     const path = problem.at ?? problem.path;
@@ -39,7 +57,7 @@ export function parseRecipe(text: string, source = 'recipe', overrides: readonly
     );
     const place = problem.place ?? from?.place;
     if (place !== undefined) return { ...problem, place, line: 0, column: 0 };
-    const { line, column } = placeOf(path);
+    const { line, column } = draft.placeOf(path);
     return { ...problem, place: `${source}:${line}:${column}`, line, column };
   });
   throw faulty(
@@ -48,13 +66,17 @@ export function parseRecipe(text: string, source = 'recipe', overrides: readonly
   );
 }
 
+/** Both at once, for a recipe that names no files. */
+export const parseRecipe = (text: string, source?: string, overrides?: readonly string[]): Recipe =>
+  finishRecipe(draftRecipe(text, source, overrides));
+
 const startsWith = (path: Path, start: Path): boolean =>
   start.every((key, i) => String(path[i]) === String(key));
 
-/** Checks a recipe given as a plain object, such as one read back from results.json. Same errors as parseRecipe. */
-export function checkRecipe(value: unknown, source = 'recipe'): Recipe {
+/** Checks a recipe given as a plain object, such as one read back from results.json. Same errors as finishRecipe. */
+export function checkRecipe(value: unknown, source = 'recipe', known: KnownMethods = LISTED): Recipe {
   const problems: Problem[] = [];
-  const recipe = complete(value, problems);
+  const recipe = complete(value, problems, known);
   if (recipe) return recipe;
   throw faulty(source, problems);
 }
@@ -64,25 +86,53 @@ export function methodEntry(
   name: string,
   options: Record<string, unknown>,
   train: TrainOptions,
+  table: MethodTable = methods,
 ): MethodEntry {
-  const known = Object.keys(methodOptions);
+  const known = Object.keys(table);
   if (!known.includes(name))
     throw new LetheError('value', `method: no method ${show(name)}${hint(name, known)}`);
   const problems: Problem[] = [];
-  const checked = check(methodOptions[name], options, ['options'], problems);
+  const checked = check(optionsOf(table)[name], options, ['options'], problems);
   if (problems.length > 0) throw faulty(`method ${name}`, problems);
-  return filled({ name }, checked, train);
+  return filled({ name, label: name }, checked, train, table);
 }
 
 /** Null, and at least one problem more, where the value is no recipe. */
-function complete(value: unknown, problems: Problem[]): Recipe | null {
-  const top = check(recipeSchema, value, [], problems) as v.InferOutput<typeof recipeSchema> | null;
+function complete(value: unknown, problems: Problem[], { table, entries }: KnownMethods): Recipe | null {
   // The rest is looked at also where something else is wrong, so that all is told at once.
   const raw = mapOf(value);
+  const listed = (Array.isArray(raw.methods) ? raw.methods : []).map((entry, i) => {
+    if (!isMap(entry) || entry.file === undefined) {
+      if (isMap(entry) && entry.sha256 !== undefined)
+        problems.push({
+          path: ['methods', i, 'sha256'],
+          message: 'belongs to file; expected it only beside it',
+        });
+      return entry;
+    }
+    const own = entries.get(i);
+    if (own && 'make' in own) {
+      const { file, sha256 } = own;
+      return { ...entry, name: own.make.record.name, file, sha256 };
+    }
+    if (own) problems.push(own);
+    else if (typeof entry.file === 'string')
+      problems.push({
+        path: ['methods', i, 'file'],
+        message: 'the file was not loaded before the recipe was checked',
+      });
+    return { ...entry, name: undefined };
+  });
+  // The schema knows the names of Lethe's own methods: one of those stands for the method of a file.
+  const standing = listed.map((entry) =>
+    mapOf(entry).file === undefined ? entry : { ...entry, name: 'retrain' },
+  );
+  const plain = Array.isArray(raw.methods) ? { ...raw, methods: standing } : value;
+  const top = check(recipeSchema, plain, [], problems) as v.InferOutput<typeof recipeSchema> | null;
   const dataset = checkOptions(datasetOptions, raw.dataset, ['dataset'], problems);
   const model = checkOptions(modelOptions, raw.model, ['model'], problems);
-  const listed = Array.isArray(raw.methods) ? raw.methods : [];
-  const options = listed.map((m, i) => checkOptions(methodOptions, m, ['methods', i], problems));
+  const schemas = optionsOf(table);
+  const options = listed.map((m, i) => checkOptions(schemas, m, ['methods', i], problems));
   if (isMap(raw.forget)) checkForget(raw.forget, problems);
   if (mapOf(raw.train).schedule === 'step' && mapOf(raw.train).milestones === undefined) {
     problems.push({
@@ -94,8 +144,12 @@ function complete(value: unknown, problems: Problem[]): Recipe | null {
   if (Array.isArray(raw.seeds) && new Set(raw.seeds).size !== raw.seeds.length)
     problems.push({ path: ['seeds'], message: 'expected seeds that differ from each other' });
   if (!top || problems.length > 0) return null;
-  const methods = top.methods.map((m, i) => filled(m, options[i], top.train));
-  const target = methods.filter((m) => m.name === 'retrain');
+  const named = listed as readonly { readonly name: string }[];
+  const all = top.methods.map((m, i) => {
+    const label = m.label ?? named[i].name;
+    return filled({ ...m, name: named[i].name, label }, options[i], top.train, table);
+  });
+  const target = all.filter((m) => m.name === 'retrain');
   if (!target.some((m) => m.label === 'retrain')) target.unshift(methodEntry('retrain', {}, top.train));
   target.sort((a, b) => Number(b.label === 'retrain') - Number(a.label === 'retrain'));
   return {
@@ -103,7 +157,7 @@ function complete(value: unknown, problems: Problem[]): Recipe | null {
     description: top.description.trim(),
     dataset: { ...top.dataset, options: dataset },
     model: { ...top.model, options: model },
-    methods: [...target, ...methods.filter((m) => m.name !== 'retrain')],
+    methods: [...target, ...all.filter((m) => m.name !== 'retrain')],
   } as Recipe;
 }
 
@@ -149,17 +203,18 @@ function checkLabels(methods: readonly Record<string, unknown>[], problems: Prob
 
 /** A method whose options were checked; those it inherits are taken from `train` where they are not stated. */
 function filled(
-  { name, label = name }: { name: string; label?: string },
+  { name, label, file, sha256 }: Omit<MethodEntry, 'options'>,
   checked: unknown,
   train: TrainOptions,
+  table: MethodTable,
 ): MethodEntry {
   const options = { ...(checked as Record<string, unknown>) };
-  for (const path of recordOf(name)?.inherits ?? []) {
+  for (const path of recordOf(name, table)?.inherits ?? []) {
     const key = path.replace(/^train\./, '') as keyof TrainOptions;
     if (path === key) options[key] ??= train[key];
     else options.train = { [key]: train[key], ...mapOf(options.train) };
   }
-  return { name, label, options };
+  return { name, ...(file !== undefined && { file, sha256 }), label, options };
 }
 
 const isMap = (x: unknown): x is Record<string, unknown> =>

@@ -5,8 +5,9 @@
 import { join } from 'node:path';
 import { LetheError } from '../engine/error.ts';
 import { isIo, makeFolder } from './files.ts';
+import { knownMethods } from './recipe/own.ts';
 import { recipeText } from './recipe/shipped.ts';
-import { checkRecipe, type MethodEntry, parseRecipe, type Recipe } from './recipe.ts';
+import { checkRecipe, draftRecipe, finishRecipe, type MethodEntry, type Recipe } from './recipe.ts';
 import { Carrier } from './run/carry.ts';
 import { version } from './run/environment.ts';
 import { estimatePlan } from './run/estimate.ts';
@@ -75,27 +76,32 @@ export interface RunOutcome {
 
 /**
  * Runs a recipe, given as the path of a YAML or JSON file, as the name of one that comes with Lethe, or as a plain object.
+ * Files of methods that it names are run; relative paths count from the recipe's folder, those of an object from the
+ * current one.
  * @throws LetheError: 'value' or 'data' for wrong input or a folder that holds something else, 'io' where the folder
  * cannot be written, 'state' when stopped by the signal or when another run works in the folder.
  */
 export async function run(source: string | object, options: RunOptions): Promise<RunOutcome> {
-  const given = typeof source === 'string' ? await readRecipe(source) : checkRecipe(source);
+  const read = typeof source === 'string' ? await readRecipe(source) : source;
+  const known = await knownMethods(read);
+  const given = checkRecipe(read, 'recipe', known);
   const recipe: Recipe = {
     ...given,
     device: options.device ?? given.device,
     seeds: options.seed === undefined ? given.seeds : [options.seed],
   };
   await checkFolder(options.out);
-  const parts = options.parts ?? (await import('./run/workshop.ts')).workshop();
+  const parts = options.parts ?? (await import('./run/workshop.ts')).workshop({ methods: known.table });
   const device = await parts.open(recipe.device);
   const material = await parts.load(recipe, options.data);
   const data = summarise(material);
   const needsOf = (method: MethodEntry) => parts.needs(recipe, material, method);
   const cells = planCells(recipe, material, device, version, needsOf);
+  const work = { recipe, material, methods: known.table };
   const jobs = planJobs(cells);
   if (options.dryRun) {
     const step = await parts.measure(recipe, material);
-    const plan = estimatePlan(await inspectCells(options.out, cells), recipe, material, step);
+    const plan = estimatePlan(await inspectCells(options.out, cells), work, step);
     return { recipe, plan, data, results: null, step, failures: [] };
   }
   await makeFolder(options.out);
@@ -120,7 +126,7 @@ export async function run(source: string | object, options: RunOptions): Promise
     }
     // A few steps, so that whoever watches can be told from the first moment how long all of it will take.
     if (options.onEvent && plan.some((cell) => cell.state !== 'done'))
-      plan = estimatePlan(plan, recipe, material, await parts.measure(recipe, material));
+      plan = estimatePlan(plan, work, await parts.measure(recipe, material));
     tell({ type: 'plan', cells: plan });
     for (const message of summaryLines(data)) tell({ type: 'note', level: 'info', message });
     for (const message of data.warnings) tell({ type: 'note', level: 'warning', message });
@@ -128,7 +134,7 @@ export async function run(source: string | object, options: RunOptions): Promise
       const why = state === 'replace' ? 'replacing a result of other settings' : flaw;
       if (why) tell({ type: 'note', level: 'warning', message: `${id}: ${why}` });
     }
-    const setting = { recipe, device, material, plan };
+    const setting = { ...work, device, plan };
     return { ...(await new Carrier(setting, options, parts, tell).go(jobs)), data };
   } catch (cause) {
     // That the last state could not be written matters more than that the run was asked to stop.
@@ -142,12 +148,13 @@ export async function run(source: string | object, options: RunOptions): Promise
 }
 
 /**
- * Reads a recipe, given by its path or by the name of one that comes with Lethe.
+ * Reads a recipe, given by its path or by the name of one that comes with Lethe, and runs the files of methods it names.
  * @throws LetheError 'value' where there is none or it is wrong.
  */
 export async function readRecipe(given: string, overrides: readonly string[] = []): Promise<Recipe> {
-  const { text, source } = await recipeText(given);
-  return parseRecipe(text, source, overrides);
+  const { text, source, path } = await recipeText(given);
+  const draft = draftRecipe(text, source, overrides);
+  return finishRecipe(draft, await knownMethods(draft.value, path));
 }
 
 function stopped(out: string) {

@@ -64,8 +64,8 @@ export interface Dataset {
 /** What is to be forgotten. Exactly one of the keys. */
 export type ForgetSpec =
   | {
-      /** All training samples of a class, by name or index. */
-      readonly class: string | number;
+      /** All training samples of a class, or of several, by name or index. */
+      readonly class: string | number | readonly (string | number)[];
     }
   | {
       /** Share of the training samples, above 0 and at most 1, drawn at random. */
@@ -98,9 +98,11 @@ export interface ForgetManifest {
   readonly datasetHash: string;
   /** What was asked for. */
   readonly spec: ForgetSpec;
-  /** 'class' when a whole class goes (then test metrics split by class), else 'samples'. */
+  /** 'class' when whole classes go (then test metrics split by class), else 'samples'. */
   readonly kind: 'class' | 'samples';
-  /** The class index when kind is 'class'. */
+  /** Indices of the classes that go when kind is 'class', ascending; else none. */
+  readonly classes: readonly number[];
+  /** The class index when one class goes, else null. */
   readonly classIndex: number | null;
   /** The forgotten samples. */
   readonly ids: readonly number[];

@@ -89,6 +89,7 @@ describe('a good recipe', () => {
     expect(r.seeds).toEqual([1, 2]);
     expect(r.methods[2].options.learningRate).toBe(0.001);
     expect(r.forget.class).toBe('ring');
+    expect(parseRecipe(minimal, 'r', ['forget.class=[ring, 5]']).forget.class).toEqual(['ring', 5]);
   });
 });
 
@@ -126,6 +127,12 @@ describe('refusals', () => {
     ['name.first=x', 'name is "tiny"; expected a map or a list'],
     ['forget.ratio=0.1', 'expected exactly one of class, ratio, ids, files, person'],
     ['forget.seed=1', 'belong to ratio'],
+    [
+      'forget.class=[star, 1.5]',
+      'forget.class.1: expected a class name or a class index (a whole number, 0 or more), got 1.5',
+    ],
+    ['forget.class=[]', 'or a list of them, got []'],
+    ['forget.class=[3, 3]', 'forget.class: expected classes that differ from each other, got [3,3]'],
     ['methods.1.label=boundaryShrink', 'is taken'],
     ['methods.1.label=retrain', 'is kept for the method retrain'],
     ['methods.1.label=../../etc', 'expected a label'],

@@ -101,8 +101,10 @@ export function forgetPositions(dataset: Dataset, spec: ForgetSpec): Int32Array 
   const { train } = dataset;
   const key = keyOf(spec);
   if ('class' in spec) {
-    const k = classIndexOf(dataset, spec.class);
-    return positionsWhere(train, (label) => label === k);
+    const classes = new Set(
+      (Array.isArray(spec.class) ? spec.class : [spec.class]).map((which) => classIndexOf(dataset, which)),
+    );
+    return positionsWhere(train, (label) => classes.has(label));
   }
   if ('ratio' in spec) return randomShare(dataset, spec);
   if ('person' in spec) return personPositions(dataset, spec.person);
@@ -127,13 +129,14 @@ export function sampleHash(split: Split, position: number): string {
   return sha256(imageAt(split, position), labelBytes(split.labels.subarray(position, position + 1)));
 }
 
-/** The class that `positions` are the whole of, or null. */
-function wholeClass(split: Split, positions: Int32Array): number | null {
-  const label = split.labels[positions[0]];
-  if (!positions.every((p) => split.labels[p] === label)) return null;
-  let size = 0;
-  for (const l of split.labels) if (l === label) size++;
-  return size === positions.length ? label : null;
+/**
+ * The classes of the forgotten samples, ascending, where all samples of each go; none where some of them are kept, or
+ * nothing is.
+ */
+export function wholeClasses({ forget, retain }: Pick<ForgetSet, 'forget' | 'retain'>): number[] {
+  const kept = new Set(retain.labels);
+  const gone = [...new Set(forget.labels)].sort((a, b) => a - b);
+  return kept.size > 0 && gone.every((label) => !kept.has(label)) ? gone : [];
 }
 
 /** Cuts the training split in two and writes down what went where. */
@@ -157,14 +160,15 @@ function cut(dataset: Dataset, spec: ForgetSpec, positions: Int32Array): ForgetS
     train,
     positionsWhere(train, (_, p) => gone[p] === 0),
   );
-  const classIndex = wholeClass(train, positions);
+  const classes = wholeClasses({ forget, retain });
   const manifest: ForgetManifest = {
     version: 1,
     dataset: dataset.name,
     datasetHash: dataset.hash,
     spec,
-    kind: classIndex === null ? 'samples' : 'class',
-    classIndex,
+    kind: classes.length > 0 ? 'class' : 'samples',
+    classes,
+    classIndex: classes.length === 1 ? classes[0] : null,
     ids: [...forget.ids],
     hashes: Array.from({ length: forget.size }, (_, i) => sampleHash(forget, i)),
     count: forget.size,
@@ -172,7 +176,7 @@ function cut(dataset: Dataset, spec: ForgetSpec, positions: Int32Array): ForgetS
   return { forget, retain, manifest };
 }
 
-/** Splits the training data by what is to be forgotten. `kind` is 'class' exactly when all of one class goes. */
+/** Splits the training data by what is to be forgotten. `kind` is 'class' exactly when whole classes go. */
 export function forgetSet(dataset: Dataset, spec: ForgetSpec): ForgetSet {
   return cut(dataset, spec, forgetPositions(dataset, spec));
 }

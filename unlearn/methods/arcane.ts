@@ -167,8 +167,13 @@ async function work(options: Options, input: PrepareInput | ForgetInput): Promis
         // All classes begin with the same network: then their distances can be compared.
         async begin(_, set) {
           const fresh = lt.scope(() => encoder.init(lt.random.foldIn(key, 0), shape));
-          const state = await centred(encoder, fresh, set, sweep);
-          return { state, took: { gradientSteps: 0, samplesVisited: set.size } };
+          try {
+            const state = await centred(encoder, fresh, set, sweep);
+            return { state, took: { gradientSteps: 0, samplesVisited: set.size } };
+          } catch (error) {
+            disposeTree(fresh);
+            throw error;
+          }
         },
         train: (state, set, { epochs, key, onFraction }) =>
           tune({ ...options.train, epochs }, key, {

@@ -6,6 +6,7 @@
 // batchNorm 'frozen' keeps the statistics from drifting to the forgotten class. See docs/methods/boundaryShrink.md.
 
 import * as v from 'valibot';
+import { wholeClasses } from '../data/forget.ts';
 import { bool, choice, section } from '../options/fields.ts';
 import { batchNorm, fraction, maskable, opt, tuning } from '../options/training.ts';
 import { relabelled } from '../tasks/classification.ts';
@@ -33,7 +34,7 @@ export const boundaryShrink = define({
     ),
     excludeTrueLabel: opt(
       bool(
-        'Take the likeliest other class where the step does not change the label; false trains such samples towards their true label, as the released code does.',
+        'Take the likeliest other class that stays where the step does not lead to one; false takes what the step leads to, be it the true label, as the released code does.',
       ),
       true,
     ),
@@ -54,7 +55,9 @@ export const boundaryShrink = define({
   async forget(options, input) {
     const { model, variables, forget, key } = input;
     const started = performance.now();
-    const found = await findNeighbours(model, variables, forget, options.batchSize, options, input);
+    // Of several classes that go, none is the neighbour of another.
+    const search = { ...options, excluded: wholeClasses(input) };
+    const found = await findNeighbours(model, variables, forget, options.batchSize, search, input);
     const searchSeconds = (performance.now() - started) / 1000;
     const change = (batch: Batch) =>
       relabelled(

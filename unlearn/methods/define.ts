@@ -16,23 +16,51 @@ import { copyOf } from '../train/loop.ts';
 import { asksForSaliency, withMask } from '../train/mask.ts';
 import type { Method, Split, UnlearnInput } from '../types.ts';
 import type { Images, PreparedMethod } from './prepared.ts';
-import type { PreparedRecord, UnlearnRecord } from './record.ts';
+import type { MethodRecord, PreparedRecord, UnlearnRecord } from './record.ts';
 
-type Given<S extends OptionsSection> = Partial<v.InferInput<S> & object>;
+/** Options as they are given: any of them. */
+export type Given<S extends OptionsSection> = Partial<v.InferInput<S> & object>;
 
 /** A method as users make it, methods.NAME(options).unlearn(input), with its record. */
 export interface MakeMethod<S extends OptionsSection, N extends string = string> {
   (options?: Given<S>): Method<OptionsOf<S>>;
-  readonly record: UnlearnRecord<S> & { readonly name: N };
+  /** What is known of it. */
+  readonly record: UnlearnRecord<S> & {
+    /** As code and recipes call it. */
+    readonly name: N;
+  };
 }
 
 /** A method with a preparation of its own, as users make it: methods.NAME(options).prepare(input). */
 export interface MakePrepared<S extends OptionsSection, N extends string = string> {
   (options?: Given<S>): PreparedMethod<OptionsOf<S>>;
-  readonly record: PreparedRecord<S> & { readonly name: N };
+  /** What is known of it. */
+  readonly record: PreparedRecord<S> & {
+    /** As code and recipes call it. */
+    readonly name: N;
+  };
 }
 
-/** @throws LetheError 'value', when called with options that are unknown or out of range. */
+/** Any method as users make it. */
+export interface AnyMethod {
+  // biome-ignore lint/suspicious/noExplicitAny: each method has options of its own
+  (options?: any): Method | PreparedMethod;
+  /** What is said of it. */
+  // biome-ignore lint/suspicious/noExplicitAny: likewise
+  readonly record: MethodRecord<any>;
+}
+
+const defined = new WeakSet<object>();
+
+/** Whether a value was made by `define` or `definePrepared` of this very copy of Lethe. */
+export const isDefined = (value: unknown): value is AnyMethod =>
+  typeof value === 'function' && defined.has(value);
+
+/**
+ * A method from its record. What all methods share is added: options are checked and completed, sets are checked, and an
+ * empty forget set gives back the values that were given.
+ * @throws LetheError 'value', when the method is called with options that are unknown or out of range.
+ */
 export function define<S extends OptionsSection, const N extends string>(
   given: UnlearnRecord<S> & { readonly name: N },
 ): MakeMethod<S, N> {
@@ -64,6 +92,7 @@ export function define<S extends OptionsSection, const N extends string>(
       },
     };
   };
+  defined.add(make);
   return Object.assign(make, { record });
 }
 
@@ -128,6 +157,7 @@ export function definePrepared<S extends OptionsSection, const N extends string>
       digest: ({ artifact }) => artifact.digest(),
     };
   };
+  defined.add(make);
   return Object.assign(make, { record });
 }
 

@@ -4,6 +4,7 @@ import { check } from '../../engine/error.ts';
 import type { Classifier, Model, Variables } from '../../engine/nn/types.ts';
 import type * as lt from '../../index.ts';
 
+/** The tensors of the last dense layer. */
 export interface Head {
   /** [features, classes]. */
   readonly weight: lt.Tensor;

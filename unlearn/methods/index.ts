@@ -1,7 +1,6 @@
 // The methods by name: methods.NAME(options).unlearn(input), methods.NAME.record. Each has a file of its own and its line
 // here; recipes, estimates, the report, docs and tests derive from this table. docs/methods.md explains them.
 
-import type { Method } from '../types.ts';
 import { amnesiac } from './amnesiac.ts';
 import { amun } from './amun.ts';
 import { arcane } from './arcane.ts';
@@ -9,6 +8,7 @@ import { badTeacher } from './badTeacher.ts';
 import { boundaryExpanding } from './boundaryExpanding.ts';
 import { boundaryShrink } from './boundaryShrink.ts';
 import { certified } from './certified.ts';
+import type { AnyMethod } from './define.ts';
 import { distillation } from './distillation.ts';
 import { finetune } from './finetune.ts';
 import { fisher } from './fisher.ts';
@@ -17,7 +17,6 @@ import { influence } from './influence.ts';
 import { l1Sparse } from './l1Sparse.ts';
 import { l2ul } from './l2ul.ts';
 import { negGradPlus } from './negGradPlus.ts';
-import type { PreparedMethod } from './prepared.ts';
 import { puma } from './puma.ts';
 import { randomLabels } from './randomLabels.ts';
 import type { MethodRecord } from './record.ts';
@@ -27,16 +26,9 @@ import { scrub } from './scrub.ts';
 import { sisa } from './sisa.ts';
 import { ssd } from './ssd.ts';
 
-interface Listed {
-  // biome-ignore lint/suspicious/noExplicitAny: each method has options of its own
-  (options?: any): Method | PreparedMethod;
-  // biome-ignore lint/suspicious/noExplicitAny: likewise
-  readonly record: MethodRecord<any>;
-}
-
 /** Each under its own name, or it does not compile. */
 const named = <
-  T extends { readonly [N in keyof T & string]: Listed & { readonly record: { readonly name: N } } },
+  T extends { readonly [N in keyof T & string]: AnyMethod & { readonly record: { readonly name: N } } },
 >(
   table: T,
 ): Readonly<T> => Object.freeze(table);
@@ -73,12 +65,13 @@ export const methods = named({
 /** The name of a method. */
 export type MethodName = keyof typeof methods;
 
-/** The record of a method by a name that is only known when the program runs; undefined where there is none. */
-export const recordOf = (name: string): MethodRecord | undefined => listed(name)?.record;
+/** Methods by their names: those listed here, or these and others of a user's own. */
+export type MethodTable = Readonly<Record<string, AnyMethod>>;
 
-/** A method by such a name, to be given options. */
-export const methodByName = (name: string): ((options?: object) => Method | PreparedMethod) | undefined =>
-  listed(name);
+/** A method by a name that is only known when the program runs; undefined where there is none. */
+export const methodByName = (name: string, table: MethodTable = methods): AnyMethod | undefined =>
+  Object.hasOwn(table, name) ? table[name] : undefined;
 
-const listed = (name: string): Listed | undefined =>
-  Object.hasOwn(methods, name) ? (methods as Record<string, Listed>)[name] : undefined;
+/** The record of a method by such a name. */
+export const recordOf = (name: string, table?: MethodTable): MethodRecord | undefined =>
+  methodByName(name, table)?.record;

@@ -18,6 +18,8 @@ export interface NeighbourOptions {
   readonly rounding?: boolean;
   /** Take the likeliest class other than the true one, whatever x' is classified as. */
   readonly excludeTrueLabel: boolean;
+  /** With excludeTrueLabel: classes that are not taken either, by index, such as others that go. Default: none. */
+  readonly excluded?: readonly number[];
 }
 
 export interface Neighbours {
@@ -60,12 +62,18 @@ export async function findNeighbours(
   { signal, onProgress }: { signal?: AbortSignal; onProgress?: (progress: Progress) => void } = {},
 ): Promise<Neighbours> {
   const network = networkOf(model);
+  const { excluded = [] } = options;
   const search = reduction(
     ({ images: x, labels: y }, v: Variables) => {
       const loss = (image: lt.Tensor) => lt.crossEntropy(network(v, image).output, y, { reduction: 'sum' });
       const logits = network(v, perturbed(x, lt.grad(loss)(x), options)).output;
       const classes = logits.shape[1];
-      const others = lt.where(lt.oneHot(y, classes, 'bool'), Number.NEGATIVE_INFINITY, logits);
+      const gone = lt.tensor(Array.from({ length: classes }, (_, k) => excluded.includes(k)));
+      const others = lt.where(
+        lt.oneHot(y, classes, 'bool').logicalOr(gone),
+        Number.NEGATIVE_INFINITY,
+        logits,
+      );
       return { predicted: logits.argmax(), other: others.argmax(), row: lt.zeros([x.shape[0], classes]) };
     },
     { name: 'neighbours' },

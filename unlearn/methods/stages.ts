@@ -250,10 +250,10 @@ async function make<S extends Variables>(
       data,
       ids.map((id) => positions.get(id) as number),
     );
-  const own = lt.scope(() => lt.random.foldIn(lt.random.foldIn(key, 1 + number), chain.number));
   const begun = from
     ? { state: await getTree<S>(artifact, from), took: NOTHING }
     : await staged.begin(chain, setOf(known));
+  const own = lt.scope(() => lt.random.foldIn(lt.random.foldIn(key, 1 + number), chain.number));
   try {
     const set = setOf(stage.trains);
     // With nothing to train on the network stays as it is.

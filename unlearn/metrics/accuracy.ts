@@ -69,8 +69,8 @@ export const ta = metric({
   label: 'TA',
   title: 'Test accuracy',
   definition:
-    'Accuracy on test images; when a class is forgotten, without the images of that class (then it is Boundary Unlearning’s D_rt).',
-  formula: 'accuracy on T; on T_r when a class is forgotten',
+    'Accuracy on test images; when classes are forgotten, without the images of these (then it is Boundary Unlearning’s D_rt).',
+  formula: 'accuracy on T; on T_r when classes are forgotten',
   source: 'SalUn (ICLR 2024)',
   fools:
     'It is one number over all classes: the class most like the forgotten one can be ruined while it hardly moves.',
@@ -90,13 +90,13 @@ export const acc_test_forget = metric({
   ...shared,
   key: 'acc_test_forget',
   label: 'D_ft',
-  title: 'Test accuracy on the forgotten class',
+  title: 'Test accuracy on the forgotten classes',
   definition:
-    'Accuracy on the test images of the forgotten class: images that no model was trained on. TA is the same for the other classes.',
+    'Accuracy on the test images of the forgotten class or classes: images that no model was trained on. TA is the same for the other classes.',
   formula: 'accuracy on T_f',
   source: 'Boundary Unlearning (CVPR 2023)',
   fools:
-    'A last layer that never names the class gives 0 too, though the layers below still know its images.',
+    'A last layer that never names these classes gives 0 too, though the layers below still know its images.',
   needs: ['gone'],
   cost: 'One pass over the logits.',
   gives: {

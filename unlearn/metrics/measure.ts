@@ -20,10 +20,10 @@ export interface MetricsInput<Numbers = Metrics> extends Setting {
   readonly retain: Outputs;
   /** Logits on the whole test set. */
   readonly test: Outputs;
-  /** 'class' when a whole class goes: test metrics are then split by class. */
+  /** 'class' when whole classes go: test metrics are then split by class. */
   readonly kind: 'class' | 'samples';
-  /** The forgotten class when kind is 'class'. */
-  readonly classIndex: number | null;
+  /** The forgotten class, or classes, when kind is 'class'. */
+  readonly classIndex: number | readonly number[] | null;
   /** Run time of the unlearning, seconds. */
   readonly seconds: number;
   /** Metrics of the paired retrain (same split, same seed), or 'self' when this run is the retrain. */
@@ -76,20 +76,21 @@ function compareAll(own: Numbers, retrain: Numbers, table: AnyTable): Numbers {
   return Object.assign({}, own, ...compared);
 }
 
-/** The test set without the forgotten class, and that class alone. */
+/** The test set without the forgotten classes, and these alone. */
 function splitTest(
   test: Outputs,
   K: number,
   kind: string,
-  classIndex: number | null,
+  classIndex: MetricsInput['classIndex'],
 ): { kept: Outputs; gone: Outputs | null } {
   if (kind !== 'class') return { kept: test, gone: null };
-  if (classIndex === null || !(classIndex >= 0 && classIndex < K)) {
+  const classes = new Set([classIndex ?? []].flat());
+  if (classes.size === 0 || ![...classes].every((k) => k >= 0 && k < K)) {
     throw new RangeError(`metrics: forgetting a class needs its index in 0..${K - 1}, got ${classIndex}`);
   }
   const where = (goes: (label: number) => boolean) => selectRows(test, K, rowsWhere(test.labels, goes));
-  const kept = where((label) => label !== classIndex);
-  const gone = where((label) => label === classIndex);
-  if (kept.labels.length === 0) throw new RangeError('metrics: the test set holds only the forgotten class');
+  const kept = where((label) => !classes.has(label));
+  const gone = where((label) => classes.has(label));
+  if (kept.labels.length === 0) throw new RangeError('metrics: the test set holds only forgotten classes');
   return { kept, gone: gone.labels.length ? gone : null };
 }

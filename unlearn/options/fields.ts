@@ -3,7 +3,8 @@
 
 import * as v from 'valibot';
 
-type Doc = {
+/** What a field says of itself. */
+export type Doc = {
   /** What it is for. */
   readonly about: string;
   /** What it takes, in words. */
@@ -49,10 +50,12 @@ export function num(about: string, min = 0, max = Number.MAX_VALUE) {
   );
 }
 
+/** True or false. */
 export function bool(about: string) {
   return described(v.boolean('expected true or false'), about, 'true or false');
 }
 
+/** Text that is not empty. */
 export function text(about: string, expected = 'text') {
   return described(
     v.pipe(v.string(`expected ${expected}`), v.nonEmpty(`expected ${expected}`)),
@@ -97,8 +100,24 @@ export function className(about: string) {
   );
 }
 
+/** A class by name or by index, or a list of such that differ. */
+export function classNames(about: string) {
+  const expected = 'a class name or a class index (a whole number, 0 or more), or a list of them';
+  const message = `expected ${expected}`;
+  const one = className(about);
+  const several = v.pipe(
+    v.array(one, message),
+    v.minLength(1, message),
+    v.check((all) => new Set(all).size === all.length, 'expected classes that differ from each other'),
+  );
+  return described(v.union([one, several], message), about, expected);
+}
+
 /** The options of a record, as `section` makes them: a map with these keys and no others. */
-export type OptionsSection = v.GenericSchema & { readonly entries: v.ObjectEntries };
+export type OptionsSection = v.GenericSchema & {
+  /** The schema of each key. */
+  readonly entries: v.ObjectEntries;
+};
 
 /** Options once they are checked and their defaults filled in. */
 export type OptionsOf<S extends OptionsSection> = Readonly<v.InferOutput<S> & object>;

@@ -6,6 +6,7 @@ import { bool, choice, int, list, num, section } from './fields.ts';
 /** An option with a default. */
 export const opt = <S extends v.GenericSchema, const D extends v.InferInput<S>>(schema: S, value: D) =>
   v.optional(schema, value);
+/** A number from 0 to 1. */
 export const fraction = (about: string) => num(about, 0, 1);
 
 /** Augmentation of training batches: random shifts and mirror images. */
@@ -28,6 +29,7 @@ export const tuning = (d: {
   weightDecay: opt(fraction('L2 penalty added to the gradient.'), d.weightDecay),
 });
 
+/** The option `batchNorm` of methods that fine-tune. */
 export const batchNorm = opt(
   choice(
     "Batch-norm statistics while unlearning: `train` updates them from the batches seen (as the papers' code does), `frozen` keeps them.",
@@ -53,6 +55,7 @@ export const maskable = {
 /** Taken from `train` where a recipe says nothing. */
 export const inherited = { augment: v.optional(augment) };
 
+/** The options of an optimiser and of its learning rate over time. */
 export const scheduled = {
   optimizer: opt(choice('Optimiser.', ['sgd', 'adam', 'adamw']), 'sgd'),
   schedule: opt(

@@ -3,11 +3,12 @@
 
 import * as v from 'valibot';
 import { datasetNames, records } from '../data/sets/index.ts';
-import { methods } from '../methods/index.ts';
+import { type MethodTable, methods } from '../methods/index.ts';
 import type { MethodRecord } from '../methods/record.ts';
 import {
   choice,
   className,
+  classNames,
   docOf,
   int,
   list,
@@ -22,9 +23,11 @@ import { opt } from '../options/training.ts';
  * The options of each method as a recipe states them: those it inherits from `train` have no default here, the others that
  * of the method.
  */
-export const methodOptions: Readonly<Record<string, v.GenericSchema>> = Object.fromEntries(
-  Object.values(methods).map(({ record }) => [record.name, recipeSchemaOf(record)]),
-);
+export const optionsOf = (table: MethodTable): Readonly<Record<string, v.GenericSchema>> =>
+  Object.fromEntries(Object.values(table).map(({ record }) => [record.name, recipeSchemaOf(record)]));
+
+/** Those of Lethe's own methods. */
+export const methodOptions = optionsOf(methods);
 
 function recipeSchemaOf({ options, inherits }: MethodRecord): v.GenericSchema {
   return withoutDefaults(options, inherits);
@@ -73,7 +76,7 @@ export const datasetOptions: Readonly<Record<string, v.GenericSchema>> = Object.
 
 /** What to forget: exactly one of class, ratio, ids, files, person (checked in schema.ts). */
 export const forgetEntries = {
-  class: v.optional(className('Forget this whole class.')),
+  class: v.optional(classNames('Forget this whole class, or these.')),
   ratio: v.optional(num('Forget this share of the training images, drawn at random.', 0, 1)),
   seed: v.optional(int('With `ratio`: seed of the draw.')),
   withinClass: v.optional(className('With `ratio`: draw from this class only.')),

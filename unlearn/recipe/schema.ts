@@ -13,7 +13,19 @@ const withPeople = datasetNames.filter((name) => records[name].people).map((name
 const keys = (table: Readonly<Record<string, unknown>>) => Object.keys(table);
 
 const method = section('One method to run.', {
-  name: choice('Method.', keys(methodOptions)),
+  name: choice('Method; not needed beside `file`.', keys(methodOptions)),
+  file: v.optional(
+    text(
+      'In place of `name`: the file of a method of your own, relative to the recipe. The run runs it.',
+      'a file name',
+    ),
+  ),
+  sha256: v.optional(
+    v.pipe(
+      text('With `file`: of the file, which is refused if it has another. A run fills it in.', 'a sha256'),
+      v.regex(/^[0-9a-f]{64}$/, 'expected a sha256, 64 digits in hex'),
+    ),
+  ),
   label: v.optional(
     v.pipe(
       text(
@@ -100,6 +112,10 @@ export interface MethodEntry {
   readonly name: string;
   readonly label: string;
   readonly options: Record<string, unknown>;
+  /** The file of a method of the user's own; a relative path counts from the current folder. */
+  readonly file?: string;
+  /** Of that file. */
+  readonly sha256?: string;
 }
 
 /** A recipe, complete: every default filled in, every name known. */

@@ -27,16 +27,17 @@ export const shippedFile = (name: string): string => fileURLToPath(new URL(`${na
 
 /**
  * The text of a recipe given by its path or by the name of a shipped one; a file of that name comes first.
- * @returns the text, and what messages call it.
+ * @returns the text, what messages call it, and the file it was read from.
  * @throws LetheError 'value' where there is neither, with what there is.
  */
-export async function recipeText(given: string): Promise<{ text: string; source: string }> {
+export async function recipeText(given: string): Promise<{ text: string; source: string; path: string }> {
   try {
     const there = statSync(given, { throwIfNoEntry: false });
     const named = !there?.isFile() && shippedNames().includes(given);
     if (!there && !named) throw new LetheError('value', nothing(given));
-    const bytes = await readFileBounded(named ? shippedFile(given) : given, MAX_BYTES);
-    return { text: bytes.toString('utf8'), source: named ? `recipe ${given}` : printable(given) };
+    const path = named ? shippedFile(given) : given;
+    const text = (await readFileBounded(path, MAX_BYTES)).toString('utf8');
+    return { text, source: named ? `recipe ${given}` : printable(given), path };
   } catch (cause) {
     if (cause instanceof LetheError && cause.kind === 'value') throw cause;
     // A path that goes on below a file. Node has counted that as nothing there since version 24.

@@ -62,7 +62,7 @@ const SETS: Record<Need, string> = {
   forget: 'D_f',
   retain: 'D_r',
   test: 'T',
-  kept: 'T (T_r when a class is forgotten)',
+  kept: 'T (T_r when classes are forgotten)',
   gone: 'T_f',
   seconds: 'the clock',
 };

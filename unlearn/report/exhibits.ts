@@ -10,6 +10,8 @@ import type { Row, View } from './view.ts';
 
 /** Classes up to which a full matrix is drawn. */
 const MATRIX_LIMIT = 20;
+/** Forgotten classes up to which each has a table of its own. */
+const APART_LIMIT = 4;
 /** Samples shown at most. */
 const SAMPLE_LIMIT = 24;
 
@@ -94,6 +96,14 @@ export function predictionsSection(view: View, facts: Facts): Html {
     const lead = html`Share of the forgotten training images, all of class “${className(facts.classes, label)}”, that each model predicts as each class. A good method sends them where Retrain does.`;
     return section('predictions', 'Where the forgotten data go', lead, oneClass(found, label, facts));
   }
+  if (facts.kind === 'class' && filled.size <= APART_LIMIT) {
+    const lead =
+      'Share of the forgotten training images of each class that each model predicts as each class. A good method sends them where Retrain does.';
+    const tables = [...filled].map(
+      (label) => html`<h3>Class “${className(facts.classes, label)}”</h3>${oneClass(found, label, facts)}`,
+    );
+    return section('predictions', 'Where the forgotten data go', lead, html`${tables}`);
+  }
   if (K <= MATRIX_LIMIT) {
     const lead =
       'Forgotten training samples: true class down, predicted class across, share of each row in percent. Compare each panel with Retrain.';
@@ -135,7 +145,7 @@ function oneClass(found: Found, label: number, facts: Facts): Html {
     const cells = shown.map((k) => shade(matrix[label][k], className(facts.classes, k)));
     return html`<tr class="${row.role}"><th scope="row">${row.name}</th>${cells}${rest ? shade(Math.max(0, other), 'other') : ''}</tr>`;
   });
-  return html`<div class="scroll" role="region" tabindex="0" aria-label="Predictions of forgotten data"><table class="heat wide" style="--k:${shown.length + (rest ? 1 : 0)}"><thead><tr><th scope="col">Method</th>${head}${rest ? html`<th scope="col"><span>other</span></th>` : ''}</tr></thead><tbody>${body}</tbody></table></div>`;
+  return html`<div class="scroll" role="region" tabindex="0" aria-label="Predictions of forgotten data of class ${className(facts.classes, label)}"><table class="heat wide" style="--k:${shown.length + (rest ? 1 : 0)}"><thead><tr><th scope="col">Method</th>${head}${rest ? html`<th scope="col"><span>other</span></th>` : ''}</tr></thead><tbody>${body}</tbody></table></div>`;
 }
 
 function shade(share: number, label: string): Html {

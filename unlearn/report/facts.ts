@@ -2,6 +2,7 @@
 // fact may be missing, and the options given to the report come first.
 
 import type { Results, RunEntry } from '../types.ts';
+import { listed } from './format.ts';
 import type { ShownTable } from './view.ts';
 
 export interface ReportOptions {
@@ -36,9 +37,10 @@ export interface Facts {
   readonly classes: readonly string[];
   /** Number of classes; null where nothing tells. */
   readonly K: number | null;
-  /** What goes: a whole class, or samples. */
+  /** What goes: whole classes, or samples. */
   readonly kind: 'class' | 'samples';
-  readonly classIndex: number | null;
+  /** The classes that go, by index; none where nothing tells, and where samples go. */
+  readonly gone: readonly number[];
   readonly command: string | null;
   /** Version and commit of Lethe that made the results. */
   readonly version: string | null;
@@ -63,8 +65,9 @@ export function factsOf(results: Results, options: ReportOptions = {}): Facts {
   const named = [options.classes, environment.classes, recipe.classes, bag(recipe.data).classes].map(strings);
   const classes = named.find((list) => list.length) ?? [];
   const dataset = nameOf(recipe.dataset) ?? nameOf(recipe.data) ?? text(forget.dataset);
-  const classIndex = indexOf(forget.classIndex ?? spec.class, classes);
-  const forgotten = describe(spec, classes, classIndex);
+  const asked = [forget.classes ?? forget.classIndex ?? spec.class].flat();
+  const gone = asked.flatMap((one) => indexOf(one, classes) ?? []);
+  const forgotten = describe(spec, classes, gone);
   return {
     title: options.title ?? `Forgetting ${forgotten}${dataset ? ` in ${dataset}` : ''}`,
     dataset,
@@ -75,7 +78,7 @@ export function factsOf(results: Results, options: ReportOptions = {}): Facts {
     K:
       classes.length || results.runs.find((run) => matrixOf(run))?.exhibits?.forgetPredictions.length || null,
     kind: forget.kind === 'class' || spec.class !== undefined ? 'class' : 'samples',
-    classIndex,
+    gone,
     command: options.command ?? text(environment.command),
     version: text(environment.lethe),
     commit: text(environment.commit),
@@ -111,13 +114,20 @@ function indexOf(value: unknown, classes: readonly string[]): number | null {
   return index >= 0 ? index : null;
 }
 
+/** Classes that a title names; more are counted. */
+const MOST_NAMED = 4;
+
 /** What was forgotten in a few words, for the title. */
-function describe(spec: Bag, classes: readonly string[], classIndex: number | null): string {
+function describe(spec: Bag, classes: readonly string[], gone: readonly number[]): string {
   // A person may be a whole class of the data set.
   if (spec.person !== undefined) return `person “${String(spec.person)}”`;
   if (spec.class !== undefined || spec.kind === 'class') {
-    const name = classIndex !== null ? className(classes, classIndex) : String(spec.class ?? '?');
-    return `class “${name}”`;
+    const asked = [spec.class ?? '?'].flat().map(String);
+    const names = (gone.length > 0 ? gone.map((k) => className(classes, k)) : asked).map(
+      (name) => `“${name}”`,
+    );
+    if (names.length > MOST_NAMED) return `${names.length} classes`;
+    return `${names.length === 1 ? 'class' : 'classes'} ${listed(names)}`;
   }
   if (typeof spec.ratio === 'number') {
     const within = spec.withinClass === undefined ? '' : ` of class “${String(spec.withinClass)}”`;

@@ -45,14 +45,15 @@ export function asked(floor: number, n: number | null): number {
 
 /** RA against the better of guessing and of always giving the most frequent class that was kept. */
 function learned(about: 'original' | 'retrain', who: string, row: Row, facts: Facts): Ground {
-  const { K, kept, kind } = facts;
+  const { K, kept, kind, gone } = facts;
   if (K === null)
     return unchecked(
       about,
       `Whether ${lower(who)} learned was not checked: the number of classes is not known.`,
     );
   // With a single class left there is nothing to tell apart in it: then the floor is that of all classes.
-  const left = kind === 'class' && K > 2 ? K - 1 : K;
+  const less = K - (kind === 'class' ? Math.max(1, gone.length) : 0);
+  const left = less > 1 ? less : K;
   const frequent = kept && kept.largestClass < kept.size ? (100 * kept.largestClass) / kept.size : 0;
   const floor = Math.max(100 / left, frequent);
   const need = asked(floor, kept?.size ?? null);

@@ -12,14 +12,17 @@ export interface Names {
   readonly exact: (label: string) => boolean;
 }
 
-export function namesOf({ recipe }: Results): Names {
+export function namesOf({ recipe, environment }: Results): Names {
+  // Methods from files say here what they are.
+  const own = bag(bag(environment).methods);
+  const factsOf = (name: string) => recordOf(name) ?? bag(own[name]);
   const listed = Array.isArray(recipe?.methods) ? recipe.methods.map(bag) : [];
   const methods = new Map(listed.map(({ name, label }) => [text(label) ?? text(name), text(name)]));
   return {
     title(label) {
       const [, name, rest] = /^(.*?)( \(\d+\))?$/s.exec(label) as RegExpExecArray;
-      return (name === 'original' ? 'Original' : (recordOf(name)?.title ?? name)) + (rest ?? '');
+      return (name === 'original' ? 'Original' : (text(factsOf(name).title) ?? name)) + (rest ?? '');
     },
-    exact: (label) => recordOf(methods.get(label) ?? label)?.kind === 'exact',
+    exact: (label) => factsOf(methods.get(label) ?? label).kind === 'exact',
   };
 }

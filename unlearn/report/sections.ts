@@ -173,7 +173,7 @@ export function accuracies(view: View): Html {
   return section(
     'accuracy',
     'Accuracy on kept and forgotten data',
-    'Blue bars should stay long. Orange bars should look as they do for Retrain: short when a whole class goes, near test accuracy when single samples go. Whiskers are one standard deviation.',
+    'Blue bars should stay long. Orange bars should look as they do for Retrain: short when whole classes go, near test accuracy when single samples go. Whiskers are one standard deviation.',
     canvas('c-accuracy', 70 + 46 * view.models.length, `Accuracy by method, percent. ${summary}`),
   );
 }
@@ -264,7 +264,7 @@ export function machine(results: Results): Html {
     if (!entries.length) return html``;
     return html`<div><h3>${title}</h3><dl class="facts">${entries.map(([key, text]) => html`<div><dt>${key}</dt><dd>${text}</dd></div>`)}</dl></div>`;
   };
-  const told = ['classes', 'command', 'commit', 'hashes', 'forget', 'kept', 'notes'];
+  const told = ['classes', 'command', 'commit', 'hashes', 'forget', 'kept', 'methods', 'notes'];
   return section(
     'machine',
     'Device and environment',

@@ -2,6 +2,7 @@
 // retrain of its seed. Reading it back is results.ts.
 
 import { classCounts } from '../data/split.ts';
+import { type MethodTable, recordOf } from '../methods/index.ts';
 import { againstRetrain } from '../metrics/measure.ts';
 import type { Recipe } from '../recipe.ts';
 import type { Metrics, Results, RunEntry } from '../types.ts';
@@ -15,6 +16,8 @@ export interface Setting {
   readonly device: DeviceInfo;
   readonly material: Material;
   readonly plan: readonly PlannedCell[];
+  /** By name. */
+  readonly methods: MethodTable;
 }
 
 export interface Failure {
@@ -24,7 +27,7 @@ export interface Failure {
 
 /** All that can be told so far: the seeds whose retrain has been evaluated. `records` are those of the measured cells. */
 export function collect(
-  { recipe, device, material, plan }: Setting,
+  { recipe, device, material, plan, methods }: Setting,
   records: ReadonlyMap<string, CellRecord>,
   failures: readonly Failure[],
 ): Results {
@@ -38,7 +41,7 @@ export function collect(
     version: 1,
     recipe: recipe as unknown as Record<string, unknown>,
     device,
-    environment: environment(material, failures),
+    environment: { ...environment(material, failures), ...ownMethods(recipe, methods) },
     runs,
   };
 }
@@ -57,6 +60,15 @@ function environment(
     hashes: { dataset: dataset.hash, forget: hashOf(manifest) },
     notes: [...dataset.notes, ...failed],
   };
+}
+
+/** What tables say of methods from files: a report is drawn without the files. */
+function ownMethods({ methods: entries }: Recipe, table: MethodTable): Record<string, unknown> {
+  const own = entries.flatMap(({ name, file, sha256 }) => {
+    const record = file === undefined ? undefined : recordOf(name, table);
+    return record ? [[name, { title: record.title, kind: record.kind, paper: record.paper, sha256 }]] : [];
+  });
+  return own.length > 0 ? { methods: Object.fromEntries(own) } : {};
 }
 
 function entryOf(

@@ -2,38 +2,40 @@
 // for --dry-run and progress, always shown as estimates; nothing is decided by them.
 
 import { check } from '../../engine/error.ts';
-import { recordOf } from '../methods/index.ts';
+import { type MethodTable, recordOf } from '../methods/index.ts';
 import type { Sizes, Work } from '../methods/record.ts';
 import type { Recipe } from '../recipe.ts';
 import type { Material, StepCost } from './parts.ts';
 import type { Cell, PlannedCell } from './plan.ts';
 
 /** Samples a cell will push through the network, evaluation left out: a method's record says how many. */
-export function workOf(cell: Cell, recipe: Recipe, sizes: Sizes): Work {
+export function workOf(cell: Cell, recipe: Recipe, sizes: Sizes, methods?: MethodTable): Work {
   if (!cell.method) return { train: recipe.train.epochs * (sizes.forget + sizes.retain), infer: 0 };
-  const record = recordOf(cell.method.name);
+  const record = recordOf(cell.method.name, methods);
   check(record, 'value', () => `no method "${cell.method?.name}"`);
   return record.cost(sizes, cell.method.options);
 }
 
+/** What is to be done, on what, and by which methods. */
+interface Given {
+  readonly recipe: Recipe;
+  readonly material: Material;
+  readonly methods: MethodTable;
+}
+
 /** What each cell of a plan takes; of those whose weights are there only the evaluation. */
-export const estimatePlan = (
-  plan: readonly PlannedCell[],
-  recipe: Recipe,
-  material: Material,
-  step: StepCost,
-): PlannedCell[] => plan.map((cell) => ({ ...cell, estimate: estimateCell(cell, recipe, material, step) }));
+export const estimatePlan = (plan: readonly PlannedCell[], given: Given, step: StepCost): PlannedCell[] =>
+  plan.map((cell) => ({ ...cell, estimate: estimateCell(cell, given, step) }));
 
 /** `evaluation` is part of `seconds`. */
 function estimateCell(
   cell: PlannedCell,
-  recipe: Recipe,
-  material: Material,
+  { recipe, material, methods }: Given,
   step: StepCost,
 ): PlannedCell['estimate'] {
   const { forget, retain, dataset } = material;
   const sizes = { forget: forget.size, retain: retain.size, classes: dataset.classes.length };
-  const work = workOf(cell, recipe, sizes);
+  const work = workOf(cell, recipe, sizes, methods);
   const looked = sizes.forget + sizes.retain + dataset.test.size;
   const evaluation = looked * step.inferSeconds;
   const making = step.startSeconds + work.train * step.trainSeconds + work.infer * step.inferSeconds;

@@ -93,7 +93,8 @@ export function planCells(
     device: DECIDES.map((fact) => device[fact] ?? null),
   };
   const { manifest } = material;
-  const forget = { kind: manifest.kind, class: manifest.classIndex, ids: manifest.ids };
+  const { kind, classes, classIndex, ids } = manifest;
+  const forget = { kind, class: classes.length > 1 ? classes : classIndex, ids };
   const { controls, ...measures } = recipe.evaluate;
   const evaluation = { ...measures, forget };
   const methods: (MethodEntry & { readonly control?: string })[] = [...recipe.methods];
@@ -113,13 +114,15 @@ export function planCells(
     return [
       original,
       ...methods.map(({ control, ...method }): Cell => {
-        const { name, options, label } = method;
+        const { name, options, label, sha256 } = method;
+        // A method of a file is that of this very file.
+        const means = { options, ...(sha256 !== undefined && { file: sha256 }) };
         const needs = needsOf(method);
         const from = needs.original ? original : null;
-        const own = key({ method: name, options, forget, from: from?.key ?? null });
+        const own = key({ method: name, ...means, forget, from: from?.key ?? null });
         // What is prepared must not depend on what will be forgotten.
         const prepared = needs.preparation
-          ? { id: `seed-${seed}-${label}-prepared`, key: key({ prepare: name, options }) }
+          ? { id: `seed-${seed}-${label}-prepared`, key: key({ prepare: name, ...means }) }
           : null;
         const made = cell(label, own, { method, from: from?.id ?? null, prepared });
         return control ? { ...made, control } : made;
@@ -131,7 +134,7 @@ export function planCells(
 /** The same methods at learning rate 0, where no weight moves, for those that need a control and are none themselves. */
 function controlsOf(methods: readonly MethodEntry[], needsControl: (method: MethodEntry) => boolean) {
   const moving = methods.filter((method) => method.options.learningRate !== 0 && needsControl(method));
-  return moving.map(({ name, label, options }) => {
+  return moving.map(({ label, options, ...method }) => {
     const free = methods.every((other) => other.label !== `${label}-rate0`);
     check(
       free,
@@ -139,7 +142,7 @@ function controlsOf(methods: readonly MethodEntry[], needsControl: (method: Meth
       () =>
         `methods: the label "${label}-rate0" is that of the control of ${label}; expected another label, or evaluate: { controls: false }`,
     );
-    return { name, label: `${label}-rate0`, options: { ...options, learningRate: 0 }, control: label };
+    return { ...method, label: `${label}-rate0`, options: { ...options, learningRate: 0 }, control: label };
   });
 }
 

@@ -16,7 +16,9 @@ import {
   sweepTemporary,
   writeFileAtomic,
 } from '../files.ts';
+import type { MethodTable } from '../methods/index.ts';
 import { againstRetrain } from '../metrics/measure.ts';
+import { knownMethods } from '../recipe/own.ts';
 import { type MethodEntry, methodEntry, type Recipe } from '../recipe.ts';
 import { hashed } from '../sha256.ts';
 import { reasonOf } from '../text.ts';
@@ -46,9 +48,9 @@ export interface Written {
   readonly details: Product['details'];
 }
 
-async function prepare(given: Recipe, options: SingleOptions) {
+async function prepare(given: Recipe, options: SingleOptions, methods?: MethodTable) {
   const recipe: Recipe = { ...given, device: options.device ?? given.device };
-  const parts = options.parts ?? (await import('./workshop.ts')).workshop();
+  const parts = options.parts ?? (await import('./workshop.ts')).workshop({ methods });
   const device = await parts.open(recipe.device);
   const material = await parts.load(recipe, options.data);
   const seed = options.seed ?? recipe.seeds[0];
@@ -144,11 +146,12 @@ export async function unlearnFile(
   out: string,
   options: SingleOptions,
 ): Promise<Written> {
+  const { table } = await knownMethods(given);
   const method: MethodEntry =
-    given.methods.find((m) => m.label === name) ?? methodEntry(name, {}, given.train);
+    given.methods.find((m) => m.label === name) ?? methodEntry(name, {}, given.train, table);
   const folder = (await namesIn(from)) !== null;
   const weights = folder ? null : await openWeights(from);
-  const { recipe, parts, device, material, seed } = await prepare(given, options);
+  const { recipe, parts, device, material, seed } = await prepare(given, options, table);
   const needsOf = (one: MethodEntry) => parts.needs(recipe, material, one);
   const { original, preparation } = needsOf(method);
   const single = { ...recipe, methods: [method], seeds: [seed] };

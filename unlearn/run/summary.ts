@@ -14,8 +14,8 @@ export interface DataSummary {
   readonly perClass: readonly [number, number];
   /** Training samples to forget. */
   readonly forget: number;
-  /** The class to forget, where all of it goes. */
-  readonly forgetClass: string | null;
+  /** The classes to forget, where all of them goes. */
+  readonly forgetClasses: readonly string[];
   /** What to look at before training. */
   readonly warnings: readonly string[];
 }
@@ -30,19 +30,26 @@ export function summarise({ dataset, manifest, forget }: Material): DataSummary 
     test: test.size,
     perClass: [Math.min(...counts), Math.max(...counts)],
     forget: forget.size,
-    forgetClass: manifest.classIndex === null ? null : classes[manifest.classIndex],
+    forgetClasses: manifest.classes.map((k) => classes[k]),
     warnings,
   };
 }
 
 /** The summary in words, without the warnings. */
 export function summaryLines(summary: DataSummary): string[] {
-  const { dataset, classes, train, test, perClass, forget, forgetClass } = summary;
+  const { dataset, classes, train, test, perClass, forget, forgetClasses } = summary;
   const [least, most] = perClass;
   const each = least === most ? `${least} of each class` : `${least} to ${most} of each class`;
-  const which = forgetClass === null ? '' : `, all of class ${printable(forgetClass)}`;
+  const which = forgetClasses.length === 0 ? '' : `, all of ${classesInWords(forgetClasses)}`;
   return [
     `data: ${dataset}, ${counted(train + test, 'sample')} in ${counted(classes, 'class', 'classes')}: ${train} for training (${each}), ${test} set aside for testing`,
     `to forget: ${counted(forget, 'training sample')}${which}`,
   ];
+}
+
+/** `class star`; `classes star, heart and moon`. */
+function classesInWords(names: readonly string[]): string {
+  const shown = names.map(printable);
+  if (shown.length === 1) return `class ${shown[0]}`;
+  return `classes ${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}`;
 }

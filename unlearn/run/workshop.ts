@@ -7,7 +7,7 @@ import type { Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import { channelStatistics, datasets, type ForgetSet, forgetSet } from '../data/index.ts';
 import { type Answer, evaluate, evaluateAnswers } from '../evaluate.ts';
-import { methodByName, methods, recordOf } from '../methods/index.ts';
+import { type MethodTable, methodByName, methods, recordOf } from '../methods/index.ts';
 import type { MethodRecord, PreparedRecord } from '../methods/record.ts';
 import { type Constants, cardOf, constantsFor, modelFor } from '../model.ts';
 import { hint } from '../options/suggest.ts';
@@ -21,8 +21,25 @@ import type { Making, Parts, Product, Task } from './parts.ts';
 
 type Architecture = (recipe: Recipe, dataset: Dataset, constants: Constants) => Model;
 
-/** @param architecture makes the model of a recipe; the engine's own unless said otherwise. */
-export function workshop(architecture: Architecture = modelFor): Parts {
+/** What a workshop works with. */
+interface Tools {
+  /** Makes the model of a recipe; the engine's own unless said otherwise. */
+  readonly architecture?: Architecture;
+  /** By name; Lethe's own unless said otherwise. */
+  readonly methods?: MethodTable;
+}
+
+export function workshop({ architecture = modelFor, methods: table = methods }: Tools = {}): Parts {
+  const knownRecord = (name: string): MethodRecord => {
+    const record = recordOf(name, table);
+    if (!record) throw new LetheError('value', `no method "${name}"${hint(name, Object.keys(table))}`);
+    return record;
+  };
+  const preparedRecord = ({ name }: MethodEntry): PreparedRecord => {
+    const record = knownRecord(name);
+    if (!record.prepare) throw new LetheError('value', `${name} has no preparation of its own`);
+    return record;
+  };
   let device: lt.Device | null = null;
   /** On the device of this workshop; the caller's, before one is opened. */
   const here = <R>(work: () => R): R => (device ? lt.withDevice(device, work) : work());
@@ -66,7 +83,7 @@ export function workshop(architecture: Architecture = modelFor): Parts {
       const { dataset, forget, retain } = task.material;
       const { name, options } = task.method;
       knownRecord(name);
-      const way = methodByName(name)?.(options) as Method;
+      const way = methodByName(name, table)?.(options) as Method;
       const file = weights && (await openSafetensors(weights));
       // What starts from nothing owes nothing to the forgotten images; what starts from weights keeps their constants.
       const constants = file
@@ -105,7 +122,7 @@ export function workshop(architecture: Architecture = modelFor): Parts {
       const { images = !datasets.byName(recipe.dataset.name).people, controls: _, ...how } = recipe.evaluate;
       const options = { ...how, images, signal, onProgress };
       const { test, classes } = dataset;
-      const data = { forget, retain, test, classes: classes.length, classIndex: manifest.classIndex };
+      const data = { forget, retain, test, classes: classes.length, classIndex: manifest.classes };
       if ('artifact' in task) {
         const { artifact, method } = task;
         const { model } = unbiased(task);
@@ -152,18 +169,6 @@ export function workshop(architecture: Architecture = modelFor): Parts {
     needs: (...of) => here(() => parts.needs(...of)),
     measure: (...of) => here(() => parts.measure(...of)),
   };
-}
-
-function knownRecord(name: string): MethodRecord {
-  const record = recordOf(name);
-  if (!record) throw new LetheError('value', `no method "${name}"${hint(name, Object.keys(methods))}`);
-  return record;
-}
-
-function preparedRecord({ name }: MethodEntry): PreparedRecord {
-  const record = knownRecord(name);
-  if (!record.prepare) throw new LetheError('value', `${name} has no preparation of its own`);
-  return record;
 }
 
 /** Logarithms of shares. A share of 0 counts as the least number of float32, so that all stay finite. */

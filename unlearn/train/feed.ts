@@ -17,6 +17,7 @@ export const tensorsOf = ({ arrays }: Batch): Tensors =>
 export const aliasesOf = (tree: lt.tree.Tree<lt.Tensor>): lt.tree.Tree<lt.Tensor> =>
   lt.tree.map((tensor: lt.Tensor) => lt.reshape(tensor, tensor.shape), tree);
 
+/** Disposes all tensors of a tree. */
 export function disposeTree(tree: unknown): void {
   for (const tensor of lt.tree.flatten<lt.Tensor>(tree).leaves) tensor.dispose();
 }

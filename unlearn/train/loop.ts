@@ -23,17 +23,23 @@ import { firstScaling } from './precision.ts';
 import { type Pass, type Position, Schedule, type Update } from './schedule.ts';
 import { compileStep, type Step } from './step.ts';
 
+/** What a loop works on, and how. */
 export interface LoopInput {
   /** For progress, messages and the checkpoint: the method's name, or 'train'. */
   readonly name: string;
+  /** The network. */
   readonly model: Model;
   /** Classification by default. */
   readonly task?: Task<never>;
   /** Where to start; they stay the caller's. */
   readonly variables: Variables;
+  /** What an epoch goes through, in order. */
   readonly passes: readonly Pass[];
+  /** How often. */
   readonly epochs: number;
+  /** Samples per step, where a pass does not say. */
   readonly batchSize: number;
+  /** How a step updates. */
   readonly optimizer: Optimiser;
   /** The rate the optimiser follows, for reports. */
   readonly learningRate: Rate;
@@ -47,8 +53,11 @@ export interface LoopInput {
   readonly advice?: string;
   /** Run in this order at each event; see hooks.ts. */
   readonly hooks?: readonly Hook[];
+  /** Stops the loop when it aborts, after what is under way is saved. */
   readonly signal?: AbortSignal;
+  /** Told how far it is, at most ten times a second. */
   readonly onProgress?: (progress: Progress) => void;
+  /** Where the state is kept, so that a killed process goes on from there. */
   readonly checkpoint?: CheckpointStore;
   /** What else the result depends on: a checkpoint with another identity is refused. */
   readonly identity?: string;
@@ -70,9 +79,13 @@ export interface EpochRecord {
   readonly [fact: string]: number;
 }
 
+/** What a loop gives. */
 export interface LoopResult {
+  /** The caller's to dispose. */
   readonly variables: Variables;
+  /** What it took. */
   readonly cost: Cost;
+  /** What is known of each epoch. */
   readonly history: readonly EpochRecord[];
 }
 

@@ -12,23 +12,36 @@ import { masked } from './update.ts';
 
 /** What every gradient-based method can be told. */
 export interface Tuning {
+  /** Passes over the data. */
   readonly epochs: number;
+  /** Samples per step. */
   readonly batchSize: number;
+  /** Step size. */
   readonly learningRate: number;
+  /** Of SGD. */
   readonly momentum: number;
+  /** L2 penalty added to the gradient. */
   readonly weightDecay: number;
+  /** SGD by default. */
   readonly optimizer?: 'sgd' | 'adam' | 'adamw';
+  /** Learning rate over time, constant by default. */
   readonly schedule?: 'constant' | 'cosine' | 'step';
+  /** Epochs at which `step` decays. */
   readonly milestones?: readonly number[];
+  /** Factor of each of these decays. */
   readonly gamma?: number;
+  /** Epochs over which the rate rises from 0; 0 by default. */
   readonly warmupEpochs?: number;
+  /** 'frozen': running statistics are used and stay as they are. Default 'train'. */
   readonly batchNorm?: 'train' | 'frozen';
+  /** 'mixed': forward and backward passes in float16. Default 'float32'. */
   readonly precision?: 'float32' | 'mixed';
+  /** Random shifts and mirror images of the sets that name none of their own. */
   readonly augment?: Augment;
 }
 
-/** The parts of LoopInput that options do not say. */
-type Rest = Omit<
+/** What a loop needs beside options: the parts of LoopInput that they do not say. */
+export type TuneInput = Omit<
   LoopInput,
   'epochs' | 'batchSize' | 'optimizer' | 'learningRate' | 'seed' | 'batchNorm' | 'precision'
 > & {
@@ -41,7 +54,7 @@ type Rest = Omit<
 };
 
 /** Runs the loop as the options say; `key` decides all that is random. */
-export async function tune(options: Tuning, key: lt.Tensor, rest: Rest): Promise<LoopResult> {
+export async function tune(options: Tuning, key: lt.Tensor, rest: TuneInput): Promise<LoopResult> {
   const { epochs, batchSize, batchNorm, precision } = options;
   const { optimizer, update = (inner) => inner, mask, identity = '', ...loop } = rest;
   const passes = rest.passes.map((pass) => augmented(pass, options.augment));
@@ -70,7 +83,18 @@ const augmented = (pass: Pass, augment: Augment | undefined): Pass => ({
 });
 
 /** What a method passes on from its input to the loop. */
-export const passedOn = ({ model, task, variables, mask, signal, onProgress, checkpoint }: UnlearnInput) => ({
+export const passedOn = ({
+  model,
+  task,
+  variables,
+  mask,
+  signal,
+  onProgress,
+  checkpoint,
+}: UnlearnInput): Pick<
+  UnlearnInput,
+  'model' | 'task' | 'variables' | 'mask' | 'signal' | 'onProgress' | 'checkpoint'
+> => ({
   model,
   task,
   variables,

@@ -28,6 +28,26 @@ describe('forgetSet', () => {
     }
   });
 
+  it('takes several classes, by names and indices, each once', () => {
+    for (const which of [
+      ['star', 5],
+      [5, 3],
+      ['moon', 'star', 'moon'],
+    ]) {
+      const { forget, retain, manifest } = forgetSet(glyphs, { class: which });
+      expect([forget.size, retain.size]).toEqual([40, 160]);
+      expect(forget.labels.every((l) => l === 3 || l === 5)).toBe(true);
+      expect(retain.labels.some((l) => l === 3 || l === 5)).toBe(false);
+      expect(manifest).toMatchObject({ kind: 'class', classes: [3, 5], classIndex: null, count: 40 });
+    }
+    // However they are named.
+    const { ids } = forgetSet(glyphs, { class: [3, 5] }).manifest;
+    expect(forgetSet(glyphs, { ids }).manifest).toMatchObject({ kind: 'class', classes: [3, 5] });
+    const { manifest } = forgetSet(glyphs, { ids: ids.slice(1) });
+    expect(manifest).toMatchObject({ kind: 'samples', classes: [], classIndex: null });
+    expect(forgetSet(glyphs, { class: ['star'] }).manifest).toMatchObject({ classes: [3], classIndex: 3 });
+  });
+
   it('takes a seeded share, of all or of one class', () => {
     const tenth = forgetSet(glyphs, { ratio: 0.1, seed: 5 });
     expect([tenth.forget.size, tenth.retain.size, tenth.manifest.kind]).toEqual([20, 180, 'samples']);
@@ -67,6 +87,9 @@ describe('forgetSet', () => {
       [{ class: 'Star' }, /^unknown class 'Star': did you mean 'star'\? known: circle, triangle, /],
       [{ class: 'strar' }, /did you mean 'star'\?/],
       [{ class: 'zebra' }, /^unknown class 'zebra': known: circle/],
+      [{ class: ['star', 'mon'] }, /^unknown class 'mon': did you mean 'moon'\?/],
+      [{ class: [] }, /nothing in the training split of glyphs is meant by/],
+      [{ class: [...glyphs.classes] }, /all 200 training samples of glyphs would go/],
       [{ class: 10 }, /^class 10: expected an index from 0 to 9$/],
       [{ class: '__proto__' }, /^unknown class '__proto__'/],
       [{ ratio: 0 }, /expected a number above 0 and at most 1, got 0$/],
@@ -92,6 +115,21 @@ describe('forgetSet', () => {
 });
 
 describe('manifests', () => {
+  it('of before there could be several classes are read', async () => {
+    for (const spec of [{ class: 3 }, { ratio: 0.1 }] as const) {
+      const { manifest } = forgetSet(glyphs, spec);
+      const { classes: _, ...old } = manifest;
+      const path = join(await scratch(), 'old.json');
+      await writeFile(path, JSON.stringify(old));
+      expect(await loadManifest(path)).toEqual(manifest);
+    }
+    const several = forgetSet(glyphs, { class: [3, 5] }).manifest;
+    const path = join(await scratch(), 'several.json');
+    await saveManifest(path, several);
+    expect(await loadManifest(path)).toEqual(several);
+    expect(applyManifest(glyphs, several).manifest).toEqual(several);
+  });
+
   const made = forgetSet(glyphs, { ratio: 0.05, seed: 2 });
 
   it('come back from disk and give the same cut', async () => {
@@ -137,7 +175,13 @@ describe('manifests', () => {
       [{ ...good, hashes: good.hashes.map(() => 'x') }, /"hashes" to be a list of sha256 in hex$/],
       [{ ...good, count: 3 }, /"count", as ids$/],
       [{ ...good, datasetHash: 7 }, /"datasetHash" to be a sha256 in hex$/],
-      [{ ...good, kind: 'class' }, /"kind" to be "class" with a classIndex/],
+      [
+        { ...good, kind: 'class' },
+        /"kind" to be "class" with the indices of "classes", or "samples" without$/,
+      ],
+      [{ ...good, classes: [1] }, /"kind" to be "class" with/],
+      [{ ...good, kind: 'class', classes: [1, 1] }, /"kind" to be "class" with/],
+      [{ ...good, kind: 'class', classes: [1, 2], classIndex: 1 }, /"kind" to be "class" with/],
       [{ ...good, spec: null }, /"spec" to be an object$/],
     ];
     for (const [content, line] of cases) {

@@ -67,6 +67,30 @@ describe('the neighbour search', () => {
     },
   );
 
+  test('of several classes that go, none is the neighbour of another', async () => {
+    const options = {
+      epsilon: 0.1,
+      epsilonConvention: 'pixel',
+      excludeTrueLabel: true,
+      excluded: [0, 1],
+    } as const;
+    const { labels } = await findNeighbours(linear, variables(), samples, 16, options);
+    const [ofTwo, ofOthers] = [true, false].map((two) =>
+      labels.filter((_, i) => (samples.labels[i] === 2) === two),
+    );
+    expect(new Set(ofOthers)).toEqual(new Set([2]));
+    // Its own class and both others are left out: nothing is left, and the first stands for it.
+    expect(new Set(ofTwo)).toEqual(new Set([0]));
+  });
+
+  test('boundary shrink leaves out the classes that go as a whole', async () => {
+    const model = tinyMlp();
+    const input = { model, variables: model.init(lt.random.key(0), [1, 6, 6, 1]), key: lt.random.key(1) };
+    const unlearn = methods.boundaryShrink({ epochs: 1 }).unlearn;
+    const { details } = await unlearn({ ...input, ...cut(stripes(12), 0, 2) });
+    expect(details.neighbours).toEqual([0, 8, 0]);
+  });
+
   test("the released code's units: 0.1 is a quarter of the pixel range, rounded to bytes in its own space", async () => {
     const x = lt.full([1, 1, 2, 3], 0.5);
     const gradient = lt.tensor([

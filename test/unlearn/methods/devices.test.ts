@@ -8,7 +8,7 @@ import type { PreparedMethod } from '../../../unlearn/methods/prepared.ts';
 import type { MethodRecord } from '../../../unlearn/methods/record.ts';
 import type { Method, UnlearnInput } from '../../../unlearn/types.ts';
 import { disposeAll, stripes, tinyCnn, valuesOf } from '../problems.ts';
-import { checkMethod, checkPrepared, problem, settingsOf, without } from './kit.ts';
+import { checkMethod, problem, settingsOf, without } from './kit.ts';
 
 // A software adapter compiles shaders on the CPU.
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
@@ -70,11 +70,8 @@ for (const device of ['cpu', 'webgpu'] as const)
     });
 
     if (device === 'cpu') {
-      test.each(unlearning)('$name keeps its promises', ({ make, record }) =>
-        checkMethod(() => make(settingsOf(record)[0]) as Method, input),
-      );
-      test.each(preparing)('$name keeps its promises', ({ make, record }) =>
-        checkPrepared(() => make(settingsOf(record)[0]) as PreparedMethod),
+      test.each(rows)('$name keeps its promises', ({ make, record }) =>
+        checkMethod(make, settingsOf(record)[0], input),
       );
     } else
       test.each(preparing)('$name forgets to the bits of never having seen', async ({ make, record }) => {

@@ -2,13 +2,12 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as lt from '../../../index.ts';
 import { methods } from '../../../unlearn/methods/index.ts';
-import type { PreparedMethod } from '../../../unlearn/methods/prepared.ts';
 import type { MethodRecord } from '../../../unlearn/methods/record.ts';
 import { docOf } from '../../../unlearn/options/fields.ts';
 import { trainKeys } from '../../../unlearn/options/training.ts';
 import type { Method, UnlearnInput } from '../../../unlearn/types.ts';
 import { accuracyOn, tinyMlp } from '../problems.ts';
-import { checkMethod, checkPrepared, problem, settingsOf } from './kit.ts';
+import { checkMethod, differing, problem, settingsOf } from './kit.ts';
 
 beforeAll(async () => {
   await lt.init({ device: 'reference' });
@@ -24,11 +23,7 @@ describe.each(Object.entries(methods))('%s keeps its promises', (name, make) => 
   beforeAll(async () => {
     input = await problem();
   });
-  const check = async (settings: object, thorough: boolean) => {
-    const method = make(settings);
-    if ('prepare' in method) await checkPrepared(() => make(settings) as PreparedMethod);
-    else await checkMethod(() => make(settings) as Method, input, thorough);
-  };
+  const check = (settings: object, thorough: boolean) => checkMethod(make, settings, input, thorough);
   test('as a rule', () => check(usual, true));
   // Training's own options are tried once, for retrain.
   const own = others.filter(
@@ -49,13 +44,6 @@ describe.each(Object.entries(methods))('%s keeps its promises', (name, make) => 
     expect(make().record).toBe(record);
   });
 });
-
-/** The settings that are not the usual ones, for a test's name. */
-const differing = (settings: object, usual: object) =>
-  Object.entries(settings)
-    .filter(([key, value]) => (usual as Record<string, unknown>)[key] !== value)
-    .map(([key, value]) => `${key} ${JSON.stringify(value)}`)
-    .join(', ');
 
 describe('forgetting', () => {
   let input: UnlearnInput;

@@ -35,6 +35,18 @@ describe('metricsOf', () => {
     expect([m.avg_gap, m.tow, m.rte_seconds, m.nonfinite]).toEqual([0, 1, 12, 0]);
   });
 
+  it('several classes: TA leaves all of them out, acc_test_forget is all of them', () => {
+    const m = metricsOf({ ...input, classIndex: [4, 7] });
+    const predicted = predictions(test, K);
+    const rows = [...test.labels.keys()];
+    const share = (some: number[]) =>
+      (100 * some.filter((i) => predicted[i] === test.labels[i]).length) / some.length;
+    const goes = (i: number) => [4, 7].includes(test.labels[i]);
+    expect(m.acc_test_forget).toBeCloseTo(share(rows.filter(goes)), 10);
+    expect(m.ta).toBeCloseTo(share(rows.filter((i) => !goes(i))), 10);
+    expect(metricsOf({ ...input, classIndex: [4] })).toEqual(metricsOf(input));
+  });
+
   it('samples: TA is the whole test set and acc_test_forget is null', () => {
     const m = metricsOf({ ...input, kind: 'samples', classIndex: null });
     expect(m.ta).toBeCloseTo(accuracy(test, K), 10);
@@ -80,7 +92,10 @@ describe('metricsOf', () => {
 
   it('refuses shapes that disagree, empty sets and a missing class', () => {
     expect(() => metricsOf({ ...input, K: 9 })).toThrow(/forget: expected 100 x 9 = 900 logits, got 1000/);
-    expect(() => metricsOf({ ...input, classIndex: null })).toThrow(/needs its index/);
+    for (const classIndex of [null, [], [4, 10]])
+      expect(() => metricsOf({ ...input, classIndex })).toThrow(/needs its index/);
+    const all = Array.from({ length: K }, (_, k) => k);
+    expect(() => metricsOf({ ...input, classIndex: all })).toThrow(/holds only forgotten classes/);
     expect(() => metricsOf({ ...input, retain: { logits: new Float32Array(0), labels: [] } })).toThrow(
       /retain set is empty/,
     );

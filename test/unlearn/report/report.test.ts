@@ -199,6 +199,34 @@ describe('the page', () => {
     expect(text).toContain('Forgetting class “4”');
   });
 
+  it('names several classes, or counts them, with a table for each', () => {
+    const results = saved(fixture('class', [0]));
+    const [deer, cat] = [4, 3];
+    const twice = results.runs.map((run) => {
+      const matrix = run.exhibits?.forgetPredictions.map((row, k) =>
+        k === cat ? [1, ...row.slice(1).fill(0)] : row,
+      );
+      return { ...run, exhibits: run.exhibits && { ...run.exhibits, forgetPredictions: matrix! } };
+    });
+    const forget = { kind: 'class', classes: [cat, deer], classIndex: null, count: 9000 };
+    const environment = { ...results.environment, forget };
+    const both = {
+      ...results,
+      runs: twice,
+      environment,
+      recipe: { ...results.recipe, forget: { class: ['cat', deer] } },
+    };
+    const text = renderReport(both);
+    expect(text).toContain('Forgetting classes “cat” and “deer”');
+    for (const name of ['cat', 'deer']) expect(text).toContain(`<h3>Class “${name}”</h3>`);
+    // Guessing among the eight that are left.
+    expect(text).toContain('guessing gives 12.5 %');
+    const many = { ...forget, classes: [0, 1, 2, 3, 4] };
+    expect(renderReport({ ...both, environment: { ...environment, forget: many } })).toContain(
+      'Forgetting 5 classes',
+    );
+  });
+
   it('calls a person a person, a whole class of pictures too', () => {
     const results = saved(fixture('class', [0]));
     const forget = { spec: { person: 's5' }, kind: 'class', classIndex: 4 };

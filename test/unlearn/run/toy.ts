@@ -71,6 +71,7 @@ export function toyParts({
       datasetHash: 'toy',
       spec: { class: 1 },
       kind: 'class',
+      classes: [1],
       classIndex: 1,
       ids: [0, 1],
       hashes: ['x', 'y'],

@@ -9,6 +9,7 @@ import { channelStatistics, forgetSet, makeSplit } from '../../../unlearn/data/i
 import { cardOf, type ModelCard, readCard } from '../../../unlearn/model.ts';
 import { checkRecipe } from '../../../unlearn/recipe.ts';
 import type { Output, Parts } from '../../../unlearn/run/parts.ts';
+import { summarise, summaryLines } from '../../../unlearn/run/summary.ts';
 import { workshop } from '../../../unlearn/run/workshop.ts';
 import { sha256 } from '../../../unlearn/sha256.ts';
 import { cardIn, fromFile, parameterCount, toParts } from '../../../unlearn/weights.ts';
@@ -129,15 +130,31 @@ describe('weights as bytes', () => {
 
 describe('the workshop', () => {
   it('loads, evaluates and measures what a recipe says', async () => {
-    const parts = workshop(() => linear);
+    const parts = workshop({ architecture: () => linear });
     expect(await parts.open('reference')).toMatchObject({ backend: 'reference', dtype: 'float32' });
     const material = await parts.load(recipe);
     expect(material.manifest).toMatchObject({ kind: 'class', classIndex: 3, count: 6 });
+    const several = await parts.load({ ...recipe, forget: { class: ['star', 5] } });
+    expect(several.manifest).toMatchObject({ kind: 'class', classes: [3, 5], count: 12 });
+    expect(summaryLines(summarise(several))[1]).toBe(
+      'to forget: 12 training samples, all of classes star and moon',
+    );
     const { shape } = material.dataset;
     const weights = source(await toBytes(linear, linear.init(lt.random.key(1), [1, ...shape]), shape));
     const task = { recipe, material, seed: 0, onProgress: () => {} };
     const { metrics, exhibits } = await parts.evaluate({ ...task, weights });
     expect(metrics.ua).toBeGreaterThanOrEqual(0);
+    const two = await parts.evaluate({ ...task, material: several, weights });
+    const { labels } = several.dataset.test;
+    const gone = [...labels].filter((label) => label === 3 || label === 5).length / labels.length;
+    const { acc_test_forget, acc_test_retain } = two.metrics;
+    // A share of the test set is gone; together they are all of it.
+    const all = await parts.evaluate({
+      ...task,
+      material: { ...several, manifest: { ...several.manifest, classes: [] } },
+      weights,
+    });
+    expect(gone * (acc_test_forget ?? 0) + (1 - gone) * acc_test_retain).toBeCloseTo(all.metrics.ta, 9);
     expect(exhibits?.samples).toHaveLength(14);
     // Pictures of people are shown only where that is asked for.
     const people = { ...recipe, dataset: { name: 'faces' as const, options: {} } };

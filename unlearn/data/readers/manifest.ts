@@ -43,13 +43,23 @@ function checkedManifest(parsed: unknown, path: string): ForgetManifest {
     (m.hashes as string[]).length === ids.length && m.count === ids.length,
     'as many hashes, and "count", as ids',
   );
-  const isClass = Number.isInteger(m.classIndex) && (m.classIndex as number) >= 0;
+  const classes = classesOf(m);
   need(
-    m.kind === 'class' ? isClass : m.kind === 'samples' && m.classIndex === null,
-    '"kind" to be "class" with a classIndex, or "samples" with null',
+    classes !== null && m.kind === (classes.length > 0 ? 'class' : 'samples'),
+    '"kind" to be "class" with the indices of "classes", or "samples" without',
   );
   need(typeof m.spec === 'object' && m.spec !== null, '"spec" to be an object');
   keyOf(m.spec as ForgetSpec);
   const { version, dataset, datasetHash, spec, kind, classIndex, hashes, count } = m;
-  return { version, dataset, datasetHash, spec, kind, classIndex, ids, hashes, count } as ForgetManifest;
+  const known = { version, dataset, datasetHash, spec, kind, classes, classIndex, ids, hashes, count };
+  return known as ForgetManifest;
+}
+
+/** The classes that a manifest names; before there could be several it had `classIndex` alone. Null where both cannot be. */
+function classesOf({ classes, classIndex }: Record<keyof ForgetManifest, unknown>): number[] | null {
+  const isIndex = (k: unknown): k is number => Number.isInteger(k) && (k as number) >= 0;
+  const one = classIndex === null ? [] : [classIndex];
+  const all: unknown = classes ?? one;
+  if (!Array.isArray(all) || !all.every(isIndex) || new Set(all).size !== all.length) return null;
+  return JSON.stringify(all.length === 1 ? all : []) === JSON.stringify(one) ? all : null;
 }
