@@ -2,7 +2,7 @@
 // wrong where it is, what was found and what was expected. The keys themselves are described in recipe/schema.ts and
 // recipe/options.ts.
 
-import type * as v from 'valibot';
+import * as v from 'valibot';
 import { LetheError } from '../engine/error.ts';
 import { recordOf } from './methods/index.ts';
 import { check } from './options/check.ts';
@@ -12,6 +12,7 @@ import { readText } from './recipe/document.ts';
 import { datasetOptions, methodOptions, modelOptions } from './recipe/options.ts';
 import { override } from './recipe/overrides.ts';
 import { type MethodEntry, type Recipe, recipeSchema, type TrainOptions } from './recipe/schema.ts';
+import { flawOfSeeds, type SeedEntry } from './recipe/seeds.ts';
 import { show } from './text.ts';
 
 export type { MethodEntry, Recipe, TrainOptions } from './recipe/schema.ts';
@@ -91,8 +92,9 @@ function complete(value: unknown, problems: Problem[]): Recipe | null {
     });
   }
   checkLabels(listed.map(mapOf), problems);
-  if (Array.isArray(raw.seeds) && new Set(raw.seeds).size !== raw.seeds.length)
-    problems.push({ path: ['seeds'], message: 'expected seeds that differ from each other' });
+  const seeds = seedsIn(raw);
+  const flaw = seeds && flawOfSeeds({ seeds, forget: mapOf(raw.forget) });
+  if (flaw) problems.push({ path: ['seeds'], message: flaw });
   if (!top || problems.length > 0) return null;
   const methods = top.methods.map((m, i) => filled(m, options[i], top.train));
   const target = methods.filter((m) => m.name === 'retrain');
@@ -104,7 +106,17 @@ function complete(value: unknown, problems: Problem[]): Recipe | null {
     dataset: { ...top.dataset, options: dataset },
     model: { ...top.model, options: model },
     methods: [...target, ...methods.filter((m) => m.name !== 'retrain')],
+    seeds,
   } as Recipe;
+}
+
+/** The entries of `seeds`, complete; null where they are wrong: the schema tells that. */
+function seedsIn({ seeds }: Record<string, unknown>): SeedEntry[] | null {
+  const read = v.safeParse(recipeSchema.entries.seeds, seeds);
+  if (!read.success) return null;
+  return read.output.map((entry) =>
+    typeof entry === 'number' ? entry : { forget: entry.train, unlearn: entry.train, ...entry },
+  );
 }
 
 /** The options beside a name; null where the name is not known: the schema tells that. */

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { LetheError } from '../engine/error.ts';
 import { isIo, makeFolder } from './files.ts';
+import { drawsForget, seedsOf } from './recipe/seeds.ts';
 import { recipeText } from './recipe/shipped.ts';
 import { checkRecipe, type MethodEntry, parseRecipe, type Recipe } from './recipe.ts';
 import { Carrier } from './run/carry.ts';
@@ -15,8 +16,8 @@ import { inspectCells } from './run/inspect.ts';
 import { type Executor, planJobs } from './run/jobs.ts';
 import { lockFolder } from './run/lock.ts';
 import { fileLog, type RunEvent, stackOf, tidy } from './run/log.ts';
-import type { Parts, StepCost } from './run/parts.ts';
-import { type PlannedCell, planCells } from './run/plan.ts';
+import type { Material, Parts, StepCost } from './run/parts.ts';
+import { type MaterialOf, type PlannedCell, planCells } from './run/plan.ts';
 import { type DataSummary, summarise, summaryLines } from './run/summary.ts';
 import { printable, reasonOf } from './text.ts';
 import type { Results } from './types.ts';
@@ -91,7 +92,8 @@ export async function run(source: string | object, options: RunOptions): Promise
   const material = await parts.load(recipe, options.data);
   const data = summarise(material);
   const needsOf = (method: MethodEntry) => parts.needs(recipe, material, method);
-  const cells = planCells(recipe, material, device, version, needsOf);
+  const materialOf = drawing(recipe, material, parts);
+  const cells = planCells(recipe, materialOf, device, version, needsOf);
   const jobs = planJobs(cells);
   if (options.dryRun) {
     const step = await parts.measure(recipe, material);
@@ -128,7 +130,7 @@ export async function run(source: string | object, options: RunOptions): Promise
       const why = state === 'replace' ? 'replacing a result of other settings' : flaw;
       if (why) tell({ type: 'note', level: 'warning', message: `${id}: ${why}` });
     }
-    const setting = { recipe, device, material, plan };
+    const setting = { recipe, device, material, materialOf, plan };
     return { ...(await new Carrier(setting, options, parts, tell).go(jobs)), data };
   } catch (cause) {
     // That the last state could not be written matters more than that the run was asked to stop.
@@ -139,6 +141,19 @@ export async function run(source: string | object, options: RunOptions): Promise
   } finally {
     await tidy(tell, unlock);
   }
+}
+
+/** The data with the forget set of each seed: that of the first ones, and of the others that which was asked for last. */
+function drawing(recipe: Recipe, first: Material, parts: Parts): MaterialOf {
+  const drawn = drawsForget(recipe);
+  const [{ forget }] = seedsOf(recipe);
+  let last = { forget, material: first };
+  return (seeds) => {
+    if (!drawn || seeds.forget === forget) return first;
+    if (last.forget !== seeds.forget)
+      last = { forget: seeds.forget, material: parts.draw(recipe, first, seeds) };
+    return last.material;
+  };
 }
 
 /**

@@ -253,8 +253,19 @@ export interface Exhibits {
 
 /** A row of the results: one method, one seed. */
 export interface RunEntry {
-  /** The seed. */
+  /** Names the entry of the recipe's seeds: the seed, or train * 10^6 + forget * 10^3 + unlearn where they differ. */
   readonly seed: number;
+  /** The three seeds of that entry; absent in older results. */
+  readonly seeds?: {
+    /** Of the original and of retrain. */
+    readonly train: number;
+    /** Of a random forget set. */
+    readonly forget: number;
+    /** Of the methods that start from the original. */
+    readonly unlearn: number;
+  };
+  /** Names the files of the row; rows with the same cell are the same model, and count once in a spread. */
+  readonly cell?: string;
   /** The label of the entry. */
   readonly method: string;
   /** On a control row, the label of the method whose computation this is at learning rate 0. Such rows are not ranked. */

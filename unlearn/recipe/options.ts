@@ -56,7 +56,9 @@ export const datasetOptions: Readonly<Record<string, v.GenericSchema>> = Object.
 export const forgetEntries = {
   class: v.optional(className('Forget this whole class.')),
   ratio: v.optional(num('Forget this share of the training images, drawn at random.', 0, 1)),
-  seed: v.optional(int('With `ratio`: seed of the draw.')),
+  seed: v.optional(
+    int('With `ratio`: seed of the draw, in place of those of `seeds`: the same draw for all of them.'),
+  ),
   withinClass: v.optional(className('With `ratio`: draw from this class only.')),
   ids: v.optional(
     list(

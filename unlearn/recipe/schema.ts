@@ -7,10 +7,15 @@ import { bool, choice, int, list, num, options, prose, section, text } from '../
 import { type TrainOptions, trainSchema } from '../options/training.ts';
 import { devices } from './names.ts';
 import { forgetEntries, methodOptions, modelOptions } from './options.ts';
+import type { SeedEntry } from './seeds.ts';
 
 const withPeople = datasetNames.filter((name) => records[name].people).map((name) => `\`${name}\``);
 
 const keys = (table: Readonly<Record<string, unknown>>) => Object.keys(table);
+
+const seed = int('Seed.', 0, 2 ** 31 - 1);
+const seeds = v.strictObject({ train: seed, forget: v.optional(seed), unlearn: v.optional(seed) });
+const seedEntry = 'a seed, or a map of the seeds train, forget and unlearn';
 
 const method = section('One method to run.', {
   name: choice('Method.', keys(methodOptions)),
@@ -58,7 +63,11 @@ export const recipeSchema = section('A recipe.', {
     'a list of at least one method',
   ),
   seeds: v.optional(
-    list(int('Seed.', 0, 2 ** 31 - 1), 'One whole run for each seed.', 'a list of seeds, such as [0, 1, 2]'),
+    list(
+      v.union([seed, seeds], `expected ${seedEntry}`),
+      'One whole run for each seed. In place of a number also three: `{ train, forget, unlearn }`, for the original and retrain, for the draw of the forget set, and for the methods; those left out are that of `train`.',
+      'a list of seeds, such as [0, 1, 2]',
+    ),
     [0],
   ),
   evaluate: v.optional(
@@ -103,4 +112,7 @@ export interface MethodEntry {
 }
 
 /** A recipe, complete: every default filled in, every name known. */
-export type Recipe = Omit<Filled, 'methods'> & { readonly methods: readonly MethodEntry[] };
+export type Recipe = Omit<Filled, 'methods' | 'seeds'> & {
+  readonly methods: readonly MethodEntry[];
+  readonly seeds: readonly SeedEntry[];
+};

@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import { check, LetheError } from '../../engine/error.ts';
 import { saveManifest } from '../data/readers/manifest.ts';
 import { fileSource, isIo, writeFileAtomic } from '../files.ts';
+import { drawsForget, seedsOf } from '../recipe/seeds.ts';
 import type { RunOptions, RunOutcome } from '../run.ts';
 import { reasonOf } from '../text.ts';
 import type { Results } from '../types.ts';
 import { collect, type Failure, type Setting } from './collect.ts';
-import { clearUnfinished } from './folder.ts';
+import { clearUnfinished, manifestFile } from './folder.ts';
 import { inOrder, type Job } from './jobs.ts';
 import { type Action, progressTo, type RunEvent, stackOf, tidy } from './log.ts';
 import { FolderOutput, openArtifact, takeUp } from './output.ts';
@@ -48,14 +49,28 @@ export class Carrier {
   ) {}
 
   async go(jobs: readonly Job[]): Promise<Omit<RunOutcome, 'data'>> {
-    const { recipe, material, plan } = this.setting;
+    const { recipe, plan } = this.setting;
     const { out, signal, executor = inOrder } = this.options;
-    await saveManifest(join(out, 'forget-manifest.json'), material.manifest);
+    await this.#saveManifests();
     const failed = (job: Job, cause: unknown) => this.#failed(job, cause);
     await executor.run(jobs, (job) => this.perform(job), { signal, failed });
     const works = plan.flatMap((cell) => (cell.prepared ? [cell, cell.prepared] : [cell]));
     if (this.#failures.length === 0) await tidy(this.tell, () => clearUnfinished(out, works));
     return { recipe, plan, results: this.#results, step: null, failures: this.#failures };
+  }
+
+  /** What is to be forgotten, once for each forget set. */
+  async #saveManifests(): Promise<void> {
+    const { recipe, materialOf } = this.setting;
+    const all = seedsOf(recipe);
+    const [first] = all;
+    const draws = drawsForget(recipe)
+      ? new Map(all.map((seeds) => [seeds.forget, seeds]))
+      : [[0, first] as const];
+    for (const [, seeds] of draws) {
+      const file = manifestFile(seeds.forget, first.forget);
+      await saveManifest(join(this.options.out, file), materialOf(seeds).manifest);
+    }
   }
 
   /** Does what a job says, unless that is done. */
@@ -172,14 +187,14 @@ export class Carrier {
       return;
     }
     this.tell({ type: 'start', action: 'evaluate', ...this.#place(cell) });
-    const path = recordFile(this.options.out, cell);
-    const { record: made } = await readRecord(path);
+    const { out } = this.options;
+    const { record: made } = await readRecord(recordFile(out, { id: cell.weights }));
     check(made?.key === cell.key, 'state', () => `${cell.id}: nothing was made that could be evaluated`);
     const subject = await this.#subject(cell, made);
     const started = performance.now();
     const evaluation = await this.parts.evaluate({ ...this.#task(cell, 'evaluate'), ...subject });
     const record: CellRecord = { ...made, evaluation: { ...evaluation, key: cell.evaluationKey } };
-    await writeRecord(path, record);
+    await writeRecord(recordFile(out, cell), record);
     this.#records.set(cell.id, record);
     const seconds = (performance.now() - started) / 1000;
     this.tell({ type: 'end', cell: cell.id, action: 'evaluate', seconds, metrics: evaluation.metrics });
@@ -188,7 +203,8 @@ export class Carrier {
 
   async #subject(cell: Cell, made: CellRecord): Promise<Subject> {
     const { out } = this.options;
-    if (!cell.prepared || !cell.method) return { weights: await fileSource(weightsFile(out, cell)) };
+    if (!cell.prepared || !cell.method)
+      return { weights: await fileSource(weightsFile(out, { id: cell.weights })) };
     const artifact = await openArtifact(out, cell);
     check(
       artifact.digest() === made.artifact,
@@ -235,7 +251,8 @@ export class Carrier {
   }
 
   #task(cell: Cell, action: Action) {
-    const { recipe, material } = this.setting;
+    const { recipe, materialOf } = this.setting;
+    const material = materialOf(cell.entries[0]);
     const onProgress = progressTo(this.tell, cell.id, action);
     return { recipe, material, seed: cell.seed, signal: this.options.signal, onProgress };
   }

@@ -18,14 +18,18 @@ import { isLockName } from './lock.ts';
 import { progressFile } from './plan.ts';
 import { previousOf } from './store.ts';
 
-const weights = /^seed-\d+-.+\.safetensors$/;
+const weights = /^seed-[\d.]+-.+\.safetensors$/;
 /** The folders in it, and how a run names the files there. */
 const FOLDERS = [
   ['checkpoints', weights],
-  ['cells', /^seed-\d+-.+\.json$/],
+  ['cells', /^seed-[\d.]+-.+\.json$/],
   ['unfinished', weights],
 ] as const;
 const MANIFEST = 'forget-manifest.json';
+/** What a forget seed's own forget set is written down in, and that of the first of them. */
+export const manifestFile = (seed: number, first: number): string =>
+  seed === first ? MANIFEST : `forget-manifest-${seed}.json`;
+const isManifest = (name: string) => /^forget-manifest(-\d+)?\.json$/.test(name);
 const FILES = [MANIFEST, 'results.json', 'report.html'];
 export const LOG = 'log.txt';
 
@@ -37,7 +41,7 @@ export const LOG = 'log.txt';
 export async function checkFolder(out: string): Promise<void> {
   const found = (await namesIn(out)) ?? [];
   // Names that others would not choose, as they might results.json or log.txt, or cells for a folder of pictures.
-  const isMark = (name: string) => name === MANIFEST || isLockName(name);
+  const isMark = (name: string) => isManifest(name) || isLockName(name);
   if (found.some((name) => isMark(temporaryFor(name) ?? name))) return;
   const inside = new Map<string, string[]>();
   for (const [name, own] of FOLDERS) {
@@ -67,7 +71,7 @@ export async function prepareFolder(out: string): Promise<void> {
   const log = await lstat(join(out, LOG)).catch(() => null);
   if (log && !log.isFile())
     throw new LetheError('io', `${printable(join(out, LOG))}: not a regular file; expected the log of a run`);
-  await sweepTemporary(out, (name) => FILES.includes(name));
+  await sweepTemporary(out, (name) => FILES.includes(name) || isManifest(name));
   for (const [name, own] of FOLDERS) await sweepTemporary(join(out, name), (file) => own.test(file));
 }
 

@@ -25,6 +25,7 @@ export async function inspectCells(out: string, cells: readonly Cell[]): Promise
 type Inspection = Pick<PlannedCell, 'state' | 'record' | 'flaw' | 'isPrepared'>;
 
 async function inspect(out: string, cell: Cell): Promise<Inspection> {
+  if (cell.weights !== cell.id) return inspectMeasured(out, cell);
   const isPrepared = cell.prepared !== null && (await find(out, cell.prepared)).record !== null;
   const { record, flaw, there } = await find(out, cell);
   if (there === 'other') return { state: 'replace', record: null, isPrepared };
@@ -32,6 +33,14 @@ async function inspect(out: string, cell: Cell): Promise<Inspection> {
   if (!record) return { state: begun ? 'resume' : 'todo', record, flaw, isPrepared };
   const measured = record.evaluation?.key === cell.evaluationKey;
   return { state: measured ? 'done' : 'evaluate', record, flaw, isPrepared };
+}
+
+/** A cell that only measures the weights of another. */
+async function inspectMeasured(out: string, cell: Cell): Promise<Inspection> {
+  const { record, flaw } = await readRecord(recordFile(out, cell));
+  const own = record?.key === cell.key ? record : null;
+  const done = own?.evaluation?.key === cell.evaluationKey;
+  return { state: done ? 'done' : 'evaluate', record: own, flaw, isPrepared: false };
 }
 
 /** Whether a preparation, or what was to become of it, was begun. */

@@ -5,6 +5,7 @@
 
 import type { ByteSource } from '../../engine/io/index.ts';
 import type { Artifact, Content } from '../artifact.ts';
+import type { Seeds } from '../recipe/seeds.ts';
 import type { MethodEntry, Recipe, TrainOptions } from '../recipe.ts';
 import type {
   CheckpointStore,
@@ -111,8 +112,10 @@ export interface DeviceInfo extends Readonly<Record<string, unknown>> {
 export interface Parts {
   /** Takes a device into use. */
   open(device: Recipe['device']): Promise<DeviceInfo>;
-  /** Reads the data set and draws the forget set. `folder` is --data. */
+  /** Reads the data set and draws the forget set of the first of the recipe's seeds. `folder` is --data. */
   load(recipe: Recipe, folder?: string): Promise<Material>;
+  /** The same data with the forget set of other seeds. */
+  draw(recipe: Recipe, material: Material, seeds: Seeds): Material;
   /** Trains the original on all training images. */
   train(task: Making & { readonly options: TrainOptions }): Promise<Product>;
   /** Runs a method, `retrain` included; `weights` are the original's, null for a method that starts from nothing. */

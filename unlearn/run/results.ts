@@ -50,6 +50,7 @@ const run = record({
   cost: record({ seconds: measured, gradientSteps: measured, samplesVisited: measured }),
   details: map,
   control: v.optional(text),
+  cell: v.optional(text),
   exhibits: v.optional(
     record({ entropy, forgetPredictions: matrix, samples: v.array(sample, 'a list of samples') }),
   ),

@@ -11,6 +11,7 @@ import { methodByName, methods, recordOf } from '../methods/index.ts';
 import type { MethodRecord, PreparedRecord } from '../methods/record.ts';
 import { type Constants, cardOf, constantsFor, modelFor } from '../model.ts';
 import { hint } from '../options/suggest.ts';
+import { type Seeds, seedsOf } from '../recipe/seeds.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
 import { disposeTree } from '../train/feed.ts';
 import { train } from '../train.ts';
@@ -46,9 +47,10 @@ export function workshop(architecture: Architecture = modelFor): Parts {
     async load(recipe, folder) {
       const { name, options } = recipe.dataset;
       const dataset = await datasets.load(datasets.byName(name), { dir: folder, ...options });
-      const set: ForgetSet = forgetSet(dataset, recipe.forget as ForgetSpec);
-      return { dataset, ...set };
+      return { dataset, ...forgetting(recipe, dataset, seedsOf(recipe)[0]) };
     },
+
+    draw: (recipe, material, seeds) => ({ ...material, ...forgetting(recipe, material.dataset, seeds) }),
 
     async train(task) {
       const { recipe, seed, options, signal, onProgress, checkpoint } = task;
@@ -152,6 +154,12 @@ export function workshop(architecture: Architecture = modelFor): Parts {
     needs: (...of) => here(() => parts.needs(...of)),
     measure: (...of) => here(() => parts.measure(...of)),
   };
+}
+
+/** The forget set that a recipe asks for; one drawn at random is that of the seeds. */
+function forgetting(recipe: Recipe, dataset: Dataset, { forget: seed }: Seeds): ForgetSet {
+  const { forget } = recipe;
+  return forgetSet(dataset, (forget.ratio === undefined ? forget : { ...forget, seed }) as ForgetSpec);
 }
 
 function knownRecord(name: string): MethodRecord {

@@ -3,6 +3,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LetheError } from '../../../engine/error.ts';
+import { drawsForget, seedsOf } from '../../../unlearn/recipe/seeds.ts';
 import { checkRecipe, type Recipe } from '../../../unlearn/recipe.ts';
 import type { ArtifactTask, Making, Material, Parts, Product } from '../../../unlearn/run/parts.ts';
 import type { Metrics, Split } from '../../../unlearn/types.ts';
@@ -127,7 +128,11 @@ export function toyParts({
   };
   return {
     open: async (device) => ({ backend: device === 'auto' ? 'toy' : device, dtype: 'float32' }),
-    load: async () => material,
+    load: async (recipe) => {
+      const [{ forget }] = seedsOf(recipe);
+      return drawsForget(recipe) ? drawn(material, forget) : material;
+    },
+    draw: (_, given, { forget }) => drawn(given, forget),
     train: (task) => work(task, 'original', Uint8Array.of(1), Number(task.options.epochs) * 4),
     unlearn: async (task) => {
       const { method, weights } = task;
@@ -172,5 +177,10 @@ export function toyParts({
     render: async (results) => `<!doctype html>${results.runs.length} runs`,
   };
 }
+
+const drawn = (material: Material, seed: number): Material => ({
+  ...material,
+  manifest: { ...material.manifest, ids: [seed % 20, (seed + 1) % 20] },
+});
 
 export const broken = () => new LetheError('value', 'the loss is not a number');
