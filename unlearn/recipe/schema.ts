@@ -70,6 +70,14 @@ export const recipeSchema = section('A recipe.', {
     ),
     [0],
   ),
+  validation: v.optional(
+    num(
+      'Share of the training images that is held out: no model is trained on them, methods may judge by them, and a search does. Which ones is a matter of their ids alone, the same for all seeds.',
+      0,
+      0.5,
+    ),
+    0,
+  ),
   evaluate: v.optional(
     section('Evaluation.', {
       batchSize: v.optional(int('Samples per forward pass.', 1, 1_000_000), 500),

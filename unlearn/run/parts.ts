@@ -27,6 +27,8 @@ export interface Material {
   readonly forget: Split;
   /** Training images to keep. */
   readonly retain: Split;
+  /** Images that were held out of training, of all classes; null where a recipe holds none out. */
+  readonly validation: Split | null;
 }
 
 /** What every step gets. */

@@ -114,6 +114,8 @@ export function planCells(
     const base = {
       version,
       data: dataset.hash,
+      // Absent rather than 0: cells that were done without one stay done.
+      ...(recipe.validation > 0 && { validation: recipe.validation }),
       model: recipe.model,
       device: DECIDES.map((fact) => device[fact] ?? null),
     };

@@ -1,11 +1,12 @@
 // The real parts of a run: the engine's device and models, the data readers, the trainer, the methods, the audits and
 // the report, each put behind the plain interface of parts.ts.
 
-import { LetheError } from '../../engine/error.ts';
+import { check, LetheError } from '../../engine/error.ts';
 import { openSafetensors, type SafetensorsFile } from '../../engine/io/index.ts';
 import type { Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import { channelStatistics, datasets, type ForgetSet, forgetSet } from '../data/index.ts';
+import { classCounts, holdOutById } from '../data/split.ts';
 import { type Answer, evaluate, evaluateAnswers } from '../evaluate.ts';
 import { methodByName, methods, recordOf } from '../methods/index.ts';
 import type { MethodRecord, PreparedRecord } from '../methods/record.ts';
@@ -13,9 +14,10 @@ import { type Constants, cardOf, constantsFor, modelFor } from '../model.ts';
 import { hint } from '../options/suggest.ts';
 import { type Seeds, seedsOf } from '../recipe/seeds.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
+import { printable } from '../text.ts';
 import { disposeTree } from '../train/feed.ts';
 import { train } from '../train.ts';
-import type { Dataset, ForgetSpec, Method, UnlearnResult } from '../types.ts';
+import type { Dataset, ForgetSpec, Method, Split, UnlearnResult } from '../types.ts';
 import { cardIn, fromFile, toParts } from '../weights.ts';
 import { measureStep } from './measure.ts';
 import type { Making, Parts, Product, Task } from './parts.ts';
@@ -46,8 +48,10 @@ export function workshop(architecture: Architecture = modelFor): Parts {
 
     async load(recipe, folder) {
       const { name, options } = recipe.dataset;
-      const dataset = await datasets.load(datasets.byName(name), { dir: folder, ...options });
-      return { dataset, ...forgetting(recipe, dataset, seedsOf(recipe)[0]) };
+      const whole = await datasets.load(datasets.byName(name), { dir: folder, ...options });
+      const { dataset, validation } = withValidation(whole, recipe.validation);
+      if (validation) checkNamed(recipe, validation);
+      return { dataset, validation, ...forgetting(recipe, dataset, seedsOf(recipe)[0]) };
     },
 
     draw: (recipe, material, seeds) => ({ ...material, ...forgetting(recipe, material.dataset, seeds) }),
@@ -65,7 +69,7 @@ export function workshop(architecture: Architecture = modelFor): Parts {
 
     async unlearn(task) {
       const { recipe, seed, weights, signal, onProgress, checkpoint } = task;
-      const { dataset, forget, retain } = task.material;
+      const { dataset, forget, retain, validation: held } = task.material;
       const { name, options } = task.method;
       knownRecord(name);
       const way = methodByName(name)?.(options) as Method;
@@ -78,7 +82,8 @@ export function workshop(architecture: Architecture = modelFor): Parts {
       const key = lt.random.key(seed);
       const variables = file ? await fromFile(model, file, dataset.shape) : fresh(model, dataset, key);
       try {
-        const input = { model, variables, forget, retain, key, signal, onProgress, checkpoint };
+        const validation = held ?? undefined;
+        const input = { model, variables, forget, retain, validation, key, signal, onProgress, checkpoint };
         const result = await task.timed(() => way.unlearn(input));
         return await product(model, task, constants, result);
       } finally {
@@ -154,6 +159,43 @@ export function workshop(architecture: Architecture = modelFor): Parts {
     needs: (...of) => here(() => parts.needs(...of)),
     measure: (...of) => here(() => parts.measure(...of)),
   };
+}
+
+/**
+ * The data set without the images that are held out, as if they were not there: its statistics are those of the others.
+ * @throws LetheError 'value' where none would be held out, or none of a class kept.
+ */
+function withValidation(dataset: Dataset, share: number): { dataset: Dataset; validation: Split | null } {
+  if (share === 0) return { dataset, validation: null };
+  const { classes, train, notes } = dataset;
+  const { kept, held } = holdOutById(train, share);
+  const [before, after] = [train, kept].map((split) => classCounts(split, classes.length));
+  const lost = classes.find((_, k) => before[k] > 0 && after[k] === 0);
+  check(
+    held.size > 0 && lost === undefined,
+    'value',
+    () =>
+      `validation: ${share} of ${train.size} training samples leaves ${lost === undefined ? 'none to judge by' : `none of class ${printable(lost)} to train on`}; expected another share, or more samples`,
+  );
+  const note = `${held.size} of ${train.size} training samples are held out for validation`;
+  return {
+    dataset: { ...dataset, train: kept, ...channelStatistics(kept), notes: [...notes, note] },
+    validation: held,
+  };
+}
+
+/** @throws LetheError 'value' where a sample that is held out is to be forgotten: no model has learned it. */
+function checkNamed({ forget: { ids = [], files = [] } }: Recipe, held: Split): void {
+  const named: readonly unknown[] = [
+    ...ids.filter((id) => held.ids.includes(id)),
+    ...files.filter((file) => held.files?.includes(file)),
+  ];
+  check(
+    named.length === 0,
+    'value',
+    () =>
+      `forget: ${printable(String(named[0]))} is held out for validation, no model is trained on it (${named.length} in all); expected other samples, or validation: 0`,
+  );
 }
 
 /** The forget set that a recipe asks for; one drawn at random is that of the seeds. */

@@ -79,6 +79,7 @@ export function toyParts({
     },
     forget: split(2),
     retain: split(18),
+    validation: null,
   };
   const work = async (task: Making, name: string, first: Uint8Array, steps: number): Promise<Product> => {
     onWork(name);

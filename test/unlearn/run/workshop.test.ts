@@ -171,6 +171,7 @@ describe('the workshop', () => {
     const altered = {
       dataset: { ...dataset, ...channelStatistics(dataset.train) },
       ...forgetSet(dataset, { class: 3 }),
+      validation: null,
     };
     const make = async (on: typeof material) => {
       const step = async (work: (task: ReturnType<typeof bench>['task'] & object) => Promise<unknown>) => {
@@ -236,6 +237,7 @@ describe('the workshop', () => {
     const altered = {
       dataset: { ...dataset, ...channelStatistics(dataset.train) },
       ...forgetSet(dataset, { class: 3 }),
+      validation: null,
     };
     const forget = async (on: typeof material) => {
       const artifact = Artifact.create(memoryStore(), { method: 'sisa', key: '' });
@@ -258,6 +260,64 @@ describe('the workshop', () => {
     const artifact = Artifact.create(memoryStore(), { method: 'finetune', key: '' });
     const wrong = { ...task, recipe: small, material, method: { ...method, name: 'finetune' }, artifact };
     await expect(parts.prepare(wrong)).rejects.toThrow('finetune has no preparation of its own');
+  });
+
+  it('what is held out for validation is trained on by nobody, and handed to methods', async () => {
+    const given = {
+      name: 'tiny',
+      dataset: { name: 'glyphs', options: { trainSize: 80, testSize: 20 } },
+      forget: { class: 3 },
+      model: { name: 'mlp', options: { hidden: [4] } },
+      train: { batchSize: 16, epochs: 1 },
+      methods: [{ name: 'retrain' }],
+      device: 'reference',
+    };
+    const small = checkRecipe({ ...given, validation: 0.25 });
+    const parts = workshop();
+    const whole = await parts.load(checkRecipe(given));
+    const material = await parts.load(small);
+    const { dataset, validation } = material;
+    const ids = [...material.forget.ids, ...material.retain.ids, ...validation!.ids];
+    expect(ids.sort((a, b) => a - b)).toEqual([...whole.dataset.train.ids].sort((a, b) => a - b));
+    expect([...validation!.labels]).toContain(3);
+    expect(dataset.hash).toBe(whole.dataset.hash);
+    expect(dataset.notes.at(-1)).toBe(
+      `${validation!.size} of 80 training samples are held out for validation`,
+    );
+
+    // Whatever its bytes: the same original, the same retrain. A method is given it: retrain measures itself on it.
+    const made = async (held: typeof validation) => {
+      const { task, left } = bench();
+      const on = { recipe: small, material: { ...material, validation: held } };
+      await parts.train({ ...task, ...on, options: small.train });
+      const original = left();
+      const { details } = await parts.unlearn({ ...task, ...on, method: small.methods[0], weights: null });
+      return {
+        original: sha256(original),
+        retrained: sha256(left()),
+        details,
+        card: await cardOfBytes(left()),
+      };
+    };
+    const one = await made(validation);
+    const other = await made(
+      makeSplit({ ...validation!, images: validation!.images.map((byte) => 255 - byte) }),
+    );
+    expect([other.original, other.retrained]).toEqual([one.original, one.retrained]);
+    expect((one.details.history as object[])[0]).toHaveProperty('validationAccuracy');
+    expect(one.card?.model.normalise).toEqual(channelStatistics(material.retain));
+
+    const named = checkRecipe({ ...given, validation: 0.25, forget: { ids: [validation!.ids[0]] } });
+    await expect(parts.load(named)).rejects.toThrow(
+      `forget: ${validation!.ids[0]} is held out for validation, no model is trained on it (1 in all)`,
+    );
+    const few = { ...given, dataset: { name: 'glyphs', options: { trainSize: 10, testSize: 10 } } };
+    await expect(parts.load(checkRecipe({ ...few, validation: 0.5 }))).rejects.toThrow(
+      /validation: 0.5 of 10 training samples leaves none of class .* to train on/,
+    );
+    await expect(parts.load(checkRecipe({ ...few, validation: 1e-9 }))).rejects.toThrow(
+      'leaves none to judge by',
+    );
   });
 
   it('asks for a control where batch-norm would gather statistics of the forgotten data alone', async () => {
