@@ -11,8 +11,9 @@ import { hint } from './options/suggest.ts';
 import { readText } from './recipe/document.ts';
 import { datasetOptions, methodOptions, modelOptions } from './recipe/options.ts';
 import { override } from './recipe/overrides.ts';
+import { checkRanges } from './recipe/ranges.ts';
 import { type MethodEntry, type Recipe, recipeSchema, type TrainOptions } from './recipe/schema.ts';
-import { flawOfSeeds, type SeedEntry } from './recipe/seeds.ts';
+import { flawOfSeeds, type SeedEntry, seedsOf } from './recipe/seeds.ts';
 import { show } from './text.ts';
 
 export type { MethodEntry, Recipe, TrainOptions } from './recipe/schema.ts';
@@ -95,6 +96,10 @@ function complete(value: unknown, problems: Problem[]): Recipe | null {
   const seeds = seedsIn(raw);
   const flaw = seeds && flawOfSeeds({ seeds, forget: mapOf(raw.forget) });
   if (flaw) problems.push({ path: ['seeds'], message: flaw });
+  listed.forEach((m, i) => {
+    checkSearch(mapOf(m), ['methods', i, 'search'], problems);
+  });
+  if (top?.search) checkSearched(top, seeds ?? [], problems);
   if (!top || problems.length > 0) return null;
   const methods = top.methods.map((m, i) => filled(m, options[i], top.train));
   const target = methods.filter((m) => m.name === 'retrain');
@@ -108,6 +113,43 @@ function complete(value: unknown, problems: Problem[]): Recipe | null {
     methods: [...target, ...methods.filter((m) => m.name !== 'retrain')],
     seeds,
   } as Recipe;
+}
+
+/** What one method says of its search. */
+function checkSearch({ name, search }: Record<string, unknown>, path: Path, problems: Problem[]): void {
+  const record = typeof name === 'string' ? recordOf(name) : undefined;
+  if (!record || !isMap(search)) return;
+  if (record.startsFrom === 'nothing')
+    problems.push({
+      path,
+      message: `${name} trains anew, with options of its own; expected no search of it`,
+    });
+  else checkRanges(search, record.options, path, problems);
+}
+
+/** A search needs images to judge by and a seed that is not reported. */
+function checkSearched(
+  {
+    search,
+    validation,
+    forget,
+  }: Pick<v.InferOutput<typeof recipeSchema>, 'search' | 'validation' | 'forget'>,
+  seeds: readonly SeedEntry[],
+  problems: Problem[],
+): void {
+  if (validation === 0)
+    problems.push({
+      path: ['search'],
+      message: 'expected validation beside it: a share of the training images to judge by, such as 0.1',
+    });
+  const used = seedsOf({ seeds, forget }).flatMap(({ train, forget: drawn }) =>
+    forget.ratio === undefined ? [train] : [train, drawn],
+  );
+  if (search && used.includes(search.seed))
+    problems.push({
+      path: ['search', 'seed'],
+      message: `expected a seed that is not reported, got ${search.seed}`,
+    });
 }
 
 /** The entries of `seeds`, complete; null where they are wrong: the schema tells that. */
@@ -161,7 +203,7 @@ function checkLabels(methods: readonly Record<string, unknown>[], problems: Prob
 
 /** A method whose options were checked; those it inherits are taken from `train` where they are not stated. */
 function filled(
-  { name, label = name }: { name: string; label?: string },
+  { name, label = name, search }: { name: string; label?: string; search?: unknown },
   checked: unknown,
   train: TrainOptions,
 ): MethodEntry {
@@ -170,6 +212,7 @@ function filled(
     name,
     label,
     options: { ...Object.fromEntries(inherited), ...(checked as Record<string, unknown>) },
+    ...(search !== undefined && { search: search as MethodEntry['search'] }),
   };
 }
 

@@ -282,6 +282,66 @@ export interface RunEntry {
   readonly exhibits?: Exhibits;
 }
 
+/** One setting that a search tried. Numbers that could not be measured are null. */
+export interface SearchTrial {
+  /** All options of the method. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Its estimated cost: samples through the network, a forward pass counting a third. The budget is kept by it. */
+  readonly samples: number;
+  /** What it took. */
+  readonly seconds: number | null;
+  /** UA, RA, accuracy on held-out images in place of TA, and MIA against these; absent where it failed. */
+  readonly metrics?: Readonly<Record<'ua' | 'ra' | 'va' | 'mia', number | null>>;
+  /** By the rule `retrain`: average gap to the retrain of the search's seed, points; less is better. */
+  readonly retrain: number | null;
+  /** By the rule `alone`, points; less is better. */
+  readonly alone: number | null;
+  /** Why its options led to nothing. */
+  readonly failed?: string;
+}
+
+/** What a search made of one method. */
+export interface SearchedMethod {
+  /** The label of its entry. */
+  readonly method: string;
+  /** What was varied, and over which values. */
+  readonly ranges: Readonly<Record<string, unknown>>;
+  /** In the order they were tried; the first has the options that the recipe states. */
+  readonly trials: readonly SearchTrial[];
+  /** Which trial each rule takes, by its place in `trials`; null where none led to anything. */
+  readonly best: {
+    /** The rule `retrain`. */
+    readonly retrain: number | null;
+    /** The rule `alone`. */
+    readonly alone: number | null;
+  };
+  /** The trial whose options were run; null where none led to anything and the stated options were. */
+  readonly chosen: number | null;
+  /** What was cut to keep the budget. */
+  readonly notes: readonly string[];
+}
+
+/** What a search did before the run: docs/search.md. */
+export interface SearchLog {
+  /** Its seed. */
+  readonly seed: number;
+  /** The rule that chose. */
+  readonly rule: 'retrain' | 'alone';
+  /** Retrainings that the trials of a method might cost. */
+  readonly budget: number;
+  /** Images that were held out to judge by. */
+  readonly validation: number;
+  /** What one retraining costs. */
+  readonly retraining: {
+    /** Samples through the network. */
+    readonly samples: number;
+    /** What that of the search's seed took. */
+    readonly seconds: number | null;
+  };
+  /** The methods that were searched. */
+  readonly methods: readonly SearchedMethod[];
+}
+
 /** The contents of results.json. */
 export interface Results {
   /** The version of this form. */
@@ -292,6 +352,8 @@ export interface Results {
   readonly device: Record<string, unknown>;
   /** Where it ran: software, processor, memory. */
   readonly environment: Record<string, unknown>;
+  /** How options were chosen, where the recipe asks for a search. */
+  readonly search?: SearchLog;
   /** All rows. */
   readonly runs: RunEntry[];
 }

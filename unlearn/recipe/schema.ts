@@ -7,6 +7,7 @@ import { bool, choice, int, list, num, options, prose, section, text } from '../
 import { type TrainOptions, trainSchema } from '../options/training.ts';
 import { devices } from './names.ts';
 import { forgetEntries, methodOptions, modelOptions } from './options.ts';
+import type { Ranges } from './ranges.ts';
 import type { SeedEntry } from './seeds.ts';
 
 const withPeople = datasetNames.filter((name) => records[name].people).map((name) => `\`${name}\``);
@@ -29,7 +30,43 @@ const method = section('One method to run.', {
     ),
   ),
   options: v.optional(options('Options of the method, see below.'), {}),
+  search: v.optional(
+    v.pipe(
+      v.union(
+        [v.literal(false), v.record(v.string(), v.unknown())],
+        'expected false, or a map of options to ranges',
+      ),
+      v.metadata({
+        about:
+          'With `search`: `false` leaves the options as they are; a map names those to vary, in place of the ones below that are searched, each with its values `[1, 2, 5]` or a range `{ from: 1e-4, to: 1e-2, log: true }`.',
+        expected: 'false, or a map of options to ranges',
+      }),
+    ),
+  ),
 });
+
+const search = section(
+  'Look for each method’s options before the run, on held-out images and a seed of its own ([search.md](search.md)); needs `validation`.',
+  {
+    seed: v.optional(
+      int(
+        'Seed of the original, the forget set and the retrain that options are tried on: none of `seeds`.',
+        0,
+        2 ** 31 - 1,
+      ),
+      1000,
+    ),
+    trials: v.optional(int('Settings tried of each method, the stated one being the first.', 1, 10_000), 8),
+    budget: v.optional(num('What the trials of a method may cost together, in retrainings.', 0, 10_000), 1),
+    rule: v.optional(
+      choice(
+        'How the best is told: `retrain`, nearest to the retrain of the same seed; `alone`, without any retrain, from images that no model has seen.',
+        ['retrain', 'alone'],
+      ),
+      'retrain',
+    ),
+  },
+);
 
 export const recipeSchema = section('A recipe.', {
   name: v.pipe(
@@ -78,6 +115,7 @@ export const recipeSchema = section('A recipe.', {
     ),
     0,
   ),
+  search: v.optional(search),
   evaluate: v.optional(
     section('Evaluation.', {
       batchSize: v.optional(int('Samples per forward pass.', 1, 1_000_000), 500),
@@ -117,6 +155,8 @@ export interface MethodEntry {
   readonly name: string;
   readonly label: string;
   readonly options: Record<string, unknown>;
+  /** Not searched, or over these ranges; over those of its record where nothing is said. */
+  readonly search?: false | Ranges;
 }
 
 /** A recipe, complete: every default filled in, every name known. */

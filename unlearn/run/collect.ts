@@ -5,7 +5,7 @@ import { classCounts } from '../data/split.ts';
 import { againstRetrain } from '../metrics/measure.ts';
 import { type Seeds, seedsOf } from '../recipe/seeds.ts';
 import type { Recipe } from '../recipe.ts';
-import type { Metrics, Results, RunEntry } from '../types.ts';
+import type { Metrics, Results, RunEntry, SearchLog } from '../types.ts';
 import { describeEnvironment } from './environment.ts';
 import type { DeviceInfo, Material } from './parts.ts';
 import { type CellRecord, hashOf, type MaterialOf, type PlannedCell } from './plan.ts';
@@ -18,6 +18,8 @@ export interface Setting {
   readonly material: Material;
   readonly materialOf: MaterialOf;
   readonly plan: readonly PlannedCell[];
+  /** How the options of the recipe were chosen; null where they are stated. */
+  readonly search: SearchLog | null;
 }
 
 export interface Failure {
@@ -27,12 +29,14 @@ export interface Failure {
 
 /** All that can be told so far: the seeds whose retrain has been evaluated. `records` are those of the measured cells. */
 export function collect(
-  { recipe, device, material, plan }: Setting,
+  { recipe, device, material, plan, search }: Setting,
   records: ReadonlyMap<string, CellRecord>,
   failures: readonly Failure[],
 ): Results {
   const runs = seedsOf(recipe).flatMap((seeds) => {
-    const cells = plan.filter(({ entries }) => entries.some(({ seed }) => seed === seeds.seed));
+    const cells = plan.filter(
+      ({ judge, entries }) => judge === 'test' && entries.some(({ seed }) => seed === seeds.seed),
+    );
     const retrain = cells.find(({ label }) => label === 'retrain');
     const target = retrain && records.get(retrain.id);
     return cells.flatMap((cell) => {
@@ -46,6 +50,7 @@ export function collect(
     recipe: recipe as unknown as Record<string, unknown>,
     device,
     environment: environment(material, failures),
+    ...(search && { search }),
     runs,
   };
 }

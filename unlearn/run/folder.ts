@@ -15,7 +15,7 @@ import {
 } from '../files.ts';
 import { printable } from '../text.ts';
 import { isLockName } from './lock.ts';
-import { progressFile } from './plan.ts';
+import { type Cell, progressFile, weightsFile } from './plan.ts';
 import { previousOf } from './store.ts';
 
 const weights = /^seed-[\d.]+-.+\.safetensors$/;
@@ -25,10 +25,10 @@ const FOLDERS = [
   ['cells', /^seed-[\d.]+-.+\.json$/],
   ['unfinished', weights],
 ] as const;
-const MANIFEST = 'forget-manifest.json';
-/** What a forget seed's own forget set is written down in, and that of the first of them. */
-export const manifestFile = (seed: number, first: number): string =>
-  seed === first ? MANIFEST : `forget-manifest-${seed}.json`;
+/** What is to be forgotten, with the first seeds. */
+export const MANIFEST = 'forget-manifest.json';
+/** The forget set of another seed than the first, where each draws its own. */
+export const manifestOf = (seed: number): string => `forget-manifest-${seed}.json`;
 const isManifest = (name: string) => /^forget-manifest(-\d+)?\.json$/.test(name);
 const FILES = [MANIFEST, 'results.json', 'report.html'];
 export const LOG = 'log.txt';
@@ -75,12 +75,19 @@ export async function prepareFolder(out: string): Promise<void> {
   for (const [name, own] of FOLDERS) await sweepTemporary(join(out, name), (file) => own.test(file));
 }
 
-/** Removes the progress of these cells, which is no longer needed, and the folder for it unless there is more in it. */
-export async function clearUnfinished(out: string, cells: readonly { readonly id: string }[]): Promise<void> {
+/** Removes what is no longer needed of these cells, their progress first of all, and the folder for it unless there is more in it. */
+export async function clearUnfinished(
+  out: string,
+  cells: readonly Pick<Cell, 'id' | 'prepared' | 'trial'>[],
+): Promise<void> {
   for (const cell of cells) {
-    const path = progressFile(out, cell);
-    await removeFile(path);
-    await removeFile(previousOf(path));
+    for (const made of cell.prepared ? [cell, cell.prepared] : [cell]) {
+      const path = progressFile(out, made);
+      await removeFile(path);
+      await removeFile(previousOf(path));
+    }
+    // Weights of a trial that was measured just before its process was killed.
+    if (cell.trial) await removeFile(weightsFile(out, cell));
   }
   await removeEmptyFolder(join(out, 'unfinished'));
 }

@@ -90,6 +90,8 @@ export interface Evaluation {
   /** avg_gap and rte_seconds are filled in by the run, which knows retrain and the clock. */
   readonly metrics: Metrics;
   readonly exhibits?: Exhibits;
+  /** With held-out images: how far the answers on forgotten samples are from those on unseen ones (audit/unseen.ts), %. */
+  readonly unseen?: number;
 }
 
 /** What one training step was measured to cost here. */
@@ -128,7 +130,8 @@ export interface Parts {
   prepare(task: ArtifactTask): Promise<Product>;
   /** Removes the forget set from a copy of what was prepared, or goes on with what an earlier process left of it. */
   forget(task: ArtifactTask): Promise<Product>;
-  evaluate(task: Task & Subject): Promise<Evaluation>;
+  /** Measures on test images, or in their place on those held out for validation. */
+  evaluate(task: Task & Subject & { readonly judge?: 'test' | 'validation' }): Promise<Evaluation>;
   needs(recipe: Recipe, material: Material, method: MethodEntry): MethodNeeds;
   /** Times a step of the recipe's model on the device. */
   measure(recipe: Recipe, material: Material): Promise<StepCost>;

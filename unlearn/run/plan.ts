@@ -32,6 +32,10 @@ export interface Cell {
   readonly weights: string;
   /** What its method trains before anything is to be forgotten, named like a cell; null for most methods. */
   readonly prepared: Pick<Cell, 'id' | 'key'> | null;
+  /** What it is measured on in place of test images: those held out, for cells of a search. */
+  readonly judge: 'test' | 'validation';
+  /** One of the settings that a search tries: its weights are not kept once they are measured. */
+  readonly trial: boolean;
   /** On a control, the label of the method whose computation this is at learning rate 0. */
   readonly control?: string;
   /** Names the weights: sha256 of all they depend on. */
@@ -51,6 +55,8 @@ export interface CellRecord {
   readonly cost: Cost;
   readonly details: Readonly<Record<string, unknown>>;
   readonly evaluation?: Evaluation & { readonly key: string };
+  /** Of a trial: why its options led to nothing, such as a loss that diverged. It is not tried again. */
+  readonly failed?: string;
 }
 
 /**
@@ -99,6 +105,7 @@ export function planCells(
   device: DeviceInfo,
   version: string,
   needsOf: (method: MethodEntry) => MethodNeeds,
+  judge: Cell['judge'] = 'test',
 ): Cell[] {
   const drawn = drawsForget(recipe);
   const { controls, ...measures } = recipe.evaluate;
@@ -120,10 +127,12 @@ export function planCells(
       device: DECIDES.map((fact) => device[fact] ?? null),
     };
     const draw = drawn ? seeds.forget : train;
-    const put = (cell: Omit<Cell, 'entries' | 'evaluationKey'>): Cell => {
-      const evaluationKey = hashOf({ key: cell.key, evaluation: { ...measures, forget } });
+    const evaluation = { ...measures, forget, ...(judge === 'validation' && { judge }) };
+    const put = (cell: Omit<Cell, 'entries' | 'evaluationKey' | 'judge' | 'trial'>): Cell => {
+      const evaluationKey = hashOf({ key: cell.key, evaluation });
       const entries = [...(cells.get(cell.id)?.entries ?? []), seeds];
-      const whole = { ...cell, entries, evaluationKey };
+      const trial = judge === 'validation' && cell.from !== null;
+      const whole = { ...cell, entries, judge, trial, evaluationKey };
       cells.set(cell.id, whole);
       return whole;
     };

@@ -5,13 +5,16 @@ import { check, LetheError } from '../../engine/error.ts';
 import { openSafetensors, type SafetensorsFile } from '../../engine/io/index.ts';
 import type { Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
+import type { Outputs } from '../audit/outputs.ts';
+import { unseenDistance } from '../audit/unseen.ts';
 import { channelStatistics, datasets, type ForgetSet, forgetSet } from '../data/index.ts';
 import { classCounts, holdOutById } from '../data/split.ts';
-import { type Answer, evaluate, evaluateAnswers } from '../evaluate.ts';
+import { type Answer, evaluateAnswers } from '../evaluate.ts';
 import { methodByName, methods, recordOf } from '../methods/index.ts';
 import type { MethodRecord, PreparedRecord } from '../methods/record.ts';
 import { type Constants, cardOf, constantsFor, modelFor } from '../model.ts';
 import { hint } from '../options/suggest.ts';
+import { predictor } from '../predict.ts';
 import { type Seeds, seedsOf } from '../recipe/seeds.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
 import { printable } from '../text.ts';
@@ -20,7 +23,7 @@ import { train } from '../train.ts';
 import type { Dataset, ForgetSpec, Method, Split, UnlearnResult } from '../types.ts';
 import { cardIn, fromFile, toParts } from '../weights.ts';
 import { measureStep } from './measure.ts';
-import type { Making, Parts, Product, Task } from './parts.ts';
+import type { Evaluation, Making, Parts, Product, Task } from './parts.ts';
 
 type Architecture = (recipe: Recipe, dataset: Dataset, constants: Constants) => Model;
 
@@ -107,26 +110,24 @@ export function workshop(architecture: Architecture = modelFor): Parts {
     },
 
     async evaluate(task) {
-      const { recipe, signal, onProgress } = task;
-      const { dataset, manifest, forget, retain } = task.material;
-      const { images = !datasets.byName(recipe.dataset.name).people, controls: _, ...how } = recipe.evaluate;
-      const options = { ...how, images, signal, onProgress };
-      const { test, classes } = dataset;
-      const data = { forget, retain, test, classes: classes.length, classIndex: manifest.classIndex };
+      const { recipe } = task;
+      const { dataset } = task.material;
       if ('artifact' in task) {
         const { artifact, method } = task;
         const { model } = unbiased(task);
         const { predict } = preparedRecord(method);
-        const answer: Answer = (samples, sweep) =>
-          predict(method.options, { model, artifact, samples, ...sweep });
-        return evaluateAnswers(answer, data, options);
+        return look(task, (samples, sweep) =>
+          predict(method.options, { model, artifact, samples, ...sweep }),
+        );
       }
       const file = await openSafetensors(task.weights);
       const model = architecture(recipe, dataset, constantsOf(file, recipe, dataset));
       const variables = await fromFile(model, file, dataset.shape);
+      const answers = predictor(model);
       try {
-        return await evaluate(model, variables, data, options);
+        return await look(task, (samples, sweep) => answers.logits(variables, samples, sweep));
       } finally {
+        answers.dispose();
         disposeTree(variables);
       }
     },
@@ -202,6 +203,32 @@ function checkNamed({ forget: { ids = [], files = [] } }: Recipe, held: Split): 
 function forgetting(recipe: Recipe, dataset: Dataset, { forget: seed }: Seeds): ForgetSet {
   const { forget } = recipe;
   return forgetSet(dataset, (forget.ratio === undefined ? forget : { ...forget, seed }) as ForgetSpec);
+}
+
+/** What the answers are worth, on test images or on those that were held out. */
+async function look(task: Parameters<Parts['evaluate']>[0], answer: Answer): Promise<Evaluation> {
+  const { recipe, judge = 'test', signal, onProgress } = task;
+  const { dataset, manifest, forget, retain, validation } = task.material;
+  const { images = !datasets.byName(recipe.dataset.name).people, controls: _, ...how } = recipe.evaluate;
+  const { classIndex } = manifest;
+  const data = { forget, retain, classes: dataset.classes.length, classIndex };
+  const options = { ...how, images, signal, onProgress };
+  if (judge === 'test') return evaluateAnswers(answer, { ...data, test: dataset.test }, options);
+  check(validation, 'value', () => `validation: no images were held out to judge by`);
+  const said = new Map<Split, Outputs>();
+  const noted: Answer = async (split, sweep) => {
+    const logits = await answer(split, sweep);
+    said.set(split, { logits, labels: split.labels });
+    return logits;
+  };
+  const found = await evaluateAnswers(noted, { ...data, test: validation }, options);
+  const unseen = unseenDistance({
+    forget: said.get(forget) as Outputs,
+    kept: retain.labels,
+    unseen: said.get(validation) as Outputs,
+    K: dataset.classes.length,
+  });
+  return { ...found, unseen };
 }
 
 function knownRecord(name: string): MethodRecord {

@@ -81,12 +81,19 @@ export function toyParts({
     retain: split(18),
     validation: null,
   };
-  const work = async (task: Making, name: string, first: Uint8Array, steps: number): Promise<Product> => {
+  const work = async (
+    task: Making,
+    name: string,
+    first: Uint8Array,
+    steps: number,
+    rate = 0,
+  ): Promise<Product> => {
     onWork(name);
     const saved = await task.checkpoint.load();
     const words = saved ? (saved.arrays.words.data as Uint32Array) : new Uint32Array(64);
     if (!saved)
-      for (let i = 0; i < 64; i++) words[i] = (first[i % first.length] ?? 0) + i * 2654435761 + task.seed;
+      for (let i = 0; i < 64; i++)
+        words[i] = (first[i % first.length] ?? 0) + i * 2654435761 + task.seed + 1e6 * rate;
     for (let step = saved ? Number(saved.meta.step) : 0; step < steps; ) {
       for (let i = 0; i < 64; i++) {
         words[i] = Math.imul(words[i] ^ (words[(i + 63) % 64] >>> 7), 0x9e3779b1) + step + name.length;
@@ -138,7 +145,8 @@ export function toyParts({
     unlearn: async (task) => {
       const { method, weights } = task;
       const first = weights ? await weights.read(0, weights.bytes) : Uint8Array.of(2);
-      return work(task, method.label, first, Number(method.options.epochs) * 3);
+      const { epochs, learningRate } = method.options;
+      return work(task, method.label, first, Number(epochs) * 3, Number(learningRate));
     },
     prepare: (task) => {
       onWork(`prepare ${task.method.label}`);
@@ -158,8 +166,10 @@ export function toyParts({
       onWork('evaluate');
       const bytes = 'weights' in task ? await task.weights.read(0, 5) : await task.artifact.bytes('shards/1');
       const [ua, ra, ta, mia, asr] = bytes.map((w) => w % 101);
+      const unseen = task.judge === 'validation' ? { unseen: bytes[4] % 101 } : {};
       const metrics = { ua, ra, ta, mia, asr, rte_seconds: 0, avg_gap: Number.NaN, acc_retain: ra };
       return {
+        ...unseen,
         metrics: { ...metrics, acc_forget: 100 - ua, acc_test_retain: ta, acc_test_forget: null } as Metrics,
       };
     },
