@@ -306,6 +306,8 @@ export interface SearchedMethod {
   readonly method: string;
   /** What was varied, and over which values. */
   readonly ranges: Readonly<Record<string, unknown>>;
+  /** The options in which trials differ: those of `ranges`, and what was cut to keep the budget. */
+  readonly varied: readonly string[];
   /** In the order they were tried; the first has the options that the recipe states. */
   readonly trials: readonly SearchTrial[];
   /** Which trial each rule takes, by its place in `trials`; null where none led to anything. */

@@ -87,7 +87,7 @@ export const recipeSchema = section('A recipe.', {
     options: v.optional(options('Options of the architecture, see below.'), {}),
     normalisation: v.optional(
       choice(
-        "Done inside the network: `dataset` uses the training images' mean and deviation per channel, `half` is (x - 0.5) / 0.5, `none` leaves pixels in [0, 1].",
+        'Done inside the network: `dataset` uses mean and deviation per channel of the images a model may depend on: all training images for the original and what starts from it, those that are kept for retrain, and none for a method that prepares for removals, such as SISA, which takes `half`. `half` is (x - 0.5) / 0.5, `none` leaves pixels in [0, 1].',
         ['dataset', 'half', 'none'],
       ),
       'dataset',

@@ -122,7 +122,8 @@ export function searchLog(
         trialOf(trial, { record: records.get(trial.label), original, retrain }),
       );
       const best = { retrain: least(tried, 'retrain'), alone: least(tried, 'alone') };
-      return { method: method.label, ranges, trials: tried, best, chosen: best[rule], notes };
+      const varied = variedIn(tried, method, ranges);
+      return { method: method.label, ranges, varied, trials: tried, best, chosen: best[rule], notes };
     }),
   };
 }
@@ -178,20 +179,21 @@ export function withChosen(
 
 /** What was chosen, a line for each method. */
 export function searchLines({ methods, rule }: SearchLog, open: readonly string[]): string[] {
-  return methods.map(({ method, trials, ranges, chosen }) => {
+  return methods.map(({ method, trials, varied, chosen }) => {
     if (open.includes(method)) return `search: ${method}: left out, not all of its trials could be made`;
     if (chosen === null) return `search: ${method}: no setting led to anything; the stated options are run`;
-    const names = [...new Set([...Object.keys(ranges), ...changed(trials)])];
     const { options } = trials[chosen];
-    const said = names.map((name) => `${name} ${JSON.stringify(options[name] ?? null)}`).join(', ');
+    const said = varied.map((name) => `${name} ${JSON.stringify(options[name] ?? null)}`).join(', ');
     const score = (trial: SearchTrial) => trial[rule]?.toFixed(2) ?? 'none';
     const place = chosen === 0 ? 'the stated options' : `trial ${chosen + 1} of ${trials.length}`;
     return `search: ${method}: ${place} by rule ${rule}: ${said} (score ${score(trials[chosen])}, the stated options ${score(trials[0])})`;
   });
 }
 
-/** Options in which trials differ from each other. */
-export const changed = (trials: readonly Pick<SearchTrial, 'options'>[]): string[] =>
-  Object.keys(trials[0]?.options ?? {}).filter(
-    (name) => new Set(trials.map(({ options }) => JSON.stringify(options[name]))).size > 1,
+/** Options in which trials differ from each other or from what the recipe states. */
+const variedIn = (trials: readonly SearchTrial[], { options }: MethodEntry, ranges: Ranges): string[] =>
+  Object.keys(options).filter(
+    (name) =>
+      Object.hasOwn(ranges, name) ||
+      trials.some((trial) => JSON.stringify(trial.options[name]) !== JSON.stringify(options[name])),
   );
