@@ -55,8 +55,11 @@ export function tuningRecipe(recipe: Recipe): Recipe | null {
   };
 }
 
-/** @param material with the forget set of the search. */
-export function planSearch(recipe: Recipe, tuning: Recipe, material: Material): Search {
+/**
+ * What a search will try; null where no method has anything to search.
+ * @param material with the forget set of the search.
+ */
+export function planSearch(recipe: Recipe, tuning: Recipe, material: Material): Search | null {
   const { seed, trials: count, budget } = recipe.search as NonNullable<Recipe['search']>;
   const [retrain] = tuning.methods;
   const sizes = sizesOf(material);
@@ -84,6 +87,7 @@ export function planSearch(recipe: Recipe, tuning: Recipe, material: Material): 
     });
     return [{ method, ranges, trials, notes }];
   });
+  if (methods.length === 0) return null;
   const all = [retrain, ...methods.flatMap(({ trials }) => trials.map(({ samples: _, ...entry }) => entry))];
   return {
     recipe: { ...tuning, methods: all },

@@ -158,22 +158,29 @@ describe('a search', { timeout: 30_000 }, () => {
   });
 
   it('stopped anywhere it goes on: the same choice, the same rows', async () => {
-    const whole = await go(searched());
+    const small = searched({
+      train: { epochs: 2 },
+      search: { trials: 2 },
+      methods: [{ name: 'finetune', options: { epochs: 1 } }],
+    });
+    const whole = await go(small);
     const facts = ({ search, results }: typeof whole) =>
       JSON.stringify([
         search!.methods.map(({ trials, best }) => [trials.map((t) => [t.options, t.retrain, t.alone]), best]),
         results!.runs.map(({ method, options, metrics: { ua, ra } }) => [method, options, ua, ra]),
       ]);
-    const steps = whole.events.filter(({ type }) => type === 'progress').length;
-    for (const after of [3, 40, 70, Math.floor(steps * 0.7)]) {
+    // In the search's original, in its last trial, and in what it chose.
+    const order = whole.events.flatMap((event) => (event.type === 'progress' ? event.cell : []));
+    for (const cell of ['seed-1000-original', 'seed-1000-finetune-trial-1', 'seed-0-finetune']) {
+      const after = order.indexOf(cell) + 1;
       rmSync(out, { recursive: true });
       const stop = new AbortController();
       let seen = 0;
       const onEvent = (event: RunEvent) => event.type === 'progress' && ++seen === after && stop.abort();
-      await expect(go(searched(), {}, { signal: stop.signal, onEvent })).rejects.toThrow('goes on from here');
-      const rest = await go(searched());
+      await expect(go(small, {}, { signal: stop.signal, onEvent })).rejects.toThrow('goes on from here');
+      const rest = await go(small);
       expect(facts(rest)).toBe(facts(whole));
-      expect(rest.events.filter(({ type }) => type === 'progress').length).toBe(steps - after);
+      expect(rest.events.filter(({ type }) => type === 'progress').length).toBe(order.length - after);
     }
   });
 
@@ -196,6 +203,41 @@ describe('a search', { timeout: 30_000 }, () => {
       'search: seed 1000 is reported; expected another seed',
     );
   });
+});
+
+it('with the real parts: a rate that diverges leads to nothing, the better of the others is run', {
+  timeout: 30_000,
+}, async () => {
+  const recipe = checkRecipe({
+    name: 'real',
+    dataset: { name: 'glyphs', options: { trainSize: 70, testSize: 20 } },
+    forget: { ratio: 0.2 },
+    validation: 0.3,
+    model: { name: 'mlp', options: { hidden: [8] } },
+    train: { epochs: 4, batchSize: 16, learningRate: 0.01 },
+    methods: [
+      // With this decay a rate of 1000 multiplies the weights by 999 each step.
+      {
+        name: 'finetune',
+        options: { batchSize: 4, epochs: 1, weightDecay: 1 },
+        search: { learningRate: [1e-3, 1000] },
+      },
+    ],
+    search: { trials: 3 },
+    evaluate: { miaDraws: 1, exhibits: false },
+    device: 'reference',
+  });
+  const { search, results, failures } = await withDisk(unsynced, () => run(recipe, { out }));
+  expect(failures).toEqual([]);
+  const [finetune] = search!.methods;
+  const at = (rate: number) => finetune.trials.find(({ options }) => options.learningRate === rate);
+  expect(at(1000)!.failed).toMatch(/^finetune: .* at epoch 1 of 1, step \d+ of \d+/);
+  expect(at(1000)!.retrain).toBeNull();
+  expect(finetune.trials[finetune.chosen!].retrain).toBe(Math.min(at(0.01)!.retrain!, at(1e-3)!.retrain!));
+  for (const { method, trials, chosen } of search!.methods)
+    expect(results!.runs.find((row) => row.method === method)!.options).toEqual(trials[chosen!].options);
+  expect(readdirSync(out)).toContain('forget-manifest-1000.json');
+  expect(json('forget-manifest-1000.json').ids).not.toEqual(json('forget-manifest.json').ids);
 });
 
 describe('what a recipe says of a search', () => {

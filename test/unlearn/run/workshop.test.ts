@@ -7,6 +7,7 @@ import * as lt from '../../../index.ts';
 import { Artifact, memoryStore } from '../../../unlearn/artifact.ts';
 import { channelStatistics, forgetSet, makeSplit } from '../../../unlearn/data/index.ts';
 import { cardOf, type ModelCard, readCard } from '../../../unlearn/model.ts';
+import { predict } from '../../../unlearn/predict.ts';
 import { checkRecipe } from '../../../unlearn/recipe.ts';
 import type { Output, Parts } from '../../../unlearn/run/parts.ts';
 import { workshop } from '../../../unlearn/run/workshop.ts';
@@ -317,6 +318,51 @@ describe('the workshop', () => {
     );
     await expect(parts.load(checkRecipe({ ...few, validation: 1e-9 }))).rejects.toThrow(
       'leaves none to judge by',
+    );
+  });
+
+  it('judges by held-out images where a search does: VA for TA, and the distance from unseen images', async () => {
+    const small = checkRecipe({
+      name: 'tiny',
+      dataset: { name: 'glyphs', options: { trainSize: 100, testSize: 20 } },
+      forget: { class: 3 },
+      validation: 0.3,
+      model: { name: 'mlp', options: { hidden: [16] } },
+      train: { batchSize: 16, epochs: 3, learningRate: 0.01 },
+      methods: [{ name: 'retrain' }],
+      device: 'reference',
+    });
+    const parts = workshop();
+    const material = await parts.load(small);
+    const { task, left } = bench();
+    const given = { ...task, recipe: small, material };
+    await parts.train({ ...given, options: small.train });
+    const weights = source(left());
+    const found = await parts.evaluate({ ...given, weights, judge: 'validation' });
+    expect(await parts.evaluate({ ...given, weights })).not.toHaveProperty('unseen');
+
+    // The same from predictions, in plain loops.
+    const card = (await cardOfBytes(left()))!;
+    const model = lt.nn.mlp({ classes: 10, hidden: [16], normalise: card.model.normalise! });
+    const variables = await fromBytes(model, left(), [32, 32, 3]);
+    const right = async (split: typeof material.forget, is: (label: number) => boolean) => {
+      const logits = await predict(model, variables, split);
+      const rows = [...split.labels.keys()].filter((i) => is(split.labels[i]));
+      const hits = rows.filter((i) => {
+        const row = [...logits.subarray(10 * i, 10 * i + 10)];
+        return row.indexOf(Math.max(...row)) === split.labels[i];
+      });
+      return (100 * hits.length) / rows.length;
+    };
+    const held = material.validation!;
+    expect(found.metrics.ta).toBeCloseTo(await right(held, (label) => label !== 3), 9);
+    const named = [await right(material.forget, () => true), await right(held, (label) => label === 3)];
+    expect(found.metrics.ua).toBeCloseTo(100 - named[0], 9);
+    expect(found.unseen).toBeCloseTo((named[0] + named[1]) / 2, 9);
+    expect(found.unseen).toBeGreaterThan(0);
+    const none = { ...material, validation: null };
+    await expect(parts.evaluate({ ...given, material: none, weights, judge: 'validation' })).rejects.toThrow(
+      'validation: no images were held out to judge by',
     );
   });
 
