@@ -2,7 +2,13 @@
 
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
+import { methods } from '../../../unlearn/methods/index.ts';
+import type { MethodRecord } from '../../../unlearn/methods/record.ts';
 import { int, num, section } from '../../../unlearn/options/fields.ts';
+import type { Problem } from '../../../unlearn/options/problems.ts';
+import { trainSchema } from '../../../unlearn/options/training.ts';
+import { checkRanges } from '../../../unlearn/recipe/ranges.ts';
+import { methodEntry } from '../../../unlearn/recipe.ts';
 import { drawTrials, effort, type TrialsInput, valueAt } from '../../../unlearn/run/trials.ts';
 
 const schema = section('A method.', {
@@ -80,6 +86,24 @@ describe('trials', () => {
     const flat = drawTrials(input({ costOf: () => 1000, allowance: 3000 }));
     expect(flat.options).toHaveLength(3);
   });
+
+  it.each(Object.values(methods).map(({ record }) => [record.name, record] as const))(
+    'the ranges of %s are of its options, and what is drawn from them is taken',
+    (name, record: MethodRecord) => {
+      const problems: Problem[] = [];
+      checkRanges(record.search, record.options, [name], problems);
+      expect(problems).toEqual([]);
+      if (record.startsFrom === 'nothing') return expect(record.search).toEqual({});
+      const stated = methodEntry(name, {}, v.parse(trainSchema, {})).options;
+      const costOf: TrialsInput['costOf'] = (options) =>
+        effort(record.cost({ forget: 10, retain: 90 }, options));
+      const ranges = record.search as TrialsInput['ranges'];
+      const given = input({ stated, ranges, schema: record.options, costOf, allowance: 9000 });
+      const { options } = drawTrials(given);
+      for (const one of options) expect(v.safeParse(record.options, one).issues).toBeUndefined();
+      expect(options.reduce((sum, one) => sum + costOf(one), 0)).toBeLessThanOrEqual(9000);
+    },
+  );
 
   it('a forward pass counts a third', () => expect(effort({ train: 10, infer: 6 })).toBe(12));
 });
