@@ -108,7 +108,9 @@ export class Forecast {
   }
 
   #plan(cells: readonly Planned[], now: number): void {
-    this.#began = now;
+    // A run with a search plans twice: the second plan takes the place of the first.
+    this.#began ??= now;
+    this.#todo = [];
     for (const { id, label, state, prepared, isPrepared, record, estimate } of cells) {
       if (record) this.#known.set(`make ${label}`, record.cost.seconds);
       if (state === 'done' || !estimate) continue;

@@ -2,7 +2,7 @@
 // wrong where it is, what was found and what was expected. The keys themselves are described in recipe/schema.ts and
 // recipe/options.ts.
 
-import type * as v from 'valibot';
+import * as v from 'valibot';
 import { LetheError } from '../engine/error.ts';
 import { type MethodTable, methods, recordOf } from './methods/index.ts';
 import { check } from './options/check.ts';
@@ -12,7 +12,9 @@ import { readText, type Text } from './recipe/document.ts';
 import { datasetOptions, modelOptions, optionsOf } from './recipe/options.ts';
 import { type Override, override } from './recipe/overrides.ts';
 import { type KnownMethods, LISTED } from './recipe/own.ts';
+import { checkRanges } from './recipe/ranges.ts';
 import { type MethodEntry, type Recipe, recipeSchema, type TrainOptions } from './recipe/schema.ts';
+import { flawOfSeeds, type SeedEntry, seedsOf } from './recipe/seeds.ts';
 import { show } from './text.ts';
 
 export type { MethodEntry, Recipe, TrainOptions } from './recipe/schema.ts';
@@ -141,8 +143,13 @@ function complete(value: unknown, problems: Problem[], { table, entries }: Known
     });
   }
   checkLabels(listed.map(mapOf), problems);
-  if (Array.isArray(raw.seeds) && new Set(raw.seeds).size !== raw.seeds.length)
-    problems.push({ path: ['seeds'], message: 'expected seeds that differ from each other' });
+  const seeds = seedsIn(raw);
+  const flaw = seeds && flawOfSeeds({ seeds, forget: mapOf(raw.forget) });
+  if (flaw) problems.push({ path: ['seeds'], message: flaw });
+  listed.forEach((m, i) => {
+    checkSearch(mapOf(m), ['methods', i, 'search'], problems, table);
+  });
+  if (top?.search) checkSearched(top, seeds ?? [], problems);
   if (!top || problems.length > 0) return null;
   const named = listed as readonly { readonly name: string }[];
   const all = top.methods.map((m, i) => {
@@ -158,7 +165,59 @@ function complete(value: unknown, problems: Problem[], { table, entries }: Known
     dataset: { ...top.dataset, options: dataset },
     model: { ...top.model, options: model },
     methods: [...target, ...all.filter((m) => m.name !== 'retrain')],
+    seeds,
   } as Recipe;
+}
+
+/** What one method says of its search. */
+function checkSearch(
+  { name, search }: Record<string, unknown>,
+  path: Path,
+  problems: Problem[],
+  table: MethodTable,
+): void {
+  const record = typeof name === 'string' ? recordOf(name, table) : undefined;
+  if (!record || !isMap(search)) return;
+  if (record.startsFrom === 'nothing')
+    problems.push({
+      path,
+      message: `${name} trains anew, with options of its own; expected no search of it`,
+    });
+  else checkRanges(search, record.options, path, problems);
+}
+
+/** A search needs images to judge by and a seed that is not reported. */
+function checkSearched(
+  {
+    search,
+    validation,
+    forget,
+  }: Pick<v.InferOutput<typeof recipeSchema>, 'search' | 'validation' | 'forget'>,
+  seeds: readonly SeedEntry[],
+  problems: Problem[],
+): void {
+  if (validation === 0)
+    problems.push({
+      path: ['search'],
+      message: 'expected validation beside it: a share of the training images to judge by, such as 0.1',
+    });
+  const used = seedsOf({ seeds, forget }).flatMap(({ train, forget: drawn }) =>
+    forget.ratio === undefined ? [train] : [train, drawn],
+  );
+  if (search && used.includes(search.seed))
+    problems.push({
+      path: ['search', 'seed'],
+      message: `expected a seed that is not reported, got ${search.seed}`,
+    });
+}
+
+/** The entries of `seeds`, complete; null where they are wrong: the schema tells that. */
+function seedsIn({ seeds }: Record<string, unknown>): SeedEntry[] | null {
+  const read = v.safeParse(recipeSchema.entries.seeds, seeds);
+  if (!read.success) return null;
+  return read.output.map((entry) =>
+    typeof entry === 'number' ? entry : { forget: entry.train, unlearn: entry.train, ...entry },
+  );
 }
 
 /** The options beside a name; null where the name is not known: the schema tells that. */
@@ -203,7 +262,7 @@ function checkLabels(methods: readonly Record<string, unknown>[], problems: Prob
 
 /** A method whose options were checked; those it inherits are taken from `train` where they are not stated. */
 function filled(
-  { name, label, file, sha256 }: Omit<MethodEntry, 'options'>,
+  { name, label, file, sha256, search }: Omit<MethodEntry, 'options' | 'search'> & { search?: unknown },
   checked: unknown,
   train: TrainOptions,
   table: MethodTable,
@@ -214,7 +273,13 @@ function filled(
     if (path === key) options[key] ??= train[key];
     else options.train = { [key]: train[key], ...mapOf(options.train) };
   }
-  return { name, ...(file !== undefined && { file, sha256 }), label, options };
+  return {
+    name,
+    ...(file !== undefined && { file, sha256 }),
+    label,
+    options,
+    ...(search !== undefined && { search: search as MethodEntry['search'] }),
+  };
 }
 
 const isMap = (x: unknown): x is Record<string, unknown> =>

@@ -7,20 +7,21 @@ import { LetheError } from '../engine/error.ts';
 import { isIo, makeFolder } from './files.ts';
 import { knownMethods } from './recipe/own.ts';
 import { recipeText } from './recipe/shipped.ts';
-import { checkRecipe, draftRecipe, finishRecipe, type MethodEntry, type Recipe } from './recipe.ts';
+import { checkRecipe, draftRecipe, finishRecipe, type Recipe } from './recipe.ts';
 import { Carrier } from './run/carry.ts';
-import { version } from './run/environment.ts';
+import type { Failure } from './run/collect.ts';
 import { estimatePlan } from './run/estimate.ts';
-import { checkFolder, LOG, prepareFolder } from './run/folder.ts';
-import { inspectCells } from './run/inspect.ts';
+import { checkFolder, clearUnfinished, LOG, prepareFolder } from './run/folder.ts';
 import { type Executor, planJobs } from './run/jobs.ts';
 import { lockFolder } from './run/lock.ts';
 import { fileLog, type RunEvent, stackOf, tidy } from './run/log.ts';
 import type { Parts, StepCost } from './run/parts.ts';
-import { type PlannedCell, planCells } from './run/plan.ts';
+import type { PlannedCell } from './run/plan.ts';
+import { searchLines } from './run/search.ts';
 import { type DataSummary, summarise, summaryLines } from './run/summary.ts';
+import { refuseOthers, type Survey, Surveyor } from './run/survey.ts';
 import { printable, reasonOf } from './text.ts';
-import type { Results } from './types.ts';
+import type { Results, SearchLog } from './types.ts';
 
 export type { Executor, Job, Policy } from './run/jobs.ts';
 export type { RunEvent } from './run/log.ts';
@@ -61,6 +62,8 @@ export interface RunOutcome {
   readonly plan: readonly PlannedCell[];
   /** What was read and what is to be forgotten. */
   readonly data: DataSummary;
+  /** How options were chosen, as far as that is known; null without a search. */
+  readonly search: SearchLog | null;
   /** Null after a dry run. */
   readonly results: Results | null;
   /** What one training step was measured to cost; null unless it was a dry run. */
@@ -95,14 +98,14 @@ export async function run(source: string | object, options: RunOptions): Promise
   const device = await parts.open(recipe.device);
   const material = await parts.load(recipe, options.data);
   const data = summarise(material);
-  const needsOf = (method: MethodEntry) => parts.needs(recipe, material, method);
-  const cells = planCells(recipe, material, device, version, needsOf);
-  const work = { recipe, material, methods: known.table };
-  const jobs = planJobs(cells);
+  const surveyor = new Surveyor(recipe, material, device, parts, known.table);
+  const { search, materialOf } = surveyor;
+  const estimated = (plan: readonly PlannedCell[], step: StepCost) =>
+    estimatePlan(plan, { recipe, material, methods: known.table }, step);
   if (options.dryRun) {
     const step = await parts.measure(recipe, material);
-    const plan = estimatePlan(await inspectCells(options.out, cells), work, step);
-    return { recipe, plan, data, results: null, step, failures: [] };
+    const { plan, log } = await surveyor.look(options.out);
+    return { recipe, plan: estimated(plan, step), data, search: log, results: null, step, failures: [] };
   }
   await makeFolder(options.out);
   const early: string[] = [];
@@ -112,30 +115,51 @@ export async function run(source: string | object, options: RunOptions): Promise
     log(event);
     options.onEvent?.(event);
   };
+  const say = (message: string) => tell({ type: 'note', level: 'info', message });
+  const warn = (message: string) => tell({ type: 'note', level: 'warning', message });
+  let step: StepCost | null = null;
+  /** Looks what there is to do, and tells it. */
+  const survey = async (without?: readonly string[]): Promise<Survey> => {
+    const found = await surveyor.look(options.out, without);
+    if (options.resume) refuseOthers(found, options.out);
+    // A few steps, so that whoever watches can be told from the first moment how long all of it will take.
+    if (options.onEvent && found.plan.some((cell) => cell.state !== 'done'))
+      step ??= await parts.measure(recipe, material);
+    const plan = step ? estimated(found.plan, step) : found.plan;
+    tell({ type: 'plan', cells: plan });
+    return { ...found, plan };
+  };
+  /** Carries out one part of a plan: its search, or the run itself, which ends in the report. */
+  const carry = (part: Recipe, cells: readonly PlannedCell[], { plan, log: search }: Survey) => {
+    for (const { id, flaw, state } of cells) {
+      const why = state === 'replace' ? 'replacing a result of other settings' : flaw;
+      if (why) warn(`${id}: ${why}`);
+    }
+    const setting = { recipe: part, device, material, materialOf, plan, search, methods: known.table };
+    const jobs = planJobs(cells).filter(({ action }) => action !== 'report' || part === recipe);
+    return new Carrier(setting, options, parts, tell).go(jobs);
+  };
   try {
     await prepareFolder(options.out);
     log = fileLog(join(options.out, LOG));
-    for (const message of early) tell({ type: 'note', level: 'warning', message });
-    let plan = await inspectCells(options.out, cells);
-    const replaced = plan.filter((cell) => cell.state === 'replace').map((cell) => cell.id);
-    if (replaced.length > 0 && options.resume) {
-      throw new LetheError(
-        'value',
-        `--resume: ${printable(options.out)} holds results of other settings for ${replaced.join(', ')}; expected the settings they were made with, or another --out`,
-      );
+    for (const message of early) warn(message);
+    let now = await survey();
+    for (const message of summaryLines(data)) say(message);
+    for (const message of data.warnings) warn(message);
+    for (const { method, notes } of now.log?.methods ?? [])
+      for (const note of notes) say(`search: ${method}: ${note}`);
+    const failures: Failure[] = [];
+    if (search && now.tried.some(({ state }) => state !== 'done')) {
+      failures.push(...(await carry(search.recipe, now.tried, now)).failures);
+      // A method whose trials are not all known is left out: chosen from the others, it might be another one next time.
+      now = await survey((await surveyor.look(options.out)).open);
     }
-    // A few steps, so that whoever watches can be told from the first moment how long all of it will take.
-    if (options.onEvent && plan.some((cell) => cell.state !== 'done'))
-      plan = estimatePlan(plan, work, await parts.measure(recipe, material));
-    tell({ type: 'plan', cells: plan });
-    for (const message of summaryLines(data)) tell({ type: 'note', level: 'info', message });
-    for (const message of data.warnings) tell({ type: 'note', level: 'warning', message });
-    for (const { id, flaw, state } of plan) {
-      const why = state === 'replace' ? 'replacing a result of other settings' : flaw;
-      if (why) tell({ type: 'note', level: 'warning', message: `${id}: ${why}` });
-    }
-    const setting = { ...work, device, plan };
-    return { ...(await new Carrier(setting, options, parts, tell).go(jobs)), data };
+    for (const line of now.log ? searchLines(now.log, now.open) : []) say(line);
+    const { results, failures: more } = await carry(recipe, now.cells, now);
+    failures.push(...more);
+    const { plan, log: found } = now;
+    if (failures.length === 0) await tidy(tell, () => clearUnfinished(options.out, plan));
+    return { recipe, plan, data, search: found, results, step: null, failures };
   } catch (cause) {
     // That the last state could not be written matters more than that the run was asked to stop.
     const error = options.signal?.aborted && !isIo(cause) ? stopped(options.out) : cause;

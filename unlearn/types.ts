@@ -263,8 +263,19 @@ export interface Exhibits {
 
 /** A row of the results: one method, one seed. */
 export interface RunEntry {
-  /** The seed. */
+  /** Names the entry of the recipe's seeds: the seed, or train * 10^6 + forget * 10^3 + unlearn where they differ. */
   readonly seed: number;
+  /** The three seeds of that entry; absent in older results. */
+  readonly seeds?: {
+    /** Of the original and of retrain. */
+    readonly train: number;
+    /** Of a random forget set. */
+    readonly forget: number;
+    /** Of the methods that start from the original. */
+    readonly unlearn: number;
+  };
+  /** Names the files of the row; rows with the same cell are the same model, and count once in a spread. */
+  readonly cell?: string;
   /** The label of the entry. */
   readonly method: string;
   /** On a control row, the label of the method whose computation this is at learning rate 0. Such rows are not ranked. */
@@ -281,6 +292,68 @@ export interface RunEntry {
   readonly exhibits?: Exhibits;
 }
 
+/** One setting that a search tried. Numbers that could not be measured are null. */
+export interface SearchTrial {
+  /** All options of the method. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Its estimated cost: samples through the network, a forward pass counting a third. The budget is kept by it. */
+  readonly samples: number;
+  /** What it took. */
+  readonly seconds: number | null;
+  /** UA, RA, accuracy on held-out images in place of TA, and MIA against these; absent where it failed. */
+  readonly metrics?: Readonly<Record<'ua' | 'ra' | 'va' | 'mia', number | null>>;
+  /** By the rule `retrain`: average gap to the retrain of the search's seed, points; less is better. */
+  readonly retrain: number | null;
+  /** By the rule `alone`, points; less is better. */
+  readonly alone: number | null;
+  /** Why its options led to nothing. */
+  readonly failed?: string;
+}
+
+/** What a search made of one method. */
+export interface SearchedMethod {
+  /** The label of its entry. */
+  readonly method: string;
+  /** What was varied, and over which values. */
+  readonly ranges: Readonly<Record<string, unknown>>;
+  /** The options in which trials differ: those of `ranges`, and what was cut to keep the budget. */
+  readonly varied: readonly string[];
+  /** In the order they were tried; the first has the options that the recipe states. */
+  readonly trials: readonly SearchTrial[];
+  /** Which trial each rule takes, by its place in `trials`; null where none led to anything. */
+  readonly best: {
+    /** The rule `retrain`. */
+    readonly retrain: number | null;
+    /** The rule `alone`. */
+    readonly alone: number | null;
+  };
+  /** The trial whose options were run; null where none led to anything and the stated options were. */
+  readonly chosen: number | null;
+  /** What was cut to keep the budget. */
+  readonly notes: readonly string[];
+}
+
+/** What a search did before the run: docs/search.md. */
+export interface SearchLog {
+  /** Its seed. */
+  readonly seed: number;
+  /** The rule that chose. */
+  readonly rule: 'retrain' | 'alone';
+  /** Retrainings that the trials of a method might cost. */
+  readonly budget: number;
+  /** Images that were held out to judge by. */
+  readonly validation: number;
+  /** What one retraining costs. */
+  readonly retraining: {
+    /** Samples through the network. */
+    readonly samples: number;
+    /** What that of the search's seed took. */
+    readonly seconds: number | null;
+  };
+  /** The methods that were searched. */
+  readonly methods: readonly SearchedMethod[];
+}
+
 /** The contents of results.json. */
 export interface Results {
   /** The version of this form. */
@@ -291,6 +364,8 @@ export interface Results {
   readonly device: Record<string, unknown>;
   /** Where it ran: software, processor, memory. */
   readonly environment: Record<string, unknown>;
+  /** How options were chosen, where the recipe asks for a search. */
+  readonly search?: SearchLog;
   /** All rows. */
   readonly runs: RunEntry[];
 }

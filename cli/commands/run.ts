@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { LetheError } from '../../engine/error.ts';
 import { summaryLines } from '../../unlearn/run/summary.ts';
 import type { RunOutcome } from '../../unlearn/run.ts';
+import { counted } from '../../unlearn/text.ts';
 import { type Computing, type Context, define, ofRecipe, type World } from '../context.ts';
 import { bytes, duration, table } from '../format.ts';
 import { onRecipe } from '../recipe.ts';
@@ -82,7 +83,7 @@ const states = {
 };
 
 function showPlan(context: Context, outcome: RunOutcome, out: string): void {
-  const { plan, step, data } = outcome;
+  const { plan, step, data, search } = outcome;
   const left = plan.filter((cell) => cell.state !== 'done');
   const seconds = left.reduce((sum, cell) => sum + (cell.estimate?.seconds ?? 0), 0);
   const rows = plan.map((cell) => [
@@ -98,9 +99,27 @@ function showPlan(context: Context, outcome: RunOutcome, out: string): void {
     '',
     table(['cell', 'state', 'time', 'memory', 'key'], rows),
     '',
+    ...searchText(outcome),
     `${left.length} of ${plan.length} cells to do in ${out}, about ${duration(seconds)} in all.`,
     `Estimated from one measured training step: ${((step?.trainSeconds ?? 0) * 1000).toFixed(3)} ms a sample, ${step?.parameters.toLocaleString('en')} parameters. Nothing was written.`,
   ].join('\n');
   const cells = plan.map(({ record: _, ...cell }) => cell);
-  context.put({ out, data, cells, step, estimate: { seconds } }, text);
+  context.put({ out, data, search, cells, step, estimate: { seconds } }, text);
+}
+
+/** What a search will try, and what of the cells above is not known before. */
+function searchText({ search, plan }: RunOutcome): string[] {
+  if (!search) return [];
+  const { methods, seed, rule, budget } = search;
+  const trials = plan.filter(({ trial }) => trial);
+  const open = trials.some(({ state }) => state !== 'done');
+  const times = budget === 1 ? 'one retraining' : `${budget} retrainings`;
+  return [
+    `search: ${counted(trials.length, 'trial')} of ${counted(methods.length, 'method')} on seed ${seed}, those of a method for ${times} at most, by rule ${rule}`,
+    ...methods.flatMap(({ method, notes }) => notes.map((note) => `search: ${method}: ${note}`)),
+    ...(open
+      ? ['search: what it chooses is not known yet: their methods stand above with the options stated']
+      : []),
+    '',
+  ];
 }

@@ -127,6 +127,27 @@ describe('lethe run', { timeout: 30_000 }, () => {
     expect(readdirSync(world.folder)).toEqual(['toy.yaml']);
   });
 
+  it('--dry-run says what a search will try, and that what it chooses is open', async () => {
+    const set = [
+      '--set',
+      'validation=0.1',
+      '--set',
+      'search.trials=2',
+      '--set',
+      'methods.finetune.search=false',
+    ];
+    const dry = ['run', 'DIR/toy.yaml', '--out', 'DIR/out', '--dry-run', ...set];
+    const { out } = await world.run(dry);
+    expect(out).toMatch(/^seed-1000-boundaryShrink-trial-1 +to do/m);
+    expect(out).toContain(
+      'search: 2 trials of 1 method on seed 1000, those of a method for one retraining at most, by rule retrain\n' +
+        'search: what it chooses is not known yet: their methods stand above with the options stated\n',
+    );
+    const { err } = await world.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out', ...set]);
+    expect(err).toMatch(/search: boundaryShrink: .* by rule retrain: learningRate .* \(score /);
+    expect((await world.run(dry)).out).not.toContain('not known yet');
+  });
+
   it('a method that fails: the others are done, exit code 1', async () => {
     const toy = { fail: { method: 'finetune', error: new Error('boom') } };
     const { code, out, err } = await world.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out'], toy);

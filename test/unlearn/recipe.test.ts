@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { LetheError } from '../../engine/error.ts';
 import { editDistance, nearest } from '../../unlearn/options/suggest.ts';
+import { seedsOf } from '../../unlearn/recipe/seeds.ts';
 import { checkRecipe, parseRecipe } from '../../unlearn/recipe.ts';
 
 const minimal = `name: tiny
@@ -80,6 +81,18 @@ describe('a good recipe', () => {
     expect(parseRecipe(stringify(r))).toEqual(r);
   });
 
+  it('takes three seeds for one, those left out being that of training', () => {
+    const r = parseRecipe(minimal, 'r', ['seeds=[4, {train: 1, unlearn: 3}]']);
+    expect(r.seeds).toEqual([4, { train: 1, forget: 1, unlearn: 3 }]);
+    expect(checkRecipe(JSON.parse(JSON.stringify(r)))).toEqual(r);
+    expect(seedsOf(r)).toEqual([
+      { seed: 4, train: 4, forget: 4, unlearn: 4 },
+      { seed: 1_001_003, train: 1, forget: 1, unlearn: 3 },
+    ]);
+    const ratio = { ratio: 0.1, seed: 9 };
+    expect(seedsOf({ seeds: [4], forget: ratio })).toEqual([{ seed: 4, train: 4, forget: 9, unlearn: 4 }]);
+  });
+
   it('types overrides as YAML scalars', () => {
     const r = parseRecipe(minimal, 'r', [
       'seeds=[1, 2]',
@@ -104,6 +117,15 @@ describe('refusals', () => {
     ['train: { learningRate: .inf }', 'expected a number'],
     ['seeds: []', 'r.yaml:10:1: seeds: expected a list of seeds, such as [0, 1, 2], got []'],
     ['seeds: [1, 1]', 'expected seeds that differ'],
+    [
+      'seeds: [1, { train: 1, unlearn: x }]',
+      'seeds.1: expected a seed, or a map of the seeds train, forget and unlearn',
+    ],
+    ['seeds: [1, { train: 1, forget: 2 }]', 'differ from each other in train or unlearn: the forget set'],
+    [
+      'seeds: [2002, { train: 0, forget: 2, unlearn: 2 }]',
+      'names of their own: two are called 2002 (train * 10^6',
+    ],
     ['device: tpu9000', 'no such choice "tpu9000"; known: auto, webgpu, cpu, reference'],
     ['train: { schedule: step }', 'expected milestones'],
     ['extra: 1', 'r.yaml:10:1: unknown key "extra"'],

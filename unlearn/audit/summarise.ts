@@ -28,10 +28,16 @@ export interface MethodSummary {
 /** Runs below which spread is not believed. */
 export const FEW = 3;
 
-/** One summary per method and settings (an option named seed aside), in order of first appearance. */
+/**
+ * One summary per method and settings (an option named seed aside), in order of first appearance. A model that stands for
+ * several seeds, as a retrain does for methods run twice from one original, is one run.
+ */
 export function summarise(runs: readonly RunEntry[]): MethodSummary[] {
   const groups = new Map<string, RunEntry[]>();
+  const cells = new Set<string>();
   for (const run of runs) {
+    if (run.cell !== undefined && cells.has(run.cell)) continue;
+    if (run.cell !== undefined) cells.add(run.cell);
     const { seed: _, ...settings } = run.options ?? {};
     const key = JSON.stringify([run.method, canonical(settings)]);
     groups.set(key, [...(groups.get(key) ?? []), run]);

@@ -2,7 +2,7 @@
 // next to each other the new split is a view of the old one's bytes, elsewhere it is a copy. No files here.
 
 import { check } from '../../engine/error.ts';
-import { stratified } from '../random.ts';
+import { checkSeed, philox, stratified } from '../random.ts';
 import { sha256 } from '../sha256.ts';
 import type { Dataset, Split } from '../types.ts';
 
@@ -151,6 +151,28 @@ export function holdOut(split: Split, count: number, seed = 0): HeldOut {
       positionsWhere(split, (_, p) => taken[p] === 0),
     ),
     held: takeSplit(split, held),
+  };
+}
+
+const HELD_OUT = 0x76616c69;
+
+/**
+ * Sets about `share` of the samples of each class aside, each by a hash of the seed and its id: whether a sample is held out
+ * depends on no other, so that a removal changes nothing about those that stay. Both parts keep their order.
+ */
+export function holdOutById(split: Split, share: number, seed = 0): HeldOut {
+  checkSeed(seed);
+  const words = new Uint32Array(4);
+  const isHeld = (_: number, position: number) => {
+    philox(split.ids[position], 0, HELD_OUT, 0, seed >>> 0, Math.floor(seed / 2 ** 32), words);
+    return words[0] / 2 ** 32 < share;
+  };
+  return {
+    kept: takeSplit(
+      split,
+      positionsWhere(split, (label, p) => !isHeld(label, p)),
+    ),
+    held: takeSplit(split, positionsWhere(split, isHeld)),
   };
 }
 

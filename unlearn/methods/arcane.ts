@@ -84,10 +84,7 @@ export const arcane = definePrepared({
   options,
   // Another loss: its rate and its optimiser are not those of a classifier.
   inherits: ['train.epochs', 'train.batchSize', 'train.precision', 'train.augment'],
-  search: {
-    blocks: [1, 2, 4, 8],
-    select: { from: 0.2, to: 1 },
-  },
+  search: {},
   cost: ({ forget, retain }, options) => {
     // How many classes there are is not known here: as if all samples were of one, which is the most it can take.
     const sizes = { samples: forget + retain, removed: forget, chains: 1 };

@@ -16,7 +16,7 @@ import { copyOf } from '../train/loop.ts';
 import { asksForSaliency, withMask } from '../train/mask.ts';
 import type { Method, Split, UnlearnInput } from '../types.ts';
 import type { Images, PreparedMethod } from './prepared.ts';
-import type { MethodRecord, PreparedRecord, UnlearnRecord } from './record.ts';
+import type { MethodRecord, PreparedRecord, Sizes, UnlearnRecord } from './record.ts';
 
 /** Options as they are given: any of them. */
 export type Given<S extends OptionsSection> = Partial<v.InferInput<S> & object>;
@@ -65,13 +65,8 @@ export function define<S extends OptionsSection, const N extends string>(
   given: UnlearnRecord<S> & { readonly name: N },
 ): MakeMethod<S, N> {
   const { name } = given;
-  const record: typeof given = {
-    ...given,
-    cost(sizes, options) {
-      const { train, infer } = given.cost(sizes, options);
-      return { train: train + (asksForSaliency(options) ? sizes.forget : 0), infer };
-    },
-  };
+  const takesMask = 'mask' in (given.options?.entries ?? {});
+  const record = takesMask ? countingMask(given) : given;
   const make = (stated?: Given<S>): Method<OptionsOf<S>> => {
     const options = completeOptions<OptionsOf<S>>(name, record.options, stated);
     return {
@@ -81,8 +76,7 @@ export function define<S extends OptionsSection, const N extends string>(
       async unlearn(input) {
         input.signal?.throwIfAborted();
         checkSets(record, input as unknown as UnlearnInput);
-        const maskable = 'mask' in record.options.entries;
-        check(maskable || !input.mask, 'value', () => `${name}: takes no mask`);
+        check(takesMask || !input.mask, 'value', () => `${name}: takes no mask`);
         if (input.forget.size > 0)
           return withMask(name, options, input as unknown as UnlearnInput, (masked) =>
             record.forget(options, masked),
@@ -111,6 +105,15 @@ function checkSets(
     task.check(`${name}: ${set}`, input[set]);
   }
 }
+
+/** The record with the pass over the forget set that a saliency mask takes among its cost. */
+const countingMask = <R extends UnlearnRecord<S>, S extends OptionsSection>(record: R): R => ({
+  ...record,
+  cost(sizes: Sizes, options: OptionsOf<S>) {
+    const { train, infer } = record.cost(sizes, options);
+    return { train: train + (asksForSaliency(options) ? sizes.forget : 0), infer };
+  },
+});
 
 /** As `define`, for a method with a preparation of its own. */
 export function definePrepared<S extends OptionsSection, const N extends string>(

@@ -78,7 +78,9 @@ export const datasetOptions: Readonly<Record<string, v.GenericSchema>> = Object.
 export const forgetEntries = {
   class: v.optional(classNames('Forget this whole class, or these.')),
   ratio: v.optional(num('Forget this share of the training images, drawn at random.', 0, 1)),
-  seed: v.optional(int('With `ratio`: seed of the draw.')),
+  seed: v.optional(
+    int('With `ratio`: seed of the draw, in place of those of `seeds`: the same draw for all of them.'),
+  ),
   withinClass: v.optional(className('With `ratio`: draw from this class only.')),
   ids: v.optional(
     list(

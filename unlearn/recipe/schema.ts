@@ -7,10 +7,16 @@ import { bool, choice, int, list, num, options, prose, section, text } from '../
 import { type TrainOptions, trainSchema } from '../options/training.ts';
 import { devices } from './names.ts';
 import { forgetEntries, methodOptions, modelOptions } from './options.ts';
+import type { Ranges } from './ranges.ts';
+import type { SeedEntry } from './seeds.ts';
 
 const withPeople = datasetNames.filter((name) => records[name].people).map((name) => `\`${name}\``);
 
 const keys = (table: Readonly<Record<string, unknown>>) => Object.keys(table);
+
+const seed = int('Seed.', 0, 2 ** 31 - 1);
+const seeds = v.strictObject({ train: seed, forget: v.optional(seed), unlearn: v.optional(seed) });
+const seedEntry = 'a seed, or a map of the seeds train, forget and unlearn';
 
 const method = section('One method to run.', {
   name: choice('Method; not needed beside `file`.', keys(methodOptions)),
@@ -36,7 +42,43 @@ const method = section('One method to run.', {
     ),
   ),
   options: v.optional(options('Options of the method, see below.'), {}),
+  search: v.optional(
+    v.pipe(
+      v.union(
+        [v.literal(false), v.record(v.string(), v.unknown())],
+        'expected false, or a map of options to ranges',
+      ),
+      v.metadata({
+        about:
+          'With `search`: `false` leaves the options as they are; a map names those to vary, in place of the ones below that are searched, each with its values `[1, 2, 5]` or a range `{ from: 1e-4, to: 1e-2, log: true }`.',
+        expected: 'false, or a map of options to ranges',
+      }),
+    ),
+  ),
 });
+
+const search = section(
+  'Look for each method’s options before the run, on held-out images and a seed of its own ([search.md](search.md)); needs `validation`.',
+  {
+    seed: v.optional(
+      int(
+        'Seed of the original, the forget set and the retrain that options are tried on: none of `seeds`.',
+        0,
+        2 ** 31 - 1,
+      ),
+      1000,
+    ),
+    trials: v.optional(int('Settings tried of each method, the stated one being the first.', 1, 10_000), 8),
+    budget: v.optional(num('What the trials of a method may cost together, in retrainings.', 0, 10_000), 1),
+    rule: v.optional(
+      choice(
+        'How the best is told: `retrain`, nearest to the retrain of the same seed; `alone`, without any retrain, from images that no model has seen.',
+        ['retrain', 'alone'],
+      ),
+      'retrain',
+    ),
+  },
+);
 
 export const recipeSchema = section('A recipe.', {
   name: v.pipe(
@@ -57,7 +99,7 @@ export const recipeSchema = section('A recipe.', {
     options: v.optional(options('Options of the architecture, see below.'), {}),
     normalisation: v.optional(
       choice(
-        "Done inside the network: `dataset` uses the training images' mean and deviation per channel, `half` is (x - 0.5) / 0.5, `none` leaves pixels in [0, 1].",
+        'Done inside the network: `dataset` uses mean and deviation per channel of the images a model may depend on: all training images for the original and what starts from it, those that are kept for retrain, and none for a method that prepares for removals, such as SISA, which takes `half`. `half` is (x - 0.5) / 0.5, `none` leaves pixels in [0, 1].',
         ['dataset', 'half', 'none'],
       ),
       'dataset',
@@ -70,9 +112,22 @@ export const recipeSchema = section('A recipe.', {
     'a list of at least one method',
   ),
   seeds: v.optional(
-    list(int('Seed.', 0, 2 ** 31 - 1), 'One whole run for each seed.', 'a list of seeds, such as [0, 1, 2]'),
+    list(
+      v.union([seed, seeds], `expected ${seedEntry}`),
+      'One whole run for each seed. In place of a number also three: `{ train, forget, unlearn }`, for the original and retrain, for the draw of the forget set, and for the methods; those left out are that of `train`.',
+      'a list of seeds, such as [0, 1, 2]',
+    ),
     [0],
   ),
+  validation: v.optional(
+    num(
+      'Share of the training images that is held out: no model is trained on them, methods may judge by them, and a search does. Which ones is a matter of their ids alone, the same for all seeds.',
+      0,
+      0.5,
+    ),
+    0,
+  ),
+  search: v.optional(search),
   evaluate: v.optional(
     section('Evaluation.', {
       batchSize: v.optional(int('Samples per forward pass.', 1, 1_000_000), 500),
@@ -116,7 +171,12 @@ export interface MethodEntry {
   readonly file?: string;
   /** Of that file. */
   readonly sha256?: string;
+  /** Not searched, or over these ranges; over those of its record where nothing is said. */
+  readonly search?: false | Ranges;
 }
 
 /** A recipe, complete: every default filled in, every name known. */
-export type Recipe = Omit<Filled, 'methods'> & { readonly methods: readonly MethodEntry[] };
+export type Recipe = Omit<Filled, 'methods' | 'seeds'> & {
+  readonly methods: readonly MethodEntry[];
+  readonly seeds: readonly SeedEntry[];
+};

@@ -10,6 +10,7 @@ import { entropies, predictionsSection, samples } from './exhibits.ts';
 import { type Facts, factsOf, type ReportOptions } from './facts.ts';
 import { duration } from './format.ts';
 import { type Html, html, jsonBlock, raw } from './html.ts';
+import { searchSection } from './search.ts';
 import * as parts from './sections.ts';
 import { STYLE } from './style.ts';
 import { judge, type Verdict } from './verdict.ts';
@@ -63,6 +64,7 @@ function bodyOf(results: Results, options: ReportOptions, view: View, verdict: V
       ]
     : [];
   blocks.push(
+    ['search', 'Search', searchSection(results)],
     ['limits', 'Limits', parts.limits(view, verdict, facts)],
     ['reproduce', 'Reproduce', parts.reproduce(results, facts)],
     ['machine', 'Machine', parts.machine(results)],

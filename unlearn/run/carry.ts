@@ -10,10 +10,10 @@ import type { RunOptions, RunOutcome } from '../run.ts';
 import { reasonOf } from '../text.ts';
 import type { Results } from '../types.ts';
 import { collect, type Failure, type Setting } from './collect.ts';
-import { clearUnfinished } from './folder.ts';
+import { MANIFEST, manifestOf } from './folder.ts';
 import { inOrder, type Job } from './jobs.ts';
 import { type Action, progressTo, type RunEvent, stackOf, tidy } from './log.ts';
-import { FolderOutput, openArtifact, takeUp } from './output.ts';
+import { FolderOutput, openArtifact, removeWeights, takeUp } from './output.ts';
 import type { ArtifactTask, Making, Parts, Product, Subject } from './parts.ts';
 import {
   type Cell,
@@ -47,15 +47,25 @@ export class Carrier {
     readonly tell: (event: RunEvent) => void,
   ) {}
 
-  async go(jobs: readonly Job[]): Promise<Omit<RunOutcome, 'data'>> {
-    const { recipe, material, plan } = this.setting;
-    const { out, signal, executor = inOrder } = this.options;
-    await saveManifest(join(out, 'forget-manifest.json'), material.manifest);
+  /** Performs the jobs. */
+  async go(jobs: readonly Job[]): Promise<Pick<RunOutcome, 'results' | 'failures'>> {
+    const { signal, executor = inOrder } = this.options;
+    await this.#saveManifests();
     const failed = (job: Job, cause: unknown) => this.#failed(job, cause);
     await executor.run(jobs, (job) => this.perform(job), { signal, failed });
-    const works = plan.flatMap((cell) => (cell.prepared ? [cell, cell.prepared] : [cell]));
-    if (this.#failures.length === 0) await tidy(this.tell, () => clearUnfinished(out, works));
-    return { recipe, plan, results: this.#results, step: null, failures: this.#failures };
+    return { results: this.#results, failures: this.#failures };
+  }
+
+  /** What is to be forgotten, once for each forget set. */
+  async #saveManifests(): Promise<void> {
+    const { material, materialOf, plan } = this.setting;
+    const { out } = this.options;
+    await saveManifest(join(out, MANIFEST), material.manifest);
+    const draws = new Map(plan.flatMap(({ entries }) => entries.map((seeds) => [seeds.forget, seeds])));
+    for (const [forget, seeds] of draws) {
+      const own = materialOf(seeds);
+      if (own !== material) await saveManifest(join(out, manifestOf(forget)), own.manifest);
+    }
   }
 
   /** Does what a job says, unless that is done. */
@@ -68,7 +78,25 @@ export class Carrier {
     if (cell.state === 'done') this.tell({ type: 'skip', ...this.#place(cell) });
     if (cell.record) return;
     if (job.action === 'train') return this.#train(cell);
+    if (cell.trial) return this.#try(cell);
     return cell.prepared ? this.#forget(cell) : this.#unlearn(cell);
+  }
+
+  /** A setting that a search tries. One that leads to nothing, as a rate that is too high, is an answer too. */
+  async #try(cell: PlannedCell): Promise<void> {
+    const started = performance.now();
+    try {
+      await this.#unlearn(cell);
+    } catch (cause) {
+      if (!(cause instanceof LetheError && cause.kind === 'value')) throw cause;
+      const { out } = this.options;
+      const seconds = (performance.now() - started) / 1000;
+      const cost = { seconds, gradientSteps: Number.NaN, samplesVisited: Number.NaN };
+      const failed = reasonOf(cause);
+      await writeRecord(recordFile(out, cell), { version: 1, key: cell.key, cost, details: {}, failed });
+      this.tell({ type: 'note', level: 'info', message: `${cell.id}: leads to nothing: ${failed}` });
+      this.tell({ type: 'end', cell: cell.id, action: 'unlearn', seconds });
+    }
   }
 
   #train(cell: PlannedCell): Promise<void> {
@@ -171,24 +199,31 @@ export class Carrier {
       this.#records.set(cell.id, cell.record);
       return;
     }
+    const { out } = this.options;
+    const { record: made } = await readRecord(recordFile(out, { id: cell.weights }));
+    if (made?.key === cell.key && made.failed !== undefined) return;
     this.tell({ type: 'start', action: 'evaluate', ...this.#place(cell) });
-    const path = recordFile(this.options.out, cell);
-    const { record: made } = await readRecord(path);
     check(made?.key === cell.key, 'state', () => `${cell.id}: nothing was made that could be evaluated`);
     const subject = await this.#subject(cell, made);
     const started = performance.now();
-    const evaluation = await this.parts.evaluate({ ...this.#task(cell, 'evaluate'), ...subject });
-    const record: CellRecord = { ...made, evaluation: { ...evaluation, key: cell.evaluationKey } };
-    await writeRecord(path, record);
+    const { judge } = cell;
+    const evaluation = await this.parts.evaluate({ ...this.#task(cell, 'evaluate'), ...subject, judge });
+    const measured = { ...evaluation, key: cell.evaluationKey };
+    // What a trial was worth is known now: nobody needs its weights.
+    const { weights, artifact, ...rest } = made;
+    const record: CellRecord = { ...rest, ...(!cell.trial && { weights, artifact }), evaluation: measured };
+    await writeRecord(recordFile(out, cell), record);
+    if (cell.trial) await tidy(this.tell, () => removeWeights(out, cell));
     this.#records.set(cell.id, record);
     const seconds = (performance.now() - started) / 1000;
     this.tell({ type: 'end', cell: cell.id, action: 'evaluate', seconds, metrics: evaluation.metrics });
-    await this.#writeResults();
+    if (judge === 'test') await this.#writeResults();
   }
 
   async #subject(cell: Cell, made: CellRecord): Promise<Subject> {
     const { out } = this.options;
-    if (!cell.prepared || !cell.method) return { weights: await fileSource(weightsFile(out, cell)) };
+    if (!cell.prepared || !cell.method)
+      return { weights: await fileSource(weightsFile(out, { id: cell.weights })) };
     const artifact = await openArtifact(out, cell);
     check(
       artifact.digest() === made.artifact,
@@ -235,7 +270,8 @@ export class Carrier {
   }
 
   #task(cell: Cell, action: Action) {
-    const { recipe, material } = this.setting;
+    const { recipe, materialOf } = this.setting;
+    const material = materialOf(cell.entries[0]);
     const onProgress = progressTo(this.tell, cell.id, action);
     return { recipe, material, seed: cell.seed, signal: this.options.signal, onProgress };
   }

@@ -4,18 +4,23 @@
 import { classCounts } from '../data/split.ts';
 import { type MethodTable, recordOf } from '../methods/index.ts';
 import { againstRetrain } from '../metrics/measure.ts';
+import { type Seeds, seedsOf } from '../recipe/seeds.ts';
 import type { Recipe } from '../recipe.ts';
-import type { Metrics, Results, RunEntry } from '../types.ts';
+import type { Metrics, Results, RunEntry, SearchLog } from '../types.ts';
 import { describeEnvironment } from './environment.ts';
 import type { DeviceInfo, Material } from './parts.ts';
-import { type CellRecord, hashOf, type PlannedCell } from './plan.ts';
+import { type CellRecord, hashOf, type MaterialOf, type PlannedCell } from './plan.ts';
 
 /** What a run works on. */
 export interface Setting {
   readonly recipe: Recipe;
   readonly device: DeviceInfo;
+  /** With the forget set of the first seeds. */
   readonly material: Material;
+  readonly materialOf: MaterialOf;
   readonly plan: readonly PlannedCell[];
+  /** How the options of the recipe were chosen; null where they are stated. */
+  readonly search: SearchLog | null;
   /** By name. */
   readonly methods: MethodTable;
 }
@@ -27,21 +32,28 @@ export interface Failure {
 
 /** All that can be told so far: the seeds whose retrain has been evaluated. `records` are those of the measured cells. */
 export function collect(
-  { recipe, device, material, plan, methods }: Setting,
+  { recipe, device, material, plan, search, methods }: Setting,
   records: ReadonlyMap<string, CellRecord>,
   failures: readonly Failure[],
 ): Results {
-  const runs = plan.flatMap((cell) => {
-    const record = records.get(cell.id);
-    const target = records.get(`seed-${cell.seed}-retrain`);
-    if (!record?.evaluation || !target?.evaluation) return [];
-    return [entryOf(cell, cell.method?.options ?? recipe.train, record, target)];
+  const runs = seedsOf(recipe).flatMap((seeds) => {
+    const cells = plan.filter(
+      ({ judge, entries }) => judge === 'test' && entries.some(({ seed }) => seed === seeds.seed),
+    );
+    const retrain = cells.find(({ label }) => label === 'retrain');
+    const target = retrain && records.get(retrain.id);
+    return cells.flatMap((cell) => {
+      const record = records.get(cell.id);
+      if (!record?.evaluation || !target?.evaluation) return [];
+      return [entryOf(cell, seeds, cell.method?.options ?? recipe.train, record, target)];
+    });
   });
   return {
     version: 1,
     recipe: recipe as unknown as Record<string, unknown>,
     device,
     environment: { ...environment(material, failures), ...ownMethods(recipe, methods) },
+    ...(search && { search }),
     runs,
   };
 }
@@ -73,6 +85,7 @@ function ownMethods({ methods: entries }: Recipe, table: MethodTable): Record<st
 
 function entryOf(
   cell: PlannedCell,
+  { seed, ...seeds }: Seeds,
   options: Record<string, unknown>,
   record: CellRecord,
   retrain: CellRecord,
@@ -82,7 +95,9 @@ function entryOf(
     retrain.evaluation?.metrics as Metrics,
   );
   return {
-    seed: cell.seed,
+    seed,
+    seeds,
+    cell: cell.id,
     method: cell.label,
     ...(cell.control && { control: cell.control }),
     options,

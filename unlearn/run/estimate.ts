@@ -4,17 +4,32 @@
 import { check } from '../../engine/error.ts';
 import { type MethodTable, recordOf } from '../methods/index.ts';
 import type { Sizes, Work } from '../methods/record.ts';
-import type { Recipe } from '../recipe.ts';
+import type { MethodEntry, Recipe } from '../recipe.ts';
 import type { Material, StepCost } from './parts.ts';
 import type { Cell, PlannedCell } from './plan.ts';
 
 /** Samples a cell will push through the network, evaluation left out: a method's record says how many. */
 export function workOf(cell: Cell, recipe: Recipe, sizes: Sizes, methods?: MethodTable): Work {
   if (!cell.method) return { train: recipe.train.epochs * (sizes.forget + sizes.retain), infer: 0 };
-  const record = recordOf(cell.method.name, methods);
-  check(record, 'value', () => `no method "${cell.method?.name}"`);
-  return record.cost(sizes, cell.method.options);
+  return workOfMethod(cell.method, sizes, methods);
 }
+
+/** Samples that a method will push through the network. */
+export function workOfMethod(
+  { name, options }: Pick<MethodEntry, 'name' | 'options'>,
+  sizes: Sizes,
+  methods?: MethodTable,
+): Work {
+  const record = recordOf(name, methods);
+  check(record, 'value', () => `no method "${name}"`);
+  return record.cost(sizes, options);
+}
+
+export const sizesOf = ({ forget, retain, dataset }: Material): Sizes => ({
+  forget: forget.size,
+  retain: retain.size,
+  classes: dataset.classes.length,
+});
 
 /** What is to be done, on what, and by which methods. */
 interface Given {
@@ -33,10 +48,10 @@ function estimateCell(
   { recipe, material, methods }: Given,
   step: StepCost,
 ): PlannedCell['estimate'] {
-  const { forget, retain, dataset } = material;
-  const sizes = { forget: forget.size, retain: retain.size, classes: dataset.classes.length };
+  const sizes = sizesOf(material);
   const work = workOf(cell, recipe, sizes, methods);
-  const looked = sizes.forget + sizes.retain + dataset.test.size;
+  const judged = cell.judge === 'test' ? material.dataset.test : material.validation;
+  const looked = sizes.forget + sizes.retain + (judged?.size ?? 0);
   const evaluation = looked * step.inferSeconds;
   const making = step.startSeconds + work.train * step.trainSeconds + work.infer * step.inferSeconds;
   return { seconds: evaluation + (cell.state === 'evaluate' ? 0 : making), evaluation, bytes: step.bytes };

@@ -15,17 +15,21 @@ import {
 } from '../files.ts';
 import { printable } from '../text.ts';
 import { isLockName } from './lock.ts';
-import { progressFile } from './plan.ts';
+import { type Cell, progressFile, weightsFile } from './plan.ts';
 import { previousOf } from './store.ts';
 
-const weights = /^seed-\d+-.+\.safetensors$/;
+const weights = /^seed-[\d.]+-.+\.safetensors$/;
 /** The folders in it, and how a run names the files there. */
 const FOLDERS = [
   ['checkpoints', weights],
-  ['cells', /^seed-\d+-.+\.json$/],
+  ['cells', /^seed-[\d.]+-.+\.json$/],
   ['unfinished', weights],
 ] as const;
-const MANIFEST = 'forget-manifest.json';
+/** What is to be forgotten, with the first seeds. */
+export const MANIFEST = 'forget-manifest.json';
+/** The forget set of another seed than the first, where each draws its own. */
+export const manifestOf = (seed: number): string => `forget-manifest-${seed}.json`;
+const isManifest = (name: string) => /^forget-manifest(-\d+)?\.json$/.test(name);
 const FILES = [MANIFEST, 'results.json', 'report.html'];
 export const LOG = 'log.txt';
 
@@ -37,7 +41,7 @@ export const LOG = 'log.txt';
 export async function checkFolder(out: string): Promise<void> {
   const found = (await namesIn(out)) ?? [];
   // Names that others would not choose, as they might results.json or log.txt, or cells for a folder of pictures.
-  const isMark = (name: string) => name === MANIFEST || isLockName(name);
+  const isMark = (name: string) => isManifest(name) || isLockName(name);
   if (found.some((name) => isMark(temporaryFor(name) ?? name))) return;
   const inside = new Map<string, string[]>();
   for (const [name, own] of FOLDERS) {
@@ -67,16 +71,23 @@ export async function prepareFolder(out: string): Promise<void> {
   const log = await lstat(join(out, LOG)).catch(() => null);
   if (log && !log.isFile())
     throw new LetheError('io', `${printable(join(out, LOG))}: not a regular file; expected the log of a run`);
-  await sweepTemporary(out, (name) => FILES.includes(name));
+  await sweepTemporary(out, (name) => FILES.includes(name) || isManifest(name));
   for (const [name, own] of FOLDERS) await sweepTemporary(join(out, name), (file) => own.test(file));
 }
 
-/** Removes the progress of these cells, which is no longer needed, and the folder for it unless there is more in it. */
-export async function clearUnfinished(out: string, cells: readonly { readonly id: string }[]): Promise<void> {
+/** Removes what is no longer needed of these cells, their progress first of all, and the folder for it unless there is more in it. */
+export async function clearUnfinished(
+  out: string,
+  cells: readonly Pick<Cell, 'id' | 'prepared' | 'trial'>[],
+): Promise<void> {
   for (const cell of cells) {
-    const path = progressFile(out, cell);
-    await removeFile(path);
-    await removeFile(previousOf(path));
+    for (const made of cell.prepared ? [cell, cell.prepared] : [cell]) {
+      const path = progressFile(out, made);
+      await removeFile(path);
+      await removeFile(previousOf(path));
+    }
+    // Weights of a trial that was measured just before its process was killed.
+    if (cell.trial) await removeFile(weightsFile(out, cell));
   }
   await removeEmptyFolder(join(out, 'unfinished'));
 }

@@ -25,13 +25,25 @@ export async function inspectCells(out: string, cells: readonly Cell[]): Promise
 type Inspection = Pick<PlannedCell, 'state' | 'record' | 'flaw' | 'isPrepared'>;
 
 async function inspect(out: string, cell: Cell): Promise<Inspection> {
+  if (cell.weights !== cell.id) return inspectMeasured(out, cell);
   const isPrepared = cell.prepared !== null && (await find(out, cell.prepared)).record !== null;
   const { record, flaw, there } = await find(out, cell);
   if (there === 'other') return { state: 'replace', record: null, isPrepared };
   const begun = (await isThere(progressFile(out, cell))) || (await isBegun(out, cell));
   if (!record) return { state: begun ? 'resume' : 'todo', record, flaw, isPrepared };
-  const measured = record.evaluation?.key === cell.evaluationKey;
+  const measured = record.failed !== undefined || record.evaluation?.key === cell.evaluationKey;
+  // A trial's weights are gone once it is measured: to measure it otherwise it is made again.
+  if (cell.trial && !measured && record.weights === undefined)
+    return { state: 'todo', record: null, flaw, isPrepared };
   return { state: measured ? 'done' : 'evaluate', record, flaw, isPrepared };
+}
+
+/** A cell that only measures the weights of another. */
+async function inspectMeasured(out: string, cell: Cell): Promise<Inspection> {
+  const { record, flaw } = await readRecord(recordFile(out, cell));
+  const own = record?.key === cell.key ? record : null;
+  const done = own?.evaluation?.key === cell.evaluationKey;
+  return { state: done ? 'done' : 'evaluate', record: own, flaw, isPrepared: false };
 }
 
 /** Whether a preparation, or what was to become of it, was begun. */
@@ -49,7 +61,10 @@ async function find(out: string, cell: Pick<Cell, 'id' | 'key'>) {
   const [weights, artifact] = [weightsFile(out, cell), artifactFolder(out, cell)];
   const there = (await isThere(weights)) || (await isThere(join(artifact, MANIFEST)));
   const { record, flaw } = await readRecord(recordFile(out, cell));
-  if (record && record.key !== cell.key) return { record: null, flaw, there: there ? 'other' : null };
+  // A record that names no files, as that of a trial, is all there is of its result.
+  const alone = record?.weights === undefined && record?.artifact === undefined;
+  if (record && record.key !== cell.key)
+    return { record: null, flaw, there: there || alone ? 'other' : null };
   if (!record) return { record, flaw };
   const wrong =
     (record.weights !== undefined && (await flawOfWeights(weights, record.weights))) ||

@@ -38,8 +38,10 @@ export interface Executor {
 
 /** The jobs of cells, in an order that the graph allows. */
 export function planJobs(cells: readonly Cell[]): Job[] {
+  /** The job that makes each preparation; cells that share one come after the same. */
+  const preparations = new Map<string, string>();
   const jobs = cells.flatMap((cell): Job[] => {
-    const { id, method, prepared, from } = cell;
+    const { id, method, prepared, from, weights } = cell;
     const job = (action: Action, key: string, inputs: string[], outputs: string[]): Job => ({
       id: jobId(id, action),
       action,
@@ -49,12 +51,16 @@ export function planJobs(cells: readonly Cell[]): Job[] {
       key,
     });
     const making = method ? 'unlearn' : 'train';
-    const evaluation = job('evaluate', cell.evaluationKey, [jobId(id, making)], [places.record(cell)]);
+    const evaluation = job('evaluate', cell.evaluationKey, [jobId(weights, making)], [places.record(cell)]);
+    if (weights !== id) return [evaluation];
     if (prepared) {
       const left = [places.artifact(prepared), places.record(prepared)];
-      const preparation = job('prepare', prepared.key, [], left);
+      const shared = preparations.get(prepared.id);
+      const own = shared === undefined ? [job('prepare', prepared.key, [], left)] : [];
+      const before = shared ?? own[0].id;
+      preparations.set(prepared.id, before);
       const outputs = [places.artifact(cell), places.record(cell)];
-      return [preparation, job('unlearn', cell.key, [preparation.id], outputs), evaluation];
+      return [...own, job('unlearn', cell.key, [before], outputs), evaluation];
     }
     const needs = from === null ? [] : [jobId(from, 'train')];
     return [job(making, cell.key, needs, [places.weights(cell), places.record(cell)]), evaluation];

@@ -4,7 +4,7 @@
 import { check } from '../../engine/error.ts';
 import { Artifact, type Content } from '../artifact.ts';
 import { folderStore, removeArtifact } from '../artifact-folder.ts';
-import { isIo, writeFileAtomic } from '../files.ts';
+import { isIo, removeFile, writeFileAtomic } from '../files.ts';
 import { hashed } from '../sha256.ts';
 import { reasonOf } from '../text.ts';
 import type { Output } from './parts.ts';
@@ -43,6 +43,12 @@ export class FolderOutput implements Output {
   get #folder(): string {
     return artifactFolder(this.out, this.cell);
   }
+}
+
+/** Removes what a cell left, its record aside. */
+export async function removeWeights(out: string, cell: { readonly id: string }): Promise<void> {
+  await removeFile(weightsFile(out, cell));
+  await removeArtifact(artifactFolder(out, cell));
 }
 
 /** The artifact of a cell. @throws LetheError 'data' where it is not there or damaged. */

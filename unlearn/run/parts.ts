@@ -5,6 +5,7 @@
 
 import type { ByteSource } from '../../engine/io/index.ts';
 import type { Artifact, Content } from '../artifact.ts';
+import type { Seeds } from '../recipe/seeds.ts';
 import type { MethodEntry, Recipe, TrainOptions } from '../recipe.ts';
 import type {
   CheckpointStore,
@@ -26,6 +27,8 @@ export interface Material {
   readonly forget: Split;
   /** Training images to keep. */
   readonly retain: Split;
+  /** Images that were held out of training, of all classes; null where a recipe holds none out. */
+  readonly validation: Split | null;
 }
 
 /** What every step gets. */
@@ -87,6 +90,8 @@ export interface Evaluation {
   /** avg_gap and rte_seconds are filled in by the run, which knows retrain and the clock. */
   readonly metrics: Metrics;
   readonly exhibits?: Exhibits;
+  /** With held-out images: how far the answers on forgotten samples are from those on unseen ones (audit/unseen.ts), %. */
+  readonly unseen?: number;
 }
 
 /** What one training step was measured to cost here. */
@@ -111,8 +116,10 @@ export interface DeviceInfo extends Readonly<Record<string, unknown>> {
 export interface Parts {
   /** Takes a device into use. */
   open(device: Recipe['device']): Promise<DeviceInfo>;
-  /** Reads the data set and draws the forget set. `folder` is --data. */
+  /** Reads the data set and draws the forget set of the first of the recipe's seeds. `folder` is --data. */
   load(recipe: Recipe, folder?: string): Promise<Material>;
+  /** The same data with the forget set of other seeds. */
+  draw(recipe: Recipe, material: Material, seeds: Seeds): Material;
   /** Trains the original on all training images. */
   train(task: Making & { readonly options: TrainOptions }): Promise<Product>;
   /** Runs a method, `retrain` included; `weights` are the original's, null for a method that starts from nothing. */
@@ -123,7 +130,8 @@ export interface Parts {
   prepare(task: ArtifactTask): Promise<Product>;
   /** Removes the forget set from a copy of what was prepared, or goes on with what an earlier process left of it. */
   forget(task: ArtifactTask): Promise<Product>;
-  evaluate(task: Task & Subject): Promise<Evaluation>;
+  /** Measures on test images, or in their place on those held out for validation. */
+  evaluate(task: Task & Subject & { readonly judge?: 'test' | 'validation' }): Promise<Evaluation>;
   needs(recipe: Recipe, material: Material, method: MethodEntry): MethodNeeds;
   /** Times a step of the recipe's model on the device. */
   measure(recipe: Recipe, material: Material): Promise<StepCost>;

@@ -1,27 +1,41 @@
-// The plan of a run: one cell per seed and per set of weights (the original, retrain, each method), each with a key,
-// the sha256 of everything its weights depend on. A cell is done when its record carries that key and the weights
-// on disk are the ones recorded (inspect.ts). Plain data; what is to be done for it is jobs.ts.
+// The plan of a run: one cell per set of weights (the original, retrain, each method) and seeds, each with a key, the
+// sha256 of everything its weights depend on. Entries of `seeds` that share what a cell depends on share the cell. A cell
+// is done when its record carries that key and the weights on disk are the ones recorded (inspect.ts). Plain data; what is
+// to be done for it is jobs.ts.
 
 import { join } from 'node:path';
 import { check } from '../../engine/error.ts';
 import { canonicalJson } from '../json.ts';
+import { drawsForget, type Seeds, seedsOf } from '../recipe/seeds.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
 import { sha256 } from '../sha256.ts';
 import type { Cost } from '../types.ts';
 import type { DeviceInfo, Evaluation, Material, MethodNeeds } from './parts.ts';
 
 export interface Cell {
-  /** `seed-0-original`: names the cell's files. */
+  /** `seed-0-original`: names the cell's files. Seeds that are not all the same stand there as train.forget.unlearn. */
   readonly id: string;
+  /** Decides all that is random in it: the train seed, or that of the methods. */
   readonly seed: number;
+  /** The entries of the recipe's `seeds` that it belongs to, the first of them deciding what it works on. */
+  readonly entries: readonly Seeds[];
   /** `original`, or the label of the method. */
   readonly label: string;
   /** Null for the original. */
   readonly method: MethodEntry | null;
   /** The id of the cell whose weights it starts from; null where it starts from nothing. */
   readonly from: string | null;
+  /**
+   * The id of the cell whose weights are evaluated: its own, but for an original that is measured on the forget set of
+   * another seed as well.
+   */
+  readonly weights: string;
   /** What its method trains before anything is to be forgotten, named like a cell; null for most methods. */
   readonly prepared: Pick<Cell, 'id' | 'key'> | null;
+  /** What it is measured on in place of test images: those held out, for cells of a search. */
+  readonly judge: 'test' | 'validation';
+  /** One of the settings that a search tries: its weights are not kept once they are measured. */
+  readonly trial: boolean;
   /** On a control, the label of the method whose computation this is at learning rate 0. */
   readonly control?: string;
   /** Names the weights: sha256 of all they depend on. */
@@ -41,6 +55,8 @@ export interface CellRecord {
   readonly cost: Cost;
   readonly details: Readonly<Record<string, unknown>>;
   readonly evaluation?: Evaluation & { readonly key: string };
+  /** Of a trial: why its options led to nothing, such as a loss that diverged. It is not tried again. */
+  readonly failed?: string;
 }
 
 /**
@@ -75,61 +91,90 @@ export const progressFile = (out: string, cell: Named) => join(out, 'unfinished'
 /** What of a device decides the bits. Threads, sizes of memory and the processor's name do not. */
 const DECIDES = ['backend', 'dtype', 'instructionSet', 'exact', 'adapter'] as const;
 
+/** The data, with the forget set of these seeds. */
+export type MaterialOf = (seeds: Seeds) => Material;
+
 /**
- * The cells of a recipe in the order they run: per seed the original, retrain, then the methods, then their controls.
+ * The cells of a recipe in the order they run: per entry of `seeds` the original, retrain, then the methods, then their
+ * controls, each where it is first needed.
  * @throws LetheError 'value' where a control's label is taken by a method.
  */
 export function planCells(
   recipe: Recipe,
-  material: Material,
+  materialOf: MaterialOf,
   device: DeviceInfo,
   version: string,
   needsOf: (method: MethodEntry) => MethodNeeds,
+  judge: Cell['judge'] = 'test',
 ): Cell[] {
-  const base = {
-    version,
-    data: material.dataset.hash,
-    model: recipe.model,
-    device: DECIDES.map((fact) => device[fact] ?? null),
-  };
-  const { manifest } = material;
-  const { kind, classes, classIndex, ids } = manifest;
-  const forget = { kind, class: classes.length > 1 ? classes : classIndex, ids };
+  const drawn = drawsForget(recipe);
   const { controls, ...measures } = recipe.evaluate;
-  const evaluation = { ...measures, forget };
   const methods: (MethodEntry & { readonly control?: string })[] = [...recipe.methods];
   if (controls) methods.push(...controlsOf(recipe.methods, (method) => needsOf(method).control));
-  return recipe.seeds.flatMap((seed) => {
-    const key = (depends: object) => hashOf({ ...base, ...depends, seed });
-    const cell = (label: string, own: string, rest: Pick<Cell, 'method' | 'from' | 'prepared'>): Cell => ({
-      id: `seed-${seed}-${label}`,
-      seed,
-      label,
-      key: own,
-      evaluationKey: hashOf({ key: own, evaluation }),
-      ...rest,
+  const cells = new Map<string, Cell>();
+  /** The original of each train seed, as it was first planned. */
+  const originals = new Map<number, Cell>();
+  for (const seeds of seedsOf(recipe)) {
+    const { train, unlearn } = seeds;
+    const { dataset, manifest } = materialOf(seeds);
+    const { kind, classes, classIndex, ids } = manifest;
+    const forget = { kind, class: classes.length > 1 ? classes : classIndex, ids };
+    const base = {
+      version,
+      data: dataset.hash,
+      // Absent rather than 0: cells that were done without one stay done.
+      ...(recipe.validation > 0 && { validation: recipe.validation }),
+      model: recipe.model,
+      device: DECIDES.map((fact) => device[fact] ?? null),
+    };
+    const draw = drawn ? seeds.forget : train;
+    const evaluation = { ...measures, forget, ...(judge === 'validation' && { judge }) };
+    const put = (cell: Omit<Cell, 'entries' | 'evaluationKey' | 'judge' | 'trial'>): Cell => {
+      const evaluationKey = hashOf({ key: cell.key, evaluation });
+      const entries = [...(cells.get(cell.id)?.entries ?? []), seeds];
+      const trial = judge === 'validation' && cell.from !== null;
+      const whole = { ...cell, entries, judge, trial, evaluationKey };
+      cells.set(cell.id, whole);
+      return whole;
+    };
+    const first = originals.get(train);
+    const own = nameOf('original', train);
+    // Measured on another forget set the same weights are another row.
+    const another = first !== undefined && drawn && first.entries[0].forget !== seeds.forget;
+    const original = put({
+      id: another ? `seed-${train}.${draw}-original` : own,
+      seed: train,
+      label: 'original',
+      key: hashOf({ ...base, train: recipe.train, seed: train }),
+      weights: own,
+      method: null,
+      from: null,
+      prepared: null,
     });
-    const first = { method: null, from: null, prepared: null };
-    const original = cell('original', key({ train: recipe.train }), first);
-    return [
-      original,
-      ...methods.map(({ control, ...method }): Cell => {
-        const { name, options, label, sha256 } = method;
-        // A method of a file is that of this very file.
-        const means = { options, ...(sha256 !== undefined && { file: sha256 }) };
-        const needs = needsOf(method);
-        const from = needs.original ? original : null;
-        const own = key({ method: name, ...means, forget, from: from?.key ?? null });
-        // What is prepared must not depend on what will be forgotten.
-        const prepared = needs.preparation
-          ? { id: `seed-${seed}-${label}-prepared`, key: key({ prepare: name, ...means }) }
-          : null;
-        const made = cell(label, own, { method, from: from?.id ?? null, prepared });
-        return control ? { ...made, control } : made;
-      }),
-    ];
-  });
+    if (!first) originals.set(train, original);
+    for (const { control, ...method } of methods) {
+      const { name, options, label, sha256 } = method;
+      // A method of a file is that of this very file.
+      const means = { options, ...(sha256 !== undefined && { file: sha256 }) };
+      const needs = needsOf(method);
+      const from = needs.original ? original : null;
+      const seed = from ? unlearn : train;
+      const id = from ? nameOf(label, train, draw, unlearn) : nameOf(label, train, draw);
+      const key = hashOf({ ...base, method: name, ...means, forget, from: from?.key ?? null, seed });
+      // What is prepared must not depend on what will be forgotten.
+      const prepared = needs.preparation
+        ? { id: nameOf(`${label}-prepared`, train), key: hashOf({ ...base, prepare: name, ...means, seed }) }
+        : null;
+      const made = { id, seed, label, key, method, from: from?.weights ?? null, weights: id, prepared };
+      put(control ? { ...made, control } : made);
+    }
+  }
+  return [...cells.values()];
 }
+
+/** `seed-0-LABEL`; seeds that differ all stand in it. */
+const nameOf = (label: string, ...seeds: readonly number[]): string =>
+  `seed-${seeds.every((seed) => seed === seeds[0]) ? seeds[0] : seeds.join('.')}-${label}`;
 
 /** The same methods at learning rate 0, where no weight moves, for those that need a control and are none themselves. */
 function controlsOf(methods: readonly MethodEntry[], needsControl: (method: MethodEntry) => boolean) {

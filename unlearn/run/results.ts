@@ -50,12 +50,39 @@ const run = record({
   cost: record({ seconds: measured, gradientSteps: measured, samplesVisited: measured }),
   details: map,
   control: v.optional(text),
+  cell: v.optional(text),
   exhibits: v.optional(
     record({ entropy, forgetPredictions: matrix, samples: v.array(sample, 'a list of samples') }),
   ),
 });
 const classesOf = (entry: v.InferOutput<typeof run>) => entry.exhibits?.forgetPredictions.length;
+const trial = record({
+  options: map,
+  samples: measured,
+  seconds: measured,
+  metrics: v.optional(v.pipe(map, v.record(v.string(), measured))),
+  retrain: measured,
+  alone: measured,
+  failed: v.optional(text),
+});
+const searched = record({
+  method: text,
+  varied: v.array(text, 'a list of names'),
+  trials: v.array(trial, 'a list of trials'),
+  best: record({ retrain: v.nullish(whole), alone: v.nullish(whole) }),
+  chosen: v.nullish(whole),
+  notes: v.array(text, 'a list of sentences'),
+});
+const search = record({
+  seed: whole,
+  rule: v.picklist(['retrain', 'alone'], '"retrain" or "alone"'),
+  budget: number,
+  validation: whole,
+  retraining: record({ samples: measured, seconds: measured }),
+  methods: v.array(searched, 'a list of methods'),
+});
 const results = record({
+  search: v.optional(search),
   recipe: v.optional(map),
   device: v.optional(map),
   environment: v.optional(map),

@@ -19,6 +19,7 @@ import {
 import type { MethodTable } from '../methods/index.ts';
 import { againstRetrain } from '../metrics/measure.ts';
 import { knownMethods } from '../recipe/own.ts';
+import { seedsOf } from '../recipe/seeds.ts';
 import { type MethodEntry, methodEntry, type Recipe } from '../recipe.ts';
 import { hashed } from '../sha256.ts';
 import { reasonOf } from '../text.ts';
@@ -49,12 +50,12 @@ export interface Written {
 }
 
 async function prepare(given: Recipe, options: SingleOptions, methods?: MethodTable) {
-  const recipe: Recipe = { ...given, device: options.device ?? given.device };
+  const seeds = [options.seed ?? given.seeds[0]];
+  const recipe: Recipe = { ...given, device: options.device ?? given.device, seeds };
   const parts = options.parts ?? (await import('./workshop.ts')).workshop({ methods });
   const device = await parts.open(recipe.device);
   const material = await parts.load(recipe, options.data);
-  const seed = options.seed ?? recipe.seeds[0];
-  return { recipe, parts, device, material, seed };
+  return { recipe, parts, device, material, materialOf: () => material };
 }
 
 /** Weights into one file; methods that leave more need the folder of a run. */
@@ -128,10 +129,10 @@ async function alone<T>(out: string, options: SingleOptions, work: () => Promise
 
 /** Trains the original of a recipe into a safetensors file. */
 export async function trainFile(given: Recipe, out: string, options: SingleOptions): Promise<Written> {
-  const { recipe, parts, device, material, seed } = await prepare(given, options);
+  const { recipe, parts, device, material, materialOf } = await prepare(given, options);
   const needsOf = (method: MethodEntry) => parts.needs(recipe, material, method);
-  const [cell] = planCells({ ...recipe, methods: [], seeds: [seed] }, material, device, version, needsOf);
-  const task = { recipe, material, seed, signal: options.signal };
+  const [cell] = planCells({ ...recipe, methods: [] }, materialOf, device, version, needsOf);
+  const task = { recipe, material, seed: cell.seed, signal: options.signal };
   return make(out, cell.key, task, options, 'train', (t) => parts.train({ ...t, options: recipe.train }));
 }
 
@@ -151,12 +152,11 @@ export async function unlearnFile(
     given.methods.find((m) => m.label === name) ?? methodEntry(name, {}, given.train, table);
   const folder = (await namesIn(from)) !== null;
   const weights = folder ? null : await openWeights(from);
-  const { recipe, parts, device, material, seed } = await prepare(given, options, table);
+  const { recipe, parts, device, material, materialOf } = await prepare(given, options, table);
   const needsOf = (one: MethodEntry) => parts.needs(recipe, material, one);
   const { original, preparation } = needsOf(method);
-  const single = { ...recipe, methods: [method], seeds: [seed] };
-  const [, cell] = planCells(single, material, device, version, needsOf);
-  const task = { recipe, material, seed, signal: options.signal };
+  const [, cell] = planCells({ ...recipe, methods: [method] }, materialOf, device, version, needsOf);
+  const task = { recipe, material, seed: cell.seed, signal: options.signal };
   if (preparation) {
     check(
       folder,
@@ -214,7 +214,8 @@ export async function evaluateFile(
 ): Promise<Evaluation> {
   const weights = await openWeights(from);
   const target = retrained === undefined ? null : await openWeights(retrained);
-  const { recipe, parts, material, seed } = await prepare(given, options);
+  const { recipe, parts, material } = await prepare(given, options);
+  const [{ train: seed }] = seedsOf(recipe);
   const look = async (cell: string, weights: ByteSource) => {
     options.onEvent?.({ type: 'start', cell, action: 'evaluate', index: 1, total: 1 });
     const onProgress = progressTo(options.onEvent ?? (() => {}), cell, 'evaluate');

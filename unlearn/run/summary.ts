@@ -10,6 +10,8 @@ export interface DataSummary {
   readonly classes: number;
   readonly train: number;
   readonly test: number;
+  /** Images held out of training for validation; 0 where a recipe holds none out. */
+  readonly validation: number;
   /** Fewest and most training samples of a class. */
   readonly perClass: readonly [number, number];
   /** Training samples to forget. */
@@ -20,7 +22,7 @@ export interface DataSummary {
   readonly warnings: readonly string[];
 }
 
-export function summarise({ dataset, manifest, forget }: Material): DataSummary {
+export function summarise({ dataset, manifest, forget, validation }: Material): DataSummary {
   const { name, classes, train, test, warnings = [] } = dataset;
   const counts = classCounts(train, classes.length);
   return {
@@ -28,6 +30,7 @@ export function summarise({ dataset, manifest, forget }: Material): DataSummary 
     classes: classes.length,
     train: train.size,
     test: test.size,
+    validation: validation?.size ?? 0,
     perClass: [Math.min(...counts), Math.max(...counts)],
     forget: forget.size,
     forgetClasses: manifest.classes.map((k) => classes[k]),
@@ -37,12 +40,14 @@ export function summarise({ dataset, manifest, forget }: Material): DataSummary 
 
 /** The summary in words, without the warnings. */
 export function summaryLines(summary: DataSummary): string[] {
-  const { dataset, classes, train, test, perClass, forget, forgetClasses } = summary;
+  const { dataset, classes, train, test, validation, perClass, forget, forgetClasses } = summary;
   const [least, most] = perClass;
   const each = least === most ? `${least} of each class` : `${least} to ${most} of each class`;
   const which = forgetClasses.length === 0 ? '' : `, all of ${classesInWords(forgetClasses)}`;
+  const held = validation > 0 ? `, ${validation} for validation` : '';
+  const all = counted(train + validation + test, 'sample');
   return [
-    `data: ${dataset}, ${counted(train + test, 'sample')} in ${counted(classes, 'class', 'classes')}: ${train} for training (${each}), ${test} set aside for testing`,
+    `data: ${dataset}, ${all} in ${counted(classes, 'class', 'classes')}: ${train} for training (${each})${held}, ${test} set aside for testing`,
     `to forget: ${counted(forget, 'training sample')}${which}`,
   ];
 }

@@ -1,23 +1,29 @@
 // The real parts of a run: the engine's device and models, the data readers, the trainer, the methods, the audits and
 // the report, each put behind the plain interface of parts.ts.
 
-import { LetheError } from '../../engine/error.ts';
+import { check, LetheError } from '../../engine/error.ts';
 import { openSafetensors, type SafetensorsFile } from '../../engine/io/index.ts';
 import type { Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
+import type { Outputs } from '../audit/outputs.ts';
+import { unseenDistance } from '../audit/unseen.ts';
 import { channelStatistics, datasets, type ForgetSet, forgetSet } from '../data/index.ts';
-import { type Answer, evaluate, evaluateAnswers } from '../evaluate.ts';
+import { classCounts, holdOutById } from '../data/split.ts';
+import { type Answer, evaluateAnswers } from '../evaluate.ts';
 import { type MethodTable, methodByName, methods, recordOf } from '../methods/index.ts';
 import type { MethodRecord, PreparedRecord } from '../methods/record.ts';
 import { type Constants, cardOf, constantsFor, modelFor } from '../model.ts';
 import { hint } from '../options/suggest.ts';
+import { predictor } from '../predict.ts';
+import { type Seeds, seedsOf } from '../recipe/seeds.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
+import { printable } from '../text.ts';
 import { disposeTree } from '../train/feed.ts';
 import { train } from '../train.ts';
-import type { Dataset, ForgetSpec, Method, UnlearnResult } from '../types.ts';
+import type { Dataset, ForgetSpec, Method, Split, UnlearnResult } from '../types.ts';
 import { cardIn, fromFile, toParts } from '../weights.ts';
 import { measureStep } from './measure.ts';
-import type { Making, Parts, Product, Task } from './parts.ts';
+import type { Evaluation, Making, Parts, Product, Task } from './parts.ts';
 
 type Architecture = (recipe: Recipe, dataset: Dataset, constants: Constants) => Model;
 
@@ -62,10 +68,13 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
 
     async load(recipe, folder) {
       const { name, options } = recipe.dataset;
-      const dataset = await datasets.load(datasets.byName(name), { dir: folder, ...options });
-      const set: ForgetSet = forgetSet(dataset, recipe.forget as ForgetSpec);
-      return { dataset, ...set };
+      const whole = await datasets.load(datasets.byName(name), { dir: folder, ...options });
+      const { dataset, validation } = withValidation(whole, recipe.validation);
+      if (validation) checkNamed(recipe, validation);
+      return { dataset, validation, ...forgetting(recipe, dataset, seedsOf(recipe)[0]) };
     },
+
+    draw: (recipe, material, seeds) => ({ ...material, ...forgetting(recipe, material.dataset, seeds) }),
 
     async train(task) {
       const { recipe, seed, options, signal, onProgress, checkpoint } = task;
@@ -80,7 +89,7 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
 
     async unlearn(task) {
       const { recipe, seed, weights, signal, onProgress, checkpoint } = task;
-      const { dataset, forget, retain } = task.material;
+      const { dataset, forget, retain, validation: held } = task.material;
       const { name, options } = task.method;
       knownRecord(name);
       const way = methodByName(name, table)?.(options) as Method;
@@ -93,7 +102,8 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
       const key = lt.random.key(seed);
       const variables = file ? await fromFile(model, file, dataset.shape) : fresh(model, dataset, key);
       try {
-        const input = { model, variables, forget, retain, key, signal, onProgress, checkpoint };
+        const validation = held ?? undefined;
+        const input = { model, variables, forget, retain, validation, key, signal, onProgress, checkpoint };
         const result = await task.timed(() => way.unlearn(input));
         return await product(model, task, constants, result);
       } finally {
@@ -117,26 +127,24 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
     },
 
     async evaluate(task) {
-      const { recipe, signal, onProgress } = task;
-      const { dataset, manifest, forget, retain } = task.material;
-      const { images = !datasets.byName(recipe.dataset.name).people, controls: _, ...how } = recipe.evaluate;
-      const options = { ...how, images, signal, onProgress };
-      const { test, classes } = dataset;
-      const data = { forget, retain, test, classes: classes.length, classIndex: manifest.classes };
+      const { recipe } = task;
+      const { dataset } = task.material;
       if ('artifact' in task) {
         const { artifact, method } = task;
         const { model } = unbiased(task);
         const { predict } = preparedRecord(method);
-        const answer: Answer = async (samples, sweep) =>
-          logarithms(await predict(method.options, { model, artifact, samples, ...sweep }));
-        return evaluateAnswers(answer, data, options);
+        return look(task, async (samples, sweep) =>
+          logarithms(await predict(method.options, { model, artifact, samples, ...sweep })),
+        );
       }
       const file = await openSafetensors(task.weights);
       const model = architecture(recipe, dataset, constantsOf(file, recipe, dataset));
       const variables = await fromFile(model, file, dataset.shape);
+      const answers = predictor(model);
       try {
-        return await evaluate(model, variables, data, options);
+        return await look(task, (samples, sweep) => answers.logits(variables, samples, sweep));
       } finally {
+        answers.dispose();
         disposeTree(variables);
       }
     },
@@ -174,6 +182,74 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
 /** Logarithms of shares. A share of 0 counts as the least number of float32, so that all stay finite. */
 const logarithms = (shares: Float32Array): Float32Array =>
   shares.map((share) => Math.log(Math.max(share, 2 ** -126)));
+
+/**
+ * The data set without the images that are held out, as if they were not there: its statistics are those of the others.
+ * @throws LetheError 'value' where none would be held out, or none of a class kept.
+ */
+function withValidation(dataset: Dataset, share: number): { dataset: Dataset; validation: Split | null } {
+  if (share === 0) return { dataset, validation: null };
+  const { classes, train, notes } = dataset;
+  const { kept, held } = holdOutById(train, share);
+  const [before, after] = [train, kept].map((split) => classCounts(split, classes.length));
+  const lost = classes.find((_, k) => before[k] > 0 && after[k] === 0);
+  check(
+    held.size > 0 && lost === undefined,
+    'value',
+    () =>
+      `validation: ${share} of ${train.size} training samples leaves ${lost === undefined ? 'none to judge by' : `none of class ${printable(lost)} to train on`}; expected another share, or more samples`,
+  );
+  const note = `${held.size} of ${train.size} training samples are held out for validation`;
+  return {
+    dataset: { ...dataset, train: kept, ...channelStatistics(kept), notes: [...notes, note] },
+    validation: held,
+  };
+}
+
+/** @throws LetheError 'value' where a sample that is held out is to be forgotten: no model has learned it. */
+function checkNamed({ forget: { ids = [], files = [] } }: Recipe, held: Split): void {
+  const named: readonly unknown[] = [
+    ...ids.filter((id) => held.ids.includes(id)),
+    ...files.filter((file) => held.files?.includes(file)),
+  ];
+  check(
+    named.length === 0,
+    'value',
+    () =>
+      `forget: ${printable(String(named[0]))} is held out for validation, no model is trained on it (${named.length} in all); expected other samples, or validation: 0`,
+  );
+}
+
+/** The forget set that a recipe asks for; one drawn at random is that of the seeds. */
+function forgetting(recipe: Recipe, dataset: Dataset, { forget: seed }: Seeds): ForgetSet {
+  const { forget } = recipe;
+  return forgetSet(dataset, (forget.ratio === undefined ? forget : { ...forget, seed }) as ForgetSpec);
+}
+
+/** What the answers are worth, on test images or on those that were held out. */
+async function look(task: Parameters<Parts['evaluate']>[0], answer: Answer): Promise<Evaluation> {
+  const { recipe, judge = 'test', signal, onProgress } = task;
+  const { dataset, manifest, forget, retain, validation } = task.material;
+  const { images = !datasets.byName(recipe.dataset.name).people, controls: _, ...how } = recipe.evaluate;
+  const data = { forget, retain, classes: dataset.classes.length, classIndex: manifest.classes };
+  const options = { ...how, images, signal, onProgress };
+  if (judge === 'test') return evaluateAnswers(answer, { ...data, test: dataset.test }, options);
+  check(validation, 'value', () => `validation: no images were held out to judge by`);
+  const said = new Map<Split, Outputs>();
+  const noted: Answer = async (split, sweep) => {
+    const logits = await answer(split, sweep);
+    said.set(split, { logits, labels: split.labels });
+    return logits;
+  };
+  const found = await evaluateAnswers(noted, { ...data, test: validation }, options);
+  const unseen = unseenDistance({
+    forget: said.get(forget) as Outputs,
+    kept: retain.labels,
+    unseen: said.get(validation) as Outputs,
+    K: dataset.classes.length,
+  });
+  return { ...found, unseen };
+}
 
 /** Weights that were never trained. */
 const fresh = (model: Model, { shape }: Dataset, key: lt.Tensor): Variables =>

@@ -40,6 +40,36 @@ describe('CSV rows', () => {
 describe('CSV data sets', () => {
   const train = 'x,y,kind\n0,-1,no\n10,1,yes\n5,0,no\n2.5,1e0,yes\n';
 
+  it('take stated ranges, so that a row’s bytes depend on no other row', async () => {
+    const ranges: Record<string, [number, number]> = { x: [0, 20], y: [-1, 1] };
+    const load = async (rows: string) => {
+      const files = { 'train.csv': `x,y,kind\n${rows}`, 'test.csv': 'x,y,kind\n5,0,no\n25,0,yes\n' };
+      return datasets.load('csv', { dir: await scratch(files), ranges });
+    };
+    const [one, other] = [await load('10,0,no\n4,1,yes\n'), await load('10,0,no\n900,1,yes\n')];
+    expect([...one.train.images]).toEqual([128, 128, 51, 255]);
+    expect([...other.train.images]).toEqual([128, 128, 255, 255]);
+    expect([...other.test.images]).toEqual([...one.test.images]);
+    expect(one.features).toEqual([
+      { name: 'x', min: 0, max: 20 },
+      { name: 'y', min: -1, max: 1 },
+    ]);
+    expect(other.notes.join()).toMatch(
+      /1 training values lie beyond the stated and training ranges.*1 test values lie beyond/,
+    );
+    const dir = await scratch({ 'train.csv': train });
+    await refuses(
+      () => datasets.load('csv', { dir, ranges: { yy: [0, 1] } }),
+      'value',
+      /unknown column for ranges 'yy': did you mean 'y'\? known: x, y/,
+    );
+    await refuses(
+      () => datasets.load('csv', { dir, ranges: { y: [1, 1] } }),
+      'value',
+      /csv: ranges.y: expected \[least, largest\]/,
+    );
+  });
+
   it('scale each column to bytes by the training range, which they record', async () => {
     const dir = await scratch({
       'train.csv.gz': gzipSync(train),

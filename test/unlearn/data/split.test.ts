@@ -6,6 +6,7 @@ import {
   datasetHash,
   excludeClass,
   holdOut,
+  holdOutById,
   imageAt,
   makeSplit,
   onlyClass,
@@ -102,3 +103,22 @@ it('the hash depends on pixels, labels, sizes and which split they are in', () =
 });
 
 it('imageAt is a view of one image', () => expect([...imageAt(tiny([0, 1]), 1)]).toEqual([2, 3]));
+
+it('holdOutById takes each sample by its id alone, about the share of each class', () => {
+  const split = tiny(Array.from({ length: 4000 }, (_, i) => i % 4));
+  const { kept, held } = holdOutById(split, 0.1, 3);
+  expect([...kept.ids, ...held.ids].sort((a, b) => a - b)).toEqual([...split.ids]);
+  // 1000 draws of 0.1 in each class: four standard deviations are 38.
+  for (const count of classCounts(held, 4)) expect(Math.abs(count - 100)).toBeLessThan(38);
+  const half = takeSplit(
+    split,
+    Int32Array.from({ length: 2000 }, (_, i) => 2 * i),
+  );
+  const among = new Set(half.ids);
+  expect([...holdOutById(half, 0.1, 3).held.ids]).toEqual([...held.ids].filter((id) => among.has(id)));
+  // A larger share holds out the same samples and more; another seed others.
+  const more = new Set(holdOutById(split, 0.2, 3).held.ids);
+  expect([...held.ids].every((id) => more.has(id))).toBe(true);
+  expect([...holdOutById(split, 0.1, 4).held.ids]).not.toEqual([...held.ids]);
+  expect(holdOutById(split, 0).held.size).toBe(0);
+});

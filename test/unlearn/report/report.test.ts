@@ -98,6 +98,51 @@ describe('the page', () => {
     expect(page).toContain('Gradient ascent collapsed (lost 3');
   });
 
+  it('shows what a search tried, and which of it was run', () => {
+    const trial = {
+      options: { epochs: 1, learningRate: 0.01 },
+      samples: 250,
+      seconds: 3,
+      retrain: 4.5,
+      alone: 2,
+    };
+    const metrics = { ua: 1, ra: 99, va: 90, mia: null };
+    const failed = { ...trial, retrain: null, alone: null, failed: 'the loss became <NaN>' };
+    const search = {
+      seed: 1000,
+      rule: 'retrain' as const,
+      budget: 1,
+      validation: 411,
+      retraining: { samples: 1000, seconds: 30 },
+      methods: [
+        {
+          method: 'scrub',
+          ranges: {},
+          varied: ['learningRate'],
+          trials: [
+            { ...trial, metrics },
+            { ...trial, options: { learningRate: 2e-4 }, metrics, retrain: 1.25 },
+            failed,
+          ],
+          best: { retrain: 1, alone: 0 },
+          chosen: 1,
+          notes: ['epochs cut to 1 at most'],
+        },
+      ],
+    };
+    const found = renderReport({ ...classwise, search });
+    expect(found).toContain('<a href="#search">Search</a>');
+    expect(found).toContain('<summary>SCRUB: learningRate 0.0002</summary>');
+    expect(found).toMatch(
+      /<tr class="chosen"><th scope="row">2 <span class="tag ref">chosen<\/span><\/th><td class="num">0.0002<\/td><td class="num">0.25<\/td>/,
+    );
+    expect(found).toContain('colspan="6">the loss became &lt;NaN&gt;</td>');
+    expect(found).toContain('The rule “alone” would have taken trial 1.');
+    expect(found).toContain('Budget: epochs cut to 1 at most.');
+    expect(page).not.toContain('id="search"');
+    expect(renderReport({ ...classwise, search: { ...search, methods: [] } })).not.toContain('id="search"');
+  });
+
   it('equal results give equal bytes', () => {
     expect(renderReport(saved(fixture()))).toBe(page);
   });

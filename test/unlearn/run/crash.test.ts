@@ -137,6 +137,21 @@ it('artifacts too: a preparation, what is forgotten of it, files beside weights'
   expect((await survives(more, readTree(folder))).length).toBeGreaterThan(100);
 });
 
+it('a search too: a trial’s weights go once it is measured, and nothing of it is made twice', {
+  timeout: 120_000,
+}, async () => {
+  const searching =
+    (trials: number): Work =>
+    (folder, onEvent) => {
+      const methods = [{ name: 'finetune', options: { epochs: 1 } }];
+      const given = toyRecipe({ train: { epochs: 2 }, methods, validation: 0.1, search: { trials } });
+      return run(given, { out: join(folder, 'made', 'out'), parts: toyParts(), onEvent });
+    };
+  const folder = fresh();
+  await withDisk(unsynced, () => searching(1)(folder, () => {}));
+  expect((await survives(searching(2), readTree(folder))).length).toBeGreaterThan(50);
+});
+
 it('a single step goes on to the same bits', { timeout: 120_000 }, async () => {
   expect((await survives(oneFile)).length).toBeGreaterThan(50);
 });

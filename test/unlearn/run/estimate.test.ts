@@ -10,8 +10,18 @@ it('passes of a method: what it sees of the forgotten and the kept samples, by i
     const base = { name: 'e', dataset: { name: 'glyphs' }, forget: { class: 3 }, model: { name: 'mlp' } };
     const recipe = checkRecipe({ ...base, methods });
     const method = recipe.methods.find((m) => m.name === name)!;
-    const names = { id: '', label: name, key: '', evaluationKey: '', from: null, prepared: null };
-    const cell = { ...names, seed: 0, method };
+    const names = {
+      id: '',
+      label: name,
+      key: '',
+      evaluationKey: '',
+      from: null,
+      prepared: null,
+      weights: '',
+      entries: [],
+    };
+    const use = { judge: 'test', trial: false } as const;
+    const cell = { ...names, ...use, seed: 0, method };
     const { train, infer } = workOf(cell, recipe, { forget: 10, retain: 100 });
     return [train, infer];
   };

@@ -18,7 +18,13 @@ import { toyParts, toyRecipe } from './toy.ts';
 const cpu = { backend: 'cpu', dtype: 'float32', instructionSet: 'avx2' };
 async function cellsOf(recipe = toyRecipe(), parts = toyParts({ controlled: ['boundaryShrink'] })) {
   const material = await parts.load(recipe);
-  return planCells(recipe, material, cpu, '1.2.3', (method) => parts.needs(recipe, material, method));
+  return planCells(
+    recipe,
+    () => material,
+    cpu,
+    '1.2.3',
+    (method) => parts.needs(recipe, material, method),
+  );
 }
 
 it('keys of cells are those they always were: what was done stays done', async () => {

@@ -3,6 +3,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LetheError } from '../../../engine/error.ts';
+import { drawsForget, seedsOf } from '../../../unlearn/recipe/seeds.ts';
 import { checkRecipe, type Recipe } from '../../../unlearn/recipe.ts';
 import type { ArtifactTask, Making, Material, Parts, Product } from '../../../unlearn/run/parts.ts';
 import type { Metrics, Split } from '../../../unlearn/types.ts';
@@ -79,13 +80,21 @@ export function toyParts({
     },
     forget: split(2),
     retain: split(18),
+    validation: null,
   };
-  const work = async (task: Making, name: string, first: Uint8Array, steps: number): Promise<Product> => {
+  const work = async (
+    task: Making,
+    name: string,
+    first: Uint8Array,
+    steps: number,
+    rate = 0,
+  ): Promise<Product> => {
     onWork(name);
     const saved = await task.checkpoint.load();
     const words = saved ? (saved.arrays.words.data as Uint32Array) : new Uint32Array(64);
     if (!saved)
-      for (let i = 0; i < 64; i++) words[i] = (first[i % first.length] ?? 0) + i * 2654435761 + task.seed;
+      for (let i = 0; i < 64; i++)
+        words[i] = (first[i % first.length] ?? 0) + i * 2654435761 + task.seed + 1e6 * rate;
     for (let step = saved ? Number(saved.meta.step) : 0; step < steps; ) {
       for (let i = 0; i < 64; i++) {
         words[i] = Math.imul(words[i] ^ (words[(i + 63) % 64] >>> 7), 0x9e3779b1) + step + name.length;
@@ -128,12 +137,17 @@ export function toyParts({
   };
   return {
     open: async (device) => ({ backend: device === 'auto' ? 'toy' : device, dtype: 'float32' }),
-    load: async () => material,
+    load: async (recipe) => {
+      const [{ forget }] = seedsOf(recipe);
+      return drawsForget(recipe) ? drawn(material, forget) : material;
+    },
+    draw: (_, given, { forget }) => drawn(given, forget),
     train: (task) => work(task, 'original', Uint8Array.of(1), Number(task.options.epochs) * 4),
     unlearn: async (task) => {
       const { method, weights } = task;
       const first = weights ? await weights.read(0, weights.bytes) : Uint8Array.of(2);
-      return work(task, method.label, first, Number(method.options.epochs) * 3);
+      const { epochs, learningRate } = method.options;
+      return work(task, method.label, first, Number(epochs) * 3, Number(learningRate));
     },
     prepare: (task) => {
       onWork(`prepare ${task.method.label}`);
@@ -153,8 +167,10 @@ export function toyParts({
       onWork('evaluate');
       const bytes = 'weights' in task ? await task.weights.read(0, 5) : await task.artifact.bytes('shards/1');
       const [ua, ra, ta, mia, asr] = bytes.map((w) => w % 101);
+      const unseen = task.judge === 'validation' ? { unseen: bytes[4] % 101 } : {};
       const metrics = { ua, ra, ta, mia, asr, rte_seconds: 0, avg_gap: Number.NaN, acc_retain: ra };
       return {
+        ...unseen,
         metrics: { ...metrics, acc_forget: 100 - ua, acc_test_retain: ta, acc_test_forget: null } as Metrics,
       };
     },
@@ -173,5 +189,10 @@ export function toyParts({
     render: async (results) => `<!doctype html>${results.runs.length} runs`,
   };
 }
+
+const drawn = (material: Material, seed: number): Material => ({
+  ...material,
+  manifest: { ...material.manifest, ids: [seed % 20, (seed + 1) % 20] },
+});
 
 export const broken = () => new LetheError('value', 'the loss is not a number');

@@ -7,6 +7,7 @@ import * as lt from '../../../index.ts';
 import { Artifact, memoryStore } from '../../../unlearn/artifact.ts';
 import { channelStatistics, forgetSet, makeSplit } from '../../../unlearn/data/index.ts';
 import { cardOf, type ModelCard, readCard } from '../../../unlearn/model.ts';
+import { predict } from '../../../unlearn/predict.ts';
 import { checkRecipe } from '../../../unlearn/recipe.ts';
 import type { Output, Parts } from '../../../unlearn/run/parts.ts';
 import { summarise, summaryLines } from '../../../unlearn/run/summary.ts';
@@ -188,6 +189,7 @@ describe('the workshop', () => {
     const altered = {
       dataset: { ...dataset, ...channelStatistics(dataset.train) },
       ...forgetSet(dataset, { class: 3 }),
+      validation: null,
     };
     const make = async (on: typeof material) => {
       const step = async (work: (task: ReturnType<typeof bench>['task'] & object) => Promise<unknown>) => {
@@ -253,6 +255,7 @@ describe('the workshop', () => {
     const altered = {
       dataset: { ...dataset, ...channelStatistics(dataset.train) },
       ...forgetSet(dataset, { class: 3 }),
+      validation: null,
     };
     const forget = async (on: typeof material) => {
       const artifact = Artifact.create(memoryStore(), { method: 'sisa', key: '' });
@@ -275,6 +278,109 @@ describe('the workshop', () => {
     const artifact = Artifact.create(memoryStore(), { method: 'finetune', key: '' });
     const wrong = { ...task, recipe: small, material, method: { ...method, name: 'finetune' }, artifact };
     await expect(parts.prepare(wrong)).rejects.toThrow('finetune has no preparation of its own');
+  });
+
+  it('what is held out for validation is trained on by nobody, and handed to methods', async () => {
+    const given = {
+      name: 'tiny',
+      dataset: { name: 'glyphs', options: { trainSize: 80, testSize: 20 } },
+      forget: { class: 3 },
+      model: { name: 'mlp', options: { hidden: [4] } },
+      train: { batchSize: 16, epochs: 1 },
+      methods: [{ name: 'retrain' }],
+      device: 'reference',
+    };
+    const small = checkRecipe({ ...given, validation: 0.25 });
+    const parts = workshop();
+    const whole = await parts.load(checkRecipe(given));
+    const material = await parts.load(small);
+    const { dataset, validation } = material;
+    const ids = [...material.forget.ids, ...material.retain.ids, ...validation!.ids];
+    expect(ids.sort((a, b) => a - b)).toEqual([...whole.dataset.train.ids].sort((a, b) => a - b));
+    expect([...validation!.labels]).toContain(3);
+    expect(dataset.hash).toBe(whole.dataset.hash);
+    expect(dataset.notes.at(-1)).toBe(
+      `${validation!.size} of 80 training samples are held out for validation`,
+    );
+
+    // Whatever its bytes: the same original, the same retrain. A method is given it: retrain measures itself on it.
+    const made = async (held: typeof validation) => {
+      const { task, left } = bench();
+      const on = { recipe: small, material: { ...material, validation: held } };
+      await parts.train({ ...task, ...on, options: small.train });
+      const original = left();
+      const { details } = await parts.unlearn({ ...task, ...on, method: small.methods[0], weights: null });
+      return {
+        original: sha256(original),
+        retrained: sha256(left()),
+        details,
+        card: await cardOfBytes(left()),
+      };
+    };
+    const one = await made(validation);
+    const other = await made(
+      makeSplit({ ...validation!, images: validation!.images.map((byte) => 255 - byte) }),
+    );
+    expect([other.original, other.retrained]).toEqual([one.original, one.retrained]);
+    expect((one.details.history as object[])[0]).toHaveProperty('validationAccuracy');
+    expect(one.card?.model.normalise).toEqual(channelStatistics(material.retain));
+
+    const named = checkRecipe({ ...given, validation: 0.25, forget: { ids: [validation!.ids[0]] } });
+    await expect(parts.load(named)).rejects.toThrow(
+      `forget: ${validation!.ids[0]} is held out for validation, no model is trained on it (1 in all)`,
+    );
+    const few = { ...given, dataset: { name: 'glyphs', options: { trainSize: 10, testSize: 10 } } };
+    await expect(parts.load(checkRecipe({ ...few, validation: 0.5 }))).rejects.toThrow(
+      /validation: 0.5 of 10 training samples leaves none of class .* to train on/,
+    );
+    await expect(parts.load(checkRecipe({ ...few, validation: 1e-9 }))).rejects.toThrow(
+      'leaves none to judge by',
+    );
+  });
+
+  it('judges by held-out images where a search does: VA for TA, and the distance from unseen images', async () => {
+    const small = checkRecipe({
+      name: 'tiny',
+      dataset: { name: 'glyphs', options: { trainSize: 100, testSize: 20 } },
+      forget: { class: 3 },
+      validation: 0.3,
+      model: { name: 'mlp', options: { hidden: [16] } },
+      train: { batchSize: 16, epochs: 3, learningRate: 0.01 },
+      methods: [{ name: 'retrain' }],
+      device: 'reference',
+    });
+    const parts = workshop();
+    const material = await parts.load(small);
+    const { task, left } = bench();
+    const given = { ...task, recipe: small, material };
+    await parts.train({ ...given, options: small.train });
+    const weights = source(left());
+    const found = await parts.evaluate({ ...given, weights, judge: 'validation' });
+    expect(await parts.evaluate({ ...given, weights })).not.toHaveProperty('unseen');
+
+    // The same from predictions, in plain loops.
+    const card = (await cardOfBytes(left()))!;
+    const model = lt.nn.mlp({ classes: 10, hidden: [16], normalise: card.model.normalise! });
+    const variables = await fromBytes(model, left(), [32, 32, 3]);
+    const right = async (split: typeof material.forget, is: (label: number) => boolean) => {
+      const logits = await predict(model, variables, split);
+      const rows = [...split.labels.keys()].filter((i) => is(split.labels[i]));
+      const hits = rows.filter((i) => {
+        const row = [...logits.subarray(10 * i, 10 * i + 10)];
+        return row.indexOf(Math.max(...row)) === split.labels[i];
+      });
+      return (100 * hits.length) / rows.length;
+    };
+    const held = material.validation!;
+    expect(found.metrics.ta).toBeCloseTo(await right(held, (label) => label !== 3), 9);
+    const named = [await right(material.forget, () => true), await right(held, (label) => label === 3)];
+    expect(found.metrics.ua).toBeCloseTo(100 - named[0], 9);
+    expect(found.unseen).toBeCloseTo((named[0] + named[1]) / 2, 9);
+    expect(found.unseen).toBeGreaterThan(0);
+    const none = { ...material, validation: null };
+    await expect(parts.evaluate({ ...given, material: none, weights, judge: 'validation' })).rejects.toThrow(
+      'validation: no images were held out to judge by',
+    );
   });
 
   it('asks for a control where batch-norm would gather statistics of the forgotten data alone', async () => {

@@ -21,6 +21,8 @@ export interface CsvOptions {
   readonly label?: string | number;
   /** Columns to leave out, by name or index. */
   readonly drop?: readonly (string | number)[];
+  /** What byte 0 and byte 255 stand for, by column name; by default the smallest and largest training value. */
+  readonly ranges?: Readonly<Record<string, readonly [number, number]>>;
   /** Whether the first row names the columns; by default when none of its fields is a number. */
   readonly header?: boolean;
   /** One character, by default a comma. */
@@ -167,7 +169,15 @@ export function parseTable(text: string, file: string, options: CsvOptions): Tab
 
 type Feature = { name: string; min: number; max: number };
 
-function ranges(values: Float64Array, names: readonly string[], rows: ArrayLike<number>): Feature[] {
+/** The bounds of each column: those stated, else those of the rows. @throws LetheError 'value' for a column that is not there. */
+function ranges(
+  values: Float64Array,
+  names: readonly string[],
+  rows: ArrayLike<number>,
+  { ranges: stated = {} }: CsvOptions,
+): Feature[] {
+  for (const name of Object.keys(stated))
+    if (!names.includes(name)) unknownName('column for ranges', name, names);
   const width = names.length;
   const features = names.map((name) => ({
     name,
@@ -181,7 +191,10 @@ function ranges(values: Float64Array, names: readonly string[], rows: ArrayLike<
       if (value > features[c].max) features[c].max = value;
     }
   }
-  return features;
+  return features.map((feature) => {
+    const own = Object.hasOwn(stated, feature.name) ? stated[feature.name] : null;
+    return own ? { ...feature, min: own[0], max: own[1] } : feature;
+  });
 }
 
 /** Values as bytes between each feature's bounds; values beyond are cut off and counted. */
@@ -239,6 +252,10 @@ export async function loadCsv(options: CsvOptions): Promise<Loaded> {
   const labels = labelsOf(table, classes, trainFile);
   const all = Int32Array.from(labels.keys());
   const files = [trainFile];
+  const range = options.ranges ? 'the stated and training ranges' : 'the training range';
+  const note = (which: string, beyond: number) => {
+    if (beyond > 0) notes.push(`${beyond} ${which} values lie beyond ${range} and were cut off`);
+  };
   let features: Feature[];
   let train: Split;
   let test: Split;
@@ -249,9 +266,9 @@ export async function loadCsv(options: CsvOptions): Promise<Loaded> {
     if (count < 1 || count >= all.length)
       refuse(trainFile, '', `${all.length} rows are too few to take ${testRatio} of them for testing`);
     const { kept } = holdOut(dummy, count, seed);
-    features = ranges(table.values, table.names, kept.ids);
+    features = ranges(table.values, table.names, kept.ids, options);
     const { bytes, beyond } = toBytes(table.values, features, all);
-    if (beyond > 0) notes.push(`${beyond} test values lie beyond the training range and were cut off`);
+    note(options.ranges ? 'training and test' : 'test', beyond);
     const whole = makeSplit({ shape, images: bytes, labels });
     const isKept = new Set(kept.ids);
     train = takeSplit(whole, kept.ids);
@@ -263,11 +280,13 @@ export async function loadCsv(options: CsvOptions): Promise<Loaded> {
     const other = parseTable(await textOf(testFile), testFile, options);
     if (other.names.length !== table.names.length)
       refuse(testFile, '', `${other.names.length} features, the training file has ${table.names.length}`);
-    features = ranges(table.values, table.names, all);
-    train = makeSplit({ shape, images: toBytes(table.values, features, all).bytes, labels });
+    features = ranges(table.values, table.names, all, options);
+    const own = toBytes(table.values, features, all);
+    note('training', own.beyond);
+    train = makeSplit({ shape, images: own.bytes, labels });
     const testLabels = labelsOf(other, classes, testFile);
     const { bytes, beyond } = toBytes(other.values, features, Int32Array.from(testLabels.keys()));
-    if (beyond > 0) notes.push(`${beyond} test values lie beyond the training range and were cut off`);
+    note('test', beyond);
     test = makeSplit({ shape, images: bytes, labels: testLabels });
     notes.push(...other.notes);
     files.push(testFile);

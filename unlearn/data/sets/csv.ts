@@ -5,6 +5,12 @@ import { bool, list, section, text } from '../../options/fields.ts';
 import { defineDataset, dir, share, subset } from './record.ts';
 
 const column = 'a column name, or its position, from the end if negative';
+const ranges = 'a map of column names to [least, largest]';
+const least = 'expected [least, largest], the first below the second';
+const bounds = v.pipe(
+  v.tuple([v.number(least), v.number(least)], least),
+  v.check(([min, max]) => min < max, least),
+);
 const columnOf = (about: string) =>
   v.pipe(
     v.union([v.string(), v.pipe(v.number(), v.integer())], `expected ${column}`),
@@ -20,6 +26,16 @@ export const csv = defineDataset({
     testFile: v.optional(text('File with the test rows.')),
     label: v.optional(columnOf('Column of the class; by default the last.')),
     drop: v.optional(list(columnOf('Column.'), 'Columns to leave out.', 'a list of columns')),
+    ranges: v.optional(
+      v.pipe(
+        v.record(v.string(), bounds, `expected ${ranges}`),
+        v.metadata({
+          about:
+            'What byte 0 and byte 255 stand for in a column, by its name. Columns not named are scaled by their smallest and largest training value, to which every row can contribute, forgotten ones too.',
+          expected: ranges,
+        }),
+      ),
+    ),
     header: v.optional(
       bool('Whether the first row names the columns; by default when none of its fields is a number.'),
     ),

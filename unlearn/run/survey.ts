@@ -1,0 +1,95 @@
+// What a run has to do and what of it is there: the cells of its search, if it has one, and those of the run itself, with the
+// options that the search chose or, as long as that is open, with those stated. Reads only.
+
+import { LetheError } from '../../engine/error.ts';
+import type { MethodTable } from '../methods/index.ts';
+import { seedsOf } from '../recipe/seeds.ts';
+import type { MethodEntry, Recipe } from '../recipe.ts';
+import { printable } from '../text.ts';
+import type { SearchLog } from '../types.ts';
+import { version } from './environment.ts';
+import { inspectCells } from './inspect.ts';
+import { planJobs } from './jobs.ts';
+import type { DeviceInfo, Material, Parts } from './parts.ts';
+import { type Cell, type MaterialOf, type PlannedCell, planCells } from './plan.ts';
+import { openMethods, planSearch, type Search, searchLog, tuningRecipe, withChosen } from './search.ts';
+
+export interface Survey {
+  /** Cells of the search; none where there is no search. */
+  readonly tried: readonly PlannedCell[];
+  /** Cells of the run. */
+  readonly cells: readonly PlannedCell[];
+  /** Both, in order. */
+  readonly plan: readonly PlannedCell[];
+  /** What the search found, as far as it was made; null where there is none. */
+  readonly log: SearchLog | null;
+  /** Labels of the methods whose options are still to be found. */
+  readonly open: readonly string[];
+}
+
+export class Surveyor {
+  readonly materialOf: MaterialOf;
+  readonly search: Search | null;
+
+  /** @param material with the forget set of the first seeds. */
+  constructor(
+    readonly recipe: Recipe,
+    readonly material: Material,
+    readonly device: DeviceInfo,
+    readonly parts: Parts,
+    readonly methods: MethodTable,
+  ) {
+    this.materialOf = drawing(recipe, material, parts);
+    const tuning = tuningRecipe(recipe);
+    this.search = tuning && planSearch(recipe, tuning, this.materialOf(seedsOf(tuning)[0]), methods);
+    // What cannot be planned is refused before anything is done.
+    planJobs([...this.#tried(), ...this.#cellsOf(recipe)]);
+  }
+
+  /** @param without labels of methods to leave out. */
+  async look(out: string, without: readonly string[] = []): Promise<Survey> {
+    const { search, recipe } = this;
+    const tried = await inspectCells(out, this.#tried());
+    const log = search && searchLog(search, recipe, tried);
+    const open = search ? openMethods(search, tried) : [];
+    const chosen = log ? withChosen(recipe, log, open) : recipe;
+    const methods = chosen.methods.filter(({ label }) => !without.includes(label));
+    const cells = await inspectCells(out, this.#cellsOf({ ...chosen, methods }));
+    return { tried, cells, plan: [...tried, ...cells], log, open };
+  }
+
+  #tried(): Cell[] {
+    return this.search ? this.#cellsOf(this.search.recipe, 'validation') : [];
+  }
+
+  #cellsOf(recipe: Recipe, judge?: Cell['judge']): Cell[] {
+    const needsOf = (method: MethodEntry) => this.parts.needs(recipe, this.material, method);
+    return planCells(recipe, this.materialOf, this.device, version, needsOf, judge);
+  }
+}
+
+/** The data with the forget set of each seed: that of the first ones, and of the others that which was asked for last. */
+function drawing(recipe: Recipe, first: Material, parts: Parts): MaterialOf {
+  const random = recipe.forget.ratio !== undefined;
+  const [{ forget }] = seedsOf(recipe);
+  let last = { forget, material: first };
+  return (seeds) => {
+    if (!random || seeds.forget === forget) return first;
+    if (last.forget !== seeds.forget)
+      last = { forget: seeds.forget, material: parts.draw(recipe, first, seeds) };
+    return last.material;
+  };
+}
+
+/** @throws LetheError 'value' where finished results of other settings would be replaced; those still open are not known. */
+export function refuseOthers({ plan, open }: Survey, out: string): void {
+  const replaced = plan.filter(
+    ({ state, label, control, judge }) =>
+      state === 'replace' && (judge === 'validation' || !open.includes(control ?? label)),
+  );
+  if (replaced.length > 0)
+    throw new LetheError(
+      'value',
+      `--resume: ${printable(out)} holds results of other settings for ${replaced.map(({ id }) => id).join(', ')}; expected the settings they were made with, or another --out`,
+    );
+}
