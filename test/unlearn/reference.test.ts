@@ -33,7 +33,14 @@ it('a page without a table is refused', () => {
 it.each(readdirSync(new URL('recipes/', root)))('recipes/%s is a good recipe', (name) => {
   const recipe = parseRecipe(readFileSync(new URL(`recipes/${name}`, root), 'utf8'), name);
   expect(`${recipe.name}.yaml`).toBe(name);
-  expect([...new Set(recipe.methods.map((m) => m.name))].sort()).toEqual(
-    ['retrain', 'finetune', 'randomLabels', 'gradientAscent', 'boundaryShrink', 'boundaryExpanding'].sort(),
+  expect(recipe.methods.map((m) => m.name)).toEqual(
+    expect.arrayContaining([
+      'retrain',
+      'finetune',
+      'randomLabels',
+      'gradientAscent',
+      'boundaryShrink',
+      'boundaryExpanding',
+    ]),
   );
 });
