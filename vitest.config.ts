@@ -1,5 +1,6 @@
 // The tests import the sources; documentation and examples say `lethe`, as a user does, and mean the same sources.
 
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -14,5 +15,11 @@ export default defineConfig({
       { find: /^lethe\/webgpu$/, replacement: at('kernels/index.ts') },
     ],
   },
-  test: { include: ['test/**/*.test.ts'], globalSetup: at('test/devices.ts'), testTimeout: 60_000 },
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: at('test/devices.ts'),
+    testTimeout: 60_000,
+    // One process for each core: by default one core is left idle, which of two is half.
+    maxWorkers: availableParallelism(),
+  },
 });
