@@ -148,6 +148,22 @@ const cases: [string, Problem, (epochs: number) => Method][] = [
     three,
     () => methods.influence({ solver: 'released', gradient: 'difference', scale: 2 }),
   ],
+  [
+    'l2ul',
+    two,
+    (epochs) =>
+      methods.l2ul({
+        ...sgd,
+        epochs,
+        weightDecay: 1e-4,
+        forgetBatchSize: 100,
+        adversaries: 2,
+        radius: 1,
+        steps: 3,
+        randomStart: false,
+        untilForgotten: false,
+      }),
+  ],
   ['ssd', three, () => methods.ssd({ alpha: 1.5, lambda: 0.5, batchSize: 100 })],
   [
     'amnesiac relabel',

@@ -380,6 +380,36 @@ def amun():
     return descend(q["original"], lambda net, _: [lambda: ce(net(x, True), y)], sgd(0.02))
 
 
+def l2ul(radius=1.0, length=0.1, steps=3, weight=1.0):
+    """Two adversarial images of each forgotten sample, equal where nothing is random, towards the other of two classes."""
+    q = two
+    o = q["original"]
+    y = 1 - q["yf"]
+    x = q["xf"]
+    for _ in range(steps):
+        x = x.clone().requires_grad_()
+        (g,) = torch.autograd.grad(ce(o(x), y, reduction="sum"), x)
+        norm = lambda t: t.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1)
+        way = x.detach() - length * g / norm(g) - q["xf"]
+        x = (q["xf"] + way * (radius / norm(way)).clamp(max=1)).clamp(0, 1)
+    adversarial, labels = torch.cat([x, x]), torch.cat([y, y])
+    total = {k: torch.zeros_like(v) for k, v in o.p.items()}
+    for one in q["xf"]:
+        for k, g in o.gradient(o(one[None]).norm()).items():
+            total[k] += g.abs()
+    scale = lambda t: 1 - (t - t.min()) / (t.max() - t.min())
+    stiff = {k: scale(v) for k, v in total.items()}
+    wf = len(q["f"]) / (3 * len(q["f"]))
+
+    def loss(net):
+        kept = ce(net(adversarial, True), labels)
+        gone = ce(net(q["xf"], True), q["yf"])
+        drift = sum((stiff[k] * (v - o.p[k].detach()) ** 2).sum() for k, v in net.p.items())
+        return (1 - wf) * kept - wf * gone + weight / 2 * drift
+
+    return descend(o, lambda net, _: [lambda: loss(net)], sgd(decay=1e-4))
+
+
 def main():
     inputs = json.loads((HERE / "inputs.json").read_text())
     net = lambda n: n.values()
@@ -408,6 +438,7 @@ def main():
         "fisher labels": fisher("labels"),
         "amnesiac relabel": relabel(),
         "amun": amun(),
+        "l2ul": l2ul(),
     }
     out = {"steps": STEPS, "three": cut(three), "two": cut(two), "trajectories": trajectories}
     (HERE / "trajectories.json").write_text(json.dumps(out) + "\n")
