@@ -28,7 +28,15 @@ export {
   section,
   text,
 } from './options/fields.ts';
-export { batchNorm, fraction, inherited, opt as withDefault, scheduled, tuning } from './options/training.ts';
+export {
+  batchNorm,
+  fraction,
+  inherited,
+  maskable,
+  opt as withDefault,
+  scheduled,
+  tuning,
+} from './options/training.ts';
 export { reduceOver, reduction } from './reduce.ts';
 export { labelsOf, relabelled } from './tasks/classification.ts';
 export { aliasesOf, disposeTree } from './train/feed.ts';
@@ -37,4 +45,4 @@ export { copyOf, type LoopInput, type LoopResult } from './train/loop.ts';
 export { type NetworkSettings, networkOf } from './train/network.ts';
 export { meanLoss } from './train/objective.ts';
 export { passedOn, seedOf, type TuneInput, type Tuning, tune } from './train/tune.ts';
-export { followedBy, masked, softThreshold, withinBall } from './train/update.ts';
+export { followedBy, l1Penalty, masked, softThreshold, withinBall } from './train/update.ts';
