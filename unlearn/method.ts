@@ -44,5 +44,6 @@ export { movingAverage } from './train/hooks.ts';
 export { copyOf, type LoopInput, type LoopResult } from './train/loop.ts';
 export { type NetworkSettings, networkOf } from './train/network.ts';
 export { meanLoss } from './train/objective.ts';
+export type { Schedule } from './train/schedule.ts';
 export { passedOn, seedOf, type TuneInput, type Tuning, tune } from './train/tune.ts';
 export { followedBy, l1Penalty, masked, softThreshold, withinBall } from './train/update.ts';

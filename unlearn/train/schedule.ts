@@ -79,9 +79,13 @@ export class Schedule {
   readonly visited: number;
 
   constructor(
+    /** Whose it is, for messages. */
     readonly name: string,
+    /** Of an epoch, in order. */
     readonly passes: readonly Pass[],
+    /** How many. */
     readonly epochs: number,
+    /** Of sets that state none of their own. */
     readonly batchSize: number,
   ) {
     for (const { name: pass, sets } of passes)
@@ -97,6 +101,7 @@ export class Schedule {
     check(this.steps > 0, 'value', () => `${name}: there are no samples to train on`);
   }
 
+  /** Steps in all. */
   get steps(): number {
     return this.#starts[this.epochs];
   }
@@ -122,6 +127,7 @@ export class Schedule {
   get samples(): number {
     return this.#samples.reduce((a, b) => a + b, 0);
   }
+  /** Steps of an epoch, counted from 0. */
   stepsIn(epoch: number): number {
     return this.#starts[epoch + 1] - this.#starts[epoch];
   }
@@ -144,7 +150,12 @@ export class Schedule {
     task: Task<S>,
     seed: number,
     first: number,
-  ): AsyncGenerator<{ readonly at: Position; readonly batches: Readonly<Record<string, Batch>> }> {
+  ): AsyncGenerator<{
+    /** Where the step stands. */
+    readonly at: Position;
+    /** A batch of each set, by its name. */
+    readonly batches: Readonly<Record<string, Batch>>;
+  }> {
     const made = this.passes.map(() => 0);
     for (let epoch = 0; epoch < this.epochs; epoch++) {
       let step = this.#starts[epoch];
