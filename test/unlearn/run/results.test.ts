@@ -17,7 +17,34 @@ const path = join(folder, 'results.json');
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 const few = fixture('class', [0]);
-const text = JSON.stringify({ ...few, runs: few.runs.slice(0, 3) });
+const trial = {
+  options: { epochs: 2, learningRate: 0.01 },
+  samples: 400,
+  seconds: 1.5,
+  retrain: 2.5,
+  alone: 4,
+};
+const tried = { ...trial, metrics: { ua: 4, ra: 99, va: 90, mia: null } };
+const search = {
+  seed: 1000,
+  rule: 'retrain',
+  budget: 1,
+  validation: 40,
+  retraining: { samples: 3600, seconds: 9.5 },
+  methods: [
+    {
+      method: 'salun',
+      ranges: { learningRate: { from: 1e-3, to: 1e-1, log: true } },
+      varied: ['learningRate'],
+      trials: [tried, { ...trial, retrain: null, alone: null, failed: 'the loss became NaN' }],
+      best: { retrain: 0, alone: 1 },
+      chosen: 0,
+      notes: ['epochs cut to 2 at most'],
+    },
+  ],
+};
+const environment = { ...few.environment, methods: { mine: { title: 'Mine', kind: 'approximate' } } };
+const text = JSON.stringify({ ...few, environment, search, runs: few.runs.slice(0, 3) });
 const sound = () => JSON.parse(text) as { [key: string]: Json };
 
 /** Puts a value at a path such as `runs.0.seed`; undefined removes what is there. */
@@ -62,6 +89,9 @@ describe('results', () => {
     ['runs.1.exhibits.forgetPredictions.3', [1], 'forgetPredictions: expected as many columns as rows'],
     ['runs.1.exhibits.forgetPredictions', [[1]], 'runs: expected predictions over equally many classes'],
     ['device', 'cpu', 'device: expected a map, got "cpu"'],
+    ['search.rule', 'best', 'search.rule: expected "retrain" or "alone", got "best"'],
+    ['search.methods.0.trials.1', [], 'search.methods.0.trials.1: expected a map, got []'],
+    ['search.methods.0.chosen', 0.5, 'search.methods.0.chosen: expected a whole number, got 0.5'],
     ['runs.0.\u001b[2J', 1, ''],
   ])('%s = %j', async (at, value, message) => {
     const broken = sound();
