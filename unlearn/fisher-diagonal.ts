@@ -17,6 +17,7 @@ import { disposeTree, type FeedOptions } from './train/feed.ts';
 import { networkOf } from './train/network.ts';
 import { plus, scaled, type Vector } from './train/vectors.ts';
 import type { Split } from './types.ts';
+import { parameterCount } from './weights.ts';
 
 /** Entries of gradients of single samples that are held at a time: 128 MB of float32. */
 const HELD = 2 ** 25;
@@ -79,8 +80,7 @@ export async function fisherDiagonal<S extends Samples = Split>(
     return lt.tree.map((t: lt.Tensor) => t.sum(0), all);
   };
 
-  const entries = lt.tree.flatten<lt.Tensor>(params).leaves.reduce((sum, t) => sum + t.size, 0);
-  const block = Math.min(options.batchSize, Math.max(1, Math.floor(HELD / entries)));
+  const block = Math.min(options.batchSize, Math.max(1, Math.floor(HELD / parameterCount(variables))));
   const batchSize = per === 'sample' ? block : options.batchSize;
   const passes = typeof labels === 'string' ? 1 : labels.model;
   const count = per === 'sample' ? samples.size : Math.ceil(samples.size / batchSize);

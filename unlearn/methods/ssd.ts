@@ -16,6 +16,7 @@ import { aliasesOf, disposeTree } from '../train/feed.ts';
 import { seedOf } from '../train/tune.ts';
 import type { Vector } from '../train/vectors.ts';
 import type { Split } from '../types.ts';
+import { parameterCount } from '../weights.ts';
 import { define } from './define.ts';
 
 const ORDER = 0x737364;
@@ -92,11 +93,10 @@ export const ssd = define({
       made.push(counts);
       const numbers = lt.tree.flatten<lt.Tensor>(counts).leaves.map((count) => count.item());
       const dampened = (await Promise.all(numbers)).reduce((sum, n) => sum + n, 0);
-      const entries = lt.tree.flatten<lt.Tensor>(params).leaves.reduce((sum, t) => sum + t.size, 0);
       const result = { params, state: aliasesOf(variables.state) } as Variables;
       const seconds = (performance.now() - started) / 1000;
       const cost = { seconds, gradientSteps: 1, samplesVisited };
-      return { variables: result, cost, details: { dampened, share: dampened / entries } };
+      return { variables: result, cost, details: { dampened, share: dampened / parameterCount(variables) } };
     } finally {
       disposeTree(made);
       dampen.dispose();

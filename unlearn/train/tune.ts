@@ -4,11 +4,11 @@
 import type { Optimiser, Schedule } from '../../engine/optim.ts';
 import * as lt from '../../index.ts';
 import type { Augment } from '../data/batches.ts';
-import { sha256 } from '../sha256.ts';
 import type { UnlearnInput } from '../types.ts';
 import { type LoopInput, type LoopResult, runLoop } from './loop.ts';
 import { type Pass, Schedule as Passes } from './schedule.ts';
 import { masked } from './update.ts';
+import { digestOf } from './vectors.ts';
 
 /** What every gradient-based method can be told. */
 export interface Tuning {
@@ -103,12 +103,6 @@ export const passedOn = ({
   onProgress,
   checkpoint,
 });
-
-/** Names the values of a tree. */
-async function digestOf(tree: object): Promise<string> {
-  const arrays = await Promise.all(lt.tree.flatten<lt.Tensor>(tree).leaves.map((leaf) => leaf.data()));
-  return sha256(...arrays.map((a) => new Uint8Array(a.buffer, a.byteOffset, a.byteLength)));
-}
 
 /** A key as a whole number below 2^53, for choices made on the host. */
 export async function seedOf(key: lt.Tensor): Promise<number> {

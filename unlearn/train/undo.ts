@@ -7,13 +7,13 @@ import { check } from '../../engine/error.ts';
 import type { Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import { Artifact, type ArtifactStore, getTree, putTree } from '../artifact.ts';
-import { sha256, startSha256 } from '../sha256.ts';
+import { sha256 } from '../sha256.ts';
 import { printable } from '../text.ts';
 import { aliasesOf, disposeTree } from './feed.ts';
 import type { Hook } from './hooks.ts';
 import type { Loop } from './loop.ts';
 import type { Position } from './schedule.ts';
-import { plus, type Vector } from './vectors.ts';
+import { digestOf, plus, type Vector } from './vectors.ts';
 
 const METHOD = 'updates';
 const SAMPLES = 'samples';
@@ -108,16 +108,6 @@ function unpacked(bytes: Uint8Array): Int32Array[] {
   for (let at = 0; at < words.length; at += 1 + words[at])
     samples.push(words.slice(at + 1, at + 1 + words[at]));
   return samples;
-}
-
-/** sha256 of the values of a tree. */
-async function digestOf(tree: lt.tree.Tree<lt.Tensor>): Promise<string> {
-  const hash = startSha256();
-  for (const tensor of lt.tree.flatten<lt.Tensor>(tree).leaves) {
-    const { buffer, byteOffset, byteLength } = await tensor.data();
-    hash.update(new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength));
-  }
-  return hash.hex();
 }
 
 /** What taking back steps came to. */

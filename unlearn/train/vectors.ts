@@ -1,6 +1,7 @@
 // Trees of tensors as vectors: what conjugate gradients and influence need of linear algebra.
 
 import * as lt from '../../index.ts';
+import { startSha256 } from '../sha256.ts';
 import { disposeTree } from './feed.ts';
 
 export type Vector = lt.tree.Tree<lt.Tensor>;
@@ -27,6 +28,16 @@ export const normalLike = (like: Vector, key: lt.Tensor): Vector => {
     leaves.map(({ shape, dtype }, i) => lt.random.normal(keys[i], shape, dtype)),
   );
 };
+
+/** sha256 of the values of a tree, one tensor after the other. */
+export async function digestOf(tree: Vector): Promise<string> {
+  const hash = startSha256();
+  for (const tensor of lt.tree.flatten<lt.Tensor>(tree).leaves) {
+    const { buffer, byteOffset, byteLength } = await tensor.data();
+    hash.update(new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength));
+  }
+  return hash.hex();
+}
 
 export interface Solution {
   /** The caller's to dispose. */
