@@ -36,19 +36,25 @@ export const effort = ({ train, infer }: Work): number => train + infer / 3;
 export function drawTrials(input: TrialsInput): Trials {
   const { stated, ranges, count, allowance, costOf } = input;
   const drawn = distinct([stated, ...points(input)], count);
-  const option = costOption(input);
   const notes: string[] = [];
   const sum = (list: readonly Options[]) => list.reduce((all, options) => all + costOf(options), 0);
+  const cuts = new Map<string, number>();
   let options = drawn;
-  if (sum(options) > allowance && option !== null) {
-    const values = drawn.map((one) => one[option] as number);
-    let cap = Math.max(...values);
-    const capped = (): Options[] =>
-      drawn.map((one) => ({ ...one, [option]: Math.min(cap, one[option] as number) }));
-    while (cap > 1 && sum(capped()) > allowance) cap--;
-    options = distinct(capped(), count);
+  while (sum(options) > allowance) {
+    const option = costOption(options, costOf);
+    if (option === null) break;
+    const uncut = options;
+    const capped = (cap: number): Options[] =>
+      uncut.map((one) => ({ ...one, [option]: Math.min(cap, one[option] as number) }));
+    let cap = Math.max(...uncut.map((one) => one[option] as number));
+    while (cap > 1 && sum(options) > allowance) options = capped(--cap);
+    cuts.set(option, cap);
+  }
+  options = distinct(options, count);
+  if (cuts.size > 0) {
+    const said = [...cuts].map(([option, cap]) => `${option} cut to ${cap}`).join(', ');
     const enough = sum(options) <= allowance ? `, so that ${options.length} trials fit into the budget` : '';
-    notes.push(`${option} cut to ${cap} at most${enough}`);
+    notes.push(`${said} at most${enough}`);
   }
   let fit = options.length;
   while (fit > 1 && sum(options.slice(0, fit)) > allowance) fit--;
@@ -102,15 +108,22 @@ export function valueAt(range: Range, place: number, schema: v.GenericSchema): u
   return v.is(schema, short) ? short : Math.round(exact);
 }
 
-/** The option by which a trial is made cheaper: `epochs`, else the whole number whose half saves most; null for none. */
-function costOption({ stated, costOf }: TrialsInput): string | null {
-  const cost = costOf(stated);
-  const savings = Object.entries(stated).flatMap(([name, value]) => {
-    if (!Number.isInteger(value) || (value as number) < 2) return [];
-    const half = costOf({ ...stated, [name]: Math.floor((value as number) / 2) });
-    return half < cost ? [{ name, saved: cost - half }] : [];
-  });
-  const most = Math.max(...savings.map(({ saved }) => saved));
-  const best = savings.find(({ name }) => name === 'epochs') ?? savings.find(({ saved }) => saved === most);
-  return best?.name ?? null;
+/**
+ * The option by which trials are made cheaper: `epochs`, else the whole number whose half saves most; null where none above 1
+ * costs anything.
+ */
+function costOption(trials: readonly Options[], costOf: TrialsInput['costOf']): string | null {
+  const saved = new Map<string, number>();
+  for (const options of trials) {
+    const cost = costOf(options);
+    for (const [name, value] of Object.entries(options)) {
+      if (!Number.isInteger(value) || (value as number) < 2) continue;
+      const less = cost - costOf({ ...options, [name]: Math.floor((value as number) / 2) });
+      if (less > 0) saved.set(name, (saved.get(name) ?? 0) + less);
+    }
+  }
+  if (saved.has('epochs')) return 'epochs';
+  let best: string | null = null;
+  for (const [name, less] of saved) if (best === null || less > (saved.get(best) as number)) best = name;
+  return best;
 }

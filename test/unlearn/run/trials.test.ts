@@ -64,7 +64,7 @@ describe('trials', () => {
     expect(valueAt({ from: 0.12345, to: 1 }, 0, rate)).toBe(0.12345);
   });
 
-  it('keep the budget: epochs are cut, and where that is not enough trials are left out', () => {
+  it('keep the budget: epochs are cut, then what else costs, and where that is not enough trials are left out', () => {
     const costs = (of: Partial<TrialsInput>) => {
       const { options, notes } = drawTrials(input(of));
       const cost = options.reduce((sum, one) => sum + input().costOf(one), 0);
@@ -77,12 +77,25 @@ describe('trials', () => {
     const fewer = costs({ allowance: 410 });
     expect(fewer.epochs).toEqual([1, 1, 1, 1]);
     expect(fewer.cost).toBeLessThanOrEqual(410);
-    expect(fewer.notes).toEqual(['epochs cut to 1 at most', '4 of 8 trials fit into the budget']);
+    expect(fewer.notes).toEqual([
+      'epochs cut to 1, rounds cut to 1 at most',
+      '4 of 8 trials fit into the budget',
+    ]);
     expect(costs({ allowance: 50 }).notes.at(-1)).toBe('a single trial is more than the budget');
     // Without epochs the whole number that costs most is cut; without any, trials are left out.
     const costOf: TrialsInput['costOf'] = ({ rounds }) => 1000 * (rounds as number);
     const rounds = drawTrials(input({ costOf, allowance: 9000 }));
     expect(rounds.options.map((one) => one.rounds)).toEqual(new Array(8).fill(1));
+    const both = drawTrials(
+      input({
+        costOf: ({ epochs, rounds }) => 100 * (epochs as number) * (rounds as number),
+        allowance: 1200,
+      }),
+    );
+    expect(both.options.map(({ epochs, rounds }) => [epochs, rounds])).toEqual(new Array(8).fill([1, 1]));
+    expect(both.notes).toEqual([
+      'epochs cut to 1, rounds cut to 1 at most, so that 8 trials fit into the budget',
+    ]);
     const flat = drawTrials(input({ costOf: () => 1000, allowance: 3000 }));
     expect(flat.options).toHaveLength(3);
   });
