@@ -3,9 +3,9 @@
 
 import { check } from '../engine/error.ts';
 import type { Model, Variables } from '../engine/nn/types.ts';
-import { exhibitsOf, type MiaOptions, type Outputs, type SampleToShow } from './audit/index.ts';
 import { metricsOf } from './metrics/measure.ts';
 import { type PredictOptions, predictor } from './predict.ts';
+import { exhibitsOf, type MiaOptions, type Outputs, type SampleToShow } from './statistics/index.ts';
 import type { Exhibits, Metrics, Progress, Split } from './types.ts';
 
 /** What a model is measured on. A Dataset with a ForgetSet has all of it. */

@@ -1,4 +1,4 @@
-// A model's answers over a split: logits, batch by batch, in evaluation mode. What they say is audit/.
+// A model's answers over a split: logits, batch by batch, in evaluation mode. What they say is statistics/.
 
 import { check } from '../engine/error.ts';
 import type { Model, Variables } from '../engine/nn/types.ts';

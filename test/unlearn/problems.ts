@@ -2,9 +2,9 @@
 
 import type { Classifier, Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
-import { accuracy } from '../../unlearn/audit/outputs.ts';
 import { CLASSES } from '../../unlearn/check/problem.ts';
 import { predict } from '../../unlearn/predict.ts';
+import { accuracy } from '../../unlearn/statistics/outputs.ts';
 import { disposeTree } from '../../unlearn/train/feed.ts';
 import type { Split } from '../../unlearn/types.ts';
 

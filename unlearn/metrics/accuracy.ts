@@ -1,7 +1,7 @@
 // Accuracies, percent: on what was forgotten, on what was kept, on test images. Ties go to the first of equal logits; a row
 // without a usable answer is wrong.
 
-import { accuracy } from '../audit/outputs.ts';
+import { accuracy } from '../statistics/outputs.ts';
 import { metric } from './record.ts';
 
 const shared = {

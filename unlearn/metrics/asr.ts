@@ -1,6 +1,6 @@
-// Attack success rate: what an attack on entropies makes of the forgotten samples. The attack itself is audit/mia.ts.
+// Attack success rate: what an attack on entropies makes of the forgotten samples. The attack itself is statistics/mia.ts.
 
-import { attackSuccessRate } from '../audit/mia.ts';
+import { attackSuccessRate } from '../statistics/mia.ts';
 import { metric } from './record.ts';
 
 export const asr = metric({

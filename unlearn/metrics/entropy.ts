@@ -1,6 +1,6 @@
 // How certain the model is of what it was to forget.
 
-import { entropy, type Outputs } from '../audit/outputs.ts';
+import { entropy, type Outputs } from '../statistics/outputs.ts';
 import { distance, metric } from './record.ts';
 
 type Own = { readonly entropy_forget?: number };

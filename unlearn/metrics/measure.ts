@@ -1,7 +1,7 @@
 // From logits to the numbers of one run, and from those and retrain's to the distances between them. What is computed the
 // records say; here their sets are made ready, and what they give is put together.
 
-import { checkOutputs, type Outputs, rowsWhere, selectRows } from '../audit/outputs.ts';
+import { checkOutputs, type Outputs, rowsWhere, selectRows } from '../statistics/outputs.ts';
 import { type Metrics, metrics } from './index.ts';
 import {
   type AnyTable,

@@ -1,6 +1,6 @@
-// SalUn's MIA-efficacy: what an attack on confidences makes of the forgotten samples. The attack itself is audit/mia.ts.
+// SalUn's MIA-efficacy: what an attack on confidences makes of the forgotten samples. The attack itself is statistics/mia.ts.
 
-import { miaEfficacy } from '../audit/mia.ts';
+import { miaEfficacy } from '../statistics/mia.ts';
 import { metric } from './record.ts';
 
 export const mia = metric({

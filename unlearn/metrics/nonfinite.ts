@@ -1,6 +1,6 @@
 // Whether the model still answers at all.
 
-import { nonFinite } from '../audit/outputs.ts';
+import { nonFinite } from '../statistics/outputs.ts';
 import { metric } from './record.ts';
 
 export const nonfinite = metric({

@@ -2,8 +2,8 @@
 // lacks a field does not compile. results.json, tables, flags and docs/metrics.md are made from the records; the table of
 // all of them is index.ts.
 
-import type { MiaOptions } from '../audit/mia.ts';
-import type { Outputs } from '../audit/outputs.ts';
+import type { MiaOptions } from '../statistics/mia.ts';
+import type { Outputs } from '../statistics/outputs.ts';
 
 /** What metrics are measured on. */
 export interface Evidence {

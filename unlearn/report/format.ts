@@ -1,7 +1,7 @@
 // Numbers, durations and counts as text.
 
-import type { Spread } from '../audit/summarise.ts';
 import type { Unit } from '../metrics/record.ts';
+import type { Spread } from '../statistics/summarise.ts';
 
 const MINUS = '\u2212';
 

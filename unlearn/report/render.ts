@@ -2,7 +2,7 @@
 // hash, so that nothing else runs in it whatever a class or a file is called.
 
 import { createHash } from 'node:crypto';
-import type { Spread } from '../audit/summarise.ts';
+import type { Spread } from '../statistics/summarise.ts';
 import type { Metrics, Results } from '../types.ts';
 import { CHARTS } from './charts.ts';
 import { CLIENT } from './client.ts';

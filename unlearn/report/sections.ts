@@ -2,8 +2,8 @@
 // client.ts, colours in style.ts; the numbers come from view.ts.
 
 import { stringify } from 'yaml';
-import { type Spread, spreadOf } from '../audit/summarise.ts';
 import { withUnit } from '../metrics/record.ts';
+import { type Spread, spreadOf } from '../statistics/summarise.ts';
 import type { Results } from '../types.ts';
 import type { Facts } from './facts.ts';
 import { comparedWith, count, duration, listed, number, signed, titled } from './format.ts';

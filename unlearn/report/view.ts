@@ -1,11 +1,11 @@
 // What was measured, ready to be shown: one row a model, its gaps to the retrain of the same seed, in order. Pure data; page,
 // terminal and exports read it. What it is worth is verdict.ts.
 
-import { type MethodSummary, type Spread, spreadOf, summarise } from '../audit/summarise.ts';
 import { MEASURES } from '../metrics/gap.ts';
 import { metrics } from '../metrics/index.ts';
 import { againstRetrain } from '../metrics/measure.ts';
 import { type AnyTable, distance } from '../metrics/record.ts';
+import { type MethodSummary, type Spread, spreadOf, summarise } from '../statistics/summarise.ts';
 import type { Results, RunEntry } from '../types.ts';
 import { type Names, namesOf } from './names.ts';
 

@@ -90,7 +90,7 @@ export interface Evaluation {
   /** avg_gap and rte_seconds are filled in by the run, which knows retrain and the clock. */
   readonly metrics: Metrics;
   readonly exhibits?: Exhibits;
-  /** With held-out images: how far the answers on forgotten samples are from those on unseen ones (audit/unseen.ts), %. */
+  /** With held-out images: how far the answers on forgotten samples are from those on unseen ones (statistics/unseen.ts), %. */
   readonly unseen?: number;
 }
 

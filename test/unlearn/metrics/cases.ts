@@ -1,10 +1,10 @@
 // Made-up models to measure: what a whole class and what single samples leave behind, attacks that work and that do not, a
 // network that diverged. recorded.json holds what each case measured when it was recorded.
 
-import type { Outputs } from '../../../unlearn/audit/index.ts';
 import { againstRetrain, type MetricsInput, metricsOf } from '../../../unlearn/metrics/measure.ts';
+import type { Outputs } from '../../../unlearn/statistics/index.ts';
 import type { Metrics } from '../../../unlearn/types.ts';
-import { madeLogits, overlapping } from '../audit/samples.ts';
+import { madeLogits, overlapping } from '../statistics/samples.ts';
 
 const K = 10;
 const nan = ({ logits, labels }: Outputs): Outputs => ({

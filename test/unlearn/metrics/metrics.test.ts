@@ -1,10 +1,10 @@
 // Metrics from logits: what each is when a class goes and when samples go, against retrain and alone.
 
 import { describe, expect, it } from 'vitest';
-import { accuracy, type Outputs, predictions } from '../../../unlearn/audit/index.ts';
 import { againstRetrain, metricsOf } from '../../../unlearn/metrics/measure.ts';
+import { accuracy, type Outputs, predictions } from '../../../unlearn/statistics/index.ts';
 import type { Metrics } from '../../../unlearn/types.ts';
-import { madeLogits } from '../audit/samples.ts';
+import { madeLogits } from '../statistics/samples.ts';
 
 const K = 10;
 

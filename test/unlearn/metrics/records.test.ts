@@ -2,12 +2,12 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { trueConfidence } from '../../../unlearn/audit/index.ts';
 import { type Metrics, metrics } from '../../../unlearn/metrics/index.ts';
 import { againstRetrain, metricsOf } from '../../../unlearn/metrics/measure.ts';
 import { distance, metric, type NumbersOf } from '../../../unlearn/metrics/record.ts';
 import { metricTables } from '../../../unlearn/reference/metrics.ts';
 import { renderReport, renderTable, toCsv, toLatex } from '../../../unlearn/report/index.ts';
+import { trueConfidence } from '../../../unlearn/statistics/index.ts';
 import type { Results } from '../../../unlearn/types.ts';
 import { fixture } from '../report/fixture.ts';
 import { cases, classwise, samplewise } from './cases.ts';

@@ -4,7 +4,7 @@
 import { encode } from 'fast-png';
 import { againstRetrain } from '../../../unlearn/metrics/measure.ts';
 import type { Exhibits, Metrics, Results, RunEntry } from '../../../unlearn/types.ts';
-import { draws } from '../audit/samples.ts';
+import { draws } from '../statistics/samples.ts';
 
 export const CLASSES = [
   'airplane',

@@ -4,8 +4,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { summarise } from '../../../unlearn/audit/summarise.ts';
 import { run } from '../../../unlearn/run.ts';
+import { summarise } from '../../../unlearn/statistics/summarise.ts';
 import { unsynced, withDisk } from './crash.ts';
 import { toyParts, toyRecipe } from './toy.ts';
 

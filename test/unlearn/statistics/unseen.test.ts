@@ -2,8 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Outputs } from '../../../unlearn/audit/outputs.ts';
-import { unseenDistance } from '../../../unlearn/audit/unseen.ts';
+import type { Outputs } from '../../../unlearn/statistics/outputs.ts';
+import { unseenDistance } from '../../../unlearn/statistics/unseen.ts';
 
 /** Two classes; the logit-scaled confidence in the label is the number given. */
 const sure = (rows: readonly (readonly [label: number, confidence: number])[]): Outputs => ({

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { kernelSum } from '../../../unlearn/audit/rbf.ts';
-import { solveDual } from '../../../unlearn/audit/smo.ts';
-import { fitSvc, type Svc } from '../../../unlearn/audit/svc.ts';
+import { kernelSum } from '../../../unlearn/statistics/rbf.ts';
+import { solveDual } from '../../../unlearn/statistics/smo.ts';
+import { fitSvc, type Svc } from '../../../unlearn/statistics/svc.ts';
 import { membershipScalars } from './samples.ts';
 
 /** Largest violation of the optimality conditions, from the definition: O(n^2), no shared code with the solver. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { againstRetrain, metricsOf } from '../../../unlearn/metrics/measure.ts';
 import {
   accuracy,
   attackSuccessRate,
@@ -16,8 +17,7 @@ import {
   spreadOf,
   summarise,
   trueConfidence,
-} from '../../../unlearn/audit/index.ts';
-import { againstRetrain, metricsOf } from '../../../unlearn/metrics/measure.ts';
+} from '../../../unlearn/statistics/index.ts';
 import type { Metrics, RunEntry } from '../../../unlearn/types.ts';
 import { madeLogits, overlapping } from './samples.ts';
 

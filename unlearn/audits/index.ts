@@ -1,0 +1,4 @@
+// All audits, in the order of results.json and of the report. A new one is a file with its record and a line here.
+
+/** All audits by name; docs/audits.md explains them. */
+export const audits = {};
