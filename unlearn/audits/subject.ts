@@ -73,7 +73,7 @@ async function featuresOf(
   options?: PredictOptions,
 ): Promise<Features> {
   const [width] = headOf('features', model, variables.params).weight.shape;
-  const weight = lt.eye(width);
+  const weight = lt.scope(() => lt.eye(width));
   const bias = lt.zeros([width]);
   const forward = predictor(model);
   try {
