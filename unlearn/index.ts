@@ -15,6 +15,14 @@ export {
   putTree,
 } from './artifact.ts';
 export { folderStore } from './artifact-folder.ts';
+export {
+  type Bank,
+  type BankInput,
+  bankOf,
+  type ModelFacts,
+  type PlannedModel,
+  referencePlan,
+} from './bank.ts';
 export * from './data/index.ts';
 export { type EvaluateOptions, type Evaluation, type EvaluationData, evaluate } from './evaluate.ts';
 export {
@@ -24,6 +32,7 @@ export {
   influence,
   influences,
 } from './influence.ts';
+export { byMemorisation, type MemorisationOptions, memorisationOf } from './memorisation.ts';
 export { type MethodName, methods } from './methods/index.ts';
 export type {
   ForgetInput,
@@ -68,6 +77,7 @@ export {
 } from './reduce.ts';
 export { type Grade, type Verdict, verdictOf } from './report/verdict.ts';
 export type { Executor, Job, Policy, RunEvent, RunOptions, RunOutcome } from './run.ts';
+export type { Memorisation } from './statistics/memorisation.ts';
 export { type Pictures, pictures } from './tasks/denoising.ts';
 export { tasks } from './tasks/index.ts';
 export type {
