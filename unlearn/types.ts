@@ -3,6 +3,7 @@
 import type { Model, Variables } from '../engine/nn/types.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import type { ArtifactStore } from './artifact-store.ts';
+import type { Finding } from './audits/record.ts';
 import type { MethodRecord } from './methods/record.ts';
 import type { Metrics } from './metrics/index.ts';
 import type { Samples, Task } from './tasks/record.ts';
@@ -261,6 +262,18 @@ export interface Exhibits {
   }[];
 }
 
+/** What an audit found on the model of a row. */
+export interface AuditFinding extends Finding {
+  /** Its name in `audits`. */
+  readonly name: string;
+  /** Its options, defaults filled in. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** What it took. */
+  readonly seconds: number;
+  /** Why it could not be made; then there are no values. */
+  readonly failed?: string;
+}
+
 /** A row of the results: one method, one seed. */
 export interface RunEntry {
   /** Names the entry of the recipe's seeds: the seed, or train * 10^6 + forget * 10^3 + unlearn where they differ. */
@@ -290,6 +303,8 @@ export interface RunEntry {
   readonly details: Record<string, unknown>;
   /** What the report draws. */
   readonly exhibits?: Exhibits;
+  /** What was asked beside the metrics, by the audits' labels in the recipe. */
+  readonly audits?: Readonly<Record<string, AuditFinding>>;
 }
 
 /** One setting that a search tried. Numbers that could not be measured are null. */

@@ -1,8 +1,10 @@
 // A model as an audit sees it: its answers on a set, and, where it is one network, the features before its last linear layer.
 // What was computed once is kept, as several audits ask the same.
 
-import type { Classifier, Variables } from '../../engine/nn/types.ts';
+import { LetheError } from '../../engine/error.ts';
+import type { Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
+import type { Answer } from '../evaluate.ts';
 import { headOf, withHead } from '../methods/head.ts';
 import { type PredictOptions, predict, predictor } from '../predict.ts';
 import type { Outputs } from '../statistics/outputs.ts';
@@ -20,8 +22,8 @@ export interface Features {
 
 /** A network with its weights; they stay the caller's. */
 export interface NetworkOf {
-  /** Its architecture. */
-  readonly model: Classifier;
+  /** Its architecture; features need one that names its last layer. */
+  readonly model: Model;
   /** Its weights. */
   readonly variables: Variables;
 }
@@ -64,6 +66,21 @@ async function answersOf(
   options?: PredictOptions,
 ): Promise<Outputs> {
   return { logits: await predict(model, variables, split, options), labels: split.labels };
+}
+
+/** Several networks that answer together, as a subject without features. @param answer logits or logarithms of shares. */
+export function votingSubject(name: string, answer: Answer): Subject {
+  const answers = remembered(async (split, options = {}) => ({
+    logits: await answer(split, options),
+    labels: split.labels,
+  }));
+  const features = async (): Promise<never> => {
+    throw new LetheError(
+      'value',
+      `${name}: several networks answer together, and have no features in common`,
+    );
+  };
+  return { name, network: null, answers, features };
 }
 
 /** The input of the last linear layer: what the network answers with the identity in that layer's place. */
