@@ -8,30 +8,36 @@ import { joinPoints, pointsOf, selectPoints, standardiser } from './points.ts';
 import type { Points } from './rbf.ts';
 
 /**
- * Mean over the rows of the softmax without the classes that are gone, each row brought to sum 1: [K], with 0 at those.
- * @throws RangeError where there are no rows, or no class is kept.
+ * The softmax of each row without the classes that are gone, each row brought to sum 1: [n, K], with 0 at those. Rows without a
+ * usable answer are uniform over the others.
+ * @throws RangeError where no class is kept.
  */
-export function neighbourProfile(
+export function neighbourShares(
   { logits, labels }: Outputs,
   K: number,
   gone: readonly number[],
 ): Float64Array {
   const n = labels.length;
-  if (n === 0 || gone.length >= K)
-    throw new RangeError(
-      `neighbourProfile: ${n} rows and ${K - gone.length} classes kept, expected some of each`,
-    );
-  // Taken out of the logits, not of the softmax: a network that is sure of the
-  // class that is gone keeps an order of the others. A row without a usable answer becomes uniform.
+  if (gone.length >= K)
+    throw new RangeError(`neighbourShares: ${gone.length} of ${K} classes are gone, expected fewer`);
+  // Taken out of the logits, not of the softmax: a network that is sure of the class that is gone keeps an order of the others.
   const masked = Float32Array.from(logits, (value, i) =>
     gone.includes(i % K) && Number.isFinite(value) ? -Infinity : value,
   );
-  const profile = new Float64Array(K);
+  const shares = new Float64Array(n * K);
   for (let i = 0; i < n; i++) {
     const p = softmaxRow(masked, K, i);
     const kept = 1 - gone.reduce((sum, k) => sum + p[k], 0);
-    for (let k = 0; k < K; k++) if (!gone.includes(k)) profile[k] += p[k] / kept / n;
+    for (let k = 0; k < K; k++) if (!gone.includes(k)) shares[i * K + k] = p[k] / kept;
   }
+  return shares;
+}
+
+/** The mean of these rows of shares [n, K], [K]. */
+export function meanShares(shares: Float64Array, K: number, rows: ArrayLike<number>): Float64Array {
+  const profile = new Float64Array(K);
+  for (let r = 0; r < rows.length; r++)
+    for (let k = 0; k < K; k++) profile[k] += shares[rows[r] * K + k] / rows.length;
   return profile;
 }
 

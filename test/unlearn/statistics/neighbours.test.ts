@@ -5,25 +5,33 @@ import { normalCdf, shareInterval } from '../../../unlearn/statistics/distributi
 import {
   centredLogits,
   meanProfile,
-  neighbourProfile,
+  meanShares,
+  neighbourShares,
   separability,
   totalVariation,
 } from '../../../unlearn/statistics/neighbours.ts';
+import type { Outputs } from '../../../unlearn/statistics/outputs.ts';
 import { oracle, rowsOf } from './oracle.ts';
 import { draws } from './samples.ts';
 
 const { n, classes, gone, logits, profile } = oracle.answers;
+const whole = (set: Outputs, K: number, without: number[]) =>
+  meanShares(
+    neighbourShares(set, K, without),
+    K,
+    Array.from(set.labels, (_, i) => i),
+  );
 const outputs = { logits: Float32Array.from(logits as number[]), labels: new Array(n).fill(gone[0]) };
 
 describe('profiles', () => {
   it('are the mean of what a softmax without the gone classes gives', () => {
-    const found = neighbourProfile(outputs, classes, gone);
+    const found = whole(outputs, classes, gone);
     for (const [k, value] of (profile as number[]).entries()) expect(found[k]).toBeCloseTo(value, 9);
     // A network that is sure of the class that is gone still has an order of the others.
     const sure = { logits: Float32Array.from([5000, 1, 2]), labels: [0] };
-    expect(neighbourProfile(sure, 3, [0])[2]).toBeCloseTo(Math.E / (1 + Math.E), 9);
+    expect(whole(sure, 3, [0])[2]).toBeCloseTo(Math.E / (1 + Math.E), 9);
     const broken = { logits: Float32Array.from([Number.NaN, 1, 2]), labels: [0] };
-    expect(neighbourProfile(broken, 3, [0])[1]).toBeCloseTo(0.5, 12);
+    expect(whole(broken, 3, [0])[1]).toBeCloseTo(0.5, 12);
   });
 
   it('are compared by total variation', () => {
