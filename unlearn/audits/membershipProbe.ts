@@ -19,7 +19,7 @@ export const membershipProbe = defineAudit({
   formula: 'AUC of w′h + b between F and as many of T of the same classes, five-fold',
   source: 'Ours; a linear probe, as in arXiv 2604.08271, asked for membership instead of the class.',
   fools:
-    'Networks that hardly overfit: already the original’s features tell little. A linear probe misses what only a nonlinear attacker sees. Where F and T differ in themselves (other sources, another time) retrain is above 50, too.',
+    'Networks that hardly overfit: already the original’s features tell little. A linear probe misses what only a nonlinear attacker sees. Where F and T differ in themselves (other sources, another time) retrain is above 0.5, too.',
   certainty:
     'A bootstrap over both sides’ samples with the folds as they are; not over trainings: use several seeds.',
   cost: 'One pass over F and T for features; 25 logistic regressions of two classes.',
@@ -31,11 +31,11 @@ export const membershipProbe = defineAudit({
   }),
   gives: {
     membership_probe: {
-      label: 'Membership probe',
-      about: 'AUC of the probe between forgotten and unseen samples; 50 where nothing tells them apart.',
-      unit: '%',
+      label: 'Membership probe, AUC',
+      about: 'AUC of the probe between forgotten and unseen samples; 0.5 where nothing tells them apart.',
+      unit: '0 to 1',
       target: 'retrain',
-      digits: 1,
+      digits: 3,
     },
   },
   async audit({ folds, samples }, { own, sets: { forget, test }, seed, signal }) {
@@ -55,10 +55,9 @@ export const membershipProbe = defineAudit({
     const labels = Uint8Array.from({ length: points.n }, (_, i) => Number(i < rows.length));
     const scores = crossFitted(points, labels, folds, seed);
     const [members, unseen] = [scores.slice(0, rows.length), scores.slice(rows.length)];
-    const [low, high] = rocIntervals(members, unseen, { seed }).auc;
     return {
-      values: { membership_probe: 100 * rocOf(members, unseen).auc },
-      intervals: { membership_probe: [100 * low, 100 * high] as const },
+      values: { membership_probe: rocOf(members, unseen).auc },
+      intervals: { membership_probe: rocIntervals(members, unseen, { seed }).auc },
       samples: [
         {
           set: 'forget' as const,

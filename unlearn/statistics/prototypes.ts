@@ -37,12 +37,20 @@ export function answeredBy({ weight, bias }: Layer, points: Points, labels: Arra
   return { points, labels, logits };
 }
 
-/** Mean of the rows, brought to length 1; all 0 where the mean is. */
-export function prototypeOf({ x, d }: Points, rows: readonly number[]): Float64Array {
+/** Mean of the rows, less a centre where one is given, brought to length 1; all 0 where nothing is left. */
+export function prototypeOf({ x, d }: Points, rows: ArrayLike<number>, centre?: Float64Array): Float64Array {
   const sum = new Float64Array(d);
-  for (const row of rows) for (let j = 0; j < d; j++) sum[j] += x[row * d + j];
+  for (let r = 0; r < rows.length; r++) for (let j = 0; j < d; j++) sum[j] += x[rows[r] * d + j];
+  if (centre) for (let j = 0; j < d; j++) sum[j] -= rows.length * centre[j];
   const length = Math.hypot(...sum) || 1;
   return sum.map((value) => value / length);
+}
+
+/** Mean of all rows. */
+export function centreOf({ x, n, d }: Points): Float64Array {
+  const mean = new Float64Array(d);
+  for (let i = 0; i < x.length; i++) mean[i % d] += x[i] / n;
+  return mean;
 }
 
 /** Mean length of the layer's rows, one a class. */
@@ -88,6 +96,58 @@ export function attackedAccuracies(
     for (let i = 0; i < best.length; i++) if (best[i].said === labels[t]) hits[i]++;
   }
   return hits.map((count) => (100 * count) / n);
+}
+
+/** Of each sample: the likeliest class that has no new row, its logit, and the same of those that have one, without bias. */
+function rivals(
+  { points, logits, labels }: Answered,
+  rows: ReadonlyMap<number, Float64Array>,
+  length: number,
+) {
+  const { x, d } = points;
+  const K = logits.length / labels.length;
+  return Array.from(labels, (label, t) => {
+    const [kept, gone] = [
+      { said: -1, value: -Infinity },
+      { said: -1, value: -Infinity },
+    ];
+    const offer = (to: typeof kept, said: number, value: number) => {
+      if (value > to.value) Object.assign(to, { said, value });
+    };
+    for (let k = 0; k < K; k++) if (!rows.has(k)) offer(kept, k, logits[t * K + k]);
+    for (const [c, row] of rows) {
+      let along = 0;
+      for (let j = 0; j < d; j++) along += x[t * d + j] * row[j];
+      offer(gone, c, length * along);
+    }
+    return { label, kept, gone };
+  });
+}
+
+/**
+ * The same for rows of that length along directions that leave out what all classes share, with the one bias for all of them
+ * that costs `allowed` points of accuracy on R and no more. Ours: features behind a ReLU have a large common part, which a
+ * plain prototype takes for the class.
+ */
+export function centredAccuracies(
+  retain: Answered,
+  sets: readonly Answered[],
+  directions: ReadonlyMap<number, Float64Array>,
+  length: number,
+  allowed: number,
+): number[] {
+  const slack = rivals(retain, directions, length)
+    .filter(({ label, kept }) => kept.said === label)
+    .map(({ kept, gone }) => kept.value - gone.value)
+    .sort((a, b) => a - b);
+  const lost = Math.floor((allowed / 100) * retain.labels.length);
+  const bias = slack.length === 0 ? 0 : slack[Math.min(lost, slack.length - 1)];
+  return sets.map((set) => {
+    const said = rivals(set, directions, length).filter(
+      ({ label, kept, gone }) => (gone.value + bias > kept.value ? gone.said : kept.said) === label,
+    );
+    return (100 * said.length) / set.labels.length;
+  });
 }
 
 /** Percent of a set's samples named by their label by the layer as it is. */

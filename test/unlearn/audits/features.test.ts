@@ -46,11 +46,11 @@ describe('features', () => {
     );
     const run = (F: Split) => audits.membershipProbe().run(input(own, { forget: F, test, kept: test }, {}));
     const same = await run(forget);
-    expect(same.intervals?.membership_probe?.[0]).toBeLessThan(50);
-    expect(same.intervals?.membership_probe?.[1]).toBeGreaterThan(50);
+    expect(same.intervals?.membership_probe?.[0]).toBeLessThan(0.5);
+    expect(same.intervals?.membership_probe?.[1]).toBeGreaterThan(0.5);
     const differ = await run(brighter);
     // Three independent pixels, each 25 / 30 deviations apart: AUC = Phi(sqrt(3) (25 / 30) / sqrt(2)) = 0.846.
-    expect(Math.abs((differ.values.membership_probe as number) - 84.6)).toBeLessThan(6);
+    expect(Math.abs((differ.values.membership_probe as number) - 0.846)).toBeLessThan(0.06);
     expect(differ.samples?.[0].ids).toEqual(Array.from(forget.ids));
     expect(await run(brighter)).toEqual(differ);
     const few = await run(blobs(labelled(5, 0), centres));

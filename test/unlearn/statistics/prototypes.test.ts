@@ -5,6 +5,8 @@ import {
   ALPHAS,
   answeredBy,
   attackedAccuracies,
+  centredAccuracies,
+  centreOf,
   FORMS,
   plainAccuracy,
   prototypeOf,
@@ -41,4 +43,19 @@ it('mixes rows and biases as stated', () => {
   );
   expect(attackedAccuracies(set, new Map([[2, Float64Array.from(p)]]), length)).toEqual(wanted);
   expect(new Set(wanted).size).toBeGreaterThan(1);
+});
+
+it('centred rows get the largest bias that costs R no more than is allowed', () => {
+  const points = rowsOf([9, 1, 9, 3, 9, 5, 9, 7], 2);
+  expect(Array.from(centreOf(points))).toEqual([9, 4]);
+  expect(Array.from(prototypeOf(points, [3], Float64Array.of(9, 4)))).toEqual([0, 1]);
+  // Class 0 always wins by its bias; the second coordinate is all that tells class 1.
+  const plain = { weight: Float64Array.of(0, 0, 0, 0), bias: Float64Array.of(10, -99) };
+  const retain = answeredBy(plain, points, [0, 0, 0, 0]);
+  const gone = answeredBy(plain, rowsOf([9, 2, 9, 4, 9, 6, 9, 8], 2), [1, 1, 1, 1]);
+  const rows = new Map([[1, Float64Array.of(0, 1)]]);
+  // None of R may go: the row wins above the largest second coordinate of R, 7. One of four: above 5. Two: above 3.
+  expect(centredAccuracies(retain, [retain, gone], rows, 2, 1)).toEqual([100, 25]);
+  expect(centredAccuracies(retain, [retain, gone], rows, 2, 25)).toEqual([75, 50]);
+  expect(centredAccuracies(retain, [retain, gone], rows, 2, 50)).toEqual([50, 75]);
 });
