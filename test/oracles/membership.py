@@ -76,7 +76,8 @@ def rmia(p_own, refs, isin, rows, zrows, a, gamma):
     def ratio(i):
         outs = [refs[r][i] for r in range(len(refs)) if not isin[r][i]]
         if not outs:
-            outs = [max(1e-6, (refs[r][i] + a - 1) / a) for r in range(len(refs))]
+            turned = a or 0.3
+            outs = [max(1e-6, (refs[r][i] + turned - 1) / turned) for r in range(len(refs))]
         return p_own[i] / (((1 + a) * np.mean(outs) + (1 - a)) / 2)
 
     z = [ratio(i) for i in zrows]
@@ -85,7 +86,7 @@ def rmia(p_own, refs, isin, rows, zrows, a, gamma):
 
 def tuned(refs, isin, rows, zrows, gamma):
     areas = []
-    for step in range(0 if len(refs) > 2 else 1, 11):
+    for step in range(11):
         a, found = step / 10, []
         for target in range(len(refs)):
             helpers = [r for r in range(len(refs)) if r != target and r // 2 != target // 2]
@@ -285,7 +286,8 @@ answers = {
     'rmia': {
         'scores': scores,
         'gamma2': rmia(p_own, four, isfour, samples, population, 0.6, 2),
-        'one': rmia(p_own, p_refs[:1], members[:1], samples, population, 0.3, 1),
+        'one': rmia(p_own, p_refs[:1], members[:1], samples, population, 0.6, 1),
+        'certain': rmia(p_own, p_refs[:1], members[:1], samples, population, 0, 1),
         'tuned4': tuned(four, isfour, samples, population, 1),
         'tuned2': tuned(p_refs[:2], members[:2], samples, population, 1),
         'tuned8': tuned(p_refs, members, samples, population, 1),

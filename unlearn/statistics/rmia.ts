@@ -40,12 +40,12 @@ const LEAST = 1e-6;
 function expected({ references, members }: Said, a: number, count: number): Float64Array {
   return Float64Array.from({ length: count }, (_, i) => {
     const without = references.filter((_, r) => members[r][i] === 0);
-    if (without.length === 0 && a === 0)
-      throw new RangeError(`rmia: every reference was trained on sample ${i}, expected a above 0`);
+    // At a = 0 the relation has no inverse; the released code takes 0.3 there.
+    const turned = a === 0 ? DEFAULT_A : a;
     const out =
       without.length > 0
         ? mean(without.map((p) => p[i]))
-        : mean(references.map((p) => Math.max(LEAST, (p[i] + a - 1) / a)));
+        : mean(references.map((p) => Math.max(LEAST, (p[i] + turned - 1) / turned)));
     // Only at a = 1 can it be 0; the least number keeps the ratio finite.
     return Math.max(Number.MIN_VALUE, ((1 + a) * out + (1 - a)) / 2);
   });
@@ -53,7 +53,7 @@ function expected({ references, members }: Said, a: number, count: number): Floa
 
 /**
  * Scores of the samples, [n], 0 to 1: the share of the population z with (p(x|model) / p(x)) > gamma (p(z|model) / p(z)).
- * @throws RangeError where there are no references or no population; where all references were trained on a sample and a is 0.
+ * @throws RangeError where there are no references or no population.
  */
 export function rmiaScores(
   samples: Signals,
@@ -105,11 +105,8 @@ export function tunedA(samples: Said, population: Said, gamma = 1): number | nul
     ];
   });
   if (attacks.length === 0) return null;
-  const covered = [samples, population, ...attacks.flatMap((one) => [one.samples, one.population])].every(
-    hasOut,
-  );
   let [best, bestArea] = [DEFAULT_A, -1];
-  for (let step = covered ? 0 : 1; step <= 10; step++) {
+  for (let step = 0; step <= 10; step++) {
     const a = step / 10;
     const areas = attacks.map((one) => {
       const scores = rmiaScores(one.samples, one.population, { a, gamma });
@@ -118,12 +115,6 @@ export function tunedA(samples: Said, population: Said, gamma = 1): number | nul
     if (mean(areas) > bestArea + 1e-12) [best, bestArea] = [a, mean(areas)];
   }
   return best;
-}
-
-/** Whether each sample has a reference that was not trained on it. */
-function hasOut({ members }: Said): boolean {
-  const [first] = members;
-  return Array.from({ length: first.length }, (_, i) => i).every((i) => members.some((row) => row[i] === 0));
 }
 
 const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;

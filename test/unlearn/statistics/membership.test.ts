@@ -26,6 +26,7 @@ interface Fixture {
       scores: number[];
       gamma2: number[];
       one: number[];
+      certain: number[];
       tuned4: number;
       tuned2: number;
       tuned8: number;
@@ -71,7 +72,8 @@ describe('RMIA', () => {
   it('scores as the independent computation does, with one reference and with four', () => {
     same(scores(4, 0.3), answers.rmia.scores);
     same(scores(4, 0.6, 2), answers.rmia.gamma2);
-    same(scores(1, 0.3), answers.rmia.one);
+    same(scores(1, 0.6), answers.rmia.one);
+    same(scores(1, 0), answers.rmia.certain);
   });
 
   it('finds the same a by attacking references, and none where there is one reference', () => {
@@ -100,7 +102,6 @@ describe('RMIA', () => {
       expect([...found]).toEqual([0, 0.5]);
     }
     const seen = { own: [0.5], references: [[0.5]], members: [[1]] };
-    expect(() => rmiaScores(seen, zero, { a: 0 })).toThrow(/trained on sample 0, expected a above 0/);
     expect(() => rmiaScores(seen, { ...zero, own: [] }, { a: 0.3 })).toThrow(/no population/);
     expect(() => rmiaScores({ own: [0.5], references: [], members: [] }, zero, { a: 0.3 })).toThrow(
       /no references/,

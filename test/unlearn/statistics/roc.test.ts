@@ -102,7 +102,9 @@ describe('intervals of means', () => {
   });
 
   it('takes quantiles as numpy does', () => {
-    expect([0, 0.25, 0.5, 0.875, 1].map((q) => quantileOf([4, 1, 3, 2], q))).toEqual([1, 1.75, 2.5, 3.625, 4]);
+    expect([0, 0.25, 0.5, 0.875, 1].map((q) => quantileOf([4, 1, 3, 2], q))).toEqual([
+      1, 1.75, 2.5, 3.625, 4,
+    ]);
     expect(quantileOf([Infinity, Infinity, 1], 0.9)).toBe(Infinity);
     expect(() => quantileOf([], 0.5)).toThrow(/no values/);
   });
