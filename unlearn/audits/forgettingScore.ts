@@ -78,7 +78,7 @@ export const forgettingScore = defineAudit({
   source:
     'The challenge’s paper (arXiv 2406.09073) and its released scorer. Ours: thresholds between all observed values instead of a grid; references without the sample, on halves of the data, in the place of retrained models; the floor. It is not the "FQS" or privacy score of a later comparison, which takes the smaller logarithm and one pair of models.',
   fools:
-    'Few models: the best of many thresholds finds differences where there are none, so quality is below 1 for perfect forgetting; compare with what halves of the oracle get. Accuracy above retraining’s makes up for forgetting that is missing. It judges the method on the references, not the audited model itself.',
+    'Few models: the best of many thresholds finds differences where there are none, so quality is below 1 for perfect forgetting; compare with what halves of the oracle get. Accuracy above retraining’s makes up for forgetting that is missing. It judges the method on the references, not the audited model itself, and they forget a larger share of their training than it did.',
   certainty:
     'Student’s interval of the quality over samples, which share their models: too narrow where these are few. The challenge had 512 models a side; ε cannot exceed ln(models - 1) but by a perfect attack. Null below 8 models a side.',
   cost: 'One unlearning and two passes over D_f, T and at most 1,000 samples of D_r for each reference, shared with U-LiRA and KLoM; thresholds take models² for each sample.',

@@ -42,7 +42,7 @@ export const iam = defineAudit({
   source:
     'Interpolated approximate measurement (arXiv 2506.06112), offline, and its released code. Ours: s_fit over the members of each reference in T, and the excess.',
   fools:
-    'Over-forgetting: below the references m stays at 0, so read the excess with it. With a whole class forgotten every method sits at 0, and so does bare confidence: it says nothing there. It looks at outputs alone.',
+    'Over-forgetting: below the references m stays at 0, so read the excess with it. With a whole class forgotten every method sits at 0, and so does bare confidence: it says nothing there. It looks at outputs alone. References are trained on half of all samples, and so are less sure than a model that was trained on more: unseen samples have an excess too, so compare with retrain’s.',
   certainty:
     '95 % bootstrap over samples for the attack’s numbers, Student’s interval over forgotten samples for the means; this one model as it is. By the paper’s sweep the AUC is within a point with one reference and steady from four to eight.',
   cost: 'One pass of the model and of each reference over D_f, T and at most 1,000 samples of D_r, shared with RMIA.',

@@ -54,7 +54,7 @@ export const klom = defineAudit({
   source:
     'Georgiev et al., "Attribute-to-Delete" (ICLR 2025), and its released code. Ours: the last bin is closed, 10 bins below 50 models, the Gaussian form, the floor; oracles are references without the sample, on halves of the data, in the place of retrained models.',
   fools:
-    'Few models: each bin that only one side hits adds to it, in perfect forgetting too, so only the difference from the floor at the same number counts. Margins alone are compared: what is hidden behind the last layer stays unseen. It judges the method on the references, not the audited model itself.',
+    'Few models: each bin that only one side hits adds to it, in perfect forgetting too, so only the difference from the floor at the same number counts. Margins alone are compared: what is hidden behind the last layer stays unseen. It judges the method on the references, not the audited model itself, and they forget a larger share of their training than it did.',
   certainty:
     'Student’s interval over samples, which share their models: too narrow where these are few. The floor from disjoint halves says what chance gives. Null below 8 models a side.',
   cost: 'One unlearning and two passes over D_f, T and at most 1,000 samples of D_r for each reference, shared with U-LiRA and the forgetting score.',
