@@ -27,7 +27,10 @@ export interface Sets {
 export interface Reference {
   /** The model. */
   readonly subject: Subject;
-  /** Whether it was trained on a sample, by its place among all: training samples first, then test samples. */
+  /**
+   * Whether it was trained on a sample, by its place among all: training samples first, in the order of their ids, then test
+   * samples.
+   */
   readonly members: Uint8Array;
 }
 
@@ -58,7 +61,11 @@ export interface AuditInput {
   readonly retrains?: readonly Subject[];
   /** In complementary pairs: of each two, every sample is in the training of exactly one. */
   readonly references?: readonly Reference[];
-  /** What the audited method makes of a reference that is to forget some of its members; `release` gives its memory back. */
+  /**
+   * What the audited method makes of a reference that is to forget some of its members; `release` gives its memory back. The ids
+   * of both splits are places in `members`: ids of training and test samples would be the same numbers. Audits that ask for it
+   * share what it gives for one input (this object).
+   */
   readonly unlearn?: (
     reference: Reference,
     forget: Split,

@@ -90,8 +90,8 @@ async function featuresOf(
   options?: PredictOptions,
 ): Promise<Features> {
   const [width] = headOf('features', model, variables.params).weight.shape;
-  const weight = lt.scope(() => lt.eye(width));
-  const bias = lt.zeros([width]);
+  // What eye() itself needs goes with the scope.
+  const { weight, bias } = lt.scope(() => ({ weight: lt.eye(width), bias: lt.zeros([width]) }));
   const forward = predictor(model);
   try {
     const params = withHead(model, variables.params, { weight, bias });

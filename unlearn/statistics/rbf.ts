@@ -52,6 +52,14 @@ export class RbfRows {
   }
 }
 
+/** |a_i - b_j|^2 of all pairs, [a.n, b.n]. */
+export function squaredDistances(a: Points, b: Points): Float64Array {
+  const out = new Float64Array(a.n * b.n);
+  for (let i = 0; i < a.n; i++)
+    for (let j = 0; j < b.n; j++) out[i * b.n + j] = squaredDistance(a.x, i * a.d, b.x, j * b.d, a.d);
+  return out;
+}
+
 function squaredDistance(a: Float64Array, ai: number, b: Float64Array, bi: number, d: number): number {
   let sum = 0;
   for (let k = 0; k < d; k++) {
