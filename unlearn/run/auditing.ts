@@ -45,6 +45,8 @@ export async function makeAudits(task: AuditTask, open: Openers): Promise<void> 
     const other = async (name: 'original' | 'retrain') =>
       needs.has(name) ? (await keep(open.model(name))).subject : undefined;
     const [original, retrain] = [await other('original'), await other('retrain')];
+    let now = 0;
+    // One input for all: what several audits need is computed once for it.
     const input: AuditInput = {
       ...open.given,
       own,
@@ -55,16 +57,17 @@ export async function makeAudits(task: AuditTask, open: Openers): Promise<void> 
       goneClasses: material.manifest.classes,
       seed,
       signal,
+      onProgress: ({ fraction, ...progress }) =>
+        onProgress({ ...progress, phase: audits[now].name, fraction: (now + fraction) / audits.length }),
     };
     for (const [i, audit] of audits.entries()) {
+      now = i;
       const { name, options } = audit;
       const { record } = auditTable[name];
-      const say: AuditInput['onProgress'] = ({ fraction, ...progress }) =>
-        onProgress({ ...progress, phase: name, fraction: (i + fraction) / audits.length });
       const started = performance.now();
       const seconds = () => (performance.now() - started) / 1000;
       try {
-        const finding = await auditTable[name](options).run({ ...input, onProgress: say });
+        const finding = await auditTable[name](options).run(input);
         await onFinding(audit, { name, options, seconds: seconds(), ...finding });
       } catch (cause) {
         if (!(cause instanceof LetheError && cause.kind === 'value')) throw cause;
