@@ -15,6 +15,30 @@ export {
   putTree,
 } from './artifact.ts';
 export { folderStore } from './artifact-folder.ts';
+export { audits } from './audits/index.ts';
+export type {
+  Audit,
+  AuditInput,
+  AuditRecord,
+  Curve,
+  Figure,
+  Figures,
+  Finding,
+  MakeAudit,
+  Need,
+  Reference,
+  SampleScores,
+  Sets,
+} from './audits/record.ts';
+export {
+  type Features,
+  type Lend,
+  lentSubject,
+  type NetworkOf,
+  networkSubject,
+  type Subject,
+  votingSubject,
+} from './audits/subject.ts';
 export {
   type Bank,
   type BankInput,

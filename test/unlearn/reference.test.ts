@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import { auditTables } from '../../unlearn/reference/audits.ts';
 import { datasetTables } from '../../unlearn/reference/datasets.ts';
 import { withTables } from '../../unlearn/reference/markdown.ts';
 import { methodTables } from '../../unlearn/reference/methods.ts';
@@ -16,6 +17,7 @@ const pages: Record<string, (page: string) => string> = {
   'recipes.md': recipeReference,
   'metrics.md': (page) => withTables(page, metricTables()),
   'methods.md': (page) => withTables(page, methodTables()),
+  'audits.md': (page) => withTables(page, auditTables()),
   'data.md': (page) => withTables(page, datasetTables()),
 };
 

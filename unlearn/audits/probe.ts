@@ -48,6 +48,7 @@ export const probe = defineAudit({
   cost: 'One pass over R, F and T for features; then about 25 logistic regressions on at most `samples` rows: seconds, some tens of them for 512 features.',
   tasks: 'class',
   needs: ['network'],
+  uses: [],
   options: section('How the probe is trained.', {
     shots: opt(
       list(

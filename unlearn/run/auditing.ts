@@ -32,7 +32,7 @@ export interface Openers {
  * errors end the work.
  */
 export async function makeAudits(task: AuditTask, open: Openers): Promise<void> {
-  const { audits, material, seed, signal, onProgress, onFinding } = task;
+  const { audits, subjects, material, seed, signal, onProgress, onFinding } = task;
   const opened: { release(): void }[] = [];
   const keep = async <T extends { release(): void }>(one: Promise<T>): Promise<T> => {
     const found = await one;
@@ -40,10 +40,14 @@ export async function makeAudits(task: AuditTask, open: Openers): Promise<void> 
     return found;
   };
   try {
-    const needs = new Set(audits.flatMap(({ name }) => auditTable[name].record.needs));
+    const asked = new Set(
+      audits.flatMap(({ name }) => [...auditTable[name].record.needs, ...auditTable[name].record.uses]),
+    );
     const own = (await keep(open.model('own'))).subject;
-    const other = async (name: 'original' | 'retrain') =>
-      needs.has(name) ? (await keep(open.model(name))).subject : undefined;
+    const other = async (name: 'original' | 'retrain') => {
+      if (!asked.has(name)) return undefined;
+      return subjects[name] === subjects.own ? own : (await keep(open.model(name))).subject;
+    };
     const [original, retrain] = [await other('original'), await other('retrain')];
     let now = 0;
     // One input for all: what several audits need is computed once for it.

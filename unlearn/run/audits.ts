@@ -53,7 +53,11 @@ export function auditsOf(
   { seeds, drawn, forget, base, cell, original, retrain }: Audited,
 ): Audits | null {
   if (audits.length === 0) return null;
-  const needed = new Set(audits.flatMap(({ name }) => auditTable[name].record.needs));
+  const askedOf = ({ name }: AuditEntry): readonly Need[] => {
+    const { needs, uses } = auditTable[name].record;
+    return [...needs, ...uses];
+  };
+  const needed = new Set(audits.flatMap(askedOf));
   const known: Partial<Record<Need, Bank>> = {};
   const draw = drawn ? `-${seeds.forget}` : '';
   if (needed.has('references') || needed.has('unlearn'))
@@ -76,8 +80,9 @@ export function auditsOf(
     references: known.references?.key,
     retrains: known.retrains?.key,
   };
-  const entries = audits.map(({ name, label, options }): CellAudit => {
-    const others = auditTable[name].record.needs.map((need) => keys[need] ?? null);
+  const entries = audits.map((audit): CellAudit => {
+    const { name, label, options } = audit;
+    const others = askedOf(audit).map((need) => keys[need] ?? null);
     const key = hashOf({ cell: cell.key, forget, seed: seeds.train, name, options, others });
     return { name, label, options, key };
   });

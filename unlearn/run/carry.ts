@@ -281,6 +281,8 @@ export class Carrier {
     const labels = new Set(audits.entries.map(({ label }) => label));
     const kept = Object.entries(record.audits ?? {}).filter(([label]) => labels.has(label));
     const found = new Map(kept);
+    const own = await subject(cell.id);
+    const other = async (id: string) => (id === cell.id ? own : subject(id));
     await this.parts.audit({
       ...this.#task(cell, 'audit'),
       seed: cell.entries[0].train,
@@ -288,9 +290,9 @@ export class Carrier {
       method,
       banks,
       subjects: {
-        own: await subject(cell.id),
-        original: await subject(audits.original),
-        retrain: await subject(audits.retrain),
+        own,
+        original: await other(audits.original),
+        retrain: await other(audits.retrain),
       },
       onFinding: async ({ label }, finding) => {
         const { key } = open.find((one) => one.label === label) as CellAudit;
