@@ -73,7 +73,11 @@ export const cka = defineAudit({
         return all && selectPoints(all, rows);
       };
       const mine = await points(own);
-      const others = (await Promise.all(peers.map(points))).filter((one) => one !== null);
+      const others: Points[] = [];
+      for (const peer of peers) {
+        const theirs = await points(peer);
+        if (theirs) others.push(theirs);
+      }
       const each = mine ? others.map((one) => linearCka(mine, one)) : [];
       const spread = spreadOf(each);
       if (!mine || !spread) {

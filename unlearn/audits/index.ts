@@ -10,6 +10,7 @@ import { neighbours } from './neighbours.ts';
 import { probe } from './probe.ts';
 import { prototypes } from './prototypes.ts';
 import { relative } from './relative.ts';
+import { retained } from './retained.ts';
 import { rmia } from './rmia.ts';
 import { ulira } from './ulira.ts';
 import { zrf } from './zrf.ts';
@@ -29,4 +30,5 @@ export const audits = {
   mixture,
   cka,
   zrf,
+  retained,
 };

@@ -116,8 +116,11 @@ export const probe = defineAudit({
     const hits = Math.round((value / 100) * Tf.n);
     const [low, high] = shareInterval(hits, Tf.n);
 
-    const found = { ...nothing, probe: value, probe_kept: right(full, Tr, kept.labels) };
-    const values: Record<keyof typeof nothing, number | null> = { ...found };
+    const values: Record<keyof typeof nothing, number | null> = {
+      ...nothing,
+      probe: value,
+      probe_kept: right(full, Tr, kept.labels),
+    };
     const intervals: Partial<Record<keyof typeof nothing, readonly [number, number]>> = {
       probe: [100 * low, 100 * high],
     };

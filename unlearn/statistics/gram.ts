@@ -6,7 +6,9 @@ import { type Points, squaredDistances } from './rbf.ts';
 
 /** A symmetric matrix k(x_i, x_j), [n, n]. */
 export interface Gram {
+  /** Row by row. */
   readonly k: Float64Array;
+  /** Number of points. */
   readonly n: number;
 }
 
@@ -33,7 +35,9 @@ export function gaussianGrams(points: Points, scales: readonly number[]): Gram[]
 
 /** Rows `from` to `to` of a pooled set. */
 export interface Group {
+  /** The first. */
   readonly from: number;
+  /** After the last. */
   readonly to: number;
 }
 

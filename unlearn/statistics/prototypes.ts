@@ -18,7 +18,9 @@ export interface Layer {
 
 /** Features of a set with what the layer says of them. */
 export interface Answered {
+  /** Features, [n, features]. */
   readonly points: Points;
+  /** Classes, [n]. */
   readonly labels: ArrayLike<number>;
   /** [n, classes]. */
   readonly logits: Float64Array;

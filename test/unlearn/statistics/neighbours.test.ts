@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { normalCdf, shareInterval } from '../../../unlearn/statistics/distributions.ts';
+import { jensenShannonRows } from '../../../unlearn/statistics/divergences.ts';
 import {
   centredLogits,
   meanProfile,
@@ -39,6 +40,19 @@ describe('profiles', () => {
     expect(totalVariation(a, b)).toBe(0.25);
     expect(Array.from(meanProfile([a, b]))).toEqual([0, 0.375, 0.625]);
   });
+});
+
+it('the zero retrain forgetting score follows from the divergence of each row', () => {
+  const { others, zrf } = oracle.answers;
+  const other = { logits: Float32Array.from(others as number[]), labels: outputs.labels };
+  const apart = jensenShannonRows(outputs, other, classes);
+  expect(1 - apart.reduce((a, b) => a + b) / n).toBeCloseTo(zrf, 9);
+  const [one, two] = [
+    [99, 0],
+    [-Infinity, 0],
+  ].map((row) => ({ logits: Float32Array.from(row), labels: [0] }));
+  expect(jensenShannonRows(one, two, 2)[0]).toBeCloseTo(Math.LN2, 9);
+  expect(() => jensenShannonRows(one, other, 2)).toThrow('rows of the same samples, got 1 and 12');
 });
 
 describe('separability', () => {
