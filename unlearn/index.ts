@@ -15,6 +15,9 @@ export {
   putTree,
 } from './artifact.ts';
 export { folderStore } from './artifact-folder.ts';
+export { type AttentionInput, type AttentionMaps, attentionMaps } from './attention.ts';
+export type { Features, NetworkOf } from './audits/subject.ts';
+export { damages, quantised, withoutSmallest } from './damage.ts';
 export * from './data/index.ts';
 export { type EvaluateOptions, type Evaluation, type EvaluationData, evaluate } from './evaluate.ts';
 export {
@@ -24,6 +27,7 @@ export {
   influence,
   influences,
 } from './influence.ts';
+export { type LayerOf, layerFeatures, layersOf } from './layers.ts';
 export { type MethodName, methods } from './methods/index.ts';
 export type {
   ForgetInput,

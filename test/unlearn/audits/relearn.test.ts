@@ -10,7 +10,7 @@ import { positionsWhere, takeSplit } from '../../../unlearn/data/split.ts';
 import { train } from '../../../unlearn/train.ts';
 import type { Split } from '../../../unlearn/types.ts';
 import { linear, logitsOf, pixelsOf, stepped, towards, weightsOf } from '../methods/linear.ts';
-import { CLASSES, cut, disposeAll, stripes } from '../problems.ts';
+import { CLASSES, cut, disposeAll, stripes, tinyCnn } from '../problems.ts';
 
 beforeAll(async () => {
   await lt.init({ device: 'reference', dtype: 'float64' });
@@ -152,6 +152,22 @@ describe('what is found', () => {
     expect(alone.values.relearn_steps).toBe(null);
     expect(alone.notes).toContain('Without the original there is no goal to count steps to.');
     disposeAll(network.variables);
+  });
+
+  test('batch-norm statistics stay, or move with the batches; dropout draws the same in both', async () => {
+    const model = tinyCnn();
+    const variables = model.init(lt.random.key(2), [1, 6, 6, 1]);
+    const input = inputOf({ model, variables });
+    const of = (batchNorm: 'frozen' | 'train') =>
+      relearn({ batchNorm, steps: 2, learningRates: [0.1] }).run(input);
+    const [frozen, again, moved] = [await of('frozen'), await of('frozen'), await of('train')];
+    expect(again).toEqual(frozen);
+    expect(moved.curves).not.toEqual(frozen.curves);
+    // Before the first step they are one network.
+    expect(moved.curves?.map(({ points }) => points[0])).toEqual(
+      frozen.curves?.map(({ points }) => points[0]),
+    );
+    disposeAll(variables);
   });
 
   test('a network that is not finite is no crash but no number; nothing is left in memory', async () => {
