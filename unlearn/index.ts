@@ -15,6 +15,7 @@ export {
   putTree,
 } from './artifact.ts';
 export { folderStore } from './artifact-folder.ts';
+export { type AttentionInput, type AttentionMaps, attentionMaps } from './attention.ts';
 export { audits } from './audits/index.ts';
 export type {
   Audit,
@@ -30,6 +31,7 @@ export type {
   SampleScores,
   Sets,
 } from './audits/record.ts';
+export type { Features, NetworkOf } from './audits/subject.ts';
 export {
   type Features,
   type Lend,
@@ -47,6 +49,7 @@ export {
   type PlannedModel,
   referencePlan,
 } from './bank.ts';
+export { damages, quantised, withoutSmallest } from './damage.ts';
 export * from './data/index.ts';
 export { type EvaluateOptions, type Evaluation, type EvaluationData, evaluate } from './evaluate.ts';
 export {
@@ -56,6 +59,7 @@ export {
   influence,
   influences,
 } from './influence.ts';
+export { type LayerOf, layerFeatures, layersOf } from './layers.ts';
 export { byMemorisation, type MemorisationOptions, memorisationOf } from './memorisation.ts';
 export { type MethodName, methods } from './methods/index.ts';
 export type {
