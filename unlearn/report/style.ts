@@ -5,6 +5,7 @@ const LIGHT = `
   color-scheme: light;
   --page: #fbfbfa; --card: #ffffff; --ink: #1c2024; --soft: #565d66; --line: #e1e3e6; --faint: #f1f2f3;
   --forget: #c65102; --forget-2: #eda266; --retain: #0067a5; --retain-2: #7db7dd; --test: #00805c;
+  --c0: #0067a5; --c1: #c65102; --c2: #00805c; --c3: #a3478b; --c4: #9a6d00; --c5: #3b8fc4; --c6: #7a4b2a; --c7: #5b5fc7;
   --accent: #0067a5; --heat: #3d96d0;
   --g0: #d9eaf6; --g1: #edf1f3; --g2: #fbe6cf; --g3: #f5c391; --warn: #8a3b00; --warn-bg: #fdebd9;
   --close: #d9eaf6; --close-ink: #00416b; --shadow: 0 1px 2px rgb(0 0 0 / .05), 0 4px 16px rgb(0 0 0 / .04);`;
@@ -13,6 +14,7 @@ const DARK = `
   color-scheme: dark;
   --page: #14171a; --card: #1b1f23; --ink: #e8eaec; --soft: #a3abb4; --line: #30363c; --faint: #23282d;
   --forget: #f08a3c; --forget-2: #9a5a2a; --retain: #56aee0; --retain-2: #2f6487; --test: #3fbf97;
+  --c0: #56aee0; --c1: #f08a3c; --c2: #3fbf97; --c3: #de8fc6; --c4: #e0b43a; --c5: #8fc7ea; --c6: #c99a76; --c7: #9ea2f2;
   --accent: #6fbcea; --heat: #1f6ea6;
   --g0: #173a52; --g1: #272e34; --g2: #4a3520; --g3: #744413; --warn: #ffc48a; --warn-bg: #472c12;
   --close: #173a52; --close-ink: #bfe2f8; --shadow: none;`;
@@ -51,6 +53,7 @@ h3 { font-size: 15px; margin: 18px 0 8px; }
 .verdict { font-size: clamp(17px, 2vw, 20px); line-height: 1.5; margin: 0 0 12px; max-width: 46em; }
 .grade { display: inline-block; font-size: 14px; font-weight: 600; padding: 1px 11px; border-radius: 99px; white-space: nowrap; margin-left: 4px; }
 .grade.close, .grade.exact { background: var(--close); color: var(--close-ink); } .grade.partly, .grade.far, .grade.none, .grade.void { background: var(--warn-bg); color: var(--warn); }
+.certainty { margin: 0 0 12px; max-width: 52em; color: var(--soft); }
 .remark { margin: 0 0 10px; padding-left: 12px; border-left: 3px solid var(--warn); max-width: 52em; }
 .meta { color: var(--soft); font-size: 14px; margin: 0 0 22px; } .meta span { white-space: nowrap; } .meta span + span::before { content: '·'; margin: 0 8px; }
 .tiles { display: grid; grid-template-columns: repeat(5, 1fr); gap: 12px; margin: 0; }
@@ -82,6 +85,14 @@ tbody th { overflow-wrap: anywhere; min-width: 110px; } .main tbody th { min-wid
 .tag { display: inline-block; font-size: 11.5px; font-weight: 600; line-height: 1.5; padding: 0 7px; border-radius: 99px; background: var(--faint); color: var(--soft); white-space: nowrap; margin-right: 4px; }
 .tag.ref { background: var(--close); color: var(--close-ink); } .tag.warn { background: var(--warn-bg); color: var(--warn); }
 .legend { display: flex; flex-wrap: wrap; gap: 6px; margin: 14px 0 0; font-size: 12.5px; } .key { padding: 2px 10px; border-radius: 5px; }
+.tools { display: flex; flex-wrap: wrap; align-items: end; gap: 8px 14px; margin: 0 0 6px; font-size: 13.5px; color: var(--soft); }
+.tools[hidden] { display: none; } .tools input, .tools select, .tools button { font: inherit; color: var(--ink); background: var(--card); border: 1px solid var(--soft); border-radius: 7px; padding: 4px 8px; margin-left: 4px; max-width: 190px; }
+.tools input { width: 130px; } .tools button { cursor: pointer; margin: 0; } .note.choose { margin: 0 0 12px; }
+.sort { font: inherit; font-size: 11px; line-height: 1; color: var(--soft); background: none; border: 0; padding: 4px 3px; margin-left: 1px; cursor: pointer; } .sort:hover, th[aria-sort=ascending] .sort, th[aria-sort=descending] .sort { color: var(--ink); }
+.tick { margin: 0 7px 0 0; width: 15px; height: 15px; vertical-align: -2px; accent-color: var(--accent); } .main tr.shown th { box-shadow: inset 3px 0 var(--accent); } .main tr.method { cursor: pointer; } .main tr.method:hover th { background: var(--faint); }
+.main th:first-child { position: sticky; left: 0; z-index: 2; background: var(--card); } [hidden] { display: none !important; }
+.outcome p { margin: 0 0 3px; } .outcome.void { color: var(--soft); } .outcomes .num { white-space: nowrap; }
+.attacked td.worst { padding-bottom: 4px; } .worst ol { display: flex; flex-wrap: wrap; gap: 6px 10px; list-style: none; margin: 0; padding: 0; } .worst li { display: flex; align-items: center; gap: 6px; background: var(--faint); border-radius: 6px; padding: 3px 8px; font-size: 13px; } .worst img { width: 40px; height: 40px; border-radius: 5px; image-rendering: pixelated; } .worst li small { line-height: 1.25; }
 .term { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: help; text-decoration: underline dotted; text-underline-offset: 4px; }
 .def { max-width: min(340px, calc(100vw - 24px)); margin: 0; inset: auto; padding: 12px 15px; background: var(--ink); color: var(--page); border: 0; border-radius: 9px;
   font-size: 13.5px; font-weight: 400; line-height: 1.45; text-align: left; white-space: normal; box-shadow: 0 8px 28px rgb(0 0 0 / .28); }
@@ -91,6 +102,9 @@ abbr { text-decoration: none; cursor: help; }
 .canvas { position: relative; width: 100%; }
 .panels { display: grid; grid-template-columns: repeat(auto-fill, minmax(232px, 1fr)); gap: 22px 26px; }
 figure { margin: 0; min-width: 0; } figcaption { font-weight: 580; font-size: 14.5px; margin-bottom: 4px; }
+.panels.charts { grid-template-columns: repeat(auto-fill, minmax(min(100%, 460px), 1fr)); gap: 26px 30px; } .panels.clouds { grid-template-columns: repeat(auto-fill, minmax(210px, 1fr)); }
+.cloud { width: 100%; aspect-ratio: 1; display: block; border: 1px solid var(--line); border-radius: 8px; }
+.facts.told { margin-top: 10px; } .facts.told dd { text-align: left; flex: 1; } .facts.told dt { width: 110px; } .copies .copy { position: static; }
 .panels.entropies { grid-template-columns: repeat(auto-fill, minmax(320px, 1fr)); gap: 26px 30px; }
 svg { width: 100%; height: auto; display: block; } svg text { font-size: 10px; fill: var(--soft); }
 .guide { fill: none; stroke: var(--ink); stroke-width: 1; opacity: .75; } .axis { stroke: var(--line); stroke-width: 1; } .bar.forget { fill: var(--forget); } .bar.retain { fill: var(--retain); } .bar.test { fill: var(--test); }
