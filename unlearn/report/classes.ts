@@ -63,11 +63,11 @@ function table(found: Found, shown: readonly number[], all: number, title: strin
     const cells = shown.map((k) => {
       const share = shares[k];
       return share === null
-        ? html`<td>–</td>`
-        : html`<td style="--v:${Math.round(share) / 100}"><span class="fine">${number(share, 1)}</span><span class="coarse">${number(share, 0)}</span></td>`;
+        ? html`<td>–`
+        : html`<td style=--v:${Math.round(share) / 100}>${number(share, 1)}`;
     });
     return html`<tr class="${row.role}" data-m="${m}"><th scope="row">${row.name}</th>${cells}</tr>`;
   });
   const rest = all - shown.length;
-  return html`<div class="scroll" role="region" tabindex="0" aria-label="Accuracy by class: ${title}"><table class="heat wide" style="--k:${shown.length}"><thead><tr><th scope="col">Method</th>${head}</tr></thead><tbody>${body}</tbody></table></div>${rest ? html`<p class="note">The ${shown.length} of ${all} classes on which the models differ most.</p>` : ''}`;
+  return html`<div class="scroll" role="region" tabindex="0" aria-label="Accuracy by class: ${title}"><table class="heat wide byclass" style="--k:${shown.length}"><thead><tr><th scope="col">Method</th>${head}</tr></thead><tbody>${body}</tbody></table></div>${rest ? html`<p class="note">The ${shown.length} of ${all} classes on which the models differ most.</p>` : ''}`;
 }

@@ -65,7 +65,7 @@ export function comparison(view: View, verdict: Verdict): Html {
 <thead><tr><th scope="col">Method</th>${columns.map((column, c) => html`<th scope="col" class="num">${term(column)}<button type="button" class="sort" data-sort="${c}" hidden aria-label="Sort by ${column.label}"></button></th>`)}</tr></thead>
 <tbody>${view.rows.map((row, r) => comparisonRow(row, r, view, columns, verdict, shaded))}</tbody></table></div>
 ${shaded ? html`<p class="legend" aria-hidden="true"><span class="key g0">≤ 1 point</span><span class="key g1">≤ 3</span><span class="key g2">≤ 10</span><span class="key g3">&gt; 10 points from retraining</span>${steps.map((text) => html`<span class="key">${text}</span>`)}</p>` : ''}
-<p class="note">± is one standard deviation over seeds${singles(view) ? '; for MIA of a single seed, over the draws of the attack’s members' : ''}; “to” joins the bounds of a 95 % interval, over seeds by Student’s t where there are two or more.${controls ? ' A control is its method at learning rate 0: what batch-norm statistics taken on the forgotten data alone change. It is not ranked.' : ''}</p>`,
+<p class="note">± is one standard deviation over seeds${singles(view) ? '; for MIA of a single seed, over the draws of the attack’s members' : ''}; “to” joins the bounds of a 95 % interval, over seeds by Student’s t where there are two or more: those of distances show on their cells.${controls ? ' A control is its method at learning rate 0: what batch-norm statistics taken on the forgotten data alone change. It is not ranked.' : ''}</p>`,
   );
 }
 
@@ -79,7 +79,7 @@ function tools(view: View, verdict: Verdict, columns: readonly Column[]): Html {
   return html`<div class="tools" id="tools" hidden>
 <label>Filter <input type="search" id="t-text" placeholder="method" autocomplete="off"></label>
 <label>Flags <select id="t-flag"><option value="">any</option><option value="none">none</option>${[...kinds].map(([kind, label]) => html`<option value="${kind}">${label}</option>`)}</select></label>
-<label>Sort <select id="t-sort"><option value="">by grade and gap</option><option value="name">Method</option>${columns.map(({ key, label }) => html`<option value="${key}">${label}</option>`)}</select></label>
+<label>Sort <select id="t-sort"><option value="">average gap</option><option value="name">Method</option>${columns.map(({ key, label }) => html`<option value="${key}">${label}</option>`)}</select></label>
 <button type="button" id="t-clear">Reset</button>
 <span id="t-said" role="status"></span>
 </div>
@@ -162,8 +162,7 @@ function gapCell({ key, label, digits, steps }: Shown, row: Row, heated: boolean
   return html`<td role="cell" class="num ${heated ? heat(cell.gap, steps) : ''}" data-label="${label}"${attribute}>${meanAndSpread(own, digits)}<small>${near(cell.within)}${signed(cell.gap, digits)}</small></td>`;
 }
 
-const gapText = (bounds: Interval, digits: number) =>
-  `distance ${interval(bounds, digits)}, 95 % interval over seeds`;
+const gapText = (bounds: Interval, digits: number) => `95 %: ${interval(bounds, digits)}`;
 
 const near = (within: boolean) =>
   within ? html`<abbr title="within retraining’s own spread">≈</abbr>\u00a0` : '';
@@ -179,10 +178,7 @@ function auditCell({ label, audit, figure }: AuditedColumn, row: Row, heated: bo
   }
   const warm = heated && row.role === 'method' && cell.score !== null ? heat(cell.score, SCORES) : '';
   const title = cell.gapInterval ? html` title="${gapText(cell.gapInterval, digits)}"` : '';
-  const bounds =
-    cell.interval && cell.spread.n === 1
-      ? html`<span class="std">${interval(cell.interval, digits)}</span>`
-      : '';
+  const bounds = cell.interval && cell.spread.n === 1 ? html`<i>${interval(cell.interval, digits)}</i>` : '';
   const gap = cell.gap === null ? '' : html`<small>${near(cell.within)}${signed(cell.gap, digits)}</small>`;
   const score =
     cell.score === null || row.role !== 'method' || !heated
@@ -194,7 +190,7 @@ function auditCell({ label, audit, figure }: AuditedColumn, row: Row, heated: bo
 /** Mean large, spread small beside it. */
 export function meanAndSpread(s: Spread | null, digits?: number): Html {
   if (!s) return html`–`;
-  return html`<span class="mean">${number(s.mean, digits)}</span>${s.std === null ? '' : html`<span class="std"> ± ${number(s.std, digits)}</span>`}`;
+  return html`${number(s.mean, digits)}${s.std === null ? '' : html`<i> ± ${number(s.std, digits)}</i>`}`;
 }
 
 export function heat(gap: number, [close, near, away]: readonly number[] = STEPS): string {

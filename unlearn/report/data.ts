@@ -31,7 +31,7 @@ export function dataOf(view: View, verdict: Verdict) {
   ].filter(({ values }) => values.some((value) => value !== null));
   const settings = tradeoffsOf(view);
   return {
-    table: rounded(tableOf(view, verdict)),
+    table: packed(tableOf(view, verdict)),
     accuracy: { rows: view.models.map((row) => view.rows.indexOf(row)), sets },
     cost: costData(view),
     tradeoff: settings.length
@@ -61,8 +61,23 @@ function costData(view: View) {
   };
 }
 
-/** With six digits, which is more than is known. */
-const rounded = (table: Table): Table =>
-  JSON.parse(JSON.stringify(table), (_, value) =>
-    typeof value === 'number' ? Number(value.toPrecision(6)) : value,
-  );
+/** The table with its cells as lists, in the order of CELL, of six digits: more is not known. */
+function packed({ columns, rows }: Table) {
+  const six = (value: number | undefined) => (value === undefined ? null : Number(value.toPrecision(6)));
+  return {
+    columns,
+    rows: rows.map(({ cells, ...row }) => ({
+      ...row,
+      cells: columns.map(({ key }) => {
+        const cell = cells[key];
+        if (!cell) return null;
+        const numbers = CELL.map((name) => six(cell[name]));
+        while (numbers.at(-1) === null) numbers.pop();
+        return cell.measurable === false ? { raw: numbers } : numbers;
+      }),
+    })),
+  };
+}
+
+/** The numbers of a cell in the page's data; client/state.ts knows this order. */
+const CELL = ['mean', 'std', 'gap', 'low', 'high', 'score'] as const;

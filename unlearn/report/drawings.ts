@@ -75,18 +75,21 @@ export function curves(charts: readonly Lines[]): Html {
 /** Losses that methods told, over their steps; over epochs where steps are not known. */
 export function lossesOf({ rows, models }: View): Lines | null {
   const lines = models.flatMap((row) => {
-    const points = meanCurve(row.summary.runs.map(lossOf));
-    return points.length > 1 ? [{ m: rows.indexOf(row), points }] : [];
+    const { runs, cost } = row.summary;
+    const points = meanCurve(runs.map(lossOf));
+    // Seeds may take a few steps more or less: an epoch has their mean.
+    const each = points.length && cost.gradientSteps.mean > 0 ? cost.gradientSteps.mean / points.length : 1;
+    const placed = points.map(([epoch, loss]): Point => [rounded(epoch * each), loss]);
+    return placed.length > 1 ? [{ m: rows.indexOf(row), points: placed }] : [];
   });
   return lines.length ? { title: 'Losses', x: 'gradient steps', y: 'loss', lines } : null;
 }
 
-function lossOf({ details, cost }: RunEntry): Point[] {
+function lossOf({ details }: RunEntry): Point[] {
   const history: unknown[] = Array.isArray(details?.history) ? details.history : [];
-  const each = cost?.gradientSteps > 0 ? cost.gradientSteps / history.length : 1;
   return history.flatMap((epoch, e): Point[] => {
     const loss = (epoch as { loss?: unknown } | null)?.loss;
-    return typeof loss === 'number' && Number.isFinite(loss) ? [[Math.round((e + 1) * each), loss]] : [];
+    return typeof loss === 'number' && Number.isFinite(loss) ? [[e + 1, loss]] : [];
   });
 }
 
@@ -100,34 +103,36 @@ export function losses(chart: Lines | null): Html {
   );
 }
 
-/** Points of a picture: places as whole numbers of 0 to 999, whose they are, class. */
+/** The points of a picture, as text: three letters a point, 9 bits for each coordinate. */
 export interface Cloud {
   readonly m: number;
-  readonly points: readonly (readonly [number, number, 0 | 1 | 2, number])[];
+  readonly forget: string;
+  readonly gone: string;
+  readonly kept: string;
 }
-const SETS = { forget: 0, gone: 1, kept: 2 } as const;
+/** Six bits a letter; none of them is changed in the data block. */
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+const LAST = 511;
 
 /** The first seed's picture of each model, both axes on one scale. */
 export function cloudsOf({ rows, models }: View): Cloud[] {
   return models.flatMap((row) => {
-    const points = cloudOf(exhibitsOf(row).find(({ embedding }) => embedding)?.embedding);
-    return points.length ? [{ m: rows.indexOf(row), points }] : [];
+    const found = exhibitsOf(row).find(({ embedding }) => embedding?.x.length)?.embedding;
+    return found ? [{ m: rows.indexOf(row), ...cloudOf(found) }] : [];
   });
 }
 
-function cloudOf(embedding: Exhibits['embedding']): Cloud['points'] {
-  if (!embedding?.x.length) return [];
-  const { x, y, set, label } = embedding;
-  const lowest = (values: readonly number[]) => values.reduce((a, b) => Math.min(a, b));
-  const highest = (values: readonly number[]) => values.reduce((a, b) => Math.max(a, b));
-  const [left, bottom] = [lowest(x), lowest(y)];
-  const size = Math.max(highest(x) - left, highest(y) - bottom) || 1;
+function cloudOf({ x, y, set }: NonNullable<Exhibits['embedding']>): Omit<Cloud, 'm'> {
+  const [left, right, bottom, top] = [Math.min(...x), Math.max(...x), Math.min(...y), Math.max(...y)];
+  const size = Math.max(right - left, top - bottom) || 1;
   const place = (value: number, from: number, to: number) =>
-    Math.round((999 * (value - from + (size - (to - from)) / 2)) / size);
-  const [right, top] = [highest(x), highest(y)];
-  return x.map(
-    (_, i) => [place(x[i], left, right), place(y[i], bottom, top), SETS[set[i]], label[i]] as const,
-  );
+    Math.round(LAST * ((value - from) / size + (1 - (to - from) / size) / 2));
+  const texts = { forget: '', gone: '', kept: '' };
+  for (const [i, whose] of set.entries()) {
+    const bits = place(x[i], left, right) * (LAST + 1) + place(y[i], bottom, top);
+    texts[whose] += LETTERS[bits >> 12] + LETTERS[(bits >> 6) & 63] + LETTERS[bits & 63];
+  }
+  return texts;
 }
 
 export function embeddings(view: View, clouds: readonly Cloud[], facts: Facts): Html {
@@ -135,13 +140,11 @@ export function embeddings(view: View, clouds: readonly Cloud[], facts: Facts): 
   const about = view.models.flatMap((row: Row) =>
     exhibitsOf(row).flatMap((e) => e.embedding?.about ?? []),
   )[0];
-  const classes = [
-    ...new Set(clouds.flatMap(({ points }) => points.filter(([, , set]) => set < 2).map((p) => p[3]))),
-  ];
-  const named = classes.length === 1 ? ` (class “${className(facts.classes, classes[0])}”)` : '';
+  const [gone] = facts.gone.length === 1 ? facts.gone : [];
+  const named = gone === undefined ? '' : ` (class “${className(facts.classes, gone)}”)`;
   const panels = clouds.map(
-    ({ m, points }) =>
-      html`<figure data-m="${m}"><figcaption>${view.rows[m].name}</figcaption><canvas class="cloud" data-cloud="${m}" role="img" aria-label="Features of ${view.rows[m].name}: ${points.length} points"></canvas></figure>`,
+    ({ m, forget, gone, kept }) =>
+      html`<figure data-m="${m}"><figcaption>${view.rows[m].name}</figcaption><canvas class="cloud" data-cloud="${m}" role="img" aria-label="Features of ${view.rows[m].name}: ${(forget.length + gone.length + kept.length) / 3} points"></canvas></figure>`,
   );
   return section(
     'embedding',

@@ -39,12 +39,16 @@ const SETS = [
 const WIDTH = 264;
 const STRIP = 62;
 
-/** Outline of a histogram, for comparison with another one. */
-function outline(shares: readonly number[], base: number): string {
-  const step = WIDTH / shares.length;
-  return shares
-    .map((share, b) => `${b ? 'V' : 'M0 '}${fixed(base - tall(share))}H${fixed((b + 1) * step)}`)
-    .join('');
+/** Outline of a histogram from the left end of its axis to the right one, in bins across and points down. */
+function outline(shares: readonly number[]): string {
+  let at = 0;
+  const steps = shares.map((share) => {
+    const to = Math.round(-10 * tall(share)) / 10;
+    const step = Math.round(10 * (to - at)) / 10;
+    at = to;
+    return `${step ? `v${step}` : ''}h1`;
+  });
+  return `M0 0${steps.join('').replace(/(?:h1){2,}/g, (run) => `h${run.length / 2}`)}V0`;
 }
 
 const tall = (share: number) => Math.sqrt(Math.min(1, Math.max(0, share))) * (STRIP - 8);
@@ -56,18 +60,19 @@ function entropyPanel(row: Row, { rows, retrain }: View): Html {
   const strips = SETS.map(([set, label], i) => {
     const shares = meanOf(all.map((e) => e[set])) ?? [];
     const base = (i + 1) * STRIP;
-    const step = WIDTH / shares.length;
-    const bars = shares.map((share, b) => {
-      const height = tall(share);
-      return height > 0 ? `M${fixed(b * step)} ${base}v${fixed(-height)}h${fixed(step)}V${base}z` : '';
-    });
-    const target = retrain && row !== retrain ? meanOf(exhibitsOf(retrain).map((e) => e.entropy[set])) : null;
+    const across = fixed(WIDTH / shares.length);
+    const target = retrain && meanOf(exhibitsOf(retrain).map((e) => e.entropy[set]));
+    // Retrain's outlines are there once, and drawn again in the other panels.
     const guide =
-      target?.length === shares.length ? html`<path class="guide" d="${outline(target, base)}"/>` : '';
+      row === retrain
+        ? html`<path id="of-${set}" d="${outline(shares)}" fill="none"/>`
+        : target?.length === shares.length
+          ? html`<use href="#of-${set}" class="guide"/>`
+          : '';
     const middle = shares.reduce((sum, share, b) => sum + (share * (edges[b] + edges[b + 1])) / 2, 0);
     return {
       words: `${label} mean about ${number(middle, 2)}`,
-      mark: html`<path class="bar ${set}" d="${bars.join('')}"/>${guide}<line class="axis" x1="0" x2="${WIDTH}" y1="${base}" y2="${base}"/><text x="${WIDTH}" y="${base - STRIP + 18}" text-anchor="end">${label}</text>`,
+      mark: html`<g transform="translate(0 ${base}) scale(${across} 1)"><path class="bar ${set}" d="${outline(shares)}"/>${guide}<path class="axis" d="M0 0H${shares.length}"/></g><text x="${WIDTH}" y="${base - STRIP + 18}" text-anchor="end">${label}</text>`,
     };
   });
   const height = SETS.length * STRIP;
@@ -164,7 +169,7 @@ function matrixPanel({ row, m, matrix }: Found[number], facts: Facts): Html {
   const lines = matrix.map((shares, label) => {
     const cells = shares.map((share, k) => {
       const text = share >= 0.01 ? number(100 * share, 0) : '';
-      return html`<td${k === label ? html` class="diagonal"` : ''}${share >= 0.005 ? html` style="--v:${fixed(share)}"` : ''}>${text}</td>`;
+      return html`<td${k === label ? html` class=diagonal` : ''}${share >= 0.005 ? html` style=--v:${fixed(share).replace(/^0/, '')}` : ''}>${text}`;
     });
     return html`<tr><th scope="row">${short(label)}</th>${cells}</tr>`;
   });

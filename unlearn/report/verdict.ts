@@ -164,7 +164,7 @@ function voided(failing: readonly Ground[]): string {
     ? failing.filter(
         ({ about }) => unlearned({ about }) || (about === 'forgotten' && failing[0].about !== 'original'),
       )
-    : failing;
+    : [...failing].reverse();
   const first = worst.length
     ? 'Nothing can be concluded from these results.'
     : 'Not measurable: no method is named.';
@@ -172,14 +172,14 @@ function voided(failing: readonly Ground[]): string {
 }
 
 /** On how many seeds a row's gap rests, and what another retrain would give. */
-function certaintyOf({ name, exact, summary, avgInterval, alike }: Row, { between }: View): string {
+function certaintyOf({ name, exact, summary, avgInterval, alike }: Row, { between, audits }: View): string {
   if (exact) return `Measured on ${seeds(summary.n)}.`;
   const over = avgInterval
     ? `${seeds(summary.n)}: the 95 % interval of its average gap is ${interval(avgInterval)} points`
     : 'one seed: there is no interval';
   const another =
     between === null
-      ? 'With one retrain it is not known how far apart retrained models are.'
+      ? `With one retrain it is not known how far apart retrained models are${audits.length ? ', and audits give no score' : ''}.`
       : alike
         ? `Retrained models of different seeds are ${number(between)} apart: by UA, RA, TA and MIA it cannot be told from another retrain.`
         : `Retrained models of different seeds are ${number(between)} apart.`;

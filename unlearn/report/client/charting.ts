@@ -17,7 +17,7 @@ function draw() {
   Chart.defaults.color = soft;
   const base = { responsive: true, maintainAspectRatio: false, animation: false, ink, paper };
   const legend = { position: 'top', align: 'start', labels: { boxWidth: 12, boxHeight: 12, padding: 14, color: ink } };
-  const points = { ...legend, labels: { ...legend.labels, usePointStyle: true, boxWidth: 8, boxHeight: 8 } };
+  const points = { ...legend, labels: { ...legend.labels, usePointStyle: true, boxWidth: 14, boxHeight: 7 } };
   const grid = { color: line, drawTicks: false };
   const short = (text) => (text.length > (narrow ? 18 : 30) ? text.slice(0, narrow ? 17 : 29) + '…' : text);
   const labels = { grid: { display: false }, border: { display: false }, ticks: { color: ink, autoSkip: false, callback(value) { return short(this.getLabelForValue(value)); } } };
@@ -27,7 +27,7 @@ function draw() {
     if (height) canvas.parentElement.style.height = height + 'px';
     charts.push(new Chart(canvas, config));
   };
-  const named = (r) => table.rows[r].method;
+  const nameOf = (r) => table.rows[r].method;
   /* The places in a chart's lists of the rows that are shown, in the order of the table. */
   const placesIn = (rows) => shown.map((r) => rows.indexOf(r)).filter((i) => i >= 0);
 
@@ -36,7 +36,7 @@ function draw() {
   add('c-accuracy', {
     type: 'bar',
     data: {
-      labels: bars.map((i) => named(a.rows[i])),
+      labels: bars.map((i) => nameOf(a.rows[i])),
       datasets: a.sets.map((set) => ({
         label: set.label, data: bars.map((i) => set.values[i]), spread: bars.map((i) => set.spread[i]), backgroundColor: colour(set.colour),
         borderRadius: 2, barPercentage: 0.92, categoryPercentage: 0.8,
@@ -54,7 +54,7 @@ function draw() {
   const timed = c ? placesIn(c.rows) : [];
   if (timed.length) add('c-cost', {
     type: 'bar',
-    data: { labels: timed.map((i) => named(c.rows[i])), datasets: [{ data: timed.map((i) => c.values[i]), backgroundColor: timed.map((i) => colour(c.reference[i] ? '--soft' : '--retain')), borderRadius: 2, barPercentage: 0.72, minBarLength: 2 }] },
+    data: { labels: timed.map((i) => nameOf(c.rows[i])), datasets: [{ data: timed.map((i) => c.values[i]), backgroundColor: timed.map((i) => colour(c.reference[i] ? '--soft' : '--retain')), borderRadius: 2, barPercentage: 0.72, minBarLength: 2 }] },
     options: {
       ...base, indexAxis: 'y', target: c.target, texts: timed.map((i) => c.texts[i]),
       scales: {
@@ -96,8 +96,8 @@ function draw() {
     const bent = xs.length <= 16 && xs[0] >= 0 && xs[xs.length - 1] > 12 * least;
     const at = bent ? Math.log1p : (x) => x;
     const styleOf = (m) => {
-      if (roles[m] === 'retrain') return { borderColor: ink, backgroundColor: ink, borderDash: [6, 4] };
-      if (roles[m] === 'original') return { borderColor: soft, backgroundColor: soft, borderDash: [2, 3] };
+      if (roles[m] === 'retrain') return { borderColor: ink, backgroundColor: ink, borderDash: [6, 4], pointStyle: 'line' };
+      if (roles[m] === 'original') return { borderColor: soft, backgroundColor: soft, borderDash: [2, 3], pointStyle: 'line' };
       const i = methods.indexOf(m) % 8;
       return { borderColor: colour('--c' + i), backgroundColor: colour('--c' + i), pointStyle: marks[i] };
     };
@@ -105,7 +105,7 @@ function draw() {
       type: 'scatter',
       data: {
         datasets: own.map(({ m, points: all }) => ({
-          label: named(m), data: all.map(([x, y]) => ({ x: at(x), y, of: x })), showLine: true, borderWidth: 2, pointRadius: all.length > 20 ? 0 : 3, pointHoverRadius: 6, tension: 0, ...styleOf(m),
+          label: nameOf(m), data: all.map(([x, y]) => ({ x: at(x), y, of: x })), showLine: true, borderWidth: 2, pointRadius: all.length > 20 ? 0 : 3, pointHoverRadius: 6, tension: 0, ...styleOf(m),
         })),
       },
       options: {
@@ -130,7 +130,13 @@ function draw() {
 /* Points of F as crosses, of T_f as rings, of T_r as dots. */
 function clouds(shown, colour) {
   const [forget, kept] = [colour('--forget'), colour('--retain')];
-  for (const { m, points } of data.clouds) {
+  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+  const marks = {
+    kept(ctx, x, y) { ctx.globalAlpha = 0.55; ctx.arc(x, y, 1.7, 0, 7); ctx.fill(); },
+    gone(ctx, x, y) { ctx.arc(x, y, 3, 0, 7); ctx.stroke(); },
+    forget(ctx, x, y) { ctx.moveTo(x - 2.5, y - 2.5); ctx.lineTo(x + 2.5, y + 2.5); ctx.moveTo(x + 2.5, y - 2.5); ctx.lineTo(x - 2.5, y + 2.5); ctx.stroke(); },
+  };
+  for (const { m, ...sets } of data.clouds) {
     const canvas = document.querySelector('canvas[data-cloud="' + m + '"]');
     if (!canvas || !shown.includes(m)) continue;
     const size = canvas.clientWidth || 240;
@@ -138,18 +144,14 @@ function clouds(shown, colour) {
     canvas.width = canvas.height = size * scale;
     const ctx = canvas.getContext('2d');
     ctx.scale(scale, scale);
-    const place = (v) => 6 + (v / 999) * (size - 12);
-    for (const set of [2, 1, 0]) for (const [px, py, whose] of points) {
-      if (whose !== set) continue;
-      const [x, y] = [place(px), size - place(py)];
+    Object.assign(ctx, { fillStyle: kept, strokeStyle: forget, lineWidth: 1.3 });
+    const place = (v) => 6 + (v / 511) * (size - 12);
+    for (const set of ['kept', 'gone', 'forget']) for (let i = 0; i < sets[set].length; i += 3) {
+      const [a, b, c] = [0, 1, 2].map((k) => letters.indexOf(sets[set][i + k]));
+      const bits = a * 4096 + b * 64 + c;
+      ctx.globalAlpha = 0.9;
       ctx.beginPath();
-      ctx.globalAlpha = set === 2 ? 0.55 : 0.9;
-      ctx.fillStyle = kept;
-      ctx.strokeStyle = forget;
-      ctx.lineWidth = 1.3;
-      if (set === 2) { ctx.arc(x, y, 1.7, 0, 7); ctx.fill(); }
-      else if (set === 1) { ctx.arc(x, y, 3, 0, 7); ctx.stroke(); }
-      else { ctx.moveTo(x - 2.5, y - 2.5); ctx.lineTo(x + 2.5, y + 2.5); ctx.moveTo(x + 2.5, y - 2.5); ctx.lineTo(x - 2.5, y + 2.5); ctx.stroke(); }
+      marks[set](ctx, place(bits >> 9), size - place(bits & 511));
     }
   }
 }

@@ -14,7 +14,6 @@ const field = (value) => {
   const safe = /^[=+@\\t\\r-]/.test(value) ? "'" + value : value;
   return /[",\\r\\n]/.test(safe) ? '"' + safe.replaceAll('"', '""') + '"' : safe;
 };
-const kinds = ['mean', 'std', 'gap', 'low', 'high', 'score'];
 const makes = {
   json: () => JSON.stringify({ columns: table.columns, rows: listed().map((r) => table.rows[r]) }, null, 2),
   csv() {

@@ -2,14 +2,24 @@
 // stands in the address behind #, after the section: #SECTION&sort=KEY&down=1&text=WORD&flag=KIND&show=NAME&show=NAME.
 
 export const STATE = `
-const table = data.table;
+/* The cells as maps by the columns' keys. */
+const kinds = ['mean', 'std', 'gap', 'low', 'high', 'score'];
+const numbersOf = (list) => Object.fromEntries(kinds.flatMap((kind, i) => (typeof list[i] === 'number' ? [[kind, list[i]]] : [])));
+const cellOf = (cell) => (Array.isArray(cell) ? numbersOf(cell) : { ...numbersOf(cell.raw), measurable: false });
+const table = {
+  columns: data.table.columns,
+  rows: data.table.rows.map((row) => ({
+    ...row,
+    cells: Object.fromEntries(data.table.columns.flatMap(({ key }, c) => (row.cells[c] === null ? [] : [[key, cellOf(row.cells[c])]]))),
+  })),
+};
 const $ = (id) => document.getElementById(id);
 const body = document.querySelector('.main tbody');
 const lines = body ? [...body.rows] : [];
 const roles = table.rows.map((row) => row.role);
 const methods = [...roles.keys()].filter((r) => roles[r] === 'method');
 /* Rows shown where none is ticked. */
-const FEW = 6;
+const FEW = innerWidth < 720 ? 3 : 6;
 const state = { sort: '', down: false, text: '', flag: '', show: new Set() };
 let place = '';
 
