@@ -4,7 +4,7 @@
 import { audits as known } from '../audits/index.ts';
 import type { AuditRecord, Figure } from '../audits/record.ts';
 import { distance } from '../metrics/record.ts';
-import { type Interval, tInterval } from '../statistics/interval.ts';
+import { type Interval, meanInterval } from '../statistics/interval.ts';
 import { type MethodSummary, type Spread, spreadOf } from '../statistics/summarise.ts';
 import type { AuditEntry, RunEntry } from '../types.ts';
 import { number } from './format.ts';
@@ -128,8 +128,8 @@ function tellsOf(
     spreadOf((summary?.runs ?? []).map((run) => numberOf(run, label, key)));
   const found = { original: over(original), retrain: over(retrain) };
   const not = (why: string): Tells => ({ holds: false, why, ...found });
-  if (!found.retrain) return not('it has no value on retrain');
-  if (!found.original) return not('it has no value on the original');
+  if (!found.retrain) return not('it has no value on retrain to compare with');
+  if (!found.original) return not('it has no value on the original to compare with');
   if (found.retrain.std === null) return not('one retrain: its spread is not known');
   const apart = Math.abs(found.original.mean - found.retrain.mean);
   const asked = SPREADS * found.retrain.std;
@@ -150,18 +150,18 @@ export function auditCells(
     const of = (run: RunEntry | undefined) => numberOf(run, label, key);
     const spread = spreadOf(runs.map(of));
     const { holds, original, retrain } = tells[key];
-    const gaps =
-      method === 'retrain'
-        ? null
-        : spreadOf(runs.map((run) => distance(of(run), of(references.get(run.seed)))));
-    const gap = gaps?.mean ?? (spread && retrain && method !== 'retrain' ? spread.mean - retrain.mean : null);
+    const distances =
+      method === 'retrain' ? [] : runs.map((run) => distance(of(run), of(references.get(run.seed))));
+    const gap =
+      spreadOf(distances)?.mean ??
+      (spread && retrain && method !== 'retrain' ? spread.mean - retrain.mean : null);
     const own = runs.length === 1 ? runs[0].audits?.[label]?.intervals?.[key] : undefined;
     return [
       key,
       {
         spread,
         gap,
-        gapInterval: gaps && tInterval(gaps),
+        gapInterval: meanInterval(distances),
         interval: own?.every(Number.isFinite) ? own : null,
         within: gap !== null && retrain?.std != null && Math.abs(gap) <= retrain.std,
         score:

@@ -5,7 +5,7 @@ import { MEASURES } from '../metrics/gap.ts';
 import { metrics } from '../metrics/index.ts';
 import { againstRetrain } from '../metrics/measure.ts';
 import { type AnyTable, distance } from '../metrics/record.ts';
-import { type Interval, tInterval } from '../statistics/interval.ts';
+import { type Interval, meanInterval } from '../statistics/interval.ts';
 import { type MethodSummary, type Spread, spreadOf, summarise } from '../statistics/summarise.ts';
 import type { Results, RunEntry } from '../types.ts';
 import {
@@ -148,8 +148,9 @@ function rowOf(summary: MethodSummary, base: Base): Row {
   const measures = MEASURES.map(({ key }) => key).filter((key) => cells[key].measurable);
   const seconds = summary.metrics.rte_seconds ?? (summary.cost.seconds.n ? summary.cost.seconds : null);
   const whole = retrain?.metrics.rte_seconds?.mean ?? retrain?.cost.seconds.mean;
-  const avgGap = retrain ? averageGap(summary, references, measures) : null;
-  const interval = avgGap && tInterval(avgGap);
+  const gaps = retrain ? averageGaps(summary, references, measures) : [];
+  const avgGap = spreadOf(gaps);
+  const interval = meanInterval(gaps);
   const timed = role === 'method' && seconds && seconds.mean > 0 && whole !== undefined && whole > 0;
   return {
     summary,
@@ -187,28 +188,30 @@ function cellOf(
   const known = { spread, measurable, draws: (draws && summary.metrics[draws]?.mean) ?? null };
   if (column !== 'compared' || !spread || !base || summary.method === 'retrain')
     return { ...known, gap: null, gapInterval: null, within: false };
-  const paired = spreadOf(
-    summary.runs.map((run) => distance(run.metrics[key], references.get(run.seed)?.metrics[key])),
+  const paired = summary.runs.map((run) =>
+    distance(run.metrics[key], references.get(run.seed)?.metrics[key]),
   );
-  const gap = paired?.mean ?? spread.mean - base.mean;
+  const gap = spreadOf(paired)?.mean ?? spread.mean - base.mean;
   const within = base.std !== null && base.n >= 3 && Math.abs(gap) <= base.std;
-  return { ...known, gap, gapInterval: paired && tInterval(paired), within };
+  return { ...known, gap, gapInterval: meanInterval(paired), within };
 }
 
 /** Mean distance over the given measures, seed by seed; what the file says where the measures themselves are missing. */
-export function averageGap(
+function averageGaps(
   summary: MethodSummary,
   references: View['references'],
   measures: readonly Measure[],
-): Spread | null {
-  return spreadOf(
-    summary.runs.map((run) => {
-      const gaps = measures.map((key) => distance(run.metrics[key], references.get(run.seed)?.metrics[key]));
-      if (!gaps.every(Number.isFinite)) return run.metrics.avg_gap;
-      return gaps.reduce((sum, gap) => sum + Math.abs(gap), 0) / gaps.length;
-    }),
-  );
+): (number | undefined)[] {
+  return summary.runs.map((run) => {
+    const gaps = measures.map((key) => distance(run.metrics[key], references.get(run.seed)?.metrics[key]));
+    if (!gaps.every(Number.isFinite)) return run.metrics.avg_gap;
+    return gaps.reduce((sum, gap) => sum + Math.abs(gap), 0) / gaps.length;
+  });
 }
+
+/** The same over all seeds. */
+export const averageGap = (...given: Parameters<typeof averageGaps>): Spread | null =>
+  spreadOf(averageGaps(...given));
 
 /** How far apart retrained models are among themselves: the mean over pairs of seeds, by the measures that count here. */
 function betweenRetrains(retrain: MethodSummary, shown: readonly Shown[]): number | null {

@@ -1,50 +1,63 @@
-// Intervals of means over a few seeds, by Student's t.
+// How sure a number is: quantiles of samples, and Student's interval of a mean over few seeds.
 
-import type { Spread } from './spread.ts';
+import { incompleteBeta } from './gamma.ts';
+import { spreadOf } from './spread.ts';
 
-/** Lower and upper bound. */
-export type Interval = readonly [number, number];
+/** Bounds, the lower first. */
+export type Interval = readonly [low: number, high: number];
 
 /**
- * Probability that Student's t of `df` degrees of freedom (a whole number) is between -t and t, in closed form (Abramowitz
- * and Stegun, 26.7.3 and 26.7.4).
+ * A quantile of numbers, linear between the two that enclose it, as numpy's default.
+ * @param share from 0 (the least) to 1 (the largest).
+ * @throws RangeError where there are none.
  */
-function central(t: number, df: number): number {
-  const angle = Math.atan(t / Math.sqrt(df));
-  const [sin, cos] = [Math.sin(angle), Math.cos(angle)];
-  const odd = df % 2 === 1;
-  let term = odd ? cos : 1;
-  let sum = df === 1 ? 0 : term;
-  for (let k = odd ? 3 : 2; k <= df - 2; k += 2) {
-    term *= ((k - 1) / k) * cos * cos;
-    sum += term;
-  }
-  return odd ? (2 / Math.PI) * (angle + sin * sum) : sin * sum;
+export function quantileOf(values: ArrayLike<number>, share: number): number {
+  if (values.length === 0) throw new RangeError('quantileOf: no values');
+  const sorted = Float64Array.from(values).sort();
+  const at = share * (sorted.length - 1);
+  const below = Math.floor(at);
+  const above = Math.min(below + 1, sorted.length - 1);
+  // Equal neighbours are named as they stand: infinities have no difference.
+  return sorted[below] === sorted[above]
+    ? sorted[below]
+    : sorted[below] + (at - below) * (sorted[above] - sorted[below]);
+}
+
+/** The distribution function of Student's t with `freedom` degrees of freedom. */
+export function studentBelow(t: number, freedom: number): number {
+  const tail = incompleteBeta(freedom / (freedom + t * t), freedom / 2, 0.5) / 2;
+  return t > 0 ? 1 - tail : tail;
 }
 
 /**
- * The number that Student's t stays below with probability `p`.
- * @throws RangeError where p is not within (0, 1), or df is no whole number of at least 1.
+ * The quantile of Student's t with `freedom` degrees of freedom: the t below which a share of it lies.
+ * @throws RangeError unless 0 < share < 1 and freedom > 0.
  */
-export function tQuantile(p: number, df: number): number {
-  if (!(p > 0 && p < 1)) throw new RangeError(`tQuantile: p is ${p}, expected more than 0 and less than 1`);
-  if (!(Number.isInteger(df) && df >= 1))
-    throw new RangeError(`tQuantile: df is ${df}, expected a whole number of at least 1`);
-  if (p < 0.5) return -tQuantile(1 - p, df);
+export function studentQuantile(share: number, freedom: number): number {
+  if (!(share > 0 && share < 1 && freedom > 0))
+    throw new RangeError(
+      `studentQuantile: expected a share between 0 and 1 and degrees of freedom above 0, got ${share}, ${freedom}`,
+    );
+  if (share < 0.5) return -studentQuantile(1 - share, freedom);
   let [low, high] = [0, 1];
-  while (central(high, df) < 2 * p - 1 && high < 1e300) high *= 2;
-  for (let i = 0; i < 200 && high > low; i++) {
+  while (studentBelow(high, freedom) < share) high *= 2;
+  for (let i = 0; i < 200 && low < high; i++) {
     const middle = (low + high) / 2;
     if (middle === low || middle === high) break;
-    if (central(middle, df) < 2 * p - 1) low = middle;
+    if (studentBelow(middle, freedom) < share) low = middle;
     else high = middle;
   }
   return (low + high) / 2;
 }
 
-/** Interval of the mean that the values were drawn around, at the given level; null for a single value. */
-export function tInterval({ mean, std, n }: Spread, level = 0.95): Interval | null {
-  if (std === null) return null;
-  const half = (tQuantile((1 + level) / 2, n - 1) * std) / Math.sqrt(n);
-  return [mean - half, mean + half];
+/**
+ * Student's interval of the mean of independent runs, such as seeds: mean plus and minus t s / sqrt(n), n - 1 degrees of
+ * freedom. Values that are missing are left out; null where fewer than two are there.
+ * @param level how often such intervals hold the mean, 0.95 by default.
+ */
+export function meanInterval(values: Iterable<number | null | undefined>, level = 0.95): Interval | null {
+  const spread = spreadOf(values);
+  if (spread === null || spread.std === null) return null;
+  const half = (studentQuantile((1 + level) / 2, spread.n - 1) * spread.std) / Math.sqrt(spread.n);
+  return [spread.mean - half, spread.mean + half];
 }

@@ -151,7 +151,7 @@ const restore = () => {
   read();
   apply();
   const target = place && $(place);
-  if (target && location.hash.includes('&')) target.scrollIntoView();
+  if (target && location.hash.includes('&')) target.scrollIntoView({ behavior: 'instant' });
 };
 addEventListener('hashchange', () => {
   if (location.hash.includes('&')) return restore();
