@@ -145,7 +145,8 @@ footer { margin-top: 28px; color: var(--soft); font-size: 13.5px; }
 
 @media (max-width: 1000px) { .tiles { gap: 8px; } .tile { padding: 11px 12px; }
   .main tbody td, .main thead th { padding: 8px 7px; } .main tbody th { min-width: 118px; } .main th:first-child { padding-left: 0; } }
-@media (max-width: 900px) { section { padding: 22px 18px; } .main { font-size: 13px; } .main td small { white-space: normal; } .main tbody td, .main thead th { padding: 8px 4px; font-size: 13px; } .main tbody th { min-width: 90px; } .main td small, .main td i { font-size: 11.5px; } }
+@media (max-width: 900px) { .heat.wide thead th:not(:first-child) span { writing-mode: vertical-rl; transform: rotate(180deg); white-space: nowrap; font-size: 12px; }
+  section { padding: 22px 18px; } .main { font-size: 13px; } .main td small { white-space: normal; } .main tbody td, .main thead th { padding: 8px 4px; font-size: 13px; } .main tbody th { min-width: 90px; } .main td small, .main td i { font-size: 11.5px; } }
 @media (max-width: 720px) {
   main { padding: 0 14px 40px; } nav > div { padding: 0 14px; gap: 14px; } nav .brand { display: none; }
   .top { padding-top: 28px; } section { padding: 20px 16px; margin-top: 18px; border-radius: 10px; }
@@ -153,7 +154,6 @@ footer { margin-top: 28px; color: var(--soft); font-size: 13.5px; }
   .two, .glossary { grid-template-columns: 1fr; } .panels { gap: 18px; grid-template-columns: 1fr 1fr; } .panels.entropies { gap: 18px; grid-template-columns: 1fr 1fr; } .panels.matrices { grid-template-columns: 1fr; } svg text { font-size: 15.5px; }
   .heat.wide { min-width: calc(98px + var(--k) * 23px); font-size: 11.5px; } .heat.wide td { padding: 6px 0; } .fine { display: none; } .coarse { display: inline; } .heat.wide th:first-child { width: 98px; white-space: normal; line-height: 1.2; padding: 4px 4px 4px 0; font-size: 12.5px; }
   .heat.byclass { min-width: calc(98px + var(--k) * 32px); }
-  .heat.wide thead th:not(:first-child) span { writing-mode: vertical-rl; transform: rotate(180deg); white-space: nowrap; font-size: 12px; }
   .facts.hashes div { display: block; }
   .stack thead { display: none; }
   .stack, .stack tbody { display: block; } .stack tr { display: grid; grid-template-columns: repeat(4, 1fr); padding: 13px 0; border-bottom: 1px solid var(--line); gap: 3px; }
@@ -161,7 +161,7 @@ footer { margin-top: 28px; color: var(--soft); font-size: 13.5px; }
   .stack th[scope=row] { grid-column: 1 / -1; padding: 0 0 5px; } .stack td { text-align: left; padding: 5px 7px; border-radius: 6px; white-space: normal; min-width: 0; }
   .stack td::before { content: attr(data-label); display: block; font-size: 12px; color: var(--soft); font-weight: 400; } .stack td[class*=g]::before { color: inherit; opacity: .8; }
   .main.stack th small { display: inline; margin-left: 4px; }
-  .stack td.worst, .stack td.outcome { grid-column: 1 / -1; } .attacked.stack td.num { grid-column: span 2; }
+  .stack td.worst, .stack td.outcome { grid-column: 1 / -1; } .attacked.stack td.num, .outcomes.stack td.num { grid-column: span 2; }
   .samples.stack tr { grid-template-columns: repeat(3, 1fr); gap: 4px 6px; } .samples.stack td { background: var(--faint); }
   .samples.stack tr.forget + tr.retain { border-top: 2px solid var(--soft); }
 }
