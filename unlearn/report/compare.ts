@@ -15,8 +15,9 @@ import type { Row, Shown, View } from './view.ts';
 /** Scores from which a cell counts as near, away and far. */
 const SCORES = [LIKE_RETRAIN, HOLDING.score, 0.8] as const;
 /** A column's name that explains itself: a button that opens its definition (hover, focus, click; no script needed for click). */
-function term(column: Column): Html {
-  const id = `def-${column.key.replace(/\W+/g, '-')}`;
+function term(column: Column, c: number): Html {
+  // The label of an audit may be any text.
+  const id = 'metric' in column ? `def-${column.key}` : `def-audit-${c}`;
   const [title, ...said] =
     'metric' in column
       ? [
@@ -62,7 +63,7 @@ export function comparison(view: View, verdict: Verdict): Html {
     lead,
     html`${tools(view, verdict, columns)}
 <div class="scroll" role="region" aria-label="Comparison table" tabindex="0"><table class="main stack" role="table">
-<thead><tr><th scope="col">Method</th>${columns.map((column, c) => html`<th scope="col" class="num">${term(column)}<button type="button" class="sort" data-sort="${c}" hidden aria-label="Sort by ${column.label}"></button></th>`)}</tr></thead>
+<thead><tr><th scope="col">Method</th>${columns.map((column, c) => html`<th scope="col" class="num">${term(column, c)}<button type="button" class="sort" data-sort="${c}" hidden aria-label="Sort by ${column.label}"></button></th>`)}</tr></thead>
 <tbody>${view.rows.map((row, r) => comparisonRow(row, r, view, columns, verdict, shaded))}</tbody></table></div>
 ${shaded ? html`<p class="legend" aria-hidden="true"><span class="key g0">≤ 1 point</span><span class="key g1">≤ 3</span><span class="key g2">≤ 10</span><span class="key g3">&gt; 10 points from retraining</span>${steps.map((text) => html`<span class="key">${text}</span>`)}</p>` : ''}
 <p class="note">± is one standard deviation over seeds${singles(view) ? '; for MIA of a single seed, over the draws of the attack’s members' : ''}; “to” joins the bounds of a 95 % interval, over seeds by Student’s t where there are two or more: those of distances show on their cells.${controls ? ' A control is its method at learning rate 0: what batch-norm statistics taken on the forgotten data alone change. It is not ranked.' : ''}</p>`,

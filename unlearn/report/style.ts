@@ -130,7 +130,7 @@ svg { width: 100%; height: auto; display: block; } svg text { font-size: 10px; f
 .trials { font-size: 13.5px; } .trials tr.chosen > * { font-weight: 620; background: var(--faint); } .trials td, .trials th { padding: 6px 8px; } .trials tbody th { min-width: 74px; white-space: nowrap; } .trials .failed { white-space: normal; color: var(--soft); }
 
 .limits { margin: 0 0 12px; padding-left: 20px; max-width: 80ch; } .limits li { margin: 5px 0; }
-details { margin-top: 16px; } summary { cursor: pointer; font-weight: 550; font-size: 15px; } details[open] > summary { margin-bottom: 8px; } details p { max-width: 74ch; margin: 0; }
+details { margin-top: 16px; } summary { cursor: pointer; font-weight: 550; font-size: 15px; } details[open] > summary { margin-bottom: 8px; } details table { width: auto; min-width: 50%; } details p { max-width: 74ch; margin: 0; }
 .two { display: grid; grid-template-columns: 1fr 1fr; gap: 8px 40px; } .two h3 { margin-top: 0; }
 .facts { margin: 0; font-size: 14.5px; } .facts div { display: flex; gap: 16px; justify-content: space-between; padding: 5px 0; border-bottom: 1px solid var(--line); }
 .facts dt { color: var(--soft); flex: none; } .facts dd { margin: 0; text-align: right; min-width: 0; overflow-wrap: anywhere; }
@@ -169,7 +169,7 @@ footer { margin-top: 28px; color: var(--soft); font-size: 13.5px; }
   :root, :root[data-theme] {${LIGHT}
     --page: #fff; --shadow: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  nav, .skip, .def, .copy { display: none; } :focus-visible { outline: none; } body { font-size: 11pt; } main { max-width: none; padding: 0; } .top { padding-top: 0; }
+  nav, .skip, .def, .copy, .tools, .choose, .tick, .sort, .copies { display: none !important; } :focus-visible { outline: none; } body { font-size: 11pt; } main { max-width: none; padding: 0; } .top { padding-top: 0; }
   section { border: 0; padding: 0; margin-top: 22px; box-shadow: none; } h2, .lead, h3, summary { break-after: avoid; } .tiles { grid-template-columns: repeat(5, 1fr); } figure, tr, .tile, .canvas { break-inside: avoid; }
   .scroll { overflow: visible; } table { font-size: 9pt; } tbody td, tbody th, thead th { padding: 4px 5px; } pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   .samples td { min-width: 0; } .samples img, .noimage { width: 36px; height: 36px; margin-right: 6px; } .samples th[scope=row] { min-width: 0; white-space: normal; }

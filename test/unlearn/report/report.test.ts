@@ -151,6 +151,17 @@ describe('the page', () => {
     expect(renderReport({ ...classwise, search: { ...search, methods: [] } })).not.toContain('id="search"');
   });
 
+  it('stays small: 24 methods on three seeds, all exhibits and five audits, without sample pictures', () => {
+    const all = withAudits(fixture('samples'));
+    const again = (i: number) =>
+      all.runs
+        .filter(({ method }) => !/original|retrain/.test(method))
+        .map((run) => ({ ...run, method: `${run.method}-${i}` }));
+    const many = { ...all, runs: [...all.runs, ...again(1), ...again(2)] };
+    expect(viewOf(many).models).toHaveLength(26);
+    expect(renderReport(many, { images: false }).length).toBeLessThan(560_000);
+  });
+
   it('equal results give equal bytes', () => {
     expect(renderReport(saved(fixture()))).toBe(page);
   });
@@ -173,6 +184,19 @@ describe('the page', () => {
         ...run,
         method: /original|retrain/.test(run.method) ? run.method : run.method + evil,
         options: { [evil]: evil },
+        audits: {
+          [evil]: {
+            name: evil,
+            title: evil,
+            options: { [evil]: evil },
+            seconds: 1,
+            values: { [evil]: 1 },
+            curves: [{ name: evil, x: evil, y: evil, points: [[0, 1]] }],
+            samples: [{ set: 'forget', about: evil, ids: [1], scores: [1] }],
+            notes: [evil],
+            failed: evil,
+          },
+        },
         details: {
           tradeoff: {
             xLabel: evil,
