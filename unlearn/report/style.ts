@@ -151,7 +151,7 @@ footer { margin-top: 28px; color: var(--soft); font-size: 13.5px; }
   main { padding: 0 14px 40px; } nav > div { padding: 0 14px; gap: 14px; } nav .brand { display: none; }
   .top { padding-top: 28px; } section { padding: 20px 16px; margin-top: 18px; border-radius: 10px; }
   .tiles { grid-template-columns: 1fr 1fr; gap: 9px; } .tile { padding: 11px 13px; } .tile:last-child:nth-child(odd) { grid-column: 1 / -1; }
-  .two, .glossary { grid-template-columns: 1fr; } .panels { gap: 18px; grid-template-columns: 1fr 1fr; } .panels.entropies { gap: 18px; grid-template-columns: 1fr 1fr; } .panels.matrices { grid-template-columns: 1fr; } svg text { font-size: 15.5px; }
+  .two, .glossary { grid-template-columns: 1fr; } .panels { gap: 18px; grid-template-columns: 1fr 1fr; } .panels.entropies { gap: 18px; grid-template-columns: 1fr 1fr; } .panels.clouds { grid-template-columns: 1fr 1fr; gap: 14px; } .panels.matrices { grid-template-columns: 1fr; } svg text { font-size: 15.5px; }
   .heat.wide { min-width: calc(98px + var(--k) * 23px); font-size: 11.5px; } .heat.wide td { padding: 6px 0; } .fine { display: none; } .coarse { display: inline; } .heat.wide th:first-child { width: 98px; white-space: normal; line-height: 1.2; padding: 4px 4px 4px 0; font-size: 12.5px; }
   .heat.byclass { min-width: calc(98px + var(--k) * 32px); }
   .facts.hashes div { display: block; }
