@@ -31,7 +31,6 @@ export type {
   SampleScores,
   Sets,
 } from './audits/record.ts';
-export type { Features, NetworkOf } from './audits/subject.ts';
 export {
   type Features,
   type Lend,

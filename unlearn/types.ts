@@ -260,12 +260,34 @@ export interface Exhibits {
     /** The image, as a data URI. */
     png: string;
   }[];
+  /** Accuracy on each class, %, by the index of the class; null where there is no sample of it. Absent in older results. */
+  readonly accuracyByClass?: {
+    /** On forgotten training samples. */
+    readonly forget: readonly (number | null)[];
+    /** On test samples. */
+    readonly test: readonly (number | null)[];
+  };
+  /** A picture of the features in two dimensions: of each point its place, whose it is and its class. At most 400 points. */
+  readonly embedding?: {
+    /** How the features became two numbers, in a sentence. */
+    readonly about: string;
+    /** First coordinate of each point. */
+    readonly x: readonly number[];
+    /** Second coordinate of each point. */
+    readonly y: readonly number[];
+    /** forget: F, forgotten training samples; gone: T_f, test samples of forgotten classes; kept: T_r, other test samples. */
+    readonly set: readonly ('forget' | 'gone' | 'kept')[];
+    /** Index of the class of each point. */
+    readonly label: readonly number[];
+  };
 }
 
 /** What an audit found on the model of a row. */
 export interface AuditFinding extends Finding {
   /** Its name in `audits`. */
   readonly name: string;
+  /** As reports call it; the record's title where left out. */
+  readonly title?: string;
   /** Its options, defaults filled in. */
   readonly options: Readonly<Record<string, unknown>>;
   /** What it took. */
@@ -303,7 +325,7 @@ export interface RunEntry {
   readonly details: Record<string, unknown>;
   /** What the report draws. */
   readonly exhibits?: Exhibits;
-  /** What was asked beside the metrics, by the audits' labels in the recipe. */
+  /** What audits found, by their labels: an audit's name, or what tells two settings of it apart. Absent where none ran. */
   readonly audits?: Readonly<Record<string, AuditFinding>>;
 }
 

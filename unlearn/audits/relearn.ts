@@ -51,7 +51,7 @@ export const relearn = defineAudit({
   cost: 'One training of `steps` steps for each learning rate, with passes over at most 2 `evaluated` samples at each point.',
   tasks: 'any',
   needs: ['network'],
-  uses: [],
+  uses: ['original'],
   options: section('How a model is made to learn again.', {
     protocol: opt(
       choice(

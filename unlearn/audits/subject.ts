@@ -2,7 +2,7 @@
 // What was computed once is kept, as several audits ask the same.
 
 import { LetheError } from '../../engine/error.ts';
-import type { Model, Variables } from '../../engine/nn/types.ts';
+import type { Classifier, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import type { Answer } from '../evaluate.ts';
 import { headOf, withHead } from '../methods/head.ts';
@@ -22,8 +22,8 @@ export interface Features {
 
 /** A network with its weights; they stay the caller's. */
 export interface NetworkOf {
-  /** Its architecture; features need one that names its last layer. */
-  readonly model: Model;
+  /** Its architecture. */
+  readonly model: Classifier;
   /** Its weights. */
   readonly variables: Variables;
 }

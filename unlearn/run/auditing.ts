@@ -2,7 +2,7 @@
 // after the other. Which audits are made of which cell is audits.ts.
 
 import { LetheError } from '../../engine/error.ts';
-import type { Model, Variables } from '../../engine/nn/types.ts';
+import type { Classifier, Model, Variables } from '../../engine/nn/types.ts';
 import type { AuditInput, AuditRecord, Sets } from '../audits/record.ts';
 import { networkSubject, type Subject } from '../audits/subject.ts';
 import { takeSplit } from '../data/split.ts';
@@ -103,6 +103,7 @@ function setsOf({ dataset: { test }, manifest: { classes }, forget, retain }: Ma
 
 /** A network as a subject; its weights are given back on release. */
 export const opened = (name: string, model: Model, variables: Variables): Opened => ({
-  subject: networkSubject(name, { model, variables }),
+  // One that does not name its last layer has answers, and an error where features are asked for.
+  subject: networkSubject(name, { model: model as Classifier, variables }),
   release: () => disposeTree(variables),
 });
