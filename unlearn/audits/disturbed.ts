@@ -28,7 +28,9 @@ export interface Disturbance {
 
 /** Logits of both networks on the disturbed images, [n, K]. */
 export interface DisturbedAnswers {
+  /** Of the original. */
   readonly original: lt.Tensor;
+  /** Of the audited network. */
   readonly own: lt.Tensor;
 }
 

@@ -6,7 +6,9 @@ import { permutation, stratified } from '../random.ts';
 import type { Split } from '../types.ts';
 import type { AuditInput } from './record.ts';
 
+/** What a model can be trained on again. */
 export const PROTOCOLS = ['all', 'kShot', 'retainOnly', 'half'] as const;
+/** One of them. */
 export type Protocol = (typeof PROTOCOLS)[number];
 
 /** Names of streams of random numbers. */
@@ -14,6 +16,7 @@ const HALF = 0x68616c66;
 const SHOTS = 0x73686f74;
 const SHOWN = 0x73686f77;
 
+/** What a model is trained on, and asked. */
 export interface Material {
   /** What is trained on. */
   readonly train: Split;
