@@ -49,6 +49,7 @@ it('is caught by what looks at features, and passes what looks at answers', asyn
   expect(profiles.values.neighbours).not.toBeNull();
   await audits.relative({ queries: 24 }).run(of(edited));
   await audits.zrf({ draws: 2 }).run(of(edited));
+  // Less where keys of the training are collected meanwhile.
   expect(lt.memory().buffers).toBeLessThanOrEqual(before.buffers);
   for (const tree of [variables, fresh, { bias }]) disposeTree(tree);
 });
