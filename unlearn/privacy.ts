@@ -33,6 +33,8 @@ export interface Steps {
 }
 
 const MOST_STEPS = 100_000;
+/** Of noisy descent, whose noise is a sum over its steps: nobody takes as many, and to add up more would take for ever. */
+const MOST_DESCENT_STEPS = 1_000_000;
 
 /**
  * Steps of theta <- clip(a map of theta) + N(0, sigma^2 I) after which two starts cannot be told apart by (epsilon, delta),
@@ -114,12 +116,22 @@ export interface NoisyDescent {
   readonly decay: number;
 }
 
-/** Steps that take the least noise: ceil(C0 / (C1 rate)), or with weight decay the smaller ceil(ln(2 decay C0 / C1) / (rate decay)). */
+/**
+ * Steps that take the least noise: ceil(C0 / (C1 rate)), or with weight decay the smaller ceil(ln(2 decay C0 / C1) / (rate decay)).
+ * @throws LetheError 'value' where that is more than 1,000,000.
+ */
 export function descentSteps({ startNorm, gradientNorm, rate, decay }: NoisyDescent): number {
   const plain = Math.ceil(startNorm / (gradientNorm * rate));
   const decayed =
     decay > 0 ? Math.ceil(Math.log((2 * decay * startNorm) / gradientNorm) / (rate * decay)) : 0;
-  return Math.max(1, decayed > 0 ? Math.min(plain, decayed) : plain);
+  const steps = Math.max(1, decayed > 0 ? Math.min(plain, decayed) : plain);
+  check(
+    steps <= MOST_DESCENT_STEPS,
+    'value',
+    () =>
+      `certified: ${steps} noisy steps with gradientNorm ${gradientNorm}, noisyRate ${rate}, startNorm ${startNorm}; expected larger ones of the first two, or a smaller startNorm, for at most ${MOST_DESCENT_STEPS}`,
+  );
+  return steps;
 }
 
 /**

@@ -94,6 +94,10 @@ test('noisy descent: without weight decay the closed form, with it the sums', ()
   for (const T of [9, 11]) expect(descentRho(plain, T)).toBeGreaterThan(descentRho(plain, 10));
   const decayed = { startNorm: 1, gradientNorm: 10, rate: 1e-3, decay: 50 };
   expect(descentSteps(decayed)).toBe(Math.ceil(Math.log(10) / 0.05));
+  // 1 / (1e-9 * 1e-3) steps would never be added up.
+  expect(() => descentSteps({ startNorm: 1, gradientNorm: 1e-9, rate: 1e-3, decay: 0 })).toThrow(
+    /^certified: 1000000000000 noisy steps with gradientNorm 1e-9, .* at most 1000000$/,
+  );
   const [a, T] = [0.95, 20];
   const [sum, squares] = [(1 - a ** T) / (1 - a), (1 - a ** (2 * T)) / (1 - a * a)];
   near(descentRho(decayed, T), (2 * a ** T + 0.02 * sum) ** 2 / (2 * squares), 1e-12);

@@ -43,7 +43,12 @@ export function readText(text: string, source: string): Text {
     throw wrong(`: a recipe of ${text.length} characters; expected at most ${MAX_CHARACTERS}`);
   const lines = new LineCounter();
   // Keys given twice are looked for below: the parser compares each with each.
-  const doc = parseDocument(text, { lineCounter: lines, uniqueKeys: false, prettyErrors: false });
+  const doc = parseDocument(text, {
+    lineCounter: lines,
+    uniqueKeys: false,
+    prettyErrors: false,
+    logLevel: 'error',
+  });
   const at = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
     return { line, column: col };

@@ -27,7 +27,7 @@ export function override(root: object, text: string, problems: Problem[]): Overr
   if (cut <= 0) return refuse('expected path=value, such as train.epochs=3');
   let value: unknown;
   try {
-    value = parse(text.slice(cut + 1));
+    value = parse(text.slice(cut + 1), { logLevel: 'error' });
   } catch {
     return refuse('the value is not valid YAML');
   }

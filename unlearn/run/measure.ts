@@ -1,6 +1,8 @@
 // What one training step of a recipe's model costs on the device in use: a few real steps on real images, timed.
 // For estimates only; nothing that is measured here is kept, and nothing is written.
 
+import { totalmem } from 'node:os';
+import { check } from '../../engine/error.ts';
 import type { Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import type { Recipe } from '../recipe.ts';
@@ -16,16 +18,40 @@ import type { StepCost } from './parts.ts';
 
 /** Timed repetitions; the quickest counts. */
 const TIMES = 3;
+/** Of the weights, what any training holds at once: themselves, their gradients, the momentum. */
+const COPIES = 3;
 /** A step that would take longer than this, in seconds, is measured on a few samples instead of a whole batch. */
 const PATIENCE = 2;
 const FEW = 2;
 
+/** @throws LetheError 'value' for a model that this machine has no room for; what the step throws. */
 export async function measureStep(model: Model, recipe: Recipe, dataset: Dataset): Promise<StepCost> {
+  checkRoom(model, dataset);
   const whole = Math.min(recipe.train.batchSize, dataset.train.size);
   const few = Math.min(FEW, whole);
   const trial = await measure(model, dataset, few);
   const slow = trial.trainSeconds * whole > PATIENCE;
   return slow || few === whole ? trial : measure(model, dataset, whole);
+}
+
+/**
+ * A system hands out more memory than it has, and ends the process that uses it: what cannot be is found out before.
+ */
+function checkRoom(model: Model, { shape }: Dataset): void {
+  const key = lt.random.key(0);
+  const { params } = lt.evalShape((k: lt.Tensor) => model.init(k, [1, ...shape]), key) as Variables;
+  key.dispose();
+  const leaves = lt.tree.flatten<lt.ShapeOf>(params).leaves;
+  const count = leaves.reduce((sum, leaf) => sum + leaf.shape.reduce((a, b) => a * b, 1), 0);
+  const room = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+  const needed = COPIES * Float32Array.BYTES_PER_ELEMENT * count;
+  const gib = (bytes: number) => `${(bytes / 2 ** 30).toPrecision(3)} GiB`;
+  check(
+    needed <= room,
+    'value',
+    () =>
+      `model: ${model.name} with ${count.toLocaleString('en')} parameters takes ${gib(needed)} to train (weights, gradients, momentum); expected a model for the ${gib(room)} of this machine`,
+  );
 }
 
 async function measure(model: Model, dataset: Dataset, batchSize: number): Promise<StepCost> {

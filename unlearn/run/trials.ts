@@ -38,31 +38,47 @@ export function drawTrials(input: TrialsInput): Trials {
   const drawn = distinct([stated, ...points(input)], count);
   const notes: string[] = [];
   const sum = (list: readonly Options[]) => list.reduce((all, options) => all + costOf(options), 0);
+  const fits = (list: readonly Options[]) => sum(list) <= allowance;
   const cuts = new Map<string, number>();
   let options = drawn;
-  while (sum(options) > allowance) {
+  while (!fits(options)) {
     const option = costOption(options, costOf);
     if (option === null) break;
     const uncut = options;
     const capped = (cap: number): Options[] =>
       uncut.map((one) => ({ ...one, [option]: Math.min(cap, one[option] as number) }));
-    let cap = Math.max(...uncut.map((one) => one[option] as number));
-    while (cap > 1 && sum(options) > allowance) options = capped(--cap);
+    const cap = largest(Math.max(...uncut.map((one) => one[option] as number)) - 1, (cap) =>
+      fits(capped(cap)),
+    );
+    options = capped(cap);
     cuts.set(option, cap);
   }
   options = distinct(options, count);
   if (cuts.size > 0) {
     const said = [...cuts].map(([option, cap]) => `${option} cut to ${cap}`).join(', ');
-    const enough = sum(options) <= allowance ? `, so that ${options.length} trials fit into the budget` : '';
+    const enough = fits(options) ? `, so that ${options.length} trials fit into the budget` : '';
     notes.push(`${said} at most${enough}`);
   }
-  let fit = options.length;
-  while (fit > 1 && sum(options.slice(0, fit)) > allowance) fit--;
+  const fit = largest(options.length, (count) => fits(options.slice(0, count)));
   if (fit < options.length) notes.push(`${fit} of ${options.length} trials fit into the budget`);
-  if (sum(options.slice(0, fit)) > allowance) notes.push('a single trial is more than the budget');
+  if (!fits(options.slice(0, fit))) notes.push('a single trial is more than the budget');
   if (drawn.length < count)
     notes.push(`${Object.keys(ranges).join(' and ')}: no more than ${drawn.length} settings to try`);
   return { options: options.slice(0, fit), notes };
+}
+
+/**
+ * The largest whole number from 1 to `most` that holds, 1 where none does. Where one holds so do all below it, so that
+ * a few looks are enough: there may be 100,000 epochs to cut, for each of 10,000 trials.
+ */
+function largest(most: number, holds: (n: number) => boolean): number {
+  let [low, high] = [1, most];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (holds(middle)) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
 
 /** The first `count` that differ from each other. */

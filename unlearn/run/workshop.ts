@@ -312,9 +312,16 @@ async function look(task: Parameters<Parts['evaluate']>[0], answer: Answer): Pro
 const fresh = (model: Model, { shape }: Dataset, key: lt.Tensor): Variables =>
   lt.scope(() => model.init(key, [1, ...shape]));
 
-/** Whether a model gathers statistics while it trains. */
-const hasState = (model: Model, { shape }: Dataset): boolean =>
-  lt.scope(() => lt.tree.flatten(model.init(lt.random.key(0), [1, ...shape]).state).leaves.length > 0);
+/** Whether a model gathers statistics while it trains. Asked for each trial of a search: no weights are drawn for it. */
+const hasState = (model: Model, { shape }: Dataset): boolean => {
+  const key = lt.random.key(0);
+  try {
+    const { state } = lt.evalShape((k: lt.Tensor) => model.init(k, [1, ...shape]), key) as Variables;
+    return lt.tree.flatten(state).leaves.length > 0;
+  } finally {
+    key.dispose();
+  }
+};
 
 /** The constants weights were trained with: those the file names, else the recipe's over all training images. */
 function constantsOf(file: SafetensorsFile, recipe: Recipe, dataset: Dataset): Constants {

@@ -100,6 +100,25 @@ describe('trials', () => {
     expect(flat.options).toHaveLength(3);
   });
 
+  it('are cut in a few looks, however many there are', () => {
+    let looks = 0;
+    const costOf: TrialsInput['costOf'] = ({ epochs }) => {
+      looks++;
+      return epochs as number;
+    };
+    const wide = section('A method.', { ...schema.entries, epochs: int('Passes.', 1, 100_000) });
+    const ranges = { epochs: { from: 1, to: 100_000 }, learningRate: { from: 0, to: 1 } };
+    const given = input({ schema: wide, ranges, costOf, count: 1000, allowance: 300_000 });
+    const { options } = drawTrials(given);
+    // As many as differ, each cut to the largest number of epochs with which all of them fit, one more being too many.
+    const most = Math.max(...options.map(({ epochs }) => epochs as number));
+    const uncut = drawTrials({ ...given, allowance: Number.POSITIVE_INFINITY }).options;
+    const sum = (cap: number) => uncut.reduce((all, one) => all + Math.min(cap, one.epochs as number), 0);
+    expect(sum(most)).toBeLessThanOrEqual(300_000);
+    expect(sum(most + 1)).toBeGreaterThan(300_000);
+    expect(looks).toBeLessThan(200 * 1000);
+  });
+
   it.each(Object.values(methods).map(({ record }) => [record.name, record] as const))(
     'the ranges of %s are of its options, and what is drawn from them is taken',
     (name, record: MethodRecord) => {

@@ -130,6 +130,29 @@ describe('weights as bytes', () => {
 });
 
 describe('the workshop', () => {
+  it('refuses a model that the memory of the machine cannot hold, before it makes any of it', async () => {
+    const parts = workshop();
+    await parts.open('reference');
+    const material = await parts.load(recipe);
+    const hidden = [65_536, 65_536, 65_536, 65_536, 65_536, 65_536, 65_536];
+    const huge = checkRecipe({ ...recipe, model: { name: 'mlp', options: { hidden } } });
+    // 3072 * 65536 + 6 * 65536 ^ 2 + 65536 * 10 weights, 7 * 65536 + 10 biases.
+    await expect(parts.measure(huge, material)).rejects.toThrow(
+      /^model: mlp with 25,972,244,490 parameters takes 290 GiB to train .*; expected a model for the .* GiB of this machine$/,
+    );
+    expect(lt.memory().buffers).toBe(0);
+  });
+
+  it('makes no weights to tell what a method needs: none would have room for these', async () => {
+    const init = () => ({ params: {}, state: { seen: lt.zeros([2 ** 20, 2 ** 20]) } });
+    const parts = workshop({ architecture: () => ({ ...linear, init }) });
+    await parts.open('reference');
+    const whole = checkRecipe({ ...recipe, methods: [{ name: 'gradientAscent' }] });
+    const material = await parts.load(whole);
+    expect(parts.needs(whole, material, whole.methods[1])).toMatchObject({ control: true });
+    expect(init).toThrow('out of memory');
+  });
+
   it('loads, evaluates and measures what a recipe says', async () => {
     const parts = workshop({ architecture: () => linear });
     expect(await parts.open('reference')).toMatchObject({ backend: 'reference', dtype: 'float32' });
