@@ -15,6 +15,40 @@ export {
   putTree,
 } from './artifact.ts';
 export { folderStore } from './artifact-folder.ts';
+export { type AttentionInput, type AttentionMaps, attentionMaps } from './attention.ts';
+export { audits } from './audits/index.ts';
+export type {
+  Audit,
+  AuditInput,
+  AuditRecord,
+  Curve,
+  Figure,
+  Figures,
+  Finding,
+  MakeAudit,
+  Need,
+  Reference,
+  SampleScores,
+  Sets,
+} from './audits/record.ts';
+export {
+  type Features,
+  type Lend,
+  lentSubject,
+  type NetworkOf,
+  networkSubject,
+  type Subject,
+  votingSubject,
+} from './audits/subject.ts';
+export {
+  type Bank,
+  type BankInput,
+  bankOf,
+  type ModelFacts,
+  type PlannedModel,
+  referencePlan,
+} from './bank.ts';
+export { damages, quantised, withoutSmallest } from './damage.ts';
 export * from './data/index.ts';
 export { type EvaluateOptions, type Evaluation, type EvaluationData, evaluate } from './evaluate.ts';
 export {
@@ -24,6 +58,8 @@ export {
   influence,
   influences,
 } from './influence.ts';
+export { type LayerOf, layerFeatures, layersOf } from './layers.ts';
+export { byMemorisation, type MemorisationOptions, memorisationOf } from './memorisation.ts';
 export { type MethodName, methods } from './methods/index.ts';
 export type {
   ForgetInput,
@@ -68,6 +104,7 @@ export {
 } from './reduce.ts';
 export { type Grade, type Verdict, verdictOf } from './report/verdict.ts';
 export type { Executor, Job, Policy, RunEvent, RunOptions, RunOutcome } from './run.ts';
+export type { Memorisation } from './statistics/memorisation.ts';
 export { type Pictures, pictures } from './tasks/denoising.ts';
 export { tasks } from './tasks/index.ts';
 export type {

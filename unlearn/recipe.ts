@@ -9,15 +9,21 @@ import { check } from './options/check.ts';
 import { faulty, type Path, type Problem } from './options/problems.ts';
 import { hint } from './options/suggest.ts';
 import { readText, type Text } from './recipe/document.ts';
-import { datasetOptions, modelOptions, optionsOf } from './recipe/options.ts';
+import { auditOptions, datasetOptions, modelOptions, optionsOf } from './recipe/options.ts';
 import { type Override, override } from './recipe/overrides.ts';
 import { type KnownMethods, LISTED } from './recipe/own.ts';
 import { checkRanges } from './recipe/ranges.ts';
-import { type MethodEntry, type Recipe, recipeSchema, type TrainOptions } from './recipe/schema.ts';
+import {
+  type AuditEntry,
+  type MethodEntry,
+  type Recipe,
+  recipeSchema,
+  type TrainOptions,
+} from './recipe/schema.ts';
 import { flawOfSeeds, type SeedEntry, seedsOf } from './recipe/seeds.ts';
 import { show } from './text.ts';
 
-export type { MethodEntry, Recipe, TrainOptions } from './recipe/schema.ts';
+export type { AuditEntry, MethodEntry, Recipe, TrainOptions } from './recipe/schema.ts';
 
 /** A recipe's text as a plain value with its overrides, not yet checked. */
 export interface Draft extends Pick<Text, 'value' | 'placeOf'> {
@@ -135,6 +141,7 @@ function complete(value: unknown, problems: Problem[], { table, entries }: Known
   const model = checkOptions(modelOptions, raw.model, ['model'], problems);
   const schemas = optionsOf(table);
   const options = listed.map((m, i) => checkOptions(schemas, m, ['methods', i], problems));
+  const audits = auditsIn(raw, problems);
   if (isMap(raw.forget)) checkForget(raw.forget, problems);
   if (mapOf(raw.train).schedule === 'step' && mapOf(raw.train).milestones === undefined) {
     problems.push({
@@ -166,6 +173,7 @@ function complete(value: unknown, problems: Problem[], { table, entries }: Known
     model: { ...top.model, options: model },
     methods: [...target, ...all.filter((m) => m.name !== 'retrain')],
     seeds,
+    audits,
   } as Recipe;
 }
 
@@ -260,9 +268,41 @@ function checkLabels(methods: readonly Record<string, unknown>[], problems: Prob
   }
 }
 
+/** The audits, complete as far as they are right. */
+function auditsIn({ audits, bank }: Record<string, unknown>, problems: Problem[]): AuditEntry[] {
+  const references = mapOf(bank).references;
+  if (typeof references === 'number' && references % 2 === 1)
+    problems.push({
+      path: ['bank', 'references'],
+      message: `expected an even number: they come in pairs, got ${references}`,
+    });
+  const entries = (Array.isArray(audits) ? audits : []).map((one) =>
+    typeof one === 'string' ? { name: one } : mapOf(one),
+  );
+  const labels = new Set<unknown>();
+  return entries.map((entry, i): AuditEntry => {
+    const { name, label = name } = entry;
+    if (label !== undefined && labels.has(label))
+      problems.push({
+        path: ['audits', i],
+        message: `${show(label)} is taken; expected a label of its own for each entry`,
+      });
+    labels.add(label);
+    const options = checkOptions(auditOptions, entry, ['audits', i], problems);
+    return { name, label, options } as AuditEntry;
+  });
+}
+
 /** A method whose options were checked; those it inherits are taken from `train` where they are not stated. */
 function filled(
-  { name, label, file, sha256, search }: Omit<MethodEntry, 'options' | 'search'> & { search?: unknown },
+  {
+    name,
+    label,
+    file,
+    sha256,
+    search,
+    truth,
+  }: Omit<MethodEntry, 'options' | 'search'> & { search?: unknown },
   checked: unknown,
   train: TrainOptions,
   table: MethodTable,
@@ -279,6 +319,7 @@ function filled(
     label,
     options,
     ...(search !== undefined && { search: search as MethodEntry['search'] }),
+    ...(truth !== undefined && { truth }),
   };
 }
 

@@ -3,6 +3,7 @@
 import type { Model, Variables } from '../engine/nn/types.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import type { ArtifactStore } from './artifact-store.ts';
+import type { Finding } from './audits/record.ts';
 import type { MethodRecord } from './methods/record.ts';
 import type { Metrics } from './metrics/index.ts';
 import type { Samples, Task } from './tasks/record.ts';
@@ -259,6 +260,40 @@ export interface Exhibits {
     /** The image, as a data URI. */
     png: string;
   }[];
+  /** Accuracy on each class, %, by the index of the class; null where there is no sample of it. Absent in older results. */
+  readonly accuracyByClass?: {
+    /** On forgotten training samples. */
+    readonly forget: readonly (number | null)[];
+    /** On test samples. */
+    readonly test: readonly (number | null)[];
+  };
+  /** A picture of the features in two dimensions: of each point its place, whose it is and its class. At most 400 points. */
+  readonly embedding?: {
+    /** How the features became two numbers, in a sentence. */
+    readonly about: string;
+    /** First coordinate of each point. */
+    readonly x: readonly number[];
+    /** Second coordinate of each point. */
+    readonly y: readonly number[];
+    /** forget: F, forgotten training samples; gone: T_f, test samples of forgotten classes; kept: T_r, other test samples. */
+    readonly set: readonly ('forget' | 'gone' | 'kept')[];
+    /** Index of the class of each point. */
+    readonly label: readonly number[];
+  };
+}
+
+/** What an audit found on the model of a row. */
+export interface AuditFinding extends Finding {
+  /** Its name in `audits`. */
+  readonly name: string;
+  /** As reports call it; the record's title where left out. */
+  readonly title?: string;
+  /** Its options, defaults filled in. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** What it took. */
+  readonly seconds: number;
+  /** Why it could not be made; then there are no values. */
+  readonly failed?: string;
 }
 
 /** A row of the results: one method, one seed. */
@@ -290,6 +325,8 @@ export interface RunEntry {
   readonly details: Record<string, unknown>;
   /** What the report draws. */
   readonly exhibits?: Exhibits;
+  /** What audits found, by their labels: an audit's name, or what tells two settings of it apart. Absent where none ran. */
+  readonly audits?: Readonly<Record<string, AuditFinding>>;
 }
 
 /** One setting that a search tried. Numbers that could not be measured are null. */

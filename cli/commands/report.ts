@@ -8,7 +8,7 @@ import type { Results } from '../../unlearn/types.ts';
 import { define, type World } from '../context.ts';
 
 interface Flags {
-  readonly format: 'html' | 'table' | 'csv' | 'latex';
+  readonly format: 'html' | 'table' | 'csv' | 'latex' | 'json';
   readonly out?: string;
   readonly wide?: boolean;
 }
@@ -30,8 +30,8 @@ export function register(program: Command, world: World): void {
     (command) =>
       command
         .addOption(
-          new Option('--format <form>', 'html, table, csv or latex')
-            .choices(['html', 'table', 'csv', 'latex'])
+          new Option('--format <form>', 'html, table, csv, latex or json')
+            .choices(['html', 'table', 'csv', 'latex', 'json'])
             .default('html'),
         )
         .option(
@@ -41,7 +41,7 @@ export function register(program: Command, world: World): void {
         .option('--wide', 'the table with all columns'),
     async (context, [given], flags) => {
       // The table's data may be had as JSON; the other forms are data already.
-      if (context.json && ['csv', 'latex'].includes(flags.format) && flags.out === undefined)
+      if (context.json && ['csv', 'latex', 'json'].includes(flags.format) && flags.out === undefined)
         throw new LetheError(
           'value',
           `--format ${flags.format} and --json both ask for stdout; expected one of them, or --out for the first`,
@@ -57,6 +57,7 @@ export function register(program: Command, world: World): void {
           report.renderTable(given, out === null ? context.table(flags.wide) : { wide: flags.wide }),
         csv: report.toCsv,
         latex: report.toLatex,
+        json: report.toJson,
       };
       const text = forms[flags.format](results);
       if (out === null) return context.put({ ...results, verdict: report.verdictOf(results) }, text);

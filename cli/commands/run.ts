@@ -77,6 +77,7 @@ export async function runRecipe(context: Context, path: string, flags: RunFlags)
 const states = {
   done: 'done already',
   evaluate: 'evaluate only',
+  audit: 'audit only',
   resume: 'go on',
   todo: 'to do',
   replace: 'REPLACES a result',

@@ -10,7 +10,7 @@ import { floatType } from '../runtime.ts';
 import type { Tensor } from '../tensor.ts';
 import { evalShape, ShapeOf } from '../transforms/shape.ts';
 import { flatten, type Tree } from '../tree.ts';
-import type { ApplyOptions, Layer, Variables } from './types.ts';
+import type { Applied, ApplyOptions, Layer, Variables } from './types.ts';
 
 /** Layers in a list or under names; undefined stands for none. */
 export type Children = readonly Layer[] | { readonly [name: string]: Layer | undefined };
@@ -55,7 +55,20 @@ function inChild<R>(name: string, f: () => R): R {
   }
 }
 
-const APPLY = { train: false, key: undefined, frozenStatistics: false };
+const APPLY = { train: false, key: undefined, frozenStatistics: false, tap: undefined };
+
+/** A child's output, told to the caller's tap with all that is inside the child, under the child's name. */
+function tapped(
+  { tap, ...options }: ApplyOptions,
+  name: string,
+  apply: (options: ApplyOptions) => Applied,
+): Applied {
+  return inChild(name, () => {
+    if (!tap) return apply(options);
+    const { output, state } = apply({ ...options, tap: (inner, value) => tap(`${name}.${inner}`, value) });
+    return { output: tap(name, output) ?? output, state };
+  });
+}
 
 /** Puts the children's trees in an array or under their names. */
 function gather(list: boolean, names: readonly string[], trees: readonly Tree<Tensor>[]): Tree<Tensor> {
@@ -122,9 +135,8 @@ export function sequential(children: Children, name = 'sequential'): Layer {
           params: (params as Slots | null)?.[names[i]] ?? {},
           state: (state as Slots | null)?.[names[i]] ?? {},
         };
-        const result = inChild(names[i], () =>
-          layer.apply(variables, output, { ...options, key: layer.random ? keys[drawn++] : undefined }),
-        );
+        const own = { ...options, key: layer.random ? keys[drawn++] : undefined };
+        const result = tapped(own, names[i], (inner) => layer.apply(variables, output, inner));
         output = result.output;
         return result.state;
       });
@@ -176,8 +188,8 @@ export function residual(
         params: (variables.params as Slots)[shortcutName] ?? {},
         state: (variables.state as Slots | null)?.[shortcutName] ?? {},
       };
-      const b = inChild(shortcutName, () =>
-        shortcut.apply(own, x, keys ? { ...options, key: keys[1] } : options),
+      const b = tapped(keys ? { ...options, key: keys[1] } : options, shortcutName, (inner) =>
+        shortcut.apply(own, x, inner),
       );
       return { output: activation(a.output.add(b.output)), state: join(a.state, b.state) };
     },

@@ -24,6 +24,13 @@ export interface ApplyOptions {
    * something, and a batch of forgotten samples does not move the statistics. Default false.
    */
   frozenStatistics?: boolean;
+  /**
+   * Called with the output of each layer inside this one, in the order of computation: `path` names it as in params
+   * ('features.3', 'layer1.0'), and a layer made of layers comes after those it is made of. What it returns, if anything,
+   * takes the output's place. Under jit it is called once, while tracing, with traced tensors. Only layers made by
+   * `sequential` and `residual` have layers inside. Default: nobody is told.
+   */
+  tap?: (path: string, output: Tensor) => Tensor | undefined;
 }
 
 /** What a call of a model or layer gives. */

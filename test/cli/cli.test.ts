@@ -249,6 +249,8 @@ describe('single steps', { timeout: 30_000 }, () => {
     expect((await world.run(['report', 'DIR/out/results.json', '--format', 'latex'])).out).toContain(
       '\\begin{tabular}',
     );
+    const json = JSON.parse((await world.run(['report', 'DIR/out', '--format', 'json'])).out);
+    expect(json.rows.map(({ role }: { role: string }) => role).slice(0, 2)).toEqual(['original', 'retrain']);
     expect((await world.run(['report', 'DIR/out', '--out', 'DIR/page.html'])).out).toBe('DIR/page.html\n');
     expect(readFileSync(world.path('page.html'), 'utf8')).not.toBe(page);
     writeFileSync(world.path('bad.json'), '{"version": 2}');

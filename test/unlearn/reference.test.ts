@@ -3,12 +3,13 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { parseRecipe } from '../../unlearn/recipe.ts';
+import { auditTables } from '../../unlearn/reference/audits.ts';
 import { datasetTables } from '../../unlearn/reference/datasets.ts';
 import { withTables } from '../../unlearn/reference/markdown.ts';
 import { methodTables } from '../../unlearn/reference/methods.ts';
 import { metricTables } from '../../unlearn/reference/metrics.ts';
 import { recipeReference } from '../../unlearn/reference/recipes.ts';
+import { readRecipe } from '../../unlearn/run.ts';
 
 const root = new URL('../../', import.meta.url);
 
@@ -16,6 +17,7 @@ const pages: Record<string, (page: string) => string> = {
   'recipes.md': recipeReference,
   'metrics.md': (page) => withTables(page, metricTables()),
   'methods.md': (page) => withTables(page, methodTables()),
+  'audits.md': (page) => withTables(page, auditTables()),
   'data.md': (page) => withTables(page, datasetTables()),
 };
 
@@ -30,17 +32,10 @@ it('a page without a table is refused', () => {
   expect(() => withTables('# Metrics\n', { card: '' })).toThrow(/no table between "<!-- table: card -->"/);
 });
 
-it.each(readdirSync(new URL('recipes/', root)))('recipes/%s is a good recipe', (name) => {
-  const recipe = parseRecipe(readFileSync(new URL(`recipes/${name}`, root), 'utf8'), name);
+const shipped = readdirSync(new URL('recipes/', root)).filter((name) => name.endsWith('.yaml'));
+it.each(shipped)('recipes/%s is a good recipe', async (name) => {
+  const recipe = await readRecipe(fileURLToPath(new URL(`recipes/${name}`, root)));
   expect(`${recipe.name}.yaml`).toBe(name);
-  expect(recipe.methods.map((m) => m.name)).toEqual(
-    expect.arrayContaining([
-      'retrain',
-      'finetune',
-      'randomLabels',
-      'gradientAscent',
-      'boundaryShrink',
-      'boundaryExpanding',
-    ]),
-  );
+  expect(recipe.methods[0].name).toBe('retrain');
+  expect(recipe.methods.length).toBeGreaterThan(5);
 });

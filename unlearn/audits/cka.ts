@@ -41,6 +41,7 @@ export const cka = defineAudit({
   cost: 'One pass over F and T for features, of each network.',
   tasks: 'any',
   needs: ['network', 'retrain'],
+  uses: ['retrains'],
   options: section('On what it is computed.', {
     samples: opt(int('Samples of a set at most.', FEW, 100_000), 1000),
   }),

@@ -84,6 +84,7 @@ export const forgettingScore = defineAudit({
   cost: 'One unlearning and two passes over D_f, T and at most 1,000 samples of D_r for each reference, shared with U-LiRA and KLoM; thresholds take models² for each sample.',
   tasks: 'samples',
   needs: ['references', 'unlearn'],
+  uses: [],
   options: section('The challenge’s score. It has no options: both conventions are given.', {}),
   gives,
   async audit(_, input) {

@@ -48,6 +48,7 @@ export const iam = defineAudit({
   cost: 'One pass of the model and of each reference over D_f, T and at most 1,000 samples of D_r, shared with RMIA.',
   tasks: 'any',
   needs: ['references'],
+  uses: [],
   options: section('Place between never seen and fitted (IAM).', {
     grid: opt(int('Points on the way; 16 do.', 2, 10_000), 100),
   }),

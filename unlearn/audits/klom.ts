@@ -60,6 +60,7 @@ export const klom = defineAudit({
   cost: 'One unlearning and two passes over D_f, T and at most 1,000 samples of D_r for each reference, shared with U-LiRA and the forgetting score.',
   tasks: 'samples',
   needs: ['references', 'unlearn'],
+  uses: [],
   options: section('Distributions of margins over models (KLoM). It has no options.', {}),
   gives,
   async audit(_, input) {

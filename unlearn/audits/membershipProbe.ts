@@ -25,6 +25,7 @@ export const membershipProbe = defineAudit({
   cost: 'One pass over F and T for features; 25 logistic regressions of two classes.',
   tasks: 'samples',
   needs: ['network'],
+  uses: [],
   options: section('How the probe is trained.', {
     folds: opt(int('Parts of which each is judged by a probe of the others.', 2, 50), 5),
     samples: opt(int('Samples on each side at most.', FEW, 100_000), 1000),

@@ -62,6 +62,7 @@ export const mixture = defineAudit({
   cost: 'One pass over F, R and T; kernels of (3 n)² pairs and their bootstraps: about 3 s for each view at n = 200.',
   tasks: 'samples',
   needs: [],
+  uses: [],
   options: section('How the share is estimated.', {
     samples: opt(int('Samples of each kind at most.', FEW, 2000), 200),
     kernel: opt(

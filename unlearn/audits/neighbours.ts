@@ -36,6 +36,7 @@ export const neighbours = defineAudit({
   cost: 'One pass over T_f and T of each model; ten small logistic regressions for each forgotten class.',
   tasks: 'class',
   needs: ['retrain'],
+  uses: ['retrains'],
   options: section('The classifier.', {
     splits: opt(int('Halvings of the samples.', 2, 1000), 10),
   }),

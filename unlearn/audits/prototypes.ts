@@ -59,6 +59,7 @@ export const prototypes = defineAudit({
   cost: 'One pass over R, F and T for features; no training.',
   tasks: 'class',
   needs: ['network'],
+  uses: [],
   options: section('How the attack is drawn.', {
     draws: opt(int('Draws of the k samples.', 1, 100), 5),
     samples: opt(int('Samples of R, and of F, that it is judged on at most.', 20, 100_000), 2000),

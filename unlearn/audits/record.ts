@@ -165,6 +165,8 @@ export interface AuditRecord<
   readonly tasks: 'any' | 'class' | 'samples';
   /** What it needs beside answers. */
   readonly needs: readonly Need[];
+  /** What it uses besides, where it is given: for floors and controls. */
+  readonly uses: readonly Need[];
   /** Its options; the section's text is one sentence on them. */
   readonly options: S;
   /** The numbers it gives. */

@@ -57,6 +57,7 @@ export const relative = defineAudit({
   cost: 'One pass over the queries of each model; kernels of (3 n)² pairs of n queries: about 2 s for 500.',
   tasks: 'any',
   needs: ['original', 'retrain'],
+  uses: ['retrains'],
   options: section('What is asked, and how answers are compared.', {
     on: opt(
       choice('Queries: forgotten training samples, or test samples of the forgotten classes.', [

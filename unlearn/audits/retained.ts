@@ -29,6 +29,7 @@ export const retained = defineAudit({
   cost: 'The method is run once on each reference, which all audits that need it share; then a few passes and small regressions.',
   tasks: 'any',
   needs: ['original', 'references', 'unlearn'],
+  uses: [],
   options: section('How sure it is.', { bootstraps: opt(int('Bootstraps.', 20, 100_000), 200) }),
   gives: {
     retained: {

@@ -46,6 +46,7 @@ export const rmia = defineAudit({
   cost: 'One pass of the model and of each reference over D_f, T and at most 1,000 samples of D_r; references are trained once for all audits. One to four are enough for the AUC.',
   tasks: 'any',
   needs: ['references'],
+  uses: [],
   options: section('Attack by likelihood ratios against a population (RMIA).', {
     gamma: opt(num('How much likelier than another sample one must be to beat it.', 0.01, 100), 1),
     a: v.optional(

@@ -1,10 +1,12 @@
 // A model as an audit sees it: its answers on a set, and, where it is one network, the features before its last linear layer.
 // What was computed once is kept, as several audits ask the same.
 
+import { LetheError } from '../../engine/error.ts';
 import type { Classifier, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
+import type { Answer } from '../evaluate.ts';
 import { headOf, withHead } from '../methods/head.ts';
-import { type PredictOptions, predictor } from '../predict.ts';
+import { type PredictOptions, predict, predictor } from '../predict.ts';
 import type { Outputs } from '../statistics/outputs.ts';
 import type { Split } from '../types.ts';
 
@@ -32,9 +34,9 @@ export interface Subject {
   readonly name: string;
   /** Logits, or logarithms of probabilities, on a split. */
   answers(split: Split, options?: PredictOptions): Promise<Outputs>;
-  /** The network itself; null where several answer together. */
+  /** The network itself; null where several answer together, or where its weights are there only while it answers. */
   readonly network: NetworkOf | null;
-  /** Input of the last linear layer on a split, in evaluation mode; there where `network` is. */
+  /** Input of the last linear layer on a split, in evaluation mode; for one network. */
   features(split: Split, options?: PredictOptions): Promise<Features>;
 }
 
@@ -42,18 +44,43 @@ export interface Subject {
  * A network as a subject. Answers and features are computed once for each split.
  * @throws LetheError 'value', when features are asked for, where the model does not name its last layer.
  */
-export function networkSubject(name: string, network: NetworkOf): Subject {
-  const { model, variables } = network;
-  const answers = remembered(async (split, options) => {
-    const forward = predictor(model);
-    try {
-      return { logits: await forward.logits(variables, split, options), labels: split.labels };
-    } finally {
-      forward.dispose();
-    }
-  });
-  const features = remembered((split, options) => featuresOf(network, split, options));
-  return { name, network, answers, features };
+export const networkSubject = (name: string, network: NetworkOf): Subject => ({
+  ...lentSubject(name, (work) => work(network)),
+  network,
+});
+
+/** Hands a network to a piece of work, and takes it back when that is done. */
+export type Lend = <T>(work: (network: NetworkOf) => Promise<T>) => Promise<T>;
+
+/** As `networkSubject`, of a network whose weights are there only while it answers: its `network` is null. */
+export const lentSubject = (name: string, lend: Lend): Subject => ({
+  name,
+  network: null,
+  answers: remembered((split, options) => lend((network) => answersOf(network, split, options))),
+  features: remembered((split, options) => lend((network) => featuresOf(network, split, options))),
+});
+
+async function answersOf(
+  { model, variables }: NetworkOf,
+  split: Split,
+  options?: PredictOptions,
+): Promise<Outputs> {
+  return { logits: await predict(model, variables, split, options), labels: split.labels };
+}
+
+/** Several networks that answer together, as a subject without features. @param answer logits or logarithms of shares. */
+export function votingSubject(name: string, answer: Answer): Subject {
+  const answers = remembered(async (split, options = {}) => ({
+    logits: await answer(split, options),
+    labels: split.labels,
+  }));
+  const features = async (): Promise<never> => {
+    throw new LetheError(
+      'value',
+      `${name}: several networks answer together, and have no features in common`,
+    );
+  };
+  return { name, network: null, answers, features };
 }
 
 /** The input of the last linear layer: what the network answers with the identity in that layer's place. */

@@ -54,6 +54,7 @@ export const ulira = defineAudit({
   cost: 'One unlearning and two passes over D_f, T and at most 1,000 samples of D_r for each reference, shared with KLoM and the forgetting score.',
   tasks: 'any',
   needs: ['references', 'unlearn'],
+  uses: [],
   options: section('Attack by likelihood ratios against models that unlearned the sample (U-LiRA).', {
     density: opt(
       choice(

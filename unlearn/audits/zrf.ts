@@ -26,6 +26,7 @@ export const zrf = defineAudit({
   cost: 'One pass over F, and one for each random network.',
   tasks: 'any',
   needs: ['network'],
+  uses: [],
   options: section('The networks that it is compared with.', {
     draws: opt(int('Random networks.', 1, 100), 3),
   }),

@@ -20,6 +20,7 @@ export {
   type HeldOut,
   holdOut,
   imageAt,
+  joinSplits,
   type Loaded,
   makeSplit,
   onlyClass,

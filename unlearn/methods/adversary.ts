@@ -167,7 +167,7 @@ export function adversary(model: Model, options: AdversaryOptions): Adversary {
 }
 
 /** A step along a gradient with respect to the images, back into the radius and into [0, 1]. */
-function stepped(
+export function stepped(
   { norm, share }: Pick<AdversaryOptions, 'norm' | 'share'>,
   { x, origin, radius }: { readonly x: lt.Tensor; readonly origin: lt.Tensor; readonly radius: lt.Tensor },
   gradient: lt.Tensor,
@@ -179,7 +179,7 @@ function stepped(
 }
 
 /** Images on their first radius, from wherever they are. */
-const entered = ({ norm, radius }: AdversaryOptions, origin: lt.Tensor, x: lt.Tensor): lt.Tensor =>
+export const entered = ({ norm, radius }: AdversaryOptions, origin: lt.Tensor, x: lt.Tensor): lt.Tensor =>
   within(norm, origin, x, lt.full([x.shape[0], 1, 1, 1], radius, origin.dtype));
 
 /** The nearest point within the radius, and in [0, 1]. */

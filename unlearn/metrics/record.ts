@@ -38,13 +38,14 @@ export interface Fact {
 export type Facts = Readonly<Record<string, Fact>>;
 
 /** Percentages are 0 to 100. */
-export type Unit = '%' | 'points' | 'nats' | '0 to 1' | 's';
+export type Unit = '%' | 'points' | 'nats' | '0 to 1' | 's' | 'steps';
 const DISTANCES: Readonly<Record<Unit, string>> = {
   '%': ' points',
   points: ' points',
   nats: ' nats',
   '0 to 1': '',
   s: ' s',
+  steps: ' steps',
 };
 
 /** A distance between two values of that unit, in words: percentages are points apart. */

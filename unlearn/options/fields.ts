@@ -75,10 +75,10 @@ export function choice<const T extends readonly string[]>(about: string, values:
   return described(v.picklist(values, `expected ${expected}`), about, expected);
 }
 
-/** A list of at least one item. */
-export function list<S extends v.GenericSchema>(item: S, about: string, expected: string) {
+/** A list of at least one item, or of `least`. */
+export function list<S extends v.GenericSchema>(item: S, about: string, expected: string, least = 1) {
   const message = `expected ${expected}`;
-  return described(v.pipe(v.array(item, message), v.minLength(1, message)), about, expected);
+  return described(v.pipe(v.array(item, message), v.minLength(least, message)), about, expected);
 }
 
 /** A list of two items. */

@@ -2,6 +2,8 @@
 // `options`. Those of methods and data sets stand in their records.
 
 import * as v from 'valibot';
+import { audits } from '../audits/index.ts';
+import type { MakeAudit } from '../audits/record.ts';
 import { datasetNames, records } from '../data/sets/index.ts';
 import { type MethodTable, methods } from '../methods/index.ts';
 import type { MethodRecord } from '../methods/record.ts';
@@ -45,6 +47,16 @@ function withoutDefaults(options: OptionsSection, paths: readonly string[]): v.G
   });
   return section(docOf(options).about, Object.fromEntries(entries) as v.ObjectEntries);
 }
+
+/** Audits by name. */
+export type AuditTable = Readonly<Record<string, MakeAudit>>;
+/** Lethe's own. */
+export const auditTable = audits as unknown as AuditTable;
+
+/** The options of each audit. */
+export const auditOptions: Readonly<Record<string, v.GenericSchema>> = Object.fromEntries(
+  Object.values(auditTable).map(({ record }) => [record.name, record.options]),
+);
 
 export const modelOptions: Readonly<Record<string, v.GenericSchema>> = {
   mlp: section('Fully connected network.', {

@@ -6,7 +6,7 @@ import { datasetNames, records } from '../data/sets/index.ts';
 import { bool, choice, int, list, num, options, prose, section, text } from '../options/fields.ts';
 import { type TrainOptions, trainSchema } from '../options/training.ts';
 import { devices } from './names.ts';
-import { forgetEntries, methodOptions, modelOptions } from './options.ts';
+import { auditOptions, forgetEntries, methodOptions, modelOptions } from './options.ts';
 import type { Ranges } from './ranges.ts';
 import type { SeedEntry } from './seeds.ts';
 
@@ -17,6 +17,32 @@ const keys = (table: Readonly<Record<string, unknown>>) => Object.keys(table);
 const seed = int('Seed.', 0, 2 ** 31 - 1);
 const seeds = v.strictObject({ train: seed, forget: v.optional(seed), unlearn: v.optional(seed) });
 const seedEntry = 'a seed, or a map of the seeds train, forget and unlearn';
+
+const label = (about: string) =>
+  v.optional(
+    v.pipe(
+      text(about, 'a label of letters, digits and . _ + -'),
+      v.regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/, 'expected a label of letters, digits and . _ + -'),
+    ),
+  );
+
+const truth = section(
+  'What is known of the resulting model by construction: then the report tells how well each metric and audit sees it ([which-metric.md](which-metric.md)).',
+  {
+    knows: num(
+      'How much of what the forgotten images taught is still in the model: 0 for one trained without them, 1 for one that keeps all.',
+      0,
+      1,
+    ),
+    shows: v.optional(
+      num(
+        'How much of it its answers show; below 0 where they are further off than those of a model trained without them. Default: `knows`.',
+        -1,
+        1,
+      ),
+    ),
+  },
+);
 
 const method = section('One method to run.', {
   name: choice('Method; not needed beside `file`.', keys(methodOptions)),
@@ -32,16 +58,11 @@ const method = section('One method to run.', {
       v.regex(/^[0-9a-f]{64}$/, 'expected a sha256, 64 digits in hex'),
     ),
   ),
-  label: v.optional(
-    v.pipe(
-      text(
-        "Name of this entry in files and tables; needed where a method occurs twice. Default: the method's name.",
-        'a label of letters, digits and . _ + -',
-      ),
-      v.regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/, 'expected a label of letters, digits and . _ + -'),
-    ),
+  label: label(
+    "Name of this entry in files and tables; needed where a method occurs twice. Default: the method's name.",
   ),
   options: v.optional(options('Options of the method, see below.'), {}),
+  truth: v.optional(truth),
   search: v.optional(
     v.pipe(
       v.union(
@@ -55,6 +76,25 @@ const method = section('One method to run.', {
       }),
     ),
   ),
+});
+
+const auditName = choice('Audit.', keys(auditOptions));
+const audit = section('One audit.', {
+  name: auditName,
+  label: label('Name of this entry in results; needed where an audit occurs twice. Default: its name.'),
+  options: v.optional(options('Options of the audit, see below.'), {}),
+});
+
+const bank = section('Further models that some audits need, trained as the original is.', {
+  references: v.optional(
+    int(
+      'Models on random halves of training and test images, in complementary pairs: an even number.',
+      2,
+      1000,
+    ),
+    4,
+  ),
+  retrains: v.optional(int('Retrained models of other seeds, for each forget set.', 1, 1000), 2),
 });
 
 const search = section(
@@ -154,6 +194,16 @@ export const recipeSchema = section('A recipe.', {
     }),
     {},
   ),
+  audits: v.optional(
+    list(
+      v.union([auditName, audit], 'expected the name of an audit, or a map with name, label and options'),
+      'What to ask of each model beside the metrics ([audits.md](audits.md)): names, or maps with `name`, `label` and `options`.',
+      'a list of audits, such as [probe, rmia]',
+      0,
+    ),
+    [],
+  ),
+  bank: v.optional(bank, {}),
   device: v.optional(choice('Where to compute.', devices), 'auto'),
   checkpointSeconds: v.optional(num('A killed run loses at most about this much work.', 0, 86_400), 30),
 });
@@ -173,10 +223,20 @@ export interface MethodEntry {
   readonly sha256?: string;
   /** Not searched, or over these ranges; over those of its record where nothing is said. */
   readonly search?: false | Ranges;
+  /** What is known of its result by construction. */
+  readonly truth?: { readonly knows: number; readonly shows?: number };
+}
+
+/** An audit as the recipe lists it, its options complete. */
+export interface AuditEntry {
+  readonly name: string;
+  readonly label: string;
+  readonly options: Record<string, unknown>;
 }
 
 /** A recipe, complete: every default filled in, every name known. */
-export type Recipe = Omit<Filled, 'methods' | 'seeds'> & {
+export type Recipe = Omit<Filled, 'methods' | 'seeds' | 'audits'> & {
+  readonly audits: readonly AuditEntry[];
   readonly methods: readonly MethodEntry[];
   readonly seeds: readonly SeedEntry[];
 };

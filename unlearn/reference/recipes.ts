@@ -2,7 +2,7 @@
 
 import type * as v from 'valibot';
 import { docOf } from '../options/fields.ts';
-import { datasetOptions, methodOptions, modelOptions } from '../recipe/options.ts';
+import { auditOptions, datasetOptions, methodOptions, modelOptions } from '../recipe/options.ts';
 import { recipeSchema } from '../recipe/schema.ts';
 
 import { code, table } from './markdown.ts';
@@ -34,6 +34,7 @@ export function recipeReference(): string {
     ...tableOf(fieldsOf(recipeSchema)),
     ...chapter('Methods', 'Under `methods: - name: ...`, `options:`', methodOptions),
     ...chapter('Networks', 'Under `model.options`', modelOptions),
+    ...chapter('Audits', 'Under `audits: - name: ...`, `options:`', auditOptions),
     ...chapter('Data sets', 'Under `dataset.options`', datasetOptions),
   ].join('\n');
 }

@@ -15,7 +15,7 @@ const APART_LIMIT = 4;
 /** Samples shown at most. */
 const SAMPLE_LIMIT = 24;
 
-const exhibitsOf = (row: Row): Exhibits[] =>
+export const exhibitsOf = (row: Row): Exhibits[] =>
   row.summary.runs.map((run) => run.exhibits).filter((e): e is Exhibits => Boolean(e));
 
 export function entropies(view: View): Html {
@@ -27,7 +27,7 @@ as it does for Retrain; far to the right of that is a trace of its own. The thin
     'entropy',
     'Certainty of the outputs',
     lead,
-    html`<div class="panels entropies">${rows.map((row) => entropyPanel(row, view.retrain))}</div>`,
+    html`<div class="panels entropies">${rows.map((row) => entropyPanel(row, view))}</div>`,
   );
 }
 
@@ -39,39 +39,44 @@ const SETS = [
 const WIDTH = 264;
 const STRIP = 62;
 
-/** Outline of a histogram, for comparison with another one. */
-function outline(shares: readonly number[], base: number): string {
-  const step = WIDTH / shares.length;
-  return shares
-    .map((share, b) => `${b ? 'V' : 'M0 '}${fixed(base - tall(share))}H${fixed((b + 1) * step)}`)
-    .join('');
+/** Outline of a histogram from the left end of its axis to the right one, in bins across and points down. */
+function outline(shares: readonly number[]): string {
+  let at = 0;
+  const steps = shares.map((share) => {
+    const to = Math.round(-10 * tall(share)) / 10;
+    const step = Math.round(10 * (to - at)) / 10;
+    at = to;
+    return `${step ? `v${step}` : ''}h1`;
+  });
+  return `M0 0${steps.join('').replace(/(?:h1){2,}/g, (run) => `h${run.length / 2}`)}V0`;
 }
 
 const tall = (share: number) => Math.sqrt(Math.min(1, Math.max(0, share))) * (STRIP - 8);
 
-function entropyPanel(row: Row, retrain: Row | null): Html {
+function entropyPanel(row: Row, { rows, retrain }: View): Html {
   const all = exhibitsOf(row).map((e) => e.entropy);
   const edges = all[0].edges;
   const top = edges[edges.length - 1];
   const strips = SETS.map(([set, label], i) => {
     const shares = meanOf(all.map((e) => e[set])) ?? [];
     const base = (i + 1) * STRIP;
-    const step = WIDTH / shares.length;
-    const bars = shares.map((share, b) => {
-      const height = tall(share);
-      return height > 0 ? `M${fixed(b * step)} ${base}v${fixed(-height)}h${fixed(step)}V${base}z` : '';
-    });
-    const target = retrain && row !== retrain ? meanOf(exhibitsOf(retrain).map((e) => e.entropy[set])) : null;
+    const across = fixed(WIDTH / shares.length);
+    const target = retrain && meanOf(exhibitsOf(retrain).map((e) => e.entropy[set]));
+    // Retrain's outlines are there once, and drawn again in the other panels.
     const guide =
-      target?.length === shares.length ? html`<path class="guide" d="${outline(target, base)}"/>` : '';
+      row === retrain
+        ? html`<path id="of-${set}" d="${outline(shares)}" fill="none"/>`
+        : target?.length === shares.length
+          ? html`<use href="#of-${set}" class="guide"/>`
+          : '';
     const middle = shares.reduce((sum, share, b) => sum + (share * (edges[b] + edges[b + 1])) / 2, 0);
     return {
       words: `${label} mean about ${number(middle, 2)}`,
-      mark: html`<path class="bar ${set}" d="${bars.join('')}"/>${guide}<line class="axis" x1="0" x2="${WIDTH}" y1="${base}" y2="${base}"/><text x="${WIDTH}" y="${base - STRIP + 18}" text-anchor="end">${label}</text>`,
+      mark: html`<g transform="translate(0 ${base}) scale(${across} 1)"><path class="bar ${set}" d="${outline(shares)}"/>${guide}<path class="axis" d="M0 0H${shares.length}"/></g><text x="${WIDTH}" y="${base - STRIP + 18}" text-anchor="end">${label}</text>`,
     };
   });
   const height = SETS.length * STRIP;
-  return html`<figure><figcaption>${row.name}</figcaption><svg viewBox="0 0 ${WIDTH} ${height + 22}" role="img" aria-label="Entropy of ${row.name}: ${strips.map((s) => s.words).join(', ')} nats">
+  return html`<figure data-m="${rows.indexOf(row)}"><figcaption>${row.name}</figcaption><svg viewBox="0 0 ${WIDTH} ${height + 22}" role="img" aria-label="Entropy of ${row.name}: ${strips.map((s) => s.words).join(', ')} nats">
 ${strips.map((s) => s.mark)}<text x="0" y="${height + 16}">0</text><text x="${WIDTH}" y="${height + 16}" text-anchor="end">${number(top, 2)} nats</text></svg></figure>`;
 }
 
@@ -84,7 +89,7 @@ export function predictionsSection(view: View, facts: Facts): Html {
       .filter((m) => Array.isArray(m) && m.length > 0);
     if (!matrices.length) return [];
     const matrix = matrices[0].map((_, label) => meanOf(matrices.map((m) => m[label])) ?? []);
-    return [{ row, matrix }];
+    return [{ row, m: view.rows.indexOf(row), matrix }];
   });
   if (!found.length) return html``;
   const filled = new Set(
@@ -111,7 +116,7 @@ export function predictionsSection(view: View, facts: Facts): Html {
       'predictions',
       'Where the forgotten data go',
       lead,
-      html`<div class="panels matrices">${found.map(({ row, matrix }) => matrixPanel(row, matrix, facts))}</div>`,
+      html`<div class="panels matrices">${found.map((one) => matrixPanel(one, facts))}</div>`,
     );
   }
   const lead = `Of ${K} classes, the most frequent mistakes on the forgotten training samples (share of the true class).`;
@@ -119,11 +124,11 @@ export function predictionsSection(view: View, facts: Facts): Html {
     'predictions',
     'Where the forgotten data go',
     lead,
-    html`<div class="panels">${found.map(({ row, matrix }) => confusions(row, matrix, facts))}</div>`,
+    html`<div class="panels">${found.map((one) => confusions(one, facts))}</div>`,
   );
 }
 
-type Found = readonly { readonly row: Row; readonly matrix: number[][] }[];
+type Found = readonly { readonly row: Row; readonly m: number; readonly matrix: number[][] }[];
 
 /** One row a method. With many classes only those that receive most are shown, the rest in one column. */
 function oneClass(found: Found, label: number, facts: Facts): Html {
@@ -140,10 +145,10 @@ function oneClass(found: Found, label: number, facts: Facts): Html {
     (k) =>
       html`<th scope="col" class="${k === label ? 'own' : ''}"><span>${className(facts.classes, k)}</span></th>`,
   );
-  const body = found.map(({ row, matrix }) => {
+  const body = found.map(({ row, m, matrix }) => {
     const other = 1 - shown.reduce((sum, k) => sum + matrix[label][k], 0);
     const cells = shown.map((k) => shade(matrix[label][k], className(facts.classes, k)));
-    return html`<tr class="${row.role}"><th scope="row">${row.name}</th>${cells}${rest ? shade(Math.max(0, other), 'other') : ''}</tr>`;
+    return html`<tr class="${row.role}" data-m="${m}"><th scope="row">${row.name}</th>${cells}${rest ? shade(Math.max(0, other), 'other') : ''}</tr>`;
   });
   return html`<div class="scroll" role="region" tabindex="0" aria-label="Predictions of forgotten data of class ${className(facts.classes, label)}"><table class="heat wide" style="--k:${shown.length + (rest ? 1 : 0)}"><thead><tr><th scope="col">Method</th>${head}${rest ? html`<th scope="col"><span>other</span></th>` : ''}</tr></thead><tbody>${body}</tbody></table></div>`;
 }
@@ -159,19 +164,19 @@ function shareText(value: number): Html {
   return html`<span class="fine">${number(value, 1)}</span><span class="coarse">${number(value, 0)}</span>`;
 }
 
-function matrixPanel(row: Row, matrix: number[][], facts: Facts): Html {
+function matrixPanel({ row, m, matrix }: Found[number], facts: Facts): Html {
   const short = (k: number) => className(facts.classes, k);
   const lines = matrix.map((shares, label) => {
     const cells = shares.map((share, k) => {
       const text = share >= 0.01 ? number(100 * share, 0) : '';
-      return html`<td class="${k === label ? 'diagonal' : ''}" style="--v:${fixed(share)}" title="${short(label)} as ${short(k)}: ${percent(share, 1)}">${text}</td>`;
+      return html`<td${k === label ? html` class=diagonal` : ''}${share >= 0.005 ? html` style=--v:${fixed(share).replace(/^0/, '')}` : ''}>${text}`;
     });
     return html`<tr><th scope="row">${short(label)}</th>${cells}</tr>`;
   });
-  return html`<figure><figcaption>${row.name}</figcaption><div class="scroll" role="region" tabindex="0" aria-label="Prediction matrix of ${row.name}"><table class="heat square"><thead><tr><td></td>${matrix.map((_, k) => html`<th scope="col"><span>${short(k)}</span></th>`)}</tr></thead><tbody>${lines}</tbody></table></div></figure>`;
+  return html`<figure data-m="${m}"><figcaption>${row.name}</figcaption><div class="scroll" role="region" tabindex="0" aria-label="Prediction matrix of ${row.name}"><table class="heat square"><thead><tr><td></td>${matrix.map((_, k) => html`<th scope="col"><span>${short(k)}</span></th>`)}</tr></thead><tbody>${lines}</tbody></table></div></figure>`;
 }
 
-function confusions(row: Row, matrix: number[][], facts: Facts): Html {
+function confusions({ row, m, matrix }: Found[number], facts: Facts): Html {
   const pairs = matrix
     .flatMap((shares, label) => shares.map((share, k) => ({ share, label, k })))
     .filter(({ share, label, k }) => label !== k && share > 0)
@@ -181,7 +186,7 @@ function confusions(row: Row, matrix: number[][], facts: Facts): Html {
     ({ share, label, k }) =>
       html`<li>${className(facts.classes, label)} → ${className(facts.classes, k)} <b>${percent(share)}</b></li>`,
   );
-  return html`<figure><figcaption>${row.name}</figcaption>${items.length ? html`<ol class="pairs">${items}</ol>` : html`<p>No mistakes.</p>`}</figure>`;
+  return html`<figure data-m="${m}"><figcaption>${row.name}</figcaption>${items.length ? html`<ol class="pairs">${items}</ol>` : html`<p>No mistakes.</p>`}</figure>`;
 }
 
 export function samples(view: View, facts: Facts): Html {
@@ -202,11 +207,12 @@ export function samples(view: View, facts: Facts): Html {
       : html`<span class="noimage"></span>`;
     const cells = columns.map((row, c) => {
       const seen = byKey[c].get(keyOf(sample));
-      if (!seen) return html`<td role="cell" data-label="${row.name}">–</td>`;
+      const m = view.rows.indexOf(row);
+      if (!seen) return html`<td role="cell" data-label="${row.name}" data-m="${m}">–</td>`;
       const own = seen.predicted === sample.label;
       const target = reference >= 0 ? byKey[reference].get(keyOf(sample)) : undefined;
       const differs = target !== undefined && own !== (target.predicted === sample.label);
-      return html`<td role="cell" data-label="${row.name}" class="${differs ? 'differs' : ''}">${className(facts.classes, seen.predicted)}<small><span aria-hidden="true">${own ? '✓' : '✗'}</span> ${percent(seen.confidence)}</small></td>`;
+      return html`<td role="cell" data-label="${row.name}" data-m="${m}" class="${differs ? 'differs' : ''}">${className(facts.classes, seen.predicted)}<small><span aria-hidden="true">${own ? '✓' : '✗'}</span> ${percent(seen.confidence)}</small></td>`;
     });
     return html`<tr role="row" class="${sample.set}"><th role="rowheader" scope="row">${image}<span><b>${truth}</b><small>${sample.set === 'forget' ? 'forgotten' : 'kept'}, id ${sample.id}</small></span></th>${cells}</tr>`;
   });
@@ -216,6 +222,6 @@ export function samples(view: View, facts: Facts): Html {
     'samples',
     'Samples before and after',
     lead,
-    html`<div class="scroll" role="region" tabindex="0" aria-label="Sample predictions"><table class="samples stack" role="table"><thead><tr><th scope="col">Image</th>${columns.map((row) => html`<th scope="col">${row.name}</th>`)}</tr></thead><tbody>${body}</tbody></table></div>`,
+    html`<div class="scroll" role="region" tabindex="0" aria-label="Sample predictions"><table class="samples stack" role="table"><thead><tr><th scope="col">Image</th>${columns.map((row) => html`<th scope="col" data-m="${view.rows.indexOf(row)}">${row.name}</th>`)}</tr></thead><tbody>${body}</tbody></table></div>`,
   );
 }

@@ -1,23 +1,37 @@
-// The results for other programs: CSV of every run, LaTeX of the means. No files are written here.
+// The results for other programs: CSV of every run, LaTeX and JSON of the means. No files are written here.
 
 import type { Metrics, Results } from '../types.ts';
+import { type Column, columnsOf, tableOf } from './columns.ts';
+import { factsOf } from './facts.ts';
 import { duration } from './format.ts';
 import { oneLine } from './html.ts';
-import { type Cell, type Row, type Shown, type ShownTable, viewOf } from './view.ts';
+import { judge } from './verdict.ts';
+import { type Cell, type Row, type ShownTable, type View, viewOf } from './view.ts';
 
-/** Every run, one line each, full precision, RFC 4180. Columns: seed, method, each metric, each cost, options as JSON. */
+/**
+ * Every run, one line each, full precision, RFC 4180. Columns: seed, method, each metric, each number of each audit
+ * (`audit.LABEL.NUMBER`), each cost, options as JSON.
+ */
 export function toCsv(results: Results): string {
   const names = results.runs.flatMap((run) => Object.keys(run.metrics) as (keyof Metrics)[]);
   const metrics = [...new Set(names)];
   const cost = ['seconds', 'gradientSteps', 'samplesVisited'] as const;
+  const audited = results.runs.flatMap((run) =>
+    Object.entries(run.audits ?? {}).flatMap(([label, { values }]) =>
+      Object.keys(values).map((key) => [label, key] as const),
+    ),
+  );
+  const audits = [...new Map(audited.map((pair) => [`audit.${pair.join('.')}`, pair]))];
   const lines = results.runs.map((run) => [
     run.seed,
     run.method,
     ...metrics.map((key) => run.metrics[key]),
+    ...audits.map(([, [label, key]]) => run.audits?.[label]?.values[key]),
     ...cost.map((key) => run.cost?.[key]),
     JSON.stringify(run.options ?? {}),
   ]);
-  const header = ['seed', 'method', ...metrics, ...cost.map((key) => `cost_${key}`), 'options'];
+  const heads = [...metrics, ...audits.map(([head]) => head)];
+  const header = ['seed', 'method', ...heads, ...cost.map((key) => `cost_${key}`), 'options'];
   return [header, ...lines].map((line) => line.map(csvField).join(',') + '\r\n').join('');
 }
 
@@ -30,13 +44,23 @@ function csvField(value: unknown): string {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
+/** The comparison as JSON: means, spreads, distances from retrain with their intervals, scores, and the verdict. */
+export function toJson(results: Results, metrics?: ShownTable): string {
+  const view = viewOf(results, metrics);
+  const verdict = judge(view, factsOf(results));
+  return `${JSON.stringify({ verdict, ...tableOf(view, verdict) }, null, 2)}\n`;
+}
+
 /**
  * A booktabs table of means, spreads and (in brackets) distances from retrain. Needs \usepackage{booktabs}. `table`: the
  * records of what was measured, where there are others beside Lethe's own.
  */
-export function toLatex(results: Results, table?: ShownTable): string {
-  const { rows, columns: all } = viewOf(results, table);
-  const columns = all.filter(({ unit }) => unit !== 'nats');
+export const toLatex = (results: Results, table?: ShownTable): string => latexOf(viewOf(results, table));
+
+/** The same of what has been read already. */
+export function latexOf(view: View): string {
+  const { rows } = view;
+  const columns = columnsOf(view).filter((column) => !('metric' in column) || column.metric.unit !== 'nats');
   const lineOf = (cells: readonly string[]) => `${cells.join(' & ')} \\\\`;
   const heads = columns.map(({ label }) => latexText(label).replace('. ', '.\\ '));
   return [
@@ -45,7 +69,7 @@ export function toLatex(results: Results, table?: ShownTable): string {
     '\\toprule',
     lineOf(['Method', ...heads]),
     '\\midrule',
-    ...rows.map((row) => lineOf([latexText(row.name), ...columns.map((record) => latexCell(record, row))])),
+    ...rows.map((row) => lineOf([latexText(row.name), ...columns.map((column) => latexCell(column, row))])),
     '\\bottomrule',
     '\\end{tabular}',
     '',
@@ -58,16 +82,24 @@ function latexSpread(s: Cell['spread'], digits = 2): string {
   return s.std === null ? `$${mean}$` : `$${mean} \\pm ${s.std.toFixed(digits)}$`;
 }
 
-function latexCell({ key, digits }: Shown, row: Row): string {
+function latexCell(column: Column, row: Row): string {
+  if ('audit' in column) {
+    const { spread, gap } = row.audits[column.audit.label][column.figure.key];
+    return latexValue(spread, gap, column.figure.digits);
+  }
+  const { key, digits } = column.metric;
   const target = row.role === 'retrain';
   if (key === 'avg_gap') return target ? '$0$' : latexSpread(row.avgGap);
   if (key === 'tow') return target ? '$1$' : row.tow ? `$${row.tow.mean.toFixed(digits)}$` : '--';
   if (key === 'rte_seconds') return latexText(duration(row.seconds?.mean));
-  const { spread: s, gap, measurable } = row.cells[key];
-  if (!measurable) return 'n.\\,m.';
-  if (gap === null) return latexSpread(s, digits);
-  return `${latexSpread(s, digits)} ($${gap >= 0 ? '+' : ''}${gap.toFixed(digits)}$)`;
+  const { spread, gap, measurable } = row.cells[key];
+  return measurable ? latexValue(spread, gap, digits) : 'n.\\,m.';
 }
+
+const latexValue = (spread: Cell['spread'], gap: number | null, digits: number) =>
+  gap === null
+    ? latexSpread(spread, digits)
+    : `${latexSpread(spread, digits)} ($${gap >= 0 ? '+' : ''}${gap.toFixed(digits)}$)`;
 
 const LATEX: Record<string, string> = {
   '\\': '\\textbackslash{}',

@@ -2,6 +2,7 @@
 // fact may be missing, and the options given to the report come first.
 
 import type { Results, RunEntry } from '../types.ts';
+import type { AuditTable } from './audits.ts';
 import { listed } from './format.ts';
 import type { ShownTable } from './view.ts';
 
@@ -24,6 +25,8 @@ export interface ReportOptions {
   readonly images?: boolean;
   /** The records of what was measured, where there are others beside Lethe's own. */
   readonly metrics?: ShownTable;
+  /** The records of audits, where there are others beside Lethe's own. */
+  readonly audits?: AuditTable;
 }
 
 export interface Facts {

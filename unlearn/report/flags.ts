@@ -5,10 +5,10 @@ import { type TraceKind, withUnit } from '../metrics/record.ts';
 import type { Metrics, RunEntry } from '../types.ts';
 import type { Facts } from './facts.ts';
 import { listed, number, range, signed } from './format.ts';
-import { COLLAPSE, HARDLY, HARDLY_DUE, limitOf } from './rules.ts';
+import { COLLAPSE, HARDLY, HARDLY_DUE, HOLDING, limitOf } from './rules.ts';
 import { averageGap, type Row, type View } from './view.ts';
 
-export type FlagKind = 'collapsed' | 'diverged' | 'unforgotten' | 'idle' | TraceKind;
+export type FlagKind = 'collapsed' | 'diverged' | 'unforgotten' | 'idle' | 'held' | TraceKind;
 
 export interface Flag {
   readonly kind: FlagKind;
@@ -23,6 +23,7 @@ export const KINDS: Record<FlagKind, { readonly label: string; readonly verb: st
   diverged: { label: 'Diverged', verb: 'diverged' },
   unforgotten: { label: 'Hardly forgot', verb: 'hardly forgot' },
   idle: { label: 'No gain', verb: 'gained nothing' },
+  held: { label: 'Still there', verb: 'still holds the information' },
   overforgotten: { label: 'Over-forgets', verb: 'over-forgets' },
   underforgotten: { label: 'Under-forgets', verb: 'under-forgets' },
   certain: { label: 'Too certain', verb: 'is too certain' },
@@ -41,7 +42,9 @@ export function flagsOf(row: Row, view: View, facts: Facts): Flag[] {
   if (spoiled.some(({ kind }) => BROKEN.has(kind))) return spoiled;
   // What was trained without the data has not forgotten it too much or too little.
   if (row.exact) return [];
-  return [...spoiled, ...traces(row, view, facts, found[2] !== null)];
+  const seen = traces(row, view, facts, found[2] !== null);
+  const shown = spoiled.length > 0 || seen.some(({ kind }) => kind === 'underforgotten');
+  return [...spoiled, ...held(row, view, shown), ...seen];
 }
 
 const flag = (kind: FlagKind, reason: string): Flag => {
@@ -92,6 +95,23 @@ function idle(row: Row, { original, references }: View): Flag | null {
     'idle',
     `${number(gap)} points from retraining on average; the original model, which forgot nothing, is ${number(still)}`,
   );
+}
+
+/** Audits that find what was to be forgotten more as in the original than as in retrain; `shown`: the outputs tell it too. */
+function held(row: Row, { audits }: View, shown: boolean): Flag[] {
+  const found = audits
+    .filter(({ name }) => (HOLDING.audits as readonly string[]).includes(name))
+    .flatMap(({ label, title, figures }) => {
+      const score = figures.length ? row.audits[label][figures[0].key].score : null;
+      return score !== null && score > HOLDING.score ? [{ title, score }] : [];
+    })
+    .sort((a, b) => b.score - a.score);
+  if (!found.length) return [];
+  const scores = found.map(({ title, score }, i) => `${title}${i ? '' : ' scores it'} ${number(score)}`);
+  const { label, verb } = KINDS.held;
+  const but = shown ? '' : ' although its outputs look forgotten';
+  const text = `${verb}${but} (${listed(scores)}, where retrain is 0 and the original 1)`;
+  return [{ kind: 'held', label, text }];
 }
 
 /** What metrics say far above retraining's value, and far below it; the furthest first, each by its own measure of far. */

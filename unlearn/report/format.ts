@@ -30,6 +30,10 @@ export function spread(value: Spread | null | undefined, digits = 2): string {
     : `${number(value.mean, digits)} ± ${number(value.std, digits)}`;
 }
 
+/** "0.10 to 0.72". */
+export const interval = ([low, high]: readonly [number, number], digits = 2) =>
+  `${number(low, digits)} to ${number(high, digits)}`;
+
 /** "0.4 s", "12 s", "3.5 min", "2.1 h". */
 export function duration(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return '–';

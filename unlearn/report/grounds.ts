@@ -1,15 +1,15 @@
-// What must hold before anything can be concluded: the original learned, it knows what is to be forgotten, retrain learned.
-// Each is asked seed by seed, and fails where it fails on any seed.
+// What must hold before anything can be concluded: the original learned, it knows what is to be forgotten, retrain learned, and
+// the two lie far enough apart. The first three are asked seed by seed, and fail where they fail on any seed.
 
 import { metrics } from '../metrics/index.ts';
 import type { Metrics, RunEntry } from '../types.ts';
 import type { Facts } from './facts.ts';
 import { listed, number, range } from './format.ts';
-import { CHANCE, LEARNED, limitOf } from './rules.ts';
-import type { Row, View } from './view.ts';
+import { CHANCE, LEARNED, limitOf, MEASURABLE, SPREADS } from './rules.ts';
+import { averageGap, type Row, type View } from './view.ts';
 
 export interface Ground {
-  readonly about: 'original' | 'forgotten' | 'retrain';
+  readonly about: 'original' | 'forgotten' | 'retrain' | 'measurable';
   /** null: it could not be checked. */
   readonly holds: boolean | null;
   /** The seeds on which it does not hold. */
@@ -22,6 +22,9 @@ export interface Ground {
 
 const LONGER = 'Train longer (train.epochs) or with another rate (train.learningRate), and run again.';
 
+const KNOW_BETTER =
+  'Train until the original knows the forgotten data better than retrain does, or forget more of them.';
+
 /** Needs the original and retrain among the rows; none of the grounds can be asked without them. */
 export function groundsOf(view: View, facts: Facts): Ground[] {
   const { original, retrain } = view;
@@ -30,6 +33,7 @@ export function groundsOf(view: View, facts: Facts): Ground[] {
     learned('original', 'The original model', original, facts),
     forgotten(view, original, retrain, facts),
     learned('retrain', 'The retrained model', retrain, facts),
+    measurable(view, original, retrain),
   ];
 }
 
@@ -103,8 +107,45 @@ function forgotten(view: View, original: Row, retrain: Row, facts: Facts): Groun
     holds: false,
     seeds: runs.map((run) => run.seed),
     text: `Forgetting cannot be seen on ${seedsOf(runs, original)}: ${answers}, no further apart than chance and seeds put them.`,
-    advice:
-      'Train until the original knows the forgotten data better than retrain does, or forget more of them.',
+    advice: KNOW_BETTER,
+  };
+}
+
+/** Whether the original lies further from retrain than retrained models lie from each other, and than a few points. */
+function measurable(view: View, original: Row, retrain: Row): Ground {
+  const about = 'measurable';
+  // A distance that the attack's own draws of members give is none.
+  const measures = original.measures.filter((key) => {
+    const draws = Math.max(original.cells[key].draws ?? 0, retrain.cells[key].draws ?? 0);
+    return !draws || Math.abs(original.cells[key].gap ?? 0) > SPREADS * draws;
+  });
+  const gap = averageGap(original.summary, view.references, measures)?.mean;
+  if (gap === undefined || !Number.isFinite(gap))
+    return unchecked(about, 'Whether forgetting is measurable was not checked: the original has no gap.');
+  const over = measures.map((key) => metrics[key].label);
+  const found = `the original model, which forgot nothing, is ${number(gap)} points from retrain by average gap${over.length < 4 ? ` over ${listed(over)}` : ''}`;
+  const spread = view.between;
+  const near = gap <= MEASURABLE;
+  const noisy = spread !== null && spread >= gap;
+  const between =
+    spread === null
+      ? 'with one retrain it is not known how far apart retrained models are'
+      : `retrained models of different seeds are ${number(spread)} apart`;
+  if (!near && !noisy)
+    return {
+      about,
+      holds: true,
+      seeds: [],
+      text: `Forgetting is measurable: ${found}, and ${between}.`,
+      advice: null,
+    };
+  const why = noisy ? between : `more than ${MEASURABLE} is asked`;
+  return {
+    about,
+    holds: false,
+    seeds: [],
+    text: `Forgetting is not measurable here, by any metric or audit: ${found}; ${why}.`,
+    advice: KNOW_BETTER,
   };
 }
 

@@ -1,6 +1,6 @@
-// The report: one HTML page, a terminal table, CSV and LaTeX, all from a Results object. Nothing here writes files.
+// The report: one HTML page, a terminal table, CSV, LaTeX and JSON, all from a Results object. Nothing here writes files.
 
-export { toCsv, toLatex } from './exports.ts';
+export { toCsv, toJson, toLatex } from './exports.ts';
 export type { ReportOptions } from './facts.ts';
 export { renderReport } from './render.ts';
 export { renderTable, type TableOptions } from './table.ts';

@@ -2,13 +2,16 @@
 // hash, so that nothing else runs in it whatever a class or a file is called.
 
 import { createHash } from 'node:crypto';
-import type { Spread } from '../statistics/summarise.ts';
-import type { Metrics, Results } from '../types.ts';
+import type { Results } from '../types.ts';
 import { CHARTS } from './charts.ts';
+import { classes } from './classes.ts';
 import { CLIENT } from './client.ts';
+import { comparison } from './compare.ts';
+import { dataOf, type PageData } from './data.ts';
+import { curves, embeddings, losses } from './drawings.ts';
+import { attacker, auditsSection } from './evidence.ts';
 import { entropies, predictionsSection, samples } from './exhibits.ts';
 import { type Facts, factsOf, type ReportOptions } from './facts.ts';
-import { duration } from './format.ts';
 import { type Html, html, jsonBlock, raw } from './html.ts';
 import { searchSection } from './search.ts';
 import * as parts from './sections.ts';
@@ -18,10 +21,11 @@ import { type View, viewOf } from './view.ts';
 
 /** The whole page as text. Equal results and options give equal bytes. */
 export function renderReport(results: Results, options: ReportOptions = {}): string {
-  const view = viewOf(results, options.metrics);
+  const view = viewOf(results, options.metrics, options.audits);
   const facts = factsOf(results, options);
   const verdict = judge(view, facts);
-  const body = bodyOf(results, options, view, verdict, facts);
+  const data = dataOf(view, verdict);
+  const body = bodyOf(results, options, view, verdict, facts, data);
   const policy = [
     "default-src 'none'",
     'img-src data:',
@@ -43,7 +47,7 @@ export function renderReport(results: Results, options: ReportOptions = {}): str
 </head>
 <body>
 ${body}
-<script type="application/json" id="report-data">${jsonBlock(chartData(view))}</script>
+<script type="application/json" id="report-data">${jsonBlock(data)}</script>
 <script>${raw(CHARTS)}</script>
 <script>${raw(CLIENT)}</script>
 </body>
@@ -51,21 +55,36 @@ ${body}
 `.text;
 }
 
-function bodyOf(results: Results, options: ReportOptions, view: View, verdict: Verdict, facts: Facts): Html {
+function bodyOf(
+  results: Results,
+  options: ReportOptions,
+  view: View,
+  verdict: Verdict,
+  facts: Facts,
+  data: PageData,
+): Html {
+  const images = options.images !== false;
   const blocks: [id: string, title: string, block: Html][] = view.rows.length
     ? [
-        ['compare', 'Comparison', parts.comparison(view, verdict)],
+        ['compare', 'Comparison', comparison(view, verdict)],
+        ['audits', 'Audits', auditsSection(view, verdict)],
         ['accuracy', 'Accuracy', parts.accuracies(view)],
+        ['classes', 'Classes', classes(view, facts)],
+        ['predictions', 'Predictions', predictionsSection(view, facts)],
+        ['entropy', 'Certainty', entropies(view)],
+        ['curves', 'Curves', curves(data.curves)],
+        ['attacker', 'Attacker', attacker(view, images)],
+        ['embedding', 'Features', embeddings(view, data.clouds, facts)],
+        ['samples', 'Samples', images ? samples(view, facts) : html``],
+        ['losses', 'Losses', losses(data.losses)],
         ['cost', 'Cost', parts.cost(view)],
         ['tradeoff', 'Trade-off', parts.tradeoff(parts.tradeoffsOf(view))],
-        ['entropy', 'Certainty', entropies(view)],
-        ['predictions', 'Predictions', predictionsSection(view, facts)],
-        ['samples', 'Samples', options.images === false ? html`` : samples(view, facts)],
       ]
     : [];
   blocks.push(
     ['search', 'Search', searchSection(results)],
     ['limits', 'Limits', parts.limits(view, verdict, facts)],
+    ['tables', 'Tables', view.rows.length ? parts.tables(view) : html``],
     ['reproduce', 'Reproduce', parts.reproduce(results, facts)],
     ['machine', 'Machine', parts.machine(results)],
     ['definitions', 'Definitions', parts.definitions(view)],
@@ -78,49 +97,6 @@ ${parts.headline(view, verdict, facts, options.generated)}
 ${present.map(([, , block]) => block)}
 <footer>Made by Lethe. This file is complete: it needs no network and sends nothing.</footer>
 </main>`;
-}
-
-/** What client.ts draws. Numbers are means over seeds; null leaves a gap. */
-function chartData(view: View): unknown {
-  const set = (key: keyof Metrics, label: string, colour: string) => {
-    const spreads = view.models.map((row): Spread | undefined => row.summary.metrics[key]);
-    return {
-      label,
-      colour,
-      values: spreads.map((s) => s?.mean ?? null),
-      spread: spreads.map((s) => s?.std ?? null),
-    };
-  };
-  const sets = [
-    set('acc_retain', 'kept, train', '--retain'),
-    set('acc_test_retain', 'kept, test', '--retain-2'),
-    set('acc_forget', 'forgotten, train', '--forget'),
-    set('acc_test_forget', 'forgotten, test', '--forget-2'),
-  ].filter(({ values }) => values.some((value) => value !== null));
-  const curves = parts.tradeoffsOf(view);
-  return {
-    accuracy: { labels: view.models.map((row) => row.name), sets },
-    cost: costData(view),
-    tradeoff: curves.length ? { xLabel: curves[0].xLabel, yLabel: curves[0].yLabel, curves } : null,
-  };
-}
-
-/** Bars from 0 on a linear axis: their lengths are the times. The texts say what is too short to be seen. */
-function costData(view: View): unknown {
-  const rows = view.models.filter((row) => row.seconds && row.seconds.mean > 0);
-  if (!rows.length) return null;
-  const seconds = rows.map((row) => row.seconds?.mean ?? 0);
-  const longest = Math.max(...seconds);
-  const [unit, name] = longest >= 7200 ? [3600, 'h'] : longest >= 120 ? [60, 'min'] : [1, 's'];
-  return {
-    labels: rows.map((row) => row.name),
-    values: seconds.map((value) => value / unit),
-    unit: name,
-    texts: seconds.map(duration),
-    reference: rows.map((row) => row.role === 'retrain'),
-    target: view.retrain?.seconds ? view.retrain.seconds.mean / unit : null,
-    max: (1.1 * longest) / unit,
-  };
 }
 
 function sha256(text: string): string {

@@ -24,6 +24,17 @@ export const CLOSE = { gap: 2, each: 5, share: 0.5 } as const;
 /** partly: average gap at most. */
 export const PARTLY = { gap: 8 } as const;
 
+/** Average gap of the original, in points, up to which forgetting is not measurable: what is to be told apart is too alike. */
+export const MEASURABLE = 3;
+
+/** Audits that ask whether the information is still there, and the score from which it is: more like the original. */
+export const HOLDING = { audits: ['probe', 'prototypes', 'relearn', 'rmia', 'ulira'], score: 0.5 } as const;
+/** Score up to which an audit finds a method like retrain. */
+export const LIKE_RETRAIN = 0.2;
+
+/** Share of retrain's samples that lie above the threshold of the attacker's view. */
+export const ABOVE = 0.05;
+
 /** Spreads of retrain within which a distance is no trace: of normal values 95 % lie so near. */
 export const SPREADS = 2;
 

@@ -4,6 +4,7 @@
 import { MEASURES } from '../metrics/gap.ts';
 import { length, wrap } from '../text.ts';
 import type { Results } from '../types.ts';
+import type { AuditColumn } from './audits.ts';
 import { factsOf } from './facts.ts';
 import { duration, number, signed, spread, times } from './format.ts';
 import { oneLine } from './html.ts';
@@ -77,6 +78,7 @@ export function renderTable(results: Results, options: TableOptions = {}): strin
     ...say(legend(view.retrain !== null, gaps), DIM),
     '',
     ...say(verdict.headline, BOLD),
+    ...(verdict.certainty ? say(verdict.certainty) : []),
     ...verdict.remarks.flatMap((text) => say(text)),
     ...others.flatMap((row) => {
       const texts = verdict.flags[row.summary.label].map((flag) => flag.text);
@@ -103,15 +105,28 @@ function titleOf(row: Row, flagged: boolean): string {
   return oneLine(row.name) + (flagged ? ' !' : '');
 }
 
-function columnsOf({ columns }: View, wide: boolean, shaded: boolean): Column[] {
+function columnsOf({ columns, audits }: View, wide: boolean, shaded: boolean): Column[] {
   const shade = (gap: number | null | undefined, steps?: readonly number[]) =>
     shaded && typeof gap === 'number' ? shadeOf(gap, steps) : '';
   return [
     ...columns.filter(({ key }) => wide || COMPACT.has(key)).map((record) => columnOf(record, wide, shade)),
+    ...(wide ? audits.flatMap(auditColumn) : []),
     ...(wide
       ? [{ title: 'Speed', of: (row: Row) => ({ value: row.speedup ? times(row.speedup) : '' }) }]
       : []),
   ];
+}
+
+/** The first figure of an audit. */
+function auditColumn({ label, figures: [figure] }: AuditColumn): Column[] {
+  if (!figure) return [];
+  const { key, digits } = figure;
+  const of = ({ audits }: Row): Entry => {
+    const { spread: s, gap } = audits[label][key];
+    const value = number(s?.mean, digits);
+    return gap === null ? { value } : { value, gap: signed(gap, digits) };
+  };
+  return [{ title: oneLine(figure.label), of }];
 }
 
 type Shade = (gap: number | null | undefined, steps?: readonly number[]) => string;

@@ -4,12 +4,13 @@
 
 import { metrics } from '../metrics/index.ts';
 import type { Results } from '../types.ts';
+import { attacks, cautionsOf, drift } from './cautions.ts';
 import { type Facts, factsOf } from './facts.ts';
 import { BROKEN, type Flag, flagsOf, SPOILED } from './flags.ts';
-import { comparedWith, listed, number, signed } from './format.ts';
+import { comparedWith, interval, number } from './format.ts';
 import { type Ground, groundsOf } from './grounds.ts';
-import { ATTACK, CLOSE, PARTLY } from './rules.ts';
-import { averageGap, controlOf, type Row, type View, viewOf } from './view.ts';
+import { CLOSE, PARTLY } from './rules.ts';
+import { averageGap, type Row, type View, viewOf } from './view.ts';
 
 /** void: the grounds do not hold, nothing can be concluded; none: nothing to name or to compare with. */
 export type Grade = 'close' | 'partly' | 'far' | 'exact' | 'none' | 'void';
@@ -26,6 +27,8 @@ export interface Verdict {
   readonly best: string | null;
   /** The conclusion in one sentence. */
   readonly headline: string;
+  /** How sure that is: over how many seeds, the interval of the gap, and whether another retrain would lie as far away. */
+  readonly certainty: string | null;
   /** What a reader of the headline must know beside it. */
   readonly remarks: readonly string[];
   /** Flags of each method by label; methods without one are left out. */
@@ -42,6 +45,8 @@ const BADGES: Record<Grade, string> = {
   none: 'No verdict',
   void: 'Nothing can be concluded',
 };
+/** Of a void verdict where the models learned. */
+const NOT_MEASURABLE = 'Not measurable';
 
 /** What may be concluded from results: a pure function of them, the same as the report and the terminal say. */
 export function verdictOf(results: Results): Verdict {
@@ -67,9 +72,10 @@ export function judge(view: View, facts: Facts): Verdict {
   return {
     grounds,
     grade,
-    badge: BADGES[grade],
+    badge: failing.length && !failing.some(unlearned) ? NOT_MEASURABLE : BADGES[grade],
     best: best?.row.summary.label ?? null,
     headline: failing.length ? voided(failing) : best ? praise(best, candidates) : silence(view, flags),
+    certainty: best ? certaintyOf(best.row, view) : null,
     remarks: [
       ...new Set(failing.flatMap(({ advice }) => advice ?? [])),
       ...grounds.filter(({ holds }) => holds === null).map(({ text }) => text),
@@ -148,11 +154,39 @@ function praise(best: Candidate, candidates: readonly Candidate[]): string {
 
 const gapOf = ({ row }: Candidate) => row.avgGap?.mean ?? Infinity;
 
+/** A model that did not learn its task, rather than forgetting that cannot be seen. */
+const unlearned = ({ about }: Pick<Ground, 'about'>) => about === 'original' || about === 'retrain';
+
 /** That an original which learned nothing does not know the forgotten data needs no saying. */
 function voided(failing: readonly Ground[]): string {
-  const said = failing.filter(({ about }) => about !== 'forgotten' || failing[0].about !== 'original');
-  return `Nothing can be concluded from these results. ${said.map(({ text }) => text).join(' ')}`;
+  const worst = failing.filter(unlearned);
+  const said = worst.length
+    ? failing.filter(
+        ({ about }) => unlearned({ about }) || (about === 'forgotten' && failing[0].about !== 'original'),
+      )
+    : [...failing].reverse();
+  const first = worst.length
+    ? 'Nothing can be concluded from these results.'
+    : 'Not measurable: no method is named.';
+  return `${first} ${said.map(({ text }) => text).join(' ')}`;
 }
+
+/** On how many seeds a row's gap rests, and what another retrain would give. */
+function certaintyOf({ name, exact, summary, avgInterval, alike }: Row, { between, audits }: View): string {
+  if (exact) return `Measured on ${seeds(summary.n)}.`;
+  const over = avgInterval
+    ? `${seeds(summary.n)}: the 95 % interval of its average gap is ${interval(avgInterval)} points`
+    : 'one seed: there is no interval';
+  const another =
+    between === null
+      ? `With one retrain it is not known how far apart retrained models are${audits.length ? ', and audits give no score' : ''}.`
+      : alike
+        ? `Retrained models of different seeds are ${number(between)} apart: by UA, RA, TA and MIA it cannot be told from another retrain.`
+        : `Retrained models of different seeds are ${number(between)} apart.`;
+  return `Measured for ${name} on ${over}. ${another}`;
+}
+
+const seeds = (n: number) => (n === 1 ? 'one seed' : `${n} seeds`);
 
 /** Why no method is named. */
 function silence(view: View, flags: ReadonlyMap<Row, readonly Flag[]>): string {
@@ -164,74 +198,4 @@ function silence(view: View, flags: ReadonlyMap<Row, readonly Flag[]>): string {
   if (!methods.length) return 'No verdict: there is no unlearning method among the runs.';
   const why = methods.map((row) => `${row.name} ${flags.get(row)?.[0]?.text ?? 'has no gap to retraining'}`);
   return `No method can be recommended: ${why.join('; ')}.`;
-}
-
-/** Attacks that say nothing here. */
-function attacks({ retrain, models }: View): string[] {
-  if (!retrain) return [];
-  const accuracy = (row: Row) => number(row.summary.metrics.mia_attack_acc?.mean, 1);
-  const own = 'of its own training samples';
-  if (!retrain.cells.mia.measurable)
-    return [
-      `MIA is not measurable here: under the retrained model the attack is right on ${accuracy(retrain)} % ${own}, no more than chance would give. It is left out of gaps and verdict.`,
-    ];
-  const lost = models.filter((row) => row.role === 'method' && !row.cells.mia.measurable);
-  if (lost.length)
-    return [
-      `MIA is not measurable for ${lost.map((row) => `${row.name} (the attack is right on ${accuracy(row)} % ${own})`).join(', ')}: it is left out of ${lost.length > 1 ? 'their gaps' : 'its gap'} and of the verdict.`,
-    ];
-  const old = retrain.summary.metrics;
-  if (old.mia_measurable === undefined && old.mia_attack_acc && old.mia_attack_acc.mean < ATTACK)
-    return [
-      `The MIA classifier is right on only ${accuracy(retrain)} % ${own} under the retrained model: chance is 50, so MIA says little here.`,
-    ];
-  return [];
-}
-
-/** How much of what a method did to UA its control does at learning rate 0: batch-norm statistics alone. */
-function drift(row: Row, view: View): string[] {
-  const control = view.rows.find(
-    (other) => other.role === 'control' && controlOf(other) === row.summary.method,
-  );
-  const before = view.original?.summary.metrics.ua?.mean ?? Number.NaN;
-  const moved = (row.summary.metrics.ua?.mean ?? Number.NaN) - before;
-  const alone = (control?.summary.metrics.ua?.mean ?? Number.NaN) - before;
-  if (!(Math.abs(alone) > CLOSE.each)) return [];
-  return [
-    `${row.name} moves UA by ${signed(moved, 1)} points; with learning rate 0 it moves it by ${signed(alone, 1)}: batch-norm statistics taken on the forgotten data alone do that, no training.`,
-  ];
-}
-
-function cautionsOf(view: View, best: Row | null): string[] {
-  const { models, retrain } = view;
-  const methods = models.filter((row) => row.role === 'method');
-  const cautions: string[] = [];
-  if (!retrain && models.length)
-    cautions.push('Gaps and a verdict need a retrained model; UA and MIA have no target without one.');
-  if (view.few && models.length)
-    cautions.push(
-      'Some rows rest on fewer than three seeds: their spread is not known, and small differences between methods may be chance.',
-    );
-  const unpaired = view.seeds.filter((seed) => retrain && !view.references.has(seed));
-  if (unpaired.length)
-    cautions.push(
-      `Seeds ${unpaired.join(', ')} have no retrain of their own: their runs carry no gap of their own.`,
-    );
-  for (const row of methods) if (row !== best) cautions.push(...drift(row, view));
-  const silent = methods.filter((row) => !row.cells.asr.measurable).map((row) => row.name);
-  if (silent.length) {
-    const where = retrain?.cells.asr.measurable ? `for ${listed(silent)}` : 'here';
-    cautions.push(
-      `ASR is not measurable ${where}: its attack is no better than chance on its own training samples.`,
-    );
-  }
-  if (models.length)
-    cautions.push(
-      'The attacks here look at whole populations. They overrate privacy: single samples can stay exposed while the averages agree with retraining.',
-    );
-  if (methods.some((row) => !row.exact))
-    cautions.push(
-      'An approximate method that measures like retraining has not been shown to equal it: weights alone cannot prove that data were forgotten.',
-    );
-  return cautions;
 }

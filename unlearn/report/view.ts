@@ -5,8 +5,17 @@ import { MEASURES } from '../metrics/gap.ts';
 import { metrics } from '../metrics/index.ts';
 import { againstRetrain } from '../metrics/measure.ts';
 import { type AnyTable, distance } from '../metrics/record.ts';
+import { type Interval, meanInterval } from '../statistics/interval.ts';
 import { type MethodSummary, type Spread, spreadOf, summarise } from '../statistics/summarise.ts';
 import type { Results, RunEntry } from '../types.ts';
+import {
+  type AuditCells,
+  type AuditColumn,
+  type AuditTable,
+  auditCells,
+  auditColumns,
+  auditRecords,
+} from './audits.ts';
 import { type Names, namesOf } from './names.ts';
 
 export type MetricKey = keyof typeof metrics;
@@ -20,6 +29,8 @@ export interface Cell {
   readonly spread: Spread | null;
   /** Mean signed distance from the retrain of the same seed; null without one, and of what is not compared with it. */
   readonly gap: number | null;
+  /** 95 % interval of the distance over seeds; null for a single one. */
+  readonly gapInterval: Interval | null;
   /** The distance is no larger than retrain's own spread over at least three seeds. */
   readonly within: boolean;
   /** False for an attack that is no better than chance here or under retrain: the number says nothing. */
@@ -38,6 +49,12 @@ export interface Row {
   /** The measures that the average gap is over: UA, RA, TA, and MIA where it is measurable. */
   readonly measures: readonly Measure[];
   readonly avgGap: Spread | null;
+  /** 95 % interval of the average gap over seeds, cut at 0; null for a single one. */
+  readonly avgInterval: Interval | null;
+  /** The average gap is no larger than that between two retrained models: this one cannot be told from another retrain. */
+  readonly alike: boolean;
+  /** What audits found, by the audit's label in the results. */
+  readonly audits: Readonly<Record<string, AuditCells>>;
   readonly tow: Spread | null;
   readonly seconds: Spread | null;
   /** Retrain's mean time over this one's. */
@@ -57,12 +74,19 @@ export interface View {
   /** The records of what was measured, and those of them that have a column. */
   readonly metrics: readonly Shown[];
   readonly columns: readonly Shown[];
+  readonly audits: readonly AuditColumn[];
   /** The retrain of each seed. */
   readonly references: ReadonlyMap<number, RunEntry>;
+  /** Mean average gap between two retrains of different seeds; null where there is one. */
+  readonly between: number | null;
 }
 
-/** `table`: the records of what was measured, where there are others beside Lethe's own. */
-export function viewOf(results: Results, table: ShownTable = metrics): View {
+/** `table` and `records`: of what was measured and audited, where there are others beside Lethe's own. */
+export function viewOf(
+  results: Results,
+  table: ShownTable = metrics,
+  records: AuditTable = auditRecords,
+): View {
   // Of other records nothing is asked but what ours have too.
   const shown = Object.values(table) as readonly Shown[];
   const references = new Map(
@@ -71,7 +95,10 @@ export function viewOf(results: Results, table: ShownTable = metrics): View {
   const summaries = summarise(results.runs);
   const retrain = summaries.find((summary) => summary.method === 'retrain');
   const names = namesOf(results);
-  const all = summaries.map((summary) => rowOf(summary, names, shown, retrain, references));
+  const audits = auditColumns(summaries, records);
+  const between = retrain ? betweenRetrains(retrain, shown) : null;
+  const base = { names, shown, retrain, references, audits, between };
+  const all = summaries.map((summary) => rowOf(summary, base));
   const place = { original: 0, retrain: 1, method: 2, control: 3 };
   const models = all
     .filter((row) => row.role !== 'control')
@@ -95,20 +122,23 @@ export function viewOf(results: Results, table: ShownTable = metrics): View {
       ({ key, column }) =>
         column === 'value' || (column === 'compared' && all.some((row) => row.cells[key].spread)),
     ),
+    audits,
     references,
+    between,
   };
 }
 
 /** The label of the method that a control row belongs to. */
 export const controlOf = (row: Row): string | undefined => row.summary.runs[0]?.control;
 
-function rowOf(
-  summary: MethodSummary,
-  names: Names,
-  shown: readonly Shown[],
-  retrain: MethodSummary | undefined,
-  references: View['references'],
-): Row {
+interface Base extends Pick<View, 'references' | 'audits' | 'between'> {
+  readonly names: Names;
+  readonly shown: readonly Shown[];
+  readonly retrain: MethodSummary | undefined;
+}
+
+function rowOf(summary: MethodSummary, base: Base): Row {
+  const { names, shown, retrain, references, audits, between } = base;
   const { method, runs } = summary;
   const control = runs[0]?.control;
   const role = control !== undefined ? 'control' : reference(method) ? method : 'method';
@@ -118,6 +148,9 @@ function rowOf(
   const measures = MEASURES.map(({ key }) => key).filter((key) => cells[key].measurable);
   const seconds = summary.metrics.rte_seconds ?? (summary.cost.seconds.n ? summary.cost.seconds : null);
   const whole = retrain?.metrics.rte_seconds?.mean ?? retrain?.cost.seconds.mean;
+  const gaps = retrain ? averageGaps(summary, references, measures) : [];
+  const avgGap = spreadOf(gaps);
+  const interval = meanInterval(gaps);
   const timed = role === 'method' && seconds && seconds.mean > 0 && whole !== undefined && whole > 0;
   return {
     summary,
@@ -126,7 +159,12 @@ function rowOf(
     exact: names.exact(method),
     cells,
     measures,
-    avgGap: retrain ? averageGap(summary, references, measures) : null,
+    avgGap,
+    avgInterval: interval && [Math.max(0, interval[0]), interval[1]],
+    alike: role === 'method' && avgGap !== null && between !== null && avgGap.mean <= between,
+    audits: Object.fromEntries(
+      audits.map((column) => [column.label, auditCells(column, summary, references)]),
+    ),
     tow: retrain ? spreadOf(runs.map((run) => towOf(run, references.get(run.seed)))) : null,
     seconds: role === 'original' && !seconds?.mean ? null : seconds,
     speedup: timed ? whole / seconds.mean : null,
@@ -149,28 +187,46 @@ function cellOf(
   const base = retrain?.metrics[key];
   const known = { spread, measurable, draws: (draws && summary.metrics[draws]?.mean) ?? null };
   if (column !== 'compared' || !spread || !base || summary.method === 'retrain')
-    return { ...known, gap: null, within: false };
-  const paired = spreadOf(
-    summary.runs.map((run) => distance(run.metrics[key], references.get(run.seed)?.metrics[key])),
+    return { ...known, gap: null, gapInterval: null, within: false };
+  const paired = summary.runs.map((run) =>
+    distance(run.metrics[key], references.get(run.seed)?.metrics[key]),
   );
-  const gap = paired?.mean ?? spread.mean - base.mean;
+  const gap = spreadOf(paired)?.mean ?? spread.mean - base.mean;
   const within = base.std !== null && base.n >= 3 && Math.abs(gap) <= base.std;
-  return { ...known, gap, within };
+  return { ...known, gap, gapInterval: meanInterval(paired), within };
 }
 
 /** Mean distance over the given measures, seed by seed; what the file says where the measures themselves are missing. */
-export function averageGap(
+function averageGaps(
   summary: MethodSummary,
   references: View['references'],
   measures: readonly Measure[],
-): Spread | null {
-  return spreadOf(
-    summary.runs.map((run) => {
-      const gaps = measures.map((key) => distance(run.metrics[key], references.get(run.seed)?.metrics[key]));
-      if (!gaps.every(Number.isFinite)) return run.metrics.avg_gap;
-      return gaps.reduce((sum, gap) => sum + Math.abs(gap), 0) / gaps.length;
+): (number | undefined)[] {
+  return summary.runs.map((run) => {
+    const gaps = measures.map((key) => distance(run.metrics[key], references.get(run.seed)?.metrics[key]));
+    if (!gaps.every(Number.isFinite)) return run.metrics.avg_gap;
+    return gaps.reduce((sum, gap) => sum + Math.abs(gap), 0) / gaps.length;
+  });
+}
+
+/** The same over all seeds. */
+export const averageGap = (...given: Parameters<typeof averageGaps>): Spread | null =>
+  spreadOf(averageGaps(...given));
+
+/** How far apart retrained models are among themselves: the mean over pairs of seeds, by the measures that count here. */
+function betweenRetrains(retrain: MethodSummary, shown: readonly Shown[]): number | null {
+  const measures = MEASURES.map(({ key }) => key).filter(
+    (key) =>
+      cellOf(retrain, shown.find((record) => record.key === key) as Shown, retrain, new Map()).measurable,
+  );
+  const { runs } = retrain;
+  const pairs = runs.flatMap((run, i) =>
+    runs.slice(0, i).map((other) => {
+      const gaps = measures.map((key) => Math.abs(distance(run.metrics[key], other.metrics[key])));
+      return gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;
     }),
   );
+  return spreadOf(pairs)?.mean ?? null;
 }
 
 function towOf(run: RunEntry, retrain: RunEntry | undefined): number | null {

@@ -4,11 +4,13 @@
 
 import { join } from 'node:path';
 import { check, LetheError } from '../../engine/error.ts';
+import type { Artifact } from '../artifact.ts';
 import { saveManifest } from '../data/readers/manifest.ts';
 import { fileSource, isIo, writeFileAtomic } from '../files.ts';
 import type { RunOptions, RunOutcome } from '../run.ts';
 import { reasonOf } from '../text.ts';
 import type { Results } from '../types.ts';
+import { type Bank, type CellAudit, openAudits } from './audits.ts';
 import { collect, type Failure, type Setting } from './collect.ts';
 import { MANIFEST, manifestOf } from './folder.ts';
 import { inOrder, type Job } from './jobs.ts';
@@ -71,9 +73,11 @@ export class Carrier {
   /** Does what a job says, unless that is done. */
   async perform(job: Job): Promise<void> {
     if (job.action === 'report') return this.#report();
+    if (job.action === 'bank') return this.#bank(job.cell);
     const cell = this.setting.plan.find(({ id }) => id === job.cell);
     check(cell, 'value', () => `${job.id}: the plan has no such cell`);
     if (job.action === 'evaluate') return this.#evaluate(cell);
+    if (job.action === 'audit') return this.#audit(cell);
     if (job.action === 'prepare') return this.#prepare(cell);
     if (cell.state === 'done') this.tell({ type: 'skip', ...this.#place(cell) });
     if (cell.record) return;
@@ -195,7 +199,7 @@ export class Carrier {
   }
 
   async #evaluate(cell: PlannedCell): Promise<void> {
-    if (cell.state === 'done' && cell.record) {
+    if ((cell.state === 'done' || cell.state === 'audit') && cell.record) {
       this.#records.set(cell.id, cell.record);
       return;
     }
@@ -233,6 +237,76 @@ export class Carrier {
     return { artifact, method: cell.method };
   }
 
+  /** Trains the models of a bank, where a cell is to be audited with them. */
+  async #bank(id: string): Promise<void> {
+    const { recipe, materialOf, plan } = this.setting;
+    const users = plan.filter(({ audits }) => audits?.banks.some((bank) => bank.id === id));
+    const bank = users[0]?.audits?.banks.find((one) => one.id === id);
+    check(bank, 'value', () => `${id}: the plan has no such bank`);
+    if (users.every(({ state }) => state === 'done')) return;
+    const { out, signal } = this.options;
+    const warn = (message: string) =>
+      this.tell({ type: 'note', level: 'warning', message: `${id}: ${message}` });
+    const artifact = await takeUp(out, bank, { method: 'bank', from: null, warn });
+    const started = performance.now();
+    const index = plan.indexOf(users[0]) + 1;
+    this.tell({ type: 'start', cell: id, action: 'bank', index, total: plan.length });
+    const { seeds, kind } = bank;
+    const onProgress = progressTo(this.tell, id, 'bank');
+    const material = materialOf(seeds);
+    await this.parts.bank({ recipe, material, seed: seeds.train, signal, onProgress, kind, artifact });
+    await artifact.commit();
+    const seconds = (performance.now() - started) / 1000;
+    this.tell({ type: 'end', cell: id, action: 'bank', seconds });
+  }
+
+  /** Makes the audits of a cell that are not there yet; each is kept as soon as it is made. */
+  async #audit(cell: PlannedCell): Promise<void> {
+    const { audits, method } = cell;
+    let record = this.#records.get(cell.id);
+    if (!audits || !record) return;
+    const open = openAudits(audits, record.audits);
+    if (open.length === 0) return;
+    const { out } = this.options;
+    this.tell({ type: 'start', action: 'audit', ...this.#place(cell) });
+    const started = performance.now();
+    const subject = async (id: string): Promise<Subject> => {
+      const other = this.setting.plan.find((one) => one.id === id);
+      const made = other && (await readRecord(recordFile(out, { id: other.weights }))).record;
+      check(other && made?.key === other.key, 'state', () => `${id}: nothing was made to compare with`);
+      return this.#subject(other, made);
+    };
+    const banks: Partial<Record<Bank['kind'], Artifact>> = {};
+    for (const bank of audits.banks) banks[bank.kind] = await openArtifact(out, bank);
+    const labels = new Set(audits.entries.map(({ label }) => label));
+    const kept = Object.entries(record.audits ?? {}).filter(([label]) => labels.has(label));
+    const found = new Map(kept);
+    const own = await subject(cell.id);
+    const other = async (id: string) => (id === cell.id ? own : subject(id));
+    await this.parts.audit({
+      ...this.#task(cell, 'audit'),
+      seed: cell.entries[0].train,
+      audits: open,
+      method,
+      banks,
+      subjects: {
+        own,
+        original: await other(audits.original),
+        retrain: await other(audits.retrain),
+      },
+      onFinding: async ({ label }, finding) => {
+        const { key } = open.find((one) => one.label === label) as CellAudit;
+        found.set(label, { ...finding, key });
+        record = { ...(record as CellRecord), audits: Object.fromEntries(found) };
+        await writeRecord(recordFile(out, cell), record);
+        this.#records.set(cell.id, record);
+      },
+    });
+    const seconds = (performance.now() - started) / 1000;
+    this.tell({ type: 'end', cell: cell.id, action: 'audit', seconds });
+    await this.#writeResults();
+  }
+
   async #report(): Promise<void> {
     const { out } = this.options;
     const results = await this.#writeResults();
@@ -248,7 +322,7 @@ export class Carrier {
   async #failed(job: Job, cause: unknown): Promise<void> {
     const { failFast, signal } = this.options;
     const cell = this.setting.plan.find(({ id }) => id === job.cell);
-    const needed = !cell?.method || cell.label === 'retrain';
+    const needed = !cell || (job.action !== 'audit' && (!cell.method || cell.label === 'retrain'));
     if (needed || isIo(cause) || failFast || signal?.aborted) throw cause;
     if (cause instanceof LetheError && cause.kind === 'device') await this.#reopen(cause);
     const reason = reasonOf(cause);

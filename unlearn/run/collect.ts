@@ -8,8 +8,9 @@ import { type Seeds, seedsOf } from '../recipe/seeds.ts';
 import type { Recipe } from '../recipe.ts';
 import type { Metrics, Results, RunEntry, SearchLog } from '../types.ts';
 import { describeEnvironment } from './environment.ts';
+import { hashOf } from './key.ts';
 import type { DeviceInfo, Material } from './parts.ts';
-import { type CellRecord, hashOf, type MaterialOf, type PlannedCell } from './plan.ts';
+import type { CellRecord, MaterialOf, PlannedCell } from './plan.ts';
 
 /** What a run works on. */
 export interface Setting {
@@ -94,6 +95,12 @@ function entryOf(
     record.evaluation?.metrics as Metrics,
     retrain.evaluation?.metrics as Metrics,
   );
+  const known = new Set(cell.audits?.entries.map(({ key }) => key));
+  const audits = Object.fromEntries(
+    Object.entries(record.audits ?? {}).flatMap(([label, { key, ...finding }]) =>
+      known.has(key) ? [[label, finding]] : [],
+    ),
+  );
   return {
     seed,
     seeds,
@@ -105,5 +112,6 @@ function entryOf(
     cost: record.cost,
     details: record.details,
     exhibits: record.evaluation?.exhibits,
+    ...(Object.keys(audits).length > 0 && { audits }),
   };
 }

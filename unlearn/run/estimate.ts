@@ -54,5 +54,6 @@ function estimateCell(
   const looked = sizes.forget + sizes.retain + (judged?.size ?? 0);
   const evaluation = looked * step.inferSeconds;
   const making = step.startSeconds + work.train * step.trainSeconds + work.infer * step.inferSeconds;
-  return { seconds: evaluation + (cell.state === 'evaluate' ? 0 : making), evaluation, bytes: step.bytes };
+  const made = cell.state === 'evaluate' || cell.state === 'audit';
+  return { seconds: evaluation + (made ? 0 : making), evaluation, bytes: step.bytes };
 }

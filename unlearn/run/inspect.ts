@@ -5,9 +5,12 @@ import { Artifact } from '../artifact.ts';
 import { folderStore, MANIFEST } from '../artifact-folder.ts';
 import { isIo, isThere, sha256File } from '../files.ts';
 import { reasonOf } from '../text.ts';
+import { openAudits } from './audits.ts';
 import {
   artifactFolder,
   type Cell,
+  type CellRecord,
+  type CellState,
   type PlannedCell,
   progressFile,
   recordFile,
@@ -35,15 +38,19 @@ async function inspect(out: string, cell: Cell): Promise<Inspection> {
   // A trial's weights are gone once it is measured: to measure it otherwise it is made again.
   if (cell.trial && !measured && record.weights === undefined)
     return { state: 'todo', record: null, flaw, isPrepared };
-  return { state: measured ? 'done' : 'evaluate', record, flaw, isPrepared };
+  return { state: measured ? stateOfAudits(cell, record) : 'evaluate', record, flaw, isPrepared };
 }
+
+/** Of a cell that is measured. */
+const stateOfAudits = ({ audits }: Cell, record: CellRecord | null): CellState =>
+  openAudits(audits, record?.audits).length > 0 ? 'audit' : 'done';
 
 /** A cell that only measures the weights of another. */
 async function inspectMeasured(out: string, cell: Cell): Promise<Inspection> {
   const { record, flaw } = await readRecord(recordFile(out, cell));
   const own = record?.key === cell.key ? record : null;
   const done = own?.evaluation?.key === cell.evaluationKey;
-  return { state: done ? 'done' : 'evaluate', record: own, flaw, isPrepared: false };
+  return { state: done ? stateOfAudits(cell, own) : 'evaluate', record: own, flaw, isPrepared: false };
 }
 
 /** Whether a preparation, or what was to become of it, was begun. */

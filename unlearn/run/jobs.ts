@@ -3,8 +3,9 @@
 // take one. An executor decides where and in which order; the first one is a loop.
 
 import { check } from '../../engine/error.ts';
+import { hashOf } from './key.ts';
 import type { Action } from './log.ts';
-import { type Cell, hashOf, places } from './plan.ts';
+import { type Cell, places } from './plan.ts';
 
 /** A piece of a run as plain data, JSON. */
 export interface Job {
@@ -66,15 +67,45 @@ export function planJobs(cells: readonly Cell[]): Job[] {
     return [job(making, cell.key, needs, [places.weights(cell), places.record(cell)]), evaluation];
   });
   const evaluations = jobs.filter(({ action }) => action === 'evaluate');
+  const audits = auditJobs(cells);
   const report: Job = {
     id: 'report',
     action: 'report',
     cell: 'report',
-    inputs: evaluations.map(({ id }) => id),
+    inputs: [...evaluations, ...audits.filter(({ action }) => action === 'audit')].map(({ id }) => id),
     outputs: ['results.json', 'report.html'],
-    key: hashOf(evaluations.map(({ key }) => key)),
+    key: hashOf([...evaluations, ...audits].map(({ key }) => key)),
   };
-  return checkJobs([...jobs, report]);
+  return checkJobs([...jobs, ...audits, report]);
+}
+
+/** The jobs of audits, which come last, and of the banks they need. */
+function auditJobs(cells: readonly Cell[]): Job[] {
+  const banks = new Map<string, Job>();
+  const jobs = cells.flatMap(({ id, audits }): Job[] => {
+    if (!audits) return [];
+    for (const { id: bank, key } of audits.banks)
+      banks.set(bank, {
+        id: jobId(bank, 'bank'),
+        action: 'bank',
+        cell: bank,
+        inputs: [],
+        outputs: [places.artifact({ id: bank })],
+        key,
+      });
+    const cellsUsed = [id, audits.original, audits.retrain].map((one) => jobId(one, 'evaluate'));
+    return [
+      {
+        id: jobId(id, 'audit'),
+        action: 'audit',
+        cell: id,
+        inputs: [...new Set(cellsUsed), ...audits.banks.map((bank) => jobId(bank.id, 'bank'))],
+        outputs: [places.record({ id })],
+        key: hashOf(audits.entries.map(({ key }) => key)),
+      },
+    ];
+  });
+  return [...banks.values(), ...jobs];
 }
 
 const jobId = (cell: string, action: Action): string => `${cell}/${action}`;

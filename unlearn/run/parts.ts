@@ -6,8 +6,9 @@
 import type { ByteSource } from '../../engine/io/index.ts';
 import type { Artifact, Content } from '../artifact.ts';
 import type { Seeds } from '../recipe/seeds.ts';
-import type { MethodEntry, Recipe, TrainOptions } from '../recipe.ts';
+import type { AuditEntry, MethodEntry, Recipe, TrainOptions } from '../recipe.ts';
 import type {
+  AuditFinding,
   CheckpointStore,
   Cost,
   Dataset,
@@ -18,6 +19,7 @@ import type {
   Results,
   Split,
 } from '../types.ts';
+import type { Bank } from './audits.ts';
 
 /** The data of a run, and what of it is to be forgotten. */
 export interface Material {
@@ -72,6 +74,28 @@ export interface ArtifactTask extends Task {
 export type Subject =
   | { readonly weights: ByteSource }
   | { readonly artifact: Artifact; readonly method: MethodEntry };
+
+/** What a bank of further models is made of: an artifact, which is changed and committed. */
+export interface BankTask extends Task {
+  readonly kind: Bank['kind'];
+  readonly artifact: Artifact;
+}
+
+/** What is audited, and what with. */
+export interface AuditTask extends Task {
+  readonly audits: readonly AuditEntry[];
+  readonly subjects: {
+    readonly own: Subject;
+    readonly original: Subject;
+    readonly retrain: Subject;
+  };
+  /** What made the audited model; null for the original. */
+  readonly method: MethodEntry | null;
+  /** Artifacts of the banks that these audits need. */
+  readonly banks: Readonly<Partial<Record<Bank['kind'], Artifact>>>;
+  /** Told each finding as it is made. */
+  readonly onFinding: (audit: AuditEntry, finding: AuditFinding) => Promise<void>;
+}
 
 /** What a plan has to know of a method with its options. */
 export interface MethodNeeds {
@@ -132,6 +156,10 @@ export interface Parts {
   forget(task: ArtifactTask): Promise<Product>;
   /** Measures on test images, or in their place on those held out for validation. */
   evaluate(task: Task & Subject & { readonly judge?: 'test' | 'validation' }): Promise<Evaluation>;
+  /** Trains further models into an artifact, which is empty or holds what an earlier process left of the same work. */
+  bank(task: BankTask): Promise<void>;
+  /** Makes audits of one model, one after the other. */
+  audit(task: AuditTask): Promise<void>;
   needs(recipe: Recipe, material: Material, method: MethodEntry): MethodNeeds;
   /** Times a step of the recipe's model on the device. */
   measure(recipe: Recipe, material: Material): Promise<StepCost>;

@@ -5,11 +5,11 @@
 
 import { join } from 'node:path';
 import { check } from '../../engine/error.ts';
-import { canonicalJson } from '../json.ts';
 import { drawsForget, type Seeds, seedsOf } from '../recipe/seeds.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
-import { sha256 } from '../sha256.ts';
 import type { Cost } from '../types.ts';
+import { type Audits, auditsOf, type KeptFinding } from './audits.ts';
+import { hashOf } from './key.ts';
 import type { DeviceInfo, Evaluation, Material, MethodNeeds } from './parts.ts';
 
 export interface Cell {
@@ -42,6 +42,8 @@ export interface Cell {
   readonly key: string;
   /** Names the evaluation of these weights. */
   readonly evaluationKey: string;
+  /** What is asked of it beside the metrics; null for nothing. */
+  readonly audits: Audits | null;
 }
 
 /** What is known to be done for a cell. Kept as cells/ID.json, written after what it names: the commit of the work. */
@@ -55,15 +57,18 @@ export interface CellRecord {
   readonly cost: Cost;
   readonly details: Readonly<Record<string, unknown>>;
   readonly evaluation?: Evaluation & { readonly key: string };
+  /** By label. */
+  readonly audits?: Readonly<Record<string, KeptFinding>>;
   /** Of a trial: why its options led to nothing, such as a loss that diverged. It is not tried again. */
   readonly failed?: string;
 }
 
 /**
- * `done`: what was made and its evaluation are there; `evaluate`: not the evaluation; `resume`: begun; `todo`: nothing there;
- * `replace`: there is a finished result of other settings, which this run would overwrite.
+ * `done`: what was made, its evaluation and its audits are there; `audit`: not all audits; `evaluate`: not the evaluation;
+ * `resume`: begun; `todo`: nothing there; `replace`: there is a finished result of other settings, which this run would
+ * overwrite.
  */
-export type CellState = 'done' | 'evaluate' | 'resume' | 'todo' | 'replace';
+export type CellState = 'done' | 'audit' | 'evaluate' | 'resume' | 'todo' | 'replace';
 
 export interface PlannedCell extends Cell {
   readonly state: CellState;
@@ -129,29 +134,31 @@ export function planCells(
     };
     const draw = drawn ? seeds.forget : train;
     const evaluation = { ...measures, forget, ...(judge === 'validation' && { judge }) };
-    const put = (cell: Omit<Cell, 'entries' | 'evaluationKey' | 'judge' | 'trial'>): Cell => {
+    const put = (cell: Omit<Cell, 'entries' | 'evaluationKey' | 'judge' | 'trial' | 'audits'>): Cell => {
       const evaluationKey = hashOf({ key: cell.key, evaluation });
       const entries = [...(cells.get(cell.id)?.entries ?? []), seeds];
       const trial = judge === 'validation' && cell.from !== null;
-      const whole = { ...cell, entries, judge, trial, evaluationKey };
+      const { audits = null } = cells.get(cell.id) ?? {};
+      const whole = { ...cell, entries, judge, trial, evaluationKey, audits };
       cells.set(cell.id, whole);
       return whole;
     };
     const first = originals.get(train);
-    const own = nameOf('original', train);
+    const name = nameOf('original', train);
     // Measured on another forget set the same weights are another row.
     const another = first !== undefined && drawn && first.entries[0].forget !== seeds.forget;
     const original = put({
-      id: another ? `seed-${train}.${draw}-original` : own,
+      id: another ? `seed-${train}.${draw}-original` : name,
       seed: train,
       label: 'original',
       key: hashOf({ ...base, train: recipe.train, seed: train }),
-      weights: own,
+      weights: name,
       method: null,
       from: null,
       prepared: null,
     });
     if (!first) originals.set(train, original);
+    const own: Cell[] = [original];
     for (const { control, ...method } of methods) {
       const { name, options, label, sha256 } = method;
       // A method of a file is that of this very file.
@@ -166,7 +173,14 @@ export function planCells(
         ? { id: nameOf(`${label}-prepared`, train), key: hashOf({ ...base, prepare: name, ...means, seed }) }
         : null;
       const made = { id, seed, label, key, method, from: from?.weights ?? null, weights: id, prepared };
-      put(control ? { ...made, control } : made);
+      own.push(put(control ? { ...made, control } : made));
+    }
+    const retrain = own.find(({ label }) => label === 'retrain');
+    if (judge !== 'test' || !retrain) continue;
+    for (const cell of own) {
+      if (cell.control || cells.get(cell.id)?.audits) continue;
+      const audits = auditsOf(recipe, { seeds, drawn, forget, base, cell, original, retrain });
+      cells.set(cell.id, { ...(cells.get(cell.id) as Cell), audits });
     }
   }
   return [...cells.values()];
@@ -190,6 +204,3 @@ function controlsOf(methods: readonly MethodEntry[], needsControl: (method: Meth
     return { ...method, label: `${label}-rate0`, options: { ...options, learningRate: 0 }, control: label };
   });
 }
-
-/** sha256 of a value as JSON with sorted keys: the same for equal values, whatever order their keys were written in. */
-export const hashOf = (value: unknown): string => sha256(canonicalJson(value));

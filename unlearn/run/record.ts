@@ -15,8 +15,12 @@ export interface FoundRecord {
   readonly flaw?: string;
 }
 
-export async function writeRecord(path: string, { evaluation, ...made }: CellRecord): Promise<void> {
-  const sealed = { ...seal(made), evaluation: evaluation && seal(evaluation) };
+export async function writeRecord(path: string, { evaluation, audits, ...made }: CellRecord): Promise<void> {
+  const sealed = {
+    ...seal(made),
+    evaluation: evaluation && seal(evaluation),
+    audits: audits && seal(audits),
+  };
   await writeFileAtomic(path, JSON.stringify(sealed));
 }
 
@@ -30,14 +34,21 @@ export async function readRecord(path: string): Promise<FoundRecord> {
     if (isIo(cause)) throw cause;
     return { record: null, flaw: `its record cannot be read (${reasonOf(cause)})` };
   }
-  const { evaluation, ...rest } = found ?? {};
+  const { evaluation, audits, ...rest } = found ?? {};
   const made = opened(rest);
   if (!made) return { record: null, flaw: 'its record does not match its checksum' };
   const record = made as unknown as CellRecord;
-  if (evaluation === undefined) return { record };
-  const measured = opened(evaluation);
-  if (!measured) return { record, flaw: 'its metrics do not match their checksum' };
-  return { record: { ...record, evaluation: measured as unknown as CellRecord['evaluation'] } };
+  const parts = { evaluation: opened(evaluation), audits: opened(audits) };
+  const whole = {
+    ...record,
+    ...(parts.evaluation && { evaluation: parts.evaluation as unknown as CellRecord['evaluation'] }),
+    ...(parts.audits && { audits: parts.audits as CellRecord['audits'] }),
+  };
+  if (evaluation !== undefined && !parts.evaluation)
+    return { record: whole, flaw: 'its metrics do not match their checksum' };
+  if (audits !== undefined && !parts.audits)
+    return { record: whole, flaw: 'its audits do not match their checksum' };
+  return { record: whole };
 }
 
 const digest = (value: object) => sha256(JSON.stringify(value));

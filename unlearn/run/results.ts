@@ -42,6 +42,55 @@ const sample = record({
   confidence: number,
   png: text,
 });
+const shares = v.array(
+  v.nullable(
+    v.pipe(v.number('a number or null'), v.minValue(0, 'at least 0'), v.maxValue(100, 'at most 100')),
+  ),
+  'a list of percentages',
+);
+/** Points of an embedding at most. */
+const POINTS = 400;
+const embedding = v.pipe(
+  record({
+    about: text,
+    x: v.array(number, 'a list of numbers'),
+    y: v.array(number, 'a list of numbers'),
+    set: v.array(v.picklist(['forget', 'gone', 'kept'], '"forget", "gone" or "kept"'), 'a list of sets'),
+    label: v.array(whole, 'a list of classes'),
+  }),
+  v.check(
+    ({ x, y, set, label }) => x.length <= POINTS && [y, set, label].every((all) => all.length === x.length),
+    `equally many of x, y, set and label, at most ${POINTS}`,
+  ),
+);
+const pair = v.pipe(v.array(measured, 'two numbers'), v.length(2, 'two numbers'));
+const curve = record({
+  name: text,
+  x: text,
+  y: text,
+  points: v.array(pair, 'a list of points'),
+});
+const scores = v.pipe(
+  record({
+    set: v.picklist(['forget', 'retain'], '"forget" or "retain"'),
+    about: text,
+    ids: v.array(whole, 'a list of ids'),
+    scores: v.array(measured, 'a list of numbers'),
+  }),
+  v.check(({ ids, scores: all }) => ids.length === all.length, 'as many scores as ids'),
+);
+const audit = record({
+  name: text,
+  title: v.optional(text),
+  options: map,
+  seconds: measured,
+  values: v.pipe(map, v.record(v.string(), measured)),
+  intervals: v.optional(v.pipe(map, v.record(v.string(), pair))),
+  curves: v.optional(v.array(curve, 'a list of curves')),
+  samples: v.optional(v.array(scores, 'a list of scores')),
+  notes: v.optional(v.array(text, 'a list of sentences')),
+  failed: v.optional(text),
+});
 const run = record({
   seed: whole,
   method: text,
@@ -52,8 +101,15 @@ const run = record({
   control: v.optional(text),
   cell: v.optional(text),
   exhibits: v.optional(
-    record({ entropy, forgetPredictions: matrix, samples: v.array(sample, 'a list of samples') }),
+    record({
+      entropy,
+      forgetPredictions: matrix,
+      samples: v.array(sample, 'a list of samples'),
+      accuracyByClass: v.optional(record({ forget: shares, test: shares })),
+      embedding: v.optional(embedding),
+    }),
   ),
+  audits: v.optional(v.pipe(map, v.record(v.string(), audit))),
 });
 const classesOf = (entry: v.InferOutput<typeof run>) => entry.exhibits?.forgetPredictions.length;
 const trial = record({

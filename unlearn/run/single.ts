@@ -25,10 +25,11 @@ import { hashed } from '../sha256.ts';
 import { reasonOf } from '../text.ts';
 import type { Metrics } from '../types.ts';
 import { version } from './environment.ts';
+import { hashOf } from './key.ts';
 import { lockFile } from './lock.ts';
 import { progressTo, type RunEvent, tidy } from './log.ts';
 import type { ArtifactTask, Evaluation, Making, Output, Parts, Product, Task } from './parts.ts';
-import { type Cell, hashOf, planCells } from './plan.ts';
+import { type Cell, planCells } from './plan.ts';
 import { FileStore } from './store.ts';
 
 export interface SingleOptions {

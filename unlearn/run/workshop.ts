@@ -3,16 +3,17 @@
 
 import { check, LetheError } from '../../engine/error.ts';
 import { openSafetensors, type SafetensorsFile } from '../../engine/io/index.ts';
-import type { Model, Variables } from '../../engine/nn/types.ts';
+import type { Classifier, Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
+import type { AuditInput } from '../audits/record.ts';
+import { votingSubject } from '../audits/subject.ts';
 import { channelStatistics, datasets, type ForgetSet, forgetSet } from '../data/index.ts';
-import { classCounts, holdOutById } from '../data/split.ts';
+import { classCounts, holdOutById, joinSplits } from '../data/split.ts';
 import { type Answer, evaluateAnswers } from '../evaluate.ts';
 import { type MethodTable, methodByName, methods, recordOf } from '../methods/index.ts';
 import type { MethodRecord, PreparedRecord } from '../methods/record.ts';
 import { type Constants, cardOf, constantsFor, modelFor } from '../model.ts';
 import { hint } from '../options/suggest.ts';
-import { predictor } from '../predict.ts';
 import { type Seeds, seedsOf } from '../recipe/seeds.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
 import type { Outputs } from '../statistics/outputs.ts';
@@ -22,8 +23,11 @@ import { disposeTree } from '../train/feed.ts';
 import { train } from '../train.ts';
 import type { Dataset, ForgetSpec, Method, Split, UnlearnResult } from '../types.ts';
 import { cardIn, fromFile, toParts } from '../weights.ts';
+import { makeAudits, type Opened, opened } from './auditing.ts';
+import type { Bank } from './audits.ts';
+import { type BankMaterial, makeBank, openBanks } from './banks.ts';
 import { measureStep } from './measure.ts';
-import type { Evaluation, Making, Parts, Product, Task } from './parts.ts';
+import type { AuditTask, Evaluation, Making, Parts, Product, Subject, Task } from './parts.ts';
 
 type Architecture = (recipe: Recipe, dataset: Dataset, constants: Constants) => Model;
 
@@ -59,6 +63,46 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
       data: dataset.train,
       key: lt.random.key(seed),
     };
+  };
+  /** A model of the run, to be asked. */
+  const openSubject = async (task: Task, name: string, source: Subject): Promise<Opened> => {
+    const { recipe } = task;
+    const { dataset } = task.material;
+    if ('artifact' in source) {
+      const { artifact, method } = source;
+      const { model } = unbiased(task);
+      const { predict } = preparedRecord(method);
+      const answer: Answer = async (samples, sweep) =>
+        logarithms(await predict(method.options, { model, artifact, samples, ...sweep }));
+      return { subject: votingSubject(name, answer), release: () => {} };
+    }
+    const file = await openSafetensors(source.weights);
+    const model = architecture(recipe, dataset, constantsOf(file, recipe, dataset));
+    return opened(name, model, await fromFile(model, file, dataset.shape));
+  };
+  /** The model of a bank, and what it is trained on. */
+  const bankModel = (kind: Bank['kind'], { recipe, material }: Task): BankMaterial => {
+    const { dataset, retain } = material;
+    const retraining = kind === 'retrains';
+    const statistics = retraining ? channelStatistics(retain) : dataset;
+    const data = retraining ? retain : joinSplits(dataset.train, dataset.test);
+    const model = architecture(recipe, dataset, constantsFor(recipe, statistics));
+    return { model: model as Classifier, data };
+  };
+  /** What the audited method makes of a reference. */
+  const unlearned = async (task: AuditTask, variables: Variables, forget: Split, retain: Split) => {
+    const { method, material, seed, signal } = task;
+    const { name, label, options } = method as MethodEntry;
+    const way = methodByName(name, table)?.(options) as Method;
+    const { model } = bankModel('references', task);
+    const key = lt.random.key(seed);
+    try {
+      const validation = material.validation ?? undefined;
+      const input = { model, variables, forget, retain, validation, key, signal };
+      return opened(`reference after ${label}`, model, (await way.unlearn(input)).variables);
+    } finally {
+      key.dispose();
+    }
   };
   const parts: Parts = {
     async open(name) {
@@ -127,26 +171,37 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
     },
 
     async evaluate(task) {
-      const { recipe } = task;
-      const { dataset } = task.material;
-      if ('artifact' in task) {
-        const { artifact, method } = task;
-        const { model } = unbiased(task);
-        const { predict } = preparedRecord(method);
-        return look(task, async (samples, sweep) =>
-          logarithms(await predict(method.options, { model, artifact, samples, ...sweep })),
-        );
-      }
-      const file = await openSafetensors(task.weights);
-      const model = architecture(recipe, dataset, constantsOf(file, recipe, dataset));
-      const variables = await fromFile(model, file, dataset.shape);
-      const answers = predictor(model);
+      const { subject, release } = await openSubject(task, 'evaluate', task);
       try {
-        return await look(task, (samples, sweep) => answers.logits(variables, samples, sweep));
+        return await look(task, async (samples, sweep) => (await subject.answers(samples, sweep)).logits);
       } finally {
-        answers.dispose();
-        disposeTree(variables);
+        release();
       }
+    },
+
+    async bank(task) {
+      const { kind, artifact } = task;
+      await makeBank(kind, task, bankModel(kind, task), artifact);
+    },
+
+    async audit(task) {
+      const { subjects, method, banks } = task;
+      const others = await openBanks(banks, task, (kind) => bankModel(kind, task));
+      const { references, retrains, variables } = others;
+      const record = method && knownRecord(method.name);
+      const runs = record?.startsFrom === 'original' && !record.prepare;
+      const unlearn: AuditInput['unlearn'] = async (reference, forget, retain) => {
+        const before = await variables(reference);
+        try {
+          return await unlearned(task, before, forget, retain);
+        } finally {
+          disposeTree(before);
+        }
+      };
+      await makeAudits(task, {
+        model: (name) => openSubject(task, name, subjects[name]),
+        given: { references, retrains, ...(runs && references && { unlearn }) },
+      });
     },
 
     needs(recipe, { dataset }, { name, options }) {
@@ -172,6 +227,8 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
     train: (task) => here(() => parts.train(task)),
     unlearn: (task) => here(() => parts.unlearn(task)),
     evaluate: (task) => here(() => parts.evaluate(task)),
+    bank: (task) => here(() => parts.bank(task)),
+    audit: (task) => here(() => parts.audit(task)),
     prepare: (task) => here(() => parts.prepare(task)),
     forget: (task) => here(() => parts.forget(task)),
     needs: (...of) => here(() => parts.needs(...of)),

@@ -1,4 +1,5 @@
-// What the report draws of one run beyond its numbers: entropy histograms, where the forgotten samples go, samples shown.
+// What the report draws of one run beyond its numbers: entropy histograms, where the forgotten samples go, accuracy by class,
+// samples shown.
 
 import type { Exhibits } from '../types.ts';
 import { checkOutputs, entropy, type Outputs, predictions, selectRows, softmaxRow } from './outputs.ts';
@@ -23,7 +24,7 @@ export interface ExhibitsInput {
   readonly bins?: number;
 }
 
-/** What the report draws: entropy histograms, where forgotten samples go, and the samples shown. */
+/** What the report draws: entropy histograms, where forgotten samples go, accuracy by class, and the samples shown. */
 export function exhibitsOf({ forget, retain, test, K, samples = [], bins = 30 }: ExhibitsInput): Exhibits {
   for (const [name, set] of Object.entries({ forget, retain, test })) checkOutputs(name, set, K);
   const shares = (set: Outputs) => histogram(entropy(set, K), bins, Math.log(K));
@@ -35,6 +36,7 @@ export function exhibitsOf({ forget, retain, test, K, samples = [], bins = 30 }:
       test: shares(test),
     },
     forgetPredictions: predictionMatrix(forget, K),
+    accuracyByClass: { forget: accuracyByClass(forget, K), test: accuracyByClass(test, K) },
     samples: samples.map(({ set, index, id, png }) => {
       const from = set === 'forget' ? forget : retain;
       if (!(index >= 0 && index < from.labels.length)) {
@@ -65,4 +67,15 @@ export function predictionMatrix(set: Outputs, K: number): number[][] {
     totals[set.labels[i]]++;
   }
   return matrix.map((row, label) => row.map((count) => (totals[label] ? count / totals[label] : 0)));
+}
+
+/** Percentage of the samples of each class that are answered rightly, [K]; null where there are none. NaN answers are wrong. */
+export function accuracyByClass(set: Outputs, K: number): (number | null)[] {
+  const right = new Array<number>(K).fill(0);
+  const totals = new Array<number>(K).fill(0);
+  for (const [i, predicted] of predictions(set, K).entries()) {
+    totals[set.labels[i]]++;
+    if (predicted === set.labels[i]) right[set.labels[i]]++;
+  }
+  return totals.map((total, k) => (total ? (100 * right[k]) / total : null));
 }

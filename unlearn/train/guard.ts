@@ -5,7 +5,10 @@ import * as lt from '../../index.ts';
 import type { Loop } from './loop.ts';
 import type { Position } from './schedule.ts';
 
-/** The loss of each step is watched; this sees what the last step did. @throws LetheError 'value' */
+/** The loss or the weights are no longer finite: another learning rate may do. */
+export class Diverged extends LetheError {}
+
+/** The loss of each step is watched; this sees what the last step did. @throws Diverged */
 export async function checkFinite(loop: Loop): Promise<void> {
   const { schedule, carry } = loop;
   for (const [path, tensor] of lt.tree.entries<lt.Tensor>(carry.variables)) {
@@ -36,8 +39,8 @@ export async function diverged(
   what: string,
   at: Pick<Position, 'step' | 'epoch' | 'epochSteps' | 'within'>,
   advice = input.advice ?? 'lower the learning rate, or warm it up',
-): Promise<LetheError> {
+): Promise<Diverged> {
   const place = `epoch ${at.epoch + 1} of ${schedule.epochs}, step ${at.within + 1} of ${at.epochSteps}`;
   const rate = await rateAt({ input, schedule }, at.step);
-  return new LetheError('value', `${input.name}: ${what} at ${place}, learning rate ${rate}; ${advice}`);
+  return new Diverged('value', `${input.name}: ${what} at ${place}, learning rate ${rate}; ${advice}`);
 }

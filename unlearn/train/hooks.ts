@@ -106,6 +106,20 @@ export const measured = (
   measure: (variables: Variables, epoch: number) => Promise<Readonly<Record<string, number>>>,
 ): Hook => ({ name: 'measured', facts: (loop, at) => measure(loop.carry.variables, at.epoch) });
 
+/**
+ * Measures the variables after the steps with these numbers, counted from 1; 0 is before the first. They are borrowed, and
+ * the loop goes on when the measure is done.
+ */
+export const measuredAt = (
+  steps: readonly number[],
+  measure: (variables: Variables, step: number) => Promise<void>,
+): Hook => {
+  const at = async (loop: Loop, step: number): Promise<void> => {
+    if (steps.includes(step)) await measure(loop.carry.variables, step);
+  };
+  return { name: 'measuredAt', start: (loop) => at(loop, 0), step: (loop, { step }) => at(loop, step + 1) };
+};
+
 /** Told after each epoch, with its record at the end of the history. */
 export const told = (tell: (history: readonly EpochRecord[]) => void): Hook => ({
   name: 'told',

@@ -6,7 +6,7 @@ import * as lt from '../../index.ts';
 import type { Network } from '../tasks/record.ts';
 
 /** The setting of a step. */
-export interface NetworkSettings extends ApplyOptions {
+export interface NetworkSettings extends Omit<ApplyOptions, 'tap'> {
   /** Compute in float16; parameters and inputs are rounded to it, the output comes back as float32. */
   readonly half?: boolean;
 }

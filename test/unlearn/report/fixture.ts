@@ -3,7 +3,7 @@
 
 import { encode } from 'fast-png';
 import { againstRetrain } from '../../../unlearn/metrics/measure.ts';
-import type { Exhibits, Metrics, Results, RunEntry } from '../../../unlearn/types.ts';
+import type { AuditFinding, Exhibits, Metrics, Results, RunEntry } from '../../../unlearn/types.ts';
 import { draws } from '../statistics/samples.ts';
 
 export const CLASSES = [
@@ -132,10 +132,21 @@ function entry(kind: 'class' | 'samples', method: string, plan: Plan, seed: numb
     options: method === 'scrub' ? { learningRate: 0.013, epochs: 10, density: 0.5 } : {},
     metrics,
     cost: { seconds: metrics.rte_seconds, gradientSteps: steps, samplesVisited: steps * 256 },
-    details: method === 'scrub' || method === 'boundaryShrink' ? { tradeoff: curve(method) } : {},
+    details: {
+      ...(method === 'scrub' || method === 'boundaryShrink' ? { tradeoff: curve(method) } : {}),
+      ...(method !== 'original' && method !== 'retrain' ? { history: history(m) } : {}),
+    },
     exhibits: exhibits(kind, method, plan, seed),
   };
 }
+
+/** Losses of ten epochs. */
+const history = (m: number) =>
+  Array.from({ length: 10 }, (_, e) => ({
+    epoch: e + 1,
+    loss: (0.4 + 0.2 * m) * Math.exp(-e / (2 + m)) + 0.05,
+    learningRate: 0.01,
+  }));
 
 function curve(method: string) {
   const points = [0.1, 0.3, 0.5, 0.7, 0.9].map((density) => ({
@@ -178,6 +189,13 @@ function exhibits(kind: 'class' | 'samples', method: string, plan: Plan, seed: n
       test: shape(plan[9]),
     },
     forgetPredictions: matrix,
+    accuracyByClass: {
+      forget: CLASSES.map((_, k) => (kind === 'samples' || k === DEER ? plan[0] : null)),
+      test: CLASSES.map((_, k) =>
+        kind === 'class' && k === DEER ? plan[3] : Math.min(100, plan[2] + 3 * Math.sin(3 * k + seed)),
+      ),
+    },
+    embedding: embedding(plan, seed),
     samples: samplesOf(kind, plan, seed, method),
   };
 }
@@ -239,4 +257,163 @@ export function withControl(results: Results, method: string, moved = 40): Resul
       metrics: { ...run.metrics, ua: run.metrics.ua + moved, acc_forget: run.metrics.acc_forget - moved },
     }));
   return { ...results, runs: [...results.runs, ...controls] };
+}
+
+/** Clouds of the classes around a circle; the forgotten one is as scattered as the model has lost it. */
+function embedding([forget]: Plan, seed: number): Exhibits['embedding'] {
+  const { normal } = draws(71 + seed + Math.round(forget));
+  const round = (value: number) => Math.round(1000 * value) / 1000;
+  const points = Array.from({ length: 400 }, (_, i) => {
+    const set = i < 100 ? ('forget' as const) : i < 140 ? ('gone' as const) : ('kept' as const);
+    const label = set === 'kept' ? [0, 1, 2, 3, 5, 6, 7, 8, 9][i % 9] : DEER;
+    const [angle, lost] = [(2 * Math.PI * label) / 10, set === 'kept' ? 0 : 1 - forget / 100];
+    const at = (centre: number) => round((1 - 0.7 * lost) * centre + (0.12 + 0.4 * lost) * normal());
+    return { x: at(Math.cos(angle)), y: at(Math.sin(angle)), set, label };
+  });
+  return {
+    about: 'The two directions of largest variance of the features, over the points shown (made up).',
+    x: points.map(({ x }) => x),
+    y: points.map(({ y }) => y),
+    set: points.map(({ set }) => set),
+    label: points.map(({ label }) => label),
+  };
+}
+
+/** How much of what it learned each method still holds: 0 as retrain, 1 as the original. */
+const HELD: Record<string, number> = {
+  original: 1,
+  retrain: 0,
+  finetune: 0.85,
+  randomLabels: 0.45,
+  gradientAscent: 0.3,
+  boundaryShrink: 0.4,
+  boundaryExpanding: 0.95,
+  scrub: 0.1,
+  l1Sparse: 0.25,
+  sisa: 0.05,
+};
+const AUDITS = ['probe', 'rmia', 'relearn', 'klom', 'own'];
+
+/** The results with made-up audits: three that tell the original from retrain, one that does not, one of the user's own. */
+export function withAudits(
+  results: Results,
+  held: Record<string, number> = {},
+  names: readonly string[] = AUDITS,
+): Results {
+  const runs = results.runs.map((run, i) => {
+    const share = { ...HELD, ...held }[run.method] ?? 0.5;
+    const all = auditsOf(share, 300 + 17 * i, run.method);
+    return { ...run, audits: Object.fromEntries(names.map((name) => [name, all[name]])) };
+  });
+  return { ...results, runs };
+}
+
+function auditsOf(share: number, key: number, method: string): Record<string, AuditFinding> {
+  const { normal, uniform } = draws(key);
+  const near = (from: number, to: number, size: number) => from + (to - from) * share + size * normal();
+  const steps = [0, 1, 2, 5, 10, 20, 50, 100, 200];
+  const probe = near(61, 94, 0.6);
+  const ids = Array.from({ length: 60 }, (_, i) => 1000 + 37 * i);
+  const scores = ids.map(() => Math.min(1, Math.max(0, 0.35 + 0.5 * share + 0.2 * normal())));
+  const area = near(21, 78, 1.5);
+  const rmia = near(0.51, 0.83, 0.01);
+  return {
+    probe: {
+      name: 'probe',
+      title: 'Linear probe',
+      options: { k: [1, 5, 20, 100] },
+      seconds: 4 + uniform(),
+      values: { probe, probe_full: probe + 3 },
+      intervals: { probe: [probe - 1.2, probe + 1.2] },
+      curves: [
+        {
+          name: 'Accuracy of a probe',
+          x: 'forgotten samples a class',
+          y: 'accuracy on T_f, %',
+          points: [1, 5, 20, 100].map((k) => [k, probe - 12 / k ** 0.5 + 0.5 * normal()] as const),
+        },
+      ],
+    },
+    rmia: {
+      name: 'rmia',
+      title: 'RMIA',
+      options: { references: 4 },
+      seconds: 2,
+      values: { rmia, rmia_tpr_1: near(1.1, 14, 0.3), rmia_tpr_01: null },
+      intervals: { rmia: [rmia - 0.02, rmia + 0.02] },
+      samples: [{ set: 'forget', about: 'RMIA score: how surely it is called a member', ids, scores }],
+      notes: ['TPR at 0.1 % FPR needs 1,000 non-members; there are 900.'],
+    },
+    relearn: {
+      name: 'relearn',
+      title: 'Relearning',
+      options: { protocol: 'kShot' },
+      seconds: 11,
+      values: { relearn_area: area, relearn_steps: share > 0.3 ? Math.round(60 - 55 * share) : null },
+      curves: [
+        {
+          name: 'Accuracy while relearning',
+          x: 'steps',
+          y: 'accuracy on T_f, %',
+          points: steps.map((s) => [s, (96 * Math.log1p(s * (0.05 + share))) / Math.log1p(210)] as const),
+        },
+      ],
+    },
+    klom: {
+      name: 'klom',
+      title: 'KLoM',
+      options: {},
+      seconds: 1,
+      values: { klom: method === 'retrain' ? 4 + 3 * normal() : near(4, 5, 0.5) },
+    },
+    own: { name: 'own', options: {}, seconds: 0.5, values: { leak: near(0.1, 0.9, 0.01) } },
+  };
+}
+
+/**
+ * Fashion-MNIST, 4,000 images of which a random tenth is forgotten, and a network that was not trained to the end: what is to
+ * be forgotten shows nowhere, and the membership attack gives 5 or 89 on the same model by the draw of its members.
+ */
+export function underfitted(seeds: readonly number[] = [0, 1, 2]): Results {
+  const results = withAudits(fixture('samples', seeds), { original: 0.02 });
+  const target = new Map<number, Metrics>();
+  const measured = results.runs.map((run, i) => {
+    const { normal } = draws(900 + i);
+    const forget = (run.method === 'original' ? 84.6 : 83.9) + 0.6 * normal();
+    const retain = 85.2 + 0.4 * normal();
+    const test = 83.1 + 0.4 * normal();
+    const metrics: Metrics = {
+      ...run.metrics,
+      ua: 100 - forget,
+      ra: retain,
+      ta: test,
+      mia: [5, 89, 47][i % 3],
+      mia_measurable: 0,
+      mia_sd: 39,
+      mia_attack_acc: 50.9,
+      acc_forget: forget,
+      acc_retain: retain,
+      acc_test_retain: test,
+      asr: 50,
+      asr_measurable: 0,
+      entropy_forget: 0.42,
+      entropy_retain: 0.41,
+      entropy_test: 0.44,
+    };
+    if (run.method === 'retrain') target.set(run.seed, metrics);
+    return { ...run, metrics };
+  });
+  return {
+    ...results,
+    recipe: { ...results.recipe, dataset: 'fashion-mnist', forget: { ratio: 0.1, seed: 1 } },
+    environment: {
+      ...results.environment,
+      forget: { kind: 'samples', classIndex: null, count: 400 },
+      kept: { size: 3600, largestClass: 380 },
+    },
+    runs: measured.map((run) => ({
+      ...run,
+      metrics: againstRetrain(run.metrics, target.get(run.seed) as Metrics),
+    })),
+  };
 }

@@ -3,9 +3,17 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { metrics } from '../../../unlearn/metrics/index.ts';
 import { escapeHtml, html, imageUri, jsonBlock, visible } from '../../../unlearn/report/html.ts';
-import { renderReport, renderTable, toCsv, toLatex, viewOf } from '../../../unlearn/report/index.ts';
+import {
+  renderReport,
+  renderTable,
+  toCsv,
+  toJson,
+  toLatex,
+  verdictOf,
+  viewOf,
+} from '../../../unlearn/report/index.ts';
 import type { Results } from '../../../unlearn/types.ts';
-import { fixture, withControl } from './fixture.ts';
+import { CLASSES, fixture, withAudits, withControl } from './fixture.ts';
 
 const saved = (results: Results): Results => JSON.parse(JSON.stringify(results));
 const empty: Results = { version: 1, recipe: {}, device: {}, environment: {}, runs: [] };
@@ -143,6 +151,17 @@ describe('the page', () => {
     expect(renderReport({ ...classwise, search: { ...search, methods: [] } })).not.toContain('id="search"');
   });
 
+  it('stays small: 24 methods on three seeds, all exhibits and five audits, without sample pictures', () => {
+    const all = withAudits(fixture('samples'));
+    const again = (i: number) =>
+      all.runs
+        .filter(({ method }) => !/original|retrain/.test(method))
+        .map((run) => ({ ...run, method: `${run.method}-${i}` }));
+    const many = { ...all, runs: [...all.runs, ...again(1), ...again(2)] };
+    expect(viewOf(many).models).toHaveLength(26);
+    expect(renderReport(many, { images: false }).length).toBeLessThan(560_000);
+  });
+
   it('equal results give equal bytes', () => {
     expect(renderReport(saved(fixture()))).toBe(page);
   });
@@ -165,6 +184,19 @@ describe('the page', () => {
         ...run,
         method: /original|retrain/.test(run.method) ? run.method : run.method + evil,
         options: { [evil]: evil },
+        audits: {
+          [evil]: {
+            name: evil,
+            title: evil,
+            options: { [evil]: evil },
+            seconds: 1,
+            values: { [evil]: 1 },
+            curves: [{ name: evil, x: evil, y: evil, points: [[0, 1]] }],
+            samples: [{ set: 'forget', about: evil, ids: [1], scores: [1] }],
+            notes: [evil],
+            failed: evil,
+          },
+        },
         details: {
           tradeoff: {
             xLabel: evil,
@@ -277,6 +309,118 @@ describe('the page', () => {
     const forget = { spec: { person: 's5' }, kind: 'class', classIndex: 4 };
     const text = renderReport({ ...results, environment: { forget }, recipe: { forget: { person: 's5' } } });
     expect(text).toContain('Forgetting person “s5”');
+  });
+});
+
+describe('audits on the page', () => {
+  const audited = withAudits(saved(fixture()));
+  const text = renderReport(audited);
+  const sectionOf = (id: string) =>
+    new RegExp(`<section id="${id}"[\\s\\S]*?</section>`).exec(text)?.[0] ?? '';
+  const data = JSON.parse(/id="report-data">(.*?)<\/script>/.exec(text)?.[1] ?? '');
+
+  it('stand beside UA, RA, TA and MIA, defined as their records say, or with their keys', () => {
+    expect(data.table.columns.slice(0, 9).map(({ key }: { key: string }) => key)).toEqual([
+      'ua',
+      'ra',
+      'ta',
+      'mia',
+      ...['probe', 'rmia', 'relearn', 'klom', 'own'].map((label) => `audit.${label}`),
+    ]);
+    expect(sectionOf('definitions')).toContain('<dt>leak <small>own</small></dt>');
+    const figure = { label: 'Leak', about: 'Share that leaks.', unit: '%', target: 'retrain', digits: 1 };
+    const record = {
+      ...{ name: 'own', title: 'Leaks', definition: 'What leaks.', formula: 'leak', source: 'made up' },
+      ...{ fools: 'noise', certainty: 'none', cost: 'none', tasks: 'any', needs: [], options: {} },
+      gives: { leak: figure },
+    };
+    const known = renderReport(audited, { audits: { own: record as never } });
+    expect(known).toContain('<dt>Leak <small>Leaks</small></dt><dd>What leaks. Share that leaks.');
+    expect(known).toMatch(/<dt>What fools it<\/dt><dd>noise/);
+  });
+
+  it('say whom they find like retrain and whom like the original, and what they cannot tell', () => {
+    const [probe] = /<th[^>]*>Linear probe[\s\S]*?<\/tr>/.exec(sectionOf('audits')) ?? [''];
+    expect(probe).toMatch(/Like retrain:<\/b> SISA 0\.\d\d, SCRUB 0\.\d\d</);
+    expect(probe).toMatch(/Like the original:<\/b> Fine-tune 0\.\d\d, Boundary Expanding 0\.\d\d/);
+    expect(probe).toContain('Not judged, as the network is broken: Gradient ascent');
+    expect(sectionOf('audits')).toMatch(/<b>Not measurable<\/b>: the original lies 0\.\d+ from retrain/);
+  });
+
+  it('show the attacker’s view: shares above what one in twenty of retrain’s samples reach, and the worst', () => {
+    const scores = (method: string) =>
+      audited.runs.find((run) => run.method === method)?.audits?.rmia.samples?.[0].scores as number[];
+    const limit = [...scores('retrain')].sort((a, b) => b - a)[3];
+    const above = scores('finetune').filter((score) => score > limit).length;
+    const [row] = /<tr[^>]*><th[^>]*>Fine-tune<[\s\S]*?<\/tr>/.exec(sectionOf('attacker')) ?? [''];
+    expect(row).toContain(`${((100 * above) / 60).toFixed(1)}%<small>${above} of 60</small>`);
+    expect(row.match(/<li>/g)).toHaveLength(8);
+    expect(row).toContain(`<span>${Math.max(...scores('finetune')).toFixed(2)}<small>retrain`);
+    expect(renderReport(audited, { images: false })).not.toContain('<img');
+  });
+
+  it('have their curves as means over seeds, beside those of retrain and the original', () => {
+    const [probe, relearn] = data.curves;
+    expect([probe.title, relearn.x, relearn.lines.length]).toEqual([
+      'Linear probe: Accuracy of a probe',
+      'steps',
+      10,
+    ]);
+    const of = (method: string) =>
+      audited.runs
+        .filter((run) => run.method === method)
+        .map((run) => run.audits!.probe.curves![0].points[2][1]);
+    const mean = of('retrain').reduce((sum, y) => sum + y, 0) / 3;
+    expect(probe.lines[1].points[2]).toEqual([20, expect.closeTo(mean, 3)]);
+  });
+
+  it('reach every export', () => {
+    const head = toCsv(audited).split('\r\n')[0];
+    expect(head).toContain(',audit.probe.probe,audit.probe.probe_full,audit.rmia.rmia,');
+    expect(toLatex(audited)).toMatch(/^SCRUB &.*\$6\d\.\d{3} \\pm \d\.\d{3}\$ \(\$\+3\.\d{3}\$\)/m);
+    const { verdict, rows } = JSON.parse(toJson(audited));
+    expect(verdict).toEqual(saved(verdictOf(audited) as never));
+    const cell = viewOf(audited).rows.find((row) => row.summary.method === 'scrub')!.audits.probe.probe;
+    expect(rows[2]).toMatchObject({
+      method: 'SCRUB',
+      flags: [],
+      cells: { 'audit.probe': { mean: cell.spread?.mean, low: cell.gapInterval?.[0], score: cell.score } },
+    });
+  });
+});
+
+describe('accuracy by class, features and losses', () => {
+  it('are means over seeds, the forgotten class marked', () => {
+    const [block] = /<section id="classes"[\s\S]*?<\/section>/.exec(page) ?? [''];
+    expect(block).toContain('<th scope="col" class="own"><span>deer</span></th>');
+    const [row] = /<th scope="row">SCRUB<\/th>[\s\S]*?<\/tr>/.exec(block) ?? [''];
+    const cells = [...row.matchAll(/>(\d+\.\d)/g)].map(([, text]) => text);
+    const mean = (k: number) =>
+      [0, 1, 2].reduce((sum, seed) => sum + 94.1 + 3 * Math.sin(3 * k + seed), 0) / 3;
+    expect(cells).toEqual(CLASSES.map((_, k) => (k === 4 ? '0.5' : mean(k).toFixed(1))));
+  });
+
+  it('a picture keeps its places to a 512th, in three letters a point', () => {
+    const { clouds, losses } = JSON.parse(/id="report-data">(.*?)<\/script>/.exec(page)?.[1] ?? '');
+    const { x, y, set } = classwise.runs[0].exhibits!.embedding!;
+    const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+    const { forget, gone, kept } = clouds[0];
+    expect([forget, gone, kept].map((text) => text.length / 3)).toEqual([100, 40, 260]);
+    const size = Math.max(Math.max(...x) - Math.min(...x), Math.max(...y) - Math.min(...y));
+    const placed = (text: string, i: number) => {
+      const bits = [0, 1, 2].reduce((sum, k) => 64 * sum + letters.indexOf(text[3 * i + k]), 0);
+      return [bits >> 9, bits & 511].map((v) => (v * size) / 511);
+    };
+    const first = set.indexOf('kept');
+    const [[ax, ay], [bx, by]] = [placed(kept, 0), placed(kept, 7)];
+    expect(Math.abs(bx - ax - (x[first + 7] - x[first]))).toBeLessThan((1.01 * size) / 511);
+    expect(Math.abs(by - ay - (y[first + 7] - y[first]))).toBeLessThan((1.01 * size) / 511);
+    // Losses of ten epochs stand at the steps that an epoch took in the mean over seeds.
+    expect(losses.lines).toHaveLength(8);
+    const runs = classwise.runs.filter(({ method }) => method === 'scrub');
+    const steps = runs.reduce((sum, run) => sum + run.cost.gradientSteps, 0) / 3;
+    const line = losses.lines.find(({ m }: { m: number }) => m === 2);
+    expect(line.points.at(-1)[0]).toBeCloseTo(steps, -1);
   });
 });
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { renderTable } from '../../../unlearn/report/index.ts';
 import { wrap } from '../../../unlearn/text.ts';
 import type { Results } from '../../../unlearn/types.ts';
-import { fixture, withControl } from './fixture.ts';
+import { fixture, withAudits, withControl } from './fixture.ts';
 
 const classwise = withControl(fixture(), 'boundaryExpanding');
 const long: Results = {
@@ -13,6 +13,7 @@ const long: Results = {
     run.method === 'scrub' ? { ...run, method: `a${'-very'.repeat(12)}-long` } : run,
   ),
 };
+const words = (text: string) => text.replace(/\s+/g, ' ');
 const lengths = (text: string) => text.split('\n').map((line) => [...line].length);
 
 describe('the table', () => {
@@ -43,6 +44,15 @@ describe('the table', () => {
     );
     // The table alone is as wide as it must be.
     expect(Math.max(...lines.slice(14).map((line) => line.length))).toBeLessThanOrEqual(40);
+  });
+
+  it('has the first number of each audit with wide', () => {
+    const lines = renderTable(withAudits(classwise), { wide: true, width: 80 }).split('\n');
+    expect(lines[0]).toMatch(/ToW\s+Time\s+probe\s+rmia\s+relearn_area\s+klom\s+leak\s+Speed$/);
+    expect(lines[3]).toMatch(/ 64\.\d{3} \(\+3\.\d{3}\) /);
+    expect(words(renderTable(classwise))).toContain(
+      'Measured for SCRUB on 3 seeds: the 95 % interval of its',
+    );
   });
 
   it('has colours only where they are asked for', () => {

@@ -6,7 +6,7 @@ import { asked } from '../../../unlearn/report/grounds.ts';
 import { renderReport, renderTable, verdictOf, viewOf } from '../../../unlearn/report/index.ts';
 import { limitOf } from '../../../unlearn/report/rules.ts';
 import type { Metrics, Results, RunEntry } from '../../../unlearn/types.ts';
-import { fixture, withControl } from './fixture.ts';
+import { fixture, underfitted, withAudits, withControl } from './fixture.ts';
 
 type Change = Partial<Metrics> | ((run: RunEntry) => Partial<Metrics>);
 
@@ -54,6 +54,7 @@ describe('the grounds', () => {
         ['original', true],
         ['forgotten', true],
         ['retrain', true],
+        ['measurable', true],
       ]);
       expect(grade).not.toBe('void');
     }
@@ -124,13 +125,13 @@ describe('the grounds', () => {
     );
     expect(remarks.join(' ')).toContain('forget more of them');
     // The attack can tell them apart where accuracy cannot, if it can be measured.
-    const told = { ...alike, original: { ua: 4.8, mia: 2 } };
+    const told = { ...alike, original: { ua: 4.8, mia: 0.1 } };
     expect(verdictOf(changed(told, 'samples')).grade).not.toBe('void');
     const blind = { ...told, original: { ua: 4.8, mia: 2, mia_measurable: 0 } };
     expect(verdictOf(changed(blind, 'samples')).grade).toBe('void');
     // So can a difference that retrain's own seeds do not put there.
-    const noisy = (run: RunEntry) => ({ ua: [1, 5.2, 9.4][run.seed], mia: 12 });
-    const known = { original: { ua: 1, mia: 12 }, retrain: { ua: 5.2, mia: 12 } };
+    const noisy = (run: RunEntry) => ({ ua: [1, 16, 31][run.seed], mia: 12 });
+    const known = { original: { ua: 1, mia: 12 }, retrain: { ua: 16, mia: 12 } };
     expect(verdictOf(changed(known, 'samples')).grade).not.toBe('void');
     expect(verdictOf(changed({ ...known, retrain: noisy }, 'samples')).grade).toBe('void');
   });
@@ -145,7 +146,7 @@ describe('the grounds', () => {
     const results = fixture('class', [0]);
     const runs = results.runs.map(({ exhibits: _, ...run }) => run);
     const { grounds, remarks } = verdictOf({ ...results, environment: {}, runs });
-    expect(grounds.map(({ holds }) => holds)).toEqual([null, true, null]);
+    expect(grounds.map(({ holds }) => holds)).toEqual([null, true, null, true]);
     expect(remarks[0]).toContain('was not checked: the number of classes is not known');
   });
 });
@@ -274,13 +275,13 @@ describe('the verdict', () => {
       headline: expect.stringMatching(/but its TA is 5\.\d points below retraining’s/),
     });
     const small = {
-      original: { ua: 2, mia: 11 },
-      retrain: { ua: 5, mia: 13 },
-      scrub: { ...near, ua: 3, mia: 12, ta: 94.3, asr: 68, entropy_forget: 0.16 },
+      original: { ua: 2, mia: 6 },
+      retrain: { ua: 5, mia: 15 },
+      scrub: { ...near, ua: 3, mia: 10.5, ta: 94.3, asr: 68, entropy_forget: 0.16 },
     };
     expect(verdictOf(only(changed(small, 'samples'), 'scrub'))).toMatchObject({
       grade: 'partly',
-      headline: expect.stringContaining('but the original model, which forgot nothing, is only 1.'),
+      headline: expect.stringContaining('but the original model, which forgot nothing, is only 3.'),
     });
   });
 
@@ -311,7 +312,7 @@ describe('an attack that is no better than chance', () => {
       every: { mia_attack_acc: 51.3, mia_measurable: 0, mia_sd: 40.2 },
       original: { ua: 0.1, mia: 4.3, mia_attack_acc: 50.4, mia_measurable: 0, mia_sd: 2 },
       retrain: {
-        ua: 5.2,
+        ua: 12.2,
         ra: 99.9,
         ta: 94.3,
         mia: 89.5,
@@ -320,7 +321,7 @@ describe('an attack that is no better than chance', () => {
         mia_sd: 40.2,
       },
       boundaryShrink: {
-        ua: 5,
+        ua: 12,
         ra: 99.8,
         ta: 94,
         mia: 4,
@@ -386,6 +387,137 @@ describe('an attack that is no better than chance', () => {
   });
 });
 
+describe('forgetting that is not measurable', () => {
+  const results = underfitted();
+  const { grade, badge, best, headline, remarks, certainty } = verdictOf(results);
+
+  it('names no winner, and says why', () => {
+    expect({ grade, badge, best, certainty }).toEqual({
+      grade: 'void',
+      badge: 'Not measurable',
+      best: null,
+      certainty: null,
+    });
+    expect(headline).toContain('Not measurable: no method is named.');
+    expect(headline).toContain('Forgetting is not measurable here, by any metric or audit');
+    expect(remarks.join(' ')).toContain('forget more of them');
+  });
+
+  it.each(['page', 'terminal'])('on the %s, under every audit', (where) => {
+    const text = where === 'page' ? plain(renderReport(results)) : words(renderTable(results));
+    expect(text).toContain('Not measurable: no method is named.');
+    expect(text).not.toMatch(
+      /comes (close|near)|Close to retraining|-forgets \(|gained nothing \(|Still there/,
+    );
+    if (where === 'terminal') return;
+    const audits = Object.keys(results.runs[0].audits ?? {});
+    expect(audits.length).toBeGreaterThan(3);
+    const section = /<section id="audits"[\s\S]*?<\/section>/.exec(renderReport(results))?.[0] ?? '';
+    expect(section.match(/class="outcome void"/g)).toHaveLength(audits.length);
+    expect(section).not.toMatch(/Like retrain|class="num[^"]*\bg[0-3]\b/);
+  });
+
+  it('also where retrain differs from itself as much as the original does from it', () => {
+    const swaying = (run: RunEntry) => ({ ta: [70, 90, 99][run.seed], ra: [70, 90, 99][run.seed] });
+    const found = verdictOf(changed({ retrain: swaying, original: { ra: 90, ta: 90 } }, 'samples'));
+    expect(found.grounds.at(-1)).toMatchObject({ about: 'measurable', holds: false });
+    // UA and MIA of the fixture move by less than a point: (29 + 29) / 4, (20 + 20) / 4 and (9 + 9) / 4 on average.
+    expect(found.headline).toMatch(/retrained models of different seeds are (9\.[6-9]|10\.[0-2])\d apart/);
+  });
+
+  it('does not count an attack whose draws of members put the distance there', () => {
+    // UA, RA and TA are alike; MIA is 5 or 89 by the draw.
+    const alike = { ua: 8, ra: 93, ta: 88 };
+    const shaken = changed(
+      { original: { ...alike, ua: 3, mia: 5, mia_sd: 42 }, every: { ...alike, mia: 89, mia_sd: 42 } },
+      'samples',
+      [0],
+    );
+    expect(verdictOf(shaken).grounds.at(-1)).toMatchObject({ about: 'measurable', holds: false });
+    expect(verdictOf(shaken).headline).toContain(
+      '1.67 points from retrain by average gap over UA, RA and TA',
+    );
+  });
+});
+
+describe('certainty', () => {
+  it('is the interval of the gap over seeds, and what another retrain would give', () => {
+    const steady = { every: { ra: 99, ta: 94 }, original: { ua: 0, mia: 0, ra: 99, ta: 94 } };
+    const results = changed(
+      {
+        ...steady,
+        retrain: (run) => ({ ua: 100 - run.seed, mia: 100, ra: 99, ta: 94 }),
+        // Average gaps of 1, 1.25 and 1.5: mean 1.25, standard deviation 0.25.
+        scrub: (run) => ({ ua: 96 - 2 * run.seed, mia: 100, ra: 99, ta: 94 }),
+      },
+      'class',
+    );
+    const { certainty } = verdictOf(only(results, 'scrub'));
+    const half = (4.302653 * 0.25) / Math.sqrt(3);
+    expect(certainty).toContain('Measured for SCRUB on 3 seeds');
+    expect(certainty).toContain(`${(1.25 - half).toFixed(2)} to ${(1.25 + half).toFixed(2)} points`);
+    // Retrains differ by 1, 1 and 2 points of UA alone.
+    expect(certainty).toContain('are 0.33 apart.');
+    expect(viewOf(results).rows.find(({ summary }) => summary.method === 'scrub')?.alike).toBe(false);
+  });
+
+  it('says so of a gap within that of two retrains, and of a single seed', () => {
+    const near = { scrub: (run: RunEntry) => ({ ua: 99.9 - 0.05 * run.seed, mia: 100, ra: 99.9, ta: 94.9 }) };
+    const far = { retrain: (run: RunEntry) => ({ ua: 100, ra: 99.9, mia: 100, ta: [93, 95, 97][run.seed] }) };
+    const loose = {
+      scrub: (run: RunEntry) => ({ ua: 100, ra: 99.9, mia: 100, ta: [93.5, 95, 96.5][run.seed] }),
+    };
+    expect(verdictOf(changed({ ...near, ...far, ...loose })).certainty).toContain(
+      'it cannot be told from another retrain',
+    );
+    expect(verdictOf(fixture('class', [0])).certainty).toContain('one seed: there is no interval');
+  });
+});
+
+describe('audits', () => {
+  const results = withAudits(fixture());
+
+  it('score a row between retrain and the original, where they can tell these apart', () => {
+    const view = viewOf(results);
+    const mean = (method: string) => {
+      const values = results.runs
+        .filter((run) => run.method === method)
+        .map((run) => run.audits!.probe.values.probe as number);
+      return values.reduce((sum, value) => sum + value, 0) / values.length;
+    };
+    const score = (mean('scrub') - mean('retrain')) / (mean('original') - mean('retrain'));
+    const row = (method: string) => view.rows.find(({ summary }) => summary.method === method)!;
+    expect(row('scrub').audits.probe.probe.score).toBeCloseTo(score, 12);
+    expect(row('retrain').audits.probe.probe.score).toBeCloseTo(0, 12);
+    expect(row('original').audits.probe.probe.score).toBeCloseTo(1, 12);
+    // Retrain's values of KLoM are far apart; an audit that failed has none.
+    expect(view.audits.find(({ label }) => label === 'klom')?.tells.klom).toMatchObject({ holds: false });
+    expect(row('scrub').audits.klom.klom.score).toBeNull();
+  });
+
+  it('with one retrain give no score', () => {
+    const one = withAudits(fixture('class', [0]));
+    const [column] = viewOf(one).audits;
+    expect(column.tells.probe).toMatchObject({ holds: false, why: 'one retrain: its spread is not known' });
+    expect(verdictOf(one).flags.scrub).toBeUndefined();
+    expect(verdictOf(one).cautions.join(' ')).toContain('one retrain: its spread is not known');
+  });
+
+  it('keep a method whose features still hold the data from being called close', () => {
+    const hidden = withAudits(fixture(), { scrub: 0.9 });
+    expect(verdictOf(results)).toMatchObject({ best: 'scrub', grade: 'close' });
+    const { flags, grade, best, headline } = verdictOf(only(hidden, 'scrub'));
+    expect(flags.scrub.map(({ kind }) => kind)).toEqual(['held']);
+    expect([best, grade]).toEqual(['scrub', 'partly']);
+    expect(headline).toMatch(
+      /but it still holds the information although its outputs look forgotten \(.* scores it 0\.9\d/,
+    );
+    // Another audit's score alone says nothing of that: here of the user's own.
+    const other = withAudits(fixture(), { scrub: 0.9 }, ['own']);
+    expect(verdictOf(other).flags.scrub).toBeUndefined();
+  });
+});
+
 describe('controls', () => {
   it('are shown, never ranked, and tell how much batch norm alone does', () => {
     const results = only(
@@ -402,6 +534,6 @@ describe('controls', () => {
       ),
     ]);
     expect(renderTable(results)).toMatch(/^Boundary Shrink.*\n.*\n {2}at rate 0 /m);
-    expect(renderReport(results)).toMatch(/<tr role="row" class="control">/);
+    expect(renderReport(results)).toMatch(/<tr role="row" class="control" /);
   });
 });

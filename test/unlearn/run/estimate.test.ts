@@ -20,7 +20,7 @@ it('passes of a method: what it sees of the forgotten and the kept samples, by i
       weights: '',
       entries: [],
     };
-    const use = { judge: 'test', trial: false } as const;
+    const use = { audits: null, judge: 'test', trial: false } as const;
     const cell = { ...names, ...use, seed: 0, method };
     const { train, infer } = workOf(cell, recipe, { forget: 10, retain: 100 });
     return [train, infer];

@@ -7,16 +7,16 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { LetheError } from '../../../engine/error.ts';
-import { renderReport, renderTable, toCsv, toLatex } from '../../../unlearn/report/index.ts';
+import { renderReport, renderTable, toCsv, toJson, toLatex } from '../../../unlearn/report/index.ts';
 import { loadResults } from '../../../unlearn/run/results.ts';
-import { fixture } from '../report/fixture.ts';
+import { fixture, withAudits } from '../report/fixture.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lethe-results-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const path = join(folder, 'results.json');
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
-const few = fixture('class', [0]);
+const few = withAudits(fixture('class', [0]));
 const trial = {
   options: { epochs: 2, learningRate: 0.01 },
   samples: 400,
@@ -88,6 +88,13 @@ describe('results', () => {
     ['runs.1.exhibits.entropy.test', [1], 'entropy: expected one share less than edges in each set'],
     ['runs.1.exhibits.forgetPredictions.3', [1], 'forgetPredictions: expected as many columns as rows'],
     ['runs.1.exhibits.forgetPredictions', [[1]], 'runs: expected predictions over equally many classes'],
+    ['runs.1.exhibits.accuracyByClass.test.3', 101, 'accuracyByClass.test.3: expected at most 100, got 101'],
+    ['runs.1.exhibits.embedding.x', [1], 'expected equally many of x, y, set and label, at most 400'],
+    ['runs.1.exhibits.embedding.set.0', 'all', 'expected "forget", "gone" or "kept", got "all"'],
+    ['runs.0.audits', [], 'runs.0.audits: expected a map, got []'],
+    ['runs.0.audits.probe.values.probe', 'x', 'values.probe: expected a number or null, got "x"'],
+    ['runs.0.audits.relearn.curves.0.points.1', [1], 'points.1'],
+    ['runs.0.audits.rmia.samples.0.ids', [1], 'samples.0: expected as many scores as ids'],
     ['device', 'cpu', 'device: expected a map, got "cpu"'],
     ['search.rule', 'best', 'search.rule: expected "retrain" or "alone", got "best"'],
     ['search.methods.0.trials.1', [], 'search.methods.0.trials.1: expected a map, got []'],
@@ -137,7 +144,8 @@ describe('results', () => {
           return null;
         });
         if (found)
-          for (const form of [renderReport, renderTable, toCsv, toLatex]) expect(form(found)).not.toBe('');
+          for (const form of [renderReport, renderTable, toCsv, toJson, toLatex])
+            expect(form(found)).not.toBe('');
       }),
       { numRuns: 200, examples: [['recipe.methods', [null]]] },
     );

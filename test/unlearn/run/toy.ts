@@ -174,6 +174,21 @@ export function toyParts({
         metrics: { ...metrics, acc_forget: 100 - ua, acc_test_retain: ta, acc_test_forget: null } as Metrics,
       };
     },
+    bank: async ({ kind, artifact, onProgress }) => {
+      onWork(`bank ${kind}`);
+      await artifact.put('models/0', kind);
+      onProgress({ phase: 'bank', fraction: 1 });
+    },
+    audit: async ({ audits, subjects, banks, onFinding }) => {
+      for (const audit of audits) {
+        onWork(`audit ${audit.label}`);
+        const { own } = subjects;
+        const [value] = 'weights' in own ? await own.weights.read(0, 1) : [0];
+        const { name, options } = audit;
+        const notes = [Object.keys(banks).sort().join(' ')];
+        await onFinding(audit, { name, options, seconds: 1, values: { value }, notes });
+      }
+    },
     needs: (_, __, method) => ({
       original: method.name !== 'retrain' && !prepared.includes(method.name),
       preparation: prepared.includes(method.name),

@@ -200,6 +200,28 @@ describe('exhibitsOf', () => {
     });
     expect(e.samples[0].confidence).toBeGreaterThan(1 / 3);
   });
+
+  it('accuracy by class is a share of those of the class; what is not a number is wrong, and a class may be missing', () => {
+    const set = (rows: number[][], labels: number[]) => ({ logits: Float32Array.from(rows.flat()), labels });
+    const forget = set(
+      [
+        [1, 0, 0],
+        [0, 1, 0],
+        [2, 1, 0],
+        [Number.NaN, 0, 0],
+      ],
+      [0, 0, 0, 0],
+    );
+    const test = set(
+      [
+        [0, 1, 0],
+        [1, 0, 0],
+      ],
+      [1, 1],
+    );
+    const { accuracyByClass } = exhibitsOf({ forget, retain: test, test, K: 3 });
+    expect(accuracyByClass).toEqual({ forget: [50, null, null], test: [null, 50, null] });
+  });
 });
 
 describe('summarise', () => {

@@ -1,0 +1,158 @@
+// The page's script, as text: the Chart.js drawings and the pictures of the features, of the rows that are chosen.
+
+export const CHARTING = `
+let charts = [];
+function draw() {
+  for (const chart of charts) chart.destroy();
+  charts = [];
+  const style = getComputedStyle(root);
+  const colour = (variable) => style.getPropertyValue(variable).trim();
+  const shown = chosen();
+  clouds(shown, colour);
+  if (typeof Chart === 'undefined') return;
+  const ink = colour('--ink'), soft = colour('--soft'), line = colour('--line'), paper = colour('--card');
+  const narrow = innerWidth < 720;
+  Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
+  Chart.defaults.font.size = narrow ? 12 : 13;
+  Chart.defaults.color = soft;
+  const base = { responsive: true, maintainAspectRatio: false, animation: false, ink, paper };
+  const legend = { position: 'top', align: 'start', labels: { boxWidth: 12, boxHeight: 12, padding: 14, color: ink } };
+  const points = { ...legend, labels: { ...legend.labels, usePointStyle: true, boxWidth: 14, boxHeight: 7 } };
+  const grid = { color: line, drawTicks: false };
+  const short = (text) => (text.length > (narrow ? 18 : 30) ? text.slice(0, narrow ? 17 : 29) + '…' : text);
+  const labels = { grid: { display: false }, border: { display: false }, ticks: { color: ink, autoSkip: false, callback(value) { return short(this.getLabelForValue(value)); } } };
+  const add = (id, config, height) => {
+    const canvas = $(id);
+    if (!canvas) return;
+    if (height) canvas.parentElement.style.height = height + 'px';
+    charts.push(new Chart(canvas, config));
+  };
+  const nameOf = (r) => table.rows[r].method;
+  /* The places in a chart's lists of the rows that are shown, in the order of the table. */
+  const placesIn = (rows) => shown.map((r) => rows.indexOf(r)).filter((i) => i >= 0);
+
+  const a = data.accuracy;
+  const bars = placesIn(a.rows);
+  add('c-accuracy', {
+    type: 'bar',
+    data: {
+      labels: bars.map((i) => nameOf(a.rows[i])),
+      datasets: a.sets.map((set) => ({
+        label: set.label, data: bars.map((i) => set.values[i]), spread: bars.map((i) => set.spread[i]), backgroundColor: colour(set.colour),
+        borderRadius: 2, barPercentage: 0.92, categoryPercentage: 0.8,
+      })),
+    },
+    options: {
+      ...base, indexAxis: 'y',
+      scales: { x: { min: 0, max: 100, grid, border: { display: false }, ticks: { stepSize: narrow ? 25 : 20, callback: (v) => v + '%' } }, y: labels },
+      plugins: { legend, tooltip: { callbacks: { label: (item) => item.dataset.label + ': ' + item.parsed.x.toFixed(2) + ' %' } } },
+    },
+    plugins: [whiskers, air],
+  }, 70 + 46 * bars.length);
+
+  const c = data.cost;
+  const timed = c ? placesIn(c.rows) : [];
+  if (timed.length) add('c-cost', {
+    type: 'bar',
+    data: { labels: timed.map((i) => nameOf(c.rows[i])), datasets: [{ data: timed.map((i) => c.values[i]), backgroundColor: timed.map((i) => colour(c.reference[i] ? '--soft' : '--retain')), borderRadius: 2, barPercentage: 0.72, minBarLength: 2 }] },
+    options: {
+      ...base, indexAxis: 'y', target: c.target, texts: timed.map((i) => c.texts[i]),
+      scales: {
+        x: { min: 0, max: c.max, grid, border: { display: false }, ticks: { maxRotation: 0, maxTicksLimit: narrow ? 5 : 9, includeBounds: false, callback: (v) => v + ' ' + c.unit } },
+        y: labels,
+      },
+      plugins: { legend: { display: false }, tooltip: { callbacks: { label: (item) => c.texts[timed[item.dataIndex]] } } },
+    },
+    plugins: [target, values],
+  }, 60 + 32 * timed.length);
+
+  const marks = ['circle', 'rect', 'triangle', 'rectRot', 'star', 'cross', 'crossRot', 'rectRounded'];
+  const t = data.tradeoff;
+  if (t) add('c-tradeoff', {
+    type: 'scatter',
+    data: {
+      datasets: t.curves.map((curve, i) => ({
+        label: curve.name, data: curve.points, showLine: true, pointStyle: marks[i % 8], pointRadius: 5, pointHoverRadius: 7,
+        borderWidth: 2, borderColor: colour('--c' + (i % 8)), backgroundColor: colour('--c' + (i % 8)), tension: 0,
+      })),
+    },
+    options: {
+      ...base,
+      scales: { x: { title: { display: true, text: t.xLabel, color: ink }, grid }, y: { title: { display: true, text: t.yLabel, color: ink }, grid } },
+      plugins: {
+        legend: points,
+        tooltip: { callbacks: { label: (item) => item.dataset.label + (item.raw.label ? ' (' + item.raw.label + ')' : '') + ': ' + item.parsed.x + ', ' + item.parsed.y } },
+      },
+    },
+    plugins: [air],
+  });
+
+  /* Lines of rows: retrain dashed, the original dotted, methods in the colours of their places among the methods. */
+  const lineChart = (id, chart) => {
+    const own = chart.lines.filter(({ m }) => shown.includes(m)).sort((p, q) => shown.indexOf(p.m) - shown.indexOf(q.m));
+    const xs = [...new Set(own.flatMap((one) => one.points.map(([x]) => x)))].sort((p, q) => p - q);
+    const least = xs.find((x) => x > 0);
+    /* Few values over a wide range stand as logarithms of 1 + x. */
+    const bent = xs.length <= 16 && xs[0] >= 0 && xs[xs.length - 1] > 12 * least;
+    const at = bent ? Math.log1p : (x) => x;
+    const styleOf = (m) => {
+      if (roles[m] === 'retrain') return { borderColor: ink, backgroundColor: ink, borderDash: [6, 4], pointStyle: 'line' };
+      if (roles[m] === 'original') return { borderColor: soft, backgroundColor: soft, borderDash: [2, 3], pointStyle: 'line' };
+      const i = methods.indexOf(m) % 8;
+      return { borderColor: colour('--c' + i), backgroundColor: colour('--c' + i), pointStyle: marks[i] };
+    };
+    add(id, {
+      type: 'scatter',
+      data: {
+        datasets: own.map(({ m, points: all }) => ({
+          label: nameOf(m), data: all.map(([x, y]) => ({ x: at(x), y, of: x })), showLine: true, borderWidth: 2, pointRadius: all.length > 20 ? 0 : 3, pointHoverRadius: 6, tension: 0, ...styleOf(m),
+        })),
+      },
+      options: {
+        ...base,
+        scales: {
+          x: {
+            title: { display: true, text: chart.x, color: ink }, grid,
+            ...(bent ? { min: at(xs[0]), max: at(xs[xs.length - 1]), afterBuildTicks(axis) { axis.ticks = xs.map((x) => ({ value: at(x) })); } } : {}),
+            ticks: { maxRotation: 0, callback: (v) => (bent ? String(Math.round(Math.expm1(v))) : v) },
+          },
+          y: { title: { display: true, text: chart.y, color: ink }, grid },
+        },
+        plugins: { legend: points, tooltip: { callbacks: { label: (item) => item.dataset.label + ': ' + item.parsed.y.toPrecision(4) + ' at ' + item.raw.of } } },
+      },
+      plugins: [air],
+    });
+  };
+  data.curves.forEach((chart, i) => lineChart('c-curve-' + i, chart));
+  if (data.losses) lineChart('c-losses', data.losses);
+}
+
+/* Points of F as crosses, of T_f as rings, of T_r as dots. */
+function clouds(shown, colour) {
+  const [forget, kept] = [colour('--forget'), colour('--retain')];
+  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+  const marks = {
+    kept(ctx, x, y) { ctx.globalAlpha = 0.55; ctx.arc(x, y, 1.7, 0, 7); ctx.fill(); },
+    gone(ctx, x, y) { ctx.arc(x, y, 3, 0, 7); ctx.stroke(); },
+    forget(ctx, x, y) { ctx.moveTo(x - 2.5, y - 2.5); ctx.lineTo(x + 2.5, y + 2.5); ctx.moveTo(x + 2.5, y - 2.5); ctx.lineTo(x - 2.5, y + 2.5); ctx.stroke(); },
+  };
+  for (const { m, ...sets } of data.clouds) {
+    const canvas = document.querySelector('canvas[data-cloud="' + m + '"]');
+    if (!canvas || !shown.includes(m)) continue;
+    const size = canvas.clientWidth || 240;
+    const scale = Math.min(3, devicePixelRatio || 1);
+    canvas.width = canvas.height = size * scale;
+    const ctx = canvas.getContext('2d');
+    ctx.scale(scale, scale);
+    Object.assign(ctx, { fillStyle: kept, strokeStyle: forget, lineWidth: 1.3 });
+    const place = (v) => 6 + (v / 511) * (size - 12);
+    for (const set of ['kept', 'gone', 'forget']) for (let i = 0; i < sets[set].length; i += 3) {
+      const [a, b, c] = [0, 1, 2].map((k) => letters.indexOf(sets[set][i + k]));
+      const bits = a * 4096 + b * 64 + c;
+      ctx.globalAlpha = 0.9;
+      ctx.beginPath();
+      marks[set](ctx, place(bits >> 9), size - place(bits & 511));
+    }
+  }
+}
+`;

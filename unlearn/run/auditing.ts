@@ -1,0 +1,109 @@
+// The audits of one cell, as the workshop makes them: models opened as subjects, the sets they are asked about, one audit
+// after the other. Which audits are made of which cell is audits.ts.
+
+import { LetheError } from '../../engine/error.ts';
+import type { Classifier, Model, Variables } from '../../engine/nn/types.ts';
+import type { AuditInput, AuditRecord, Sets } from '../audits/record.ts';
+import { networkSubject, type Subject } from '../audits/subject.ts';
+import { takeSplit } from '../data/split.ts';
+import { auditTable } from '../recipe/options.ts';
+import { rowsWhere } from '../statistics/outputs.ts';
+import { reasonOf } from '../text.ts';
+import { disposeTree } from '../train/feed.ts';
+import type { Split } from '../types.ts';
+import type { AuditTask, Material } from './parts.ts';
+
+/** A subject, and how to give its memory back. */
+export interface Opened {
+  readonly subject: Subject;
+  release(): void;
+}
+
+/** What the workshop opens for audits. */
+export interface Openers {
+  /** The model of a cell. */
+  readonly model: (name: 'own' | 'original' | 'retrain') => Promise<Opened>;
+  /** What banks hold, and the audited method on a reference, where it starts from weights. */
+  readonly given: Pick<AuditInput, 'references' | 'retrains' | 'unlearn'>;
+}
+
+/**
+ * Makes the audits, and tells each finding. What an audit cannot be made of is a finding, too, with the reason; other
+ * errors end the work.
+ */
+export async function makeAudits(task: AuditTask, open: Openers): Promise<void> {
+  const { audits, subjects, material, seed, signal, onProgress, onFinding } = task;
+  const opened: { release(): void }[] = [];
+  const keep = async <T extends { release(): void }>(one: Promise<T>): Promise<T> => {
+    const found = await one;
+    opened.push(found);
+    return found;
+  };
+  try {
+    const asked = new Set(
+      audits.flatMap(({ name }) => [...auditTable[name].record.needs, ...auditTable[name].record.uses]),
+    );
+    const own = (await keep(open.model('own'))).subject;
+    const other = async (name: 'original' | 'retrain') => {
+      if (!asked.has(name)) return undefined;
+      return subjects[name] === subjects.own ? own : (await keep(open.model(name))).subject;
+    };
+    const [original, retrain] = [await other('original'), await other('retrain')];
+    let now = 0;
+    // One input for all: what several audits need is computed once for it.
+    const input: AuditInput = {
+      ...open.given,
+      own,
+      original,
+      retrain,
+      sets: setsOf(material),
+      classes: material.dataset.classes.length,
+      goneClasses: material.manifest.classes,
+      seed,
+      signal,
+      onProgress: ({ fraction, ...progress }) =>
+        onProgress({ ...progress, phase: audits[now].name, fraction: (now + fraction) / audits.length }),
+    };
+    for (const [i, audit] of audits.entries()) {
+      now = i;
+      const { name, options } = audit;
+      const { record } = auditTable[name];
+      const started = performance.now();
+      const seconds = () => (performance.now() - started) / 1000;
+      try {
+        const finding = await auditTable[name](options).run(input);
+        await onFinding(audit, { name, options, seconds: seconds(), ...finding });
+      } catch (cause) {
+        if (!(cause instanceof LetheError && cause.kind === 'value')) throw cause;
+        const values = nothing(record);
+        await onFinding(audit, { name, options, seconds: seconds(), values, failed: reasonOf(cause) });
+      }
+    }
+  } finally {
+    for (const one of opened) one.release();
+  }
+}
+
+const nothing = ({ gives }: AuditRecord): Record<string, null> =>
+  Object.fromEntries(Object.keys(gives).map((name) => [name, null]));
+
+/** The sets of a run, the test samples split by whether their class is gone. */
+function setsOf({ dataset: { test }, manifest: { classes }, forget, retain }: Material): Sets {
+  const part = (is: (label: number) => boolean): Split => takeSplit(test, rowsWhere(test.labels, is));
+  if (classes.length === 0) return { forget, retain, test, kept: test, gone: null };
+  const gone = part((label) => classes.includes(label));
+  return {
+    forget,
+    retain,
+    test,
+    kept: part((label) => !classes.includes(label)),
+    gone: gone.size > 0 ? gone : null,
+  };
+}
+
+/** A network as a subject; its weights are given back on release. */
+export const opened = (name: string, model: Model, variables: Variables): Opened => ({
+  // One that does not name its last layer has answers, and an error where features are asked for.
+  subject: networkSubject(name, { model: model as Classifier, variables }),
+  release: () => disposeTree(variables),
+});

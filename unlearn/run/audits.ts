@@ -1,0 +1,96 @@
+// The audits of a plan: which are made of each cell, with which other models, each under a key of its own, the sha256 of all
+// it depends on; and the banks of further models they need. Plain data.
+
+import type { Need } from '../audits/record.ts';
+import { auditTable } from '../recipe/options.ts';
+import type { Seeds } from '../recipe/seeds.ts';
+import type { AuditEntry, Recipe } from '../recipe.ts';
+import type { AuditFinding } from '../types.ts';
+import { hashOf } from './key.ts';
+
+/** An audit of one cell. */
+export interface CellAudit extends AuditEntry {
+  readonly key: string;
+}
+
+/** Further models, kept in one artifact named like a cell. */
+export interface Bank {
+  readonly id: string;
+  readonly key: string;
+  readonly kind: 'references' | 'retrains';
+  /** Whose forget set retrained models leave out. */
+  readonly seeds: Seeds;
+}
+
+/** What is audited of a cell, and what with. */
+export interface Audits {
+  readonly entries: readonly CellAudit[];
+  /** Ids of the cells it is compared with. */
+  readonly original: string;
+  readonly retrain: string;
+  readonly banks: readonly Bank[];
+}
+
+/** What an audit found, under its key. */
+export type KeptFinding = AuditFinding & { readonly key: string };
+
+/** What the audits of a cell depend on. */
+interface Audited {
+  readonly seeds: Seeds;
+  /** Whether each forget seed draws a forget set of its own. */
+  readonly drawn: boolean;
+  readonly forget: unknown;
+  /** What all weights depend on: data, architecture, device, version. */
+  readonly base: object;
+  readonly cell: { readonly id: string; readonly key: string };
+  readonly original: { readonly id: string; readonly key: string };
+  readonly retrain: { readonly id: string; readonly key: string };
+}
+
+/** The audits of a cell; null where the recipe asks for none. */
+export function auditsOf(
+  { audits, bank, train }: Recipe,
+  { seeds, drawn, forget, base, cell, original, retrain }: Audited,
+): Audits | null {
+  if (audits.length === 0) return null;
+  const askedOf = ({ name }: AuditEntry): readonly Need[] => {
+    const { needs, uses } = auditTable[name].record;
+    return [...needs, ...uses];
+  };
+  const needed = new Set(audits.flatMap(askedOf));
+  const known: Partial<Record<Need, Bank>> = {};
+  const draw = drawn ? `-${seeds.forget}` : '';
+  if (needed.has('references') || needed.has('unlearn'))
+    known.references = {
+      id: 'bank-references',
+      key: hashOf({ ...base, train, references: bank.references }),
+      kind: 'references',
+      seeds,
+    };
+  if (needed.has('retrains'))
+    known.retrains = {
+      id: `bank-retrains${draw}`,
+      key: hashOf({ ...base, train, forget, retrains: bank.retrains }),
+      kind: 'retrains',
+      seeds,
+    };
+  const keys: Partial<Record<Need, string>> = {
+    original: original.key,
+    retrain: retrain.key,
+    references: known.references?.key,
+    retrains: known.retrains?.key,
+  };
+  const entries = audits.map((audit): CellAudit => {
+    const { name, label, options } = audit;
+    const others = askedOf(audit).map((need) => keys[need] ?? null);
+    const key = hashOf({ cell: cell.key, forget, seed: seeds.train, name, options, others });
+    return { name, label, options, key };
+  });
+  return { entries, original: original.id, retrain: retrain.id, banks: Object.values(known) };
+}
+
+/** The audits that are not made yet. */
+export const openAudits = (
+  audits: Audits | null,
+  found: Readonly<Record<string, KeptFinding>> = {},
+): readonly CellAudit[] => (audits?.entries ?? []).filter(({ label, key }) => found[label]?.key !== key);
