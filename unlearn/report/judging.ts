@@ -1,7 +1,9 @@
 // How well each metric and audit tells what a model knows, where the recipe says what that is (`truth`): the section of the
 // report, and the same as data for lethe report --format json. What the columns are worth is statistics/judging.ts.
 
+import { distance } from '../metrics/record.ts';
 import { type Judgement, judge, type Pooled } from '../statistics/judging.ts';
+import { spreadOf } from '../statistics/spread.ts';
 import type { Results, RunEntry } from '../types.ts';
 import { duration, number } from './format.ts';
 import { type Html, html } from './html.ts';
@@ -44,7 +46,11 @@ export function judgedOf(results: Results, view: View): Judged[] {
   });
   const one = (key: string, label: string, seconds: number | null, look: Look): Judged => {
     const away = awayFrom(view.references, look);
-    const side = Math.sign(sum(runs.filter(({ method }) => method === 'original').map(away)));
+    const whole = runs.filter(({ method }) => method === 'original').map(away);
+    const none = pool
+      .filter(({ truth }) => truth.knows === 0 && truth.shows === 0)
+      .map(({ run }) => away(run));
+    const side = Math.sign(mean(whole) - mean(none));
     const models = pool.map(
       ({ run, truth }): Pooled => ({
         ...truth,
@@ -61,7 +67,7 @@ export function judgedOf(results: Results, view: View): Judged[] {
     .map(({ key, label }) => one(key, label, null, ({ metrics }) => metrics[key as keyof typeof metrics]));
   const audits = view.audits.flatMap(({ label, figures }) => {
     const took = pool.flatMap(({ run }) => run.audits?.[label]?.seconds ?? []);
-    const seconds = took.length > 0 ? sum(took) / took.length : null;
+    const seconds = spreadOf(took)?.mean ?? null;
     return figures
       .filter(({ target }) => target !== null)
       .map(({ key, label: head }) =>
@@ -71,16 +77,21 @@ export function judgedOf(results: Results, view: View): Judged[] {
   return [...metrics, ...audits].filter(({ measured }) => measured > 0);
 }
 
-const sum = (list: readonly number[]): number => list.reduce((a, b) => a + (Number.isFinite(b) ? b : 0), 0);
+/** Of those that are there; NaN for none. */
+const mean = (list: readonly number[]): number => spreadOf(list)?.mean ?? Number.NaN;
 
-/** Distance from the retrain of the same seed, NaN where one of the two is missing. */
-const awayFrom =
-  (references: ReadonlyMap<number, RunEntry>, look: Look) =>
-  (run: RunEntry): number => {
+/**
+ * Distance from the retrain of the same seed, NaN where one of the two is missing; the value itself where it is a comparison with
+ * retrain already, so that no retrain has one.
+ */
+const awayFrom = (references: ReadonlyMap<number, RunEntry>, look: Look) => {
+  const compares = [...references.values()].every((run) => typeof look(run) !== 'number');
+  return (run: RunEntry): number => {
     const reference = references.get(run.seed);
-    const [own, target] = [look(run), reference && look(reference)];
-    return typeof own === 'number' && typeof target === 'number' ? own - target : Number.NaN;
+    const target = compares ? 0 : reference && look(reference);
+    return distance(look(run), target);
   };
+};
 
 const HEADS = [
   [
