@@ -1,11 +1,13 @@
 // The record of a cell on disk, cells/ID.json: what was made and what was measured of it, each under a sha256 of its
-// own. What does not match its checksum is as good as not there: damaged metrics are measured again on weights that
-// are still right, a damaged rest is made again.
+// own. What does not match its checksum, or is not of the form that is written here, is as good as not there: damaged
+// metrics are measured again on weights that are still right, a damaged rest is made again.
 
+import * as v from 'valibot';
 import { isIo, isThere, readFileBounded, writeFileAtomic } from '../files.ts';
 import { sha256 } from '../sha256.ts';
 import { reasonOf } from '../text.ts';
 import type { CellRecord } from './plan.ts';
+import { madeForm, measuredForm } from './results.ts';
 
 const MAX_BYTES = 64 * 2 ** 20;
 
@@ -33,10 +35,12 @@ export async function readRecord(path: string): Promise<FoundRecord> {
   const { evaluation, ...rest } = found ?? {};
   const made = opened(rest);
   if (!made) return { record: null, flaw: 'its record does not match its checksum' };
+  if (!v.is(madeForm, made)) return { record: null, flaw: 'its record is of another form' };
   const record = made as unknown as CellRecord;
   if (evaluation === undefined) return { record };
   const measured = opened(evaluation);
   if (!measured) return { record, flaw: 'its metrics do not match their checksum' };
+  if (!v.is(measuredForm, measured)) return { record, flaw: 'its metrics are of another form' };
   return { record: { ...record, evaluation: measured as unknown as CellRecord['evaluation'] } };
 }
 

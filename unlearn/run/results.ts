@@ -42,19 +42,34 @@ const sample = record({
   confidence: number,
   png: text,
 });
+const metrics = v.pipe(map, v.record(v.string(), measured));
+const cost = record({ seconds: measured, gradientSteps: measured, samplesVisited: measured });
+const exhibits = v.optional(
+  record({ entropy, forgetPredictions: matrix, samples: v.array(sample, 'a list of samples') }),
+);
 const run = record({
   seed: whole,
   method: text,
   options: map,
-  metrics: v.pipe(map, v.record(v.string(), measured)),
-  cost: record({ seconds: measured, gradientSteps: measured, samplesVisited: measured }),
+  metrics,
+  cost,
   details: map,
   control: v.optional(text),
   cell: v.optional(text),
-  exhibits: v.optional(
-    record({ entropy, forgetPredictions: matrix, samples: v.array(sample, 'a list of samples') }),
-  ),
+  exhibits,
 });
+/** What the record of a cell says of what was made (run/record.ts). */
+export const madeForm = record({
+  version: v.literal(1),
+  key: text,
+  weights: v.optional(text),
+  artifact: v.optional(text),
+  cost,
+  details: map,
+  failed: v.optional(text),
+});
+/** What it says of what was measured. */
+export const measuredForm = record({ key: text, metrics, exhibits, unseen: measured });
 const classesOf = (entry: v.InferOutput<typeof run>) => entry.exhibits?.forgetPredictions.length;
 const trial = record({
   options: map,
