@@ -52,7 +52,7 @@ export const cka = defineAudit({
   },
   async audit({ samples }, input) {
     const { own, sets, seed, signal } = input;
-    const peers = peersOf(input).filter(({ network }) => network !== null);
+    const peers = peersOf(input).filter(({ hasFeatures }) => hasFeatures);
     const values: Record<'cka' | 'cka_gone' | 'cka_kept', number | null> = {
       cka: null,
       cka_gone: null,

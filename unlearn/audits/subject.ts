@@ -36,7 +36,9 @@ export interface Subject {
   answers(split: Split, options?: PredictOptions): Promise<Outputs>;
   /** The network itself; null where several answer together, or where its weights are there only while it answers. */
   readonly network: NetworkOf | null;
-  /** Input of the last linear layer on a split, in evaluation mode; for one network. */
+  /** Whether it is one network, which has features; several that answer together have none in common. */
+  readonly hasFeatures: boolean;
+  /** Input of the last linear layer on a split, in evaluation mode. @throws LetheError 'value' where it has none. */
   features(split: Split, options?: PredictOptions): Promise<Features>;
 }
 
@@ -56,6 +58,7 @@ export type Lend = <T>(work: (network: NetworkOf) => Promise<T>) => Promise<T>;
 export const lentSubject = (name: string, lend: Lend): Subject => ({
   name,
   network: null,
+  hasFeatures: true,
   answers: remembered((split, options) => lend((network) => answersOf(network, split, options))),
   features: remembered((split, options) => lend((network) => featuresOf(network, split, options))),
 });
@@ -80,7 +83,7 @@ export function votingSubject(name: string, answer: Answer): Subject {
       `${name}: several networks answer together, and have no features in common`,
     );
   };
-  return { name, network: null, answers, features };
+  return { name, network: null, hasFeatures: false, answers, features };
 }
 
 /** The input of the last linear layer: what the network answers with the identity in that layer's place. */

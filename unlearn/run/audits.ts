@@ -53,10 +53,6 @@ export function auditsOf(
   { seeds, drawn, forget, base, cell, original, retrain }: Audited,
 ): Audits | null {
   if (audits.length === 0) return null;
-  const askedOf = ({ name }: AuditEntry): readonly Need[] => {
-    const { needs, uses } = auditTable[name].record;
-    return [...needs, ...uses];
-  };
   const needed = new Set(audits.flatMap(askedOf));
   const known: Partial<Record<Need, Bank>> = {};
   const draw = drawn ? `-${seeds.forget}` : '';
@@ -87,6 +83,18 @@ export function auditsOf(
     return { name, label, options, key };
   });
   return { entries, original: original.id, retrain: retrain.id, banks: Object.values(known) };
+}
+
+/** What an audit needs or uses. */
+function askedOf({ name }: AuditEntry): readonly Need[] {
+  const { needs, uses } = auditTable[name].record;
+  return [...needs, ...uses];
+}
+
+/** The banks that some of a cell's audits ask for. */
+export function banksFor({ banks }: Audits, some: readonly AuditEntry[]): readonly Bank[] {
+  const asked = new Set(some.flatMap(askedOf));
+  return banks.filter(({ kind }) => asked.has(kind) || (kind === 'references' && asked.has('unlearn')));
 }
 
 /** The audits that are not made yet. */

@@ -10,7 +10,7 @@ import { fileSource, isIo, writeFileAtomic } from '../files.ts';
 import type { RunOptions, RunOutcome } from '../run.ts';
 import { reasonOf } from '../text.ts';
 import type { Results } from '../types.ts';
-import { type Bank, type CellAudit, openAudits } from './audits.ts';
+import { type Bank, banksFor, type CellAudit, openAudits } from './audits.ts';
 import { collect, type Failure, type Setting } from './collect.ts';
 import { MANIFEST, manifestOf } from './folder.ts';
 import { inOrder, type Job } from './jobs.ts';
@@ -243,7 +243,9 @@ export class Carrier {
     const users = plan.filter(({ audits }) => audits?.banks.some((bank) => bank.id === id));
     const bank = users[0]?.audits?.banks.find((one) => one.id === id);
     check(bank, 'value', () => `${id}: the plan has no such bank`);
-    if (users.every(({ state }) => state === 'done')) return;
+    const isNeeded = ({ audits, record }: PlannedCell) =>
+      audits && banksFor(audits, openAudits(audits, record?.audits)).some((one) => one.id === id);
+    if (!users.some(isNeeded)) return;
     const { out, signal } = this.options;
     const warn = (message: string) =>
       this.tell({ type: 'note', level: 'warning', message: `${id}: ${message}` });
@@ -277,7 +279,7 @@ export class Carrier {
       return this.#subject(other, made);
     };
     const banks: Partial<Record<Bank['kind'], Artifact>> = {};
-    for (const bank of audits.banks) banks[bank.kind] = await openArtifact(out, bank);
+    for (const bank of banksFor(audits, open)) banks[bank.kind] = await openArtifact(out, bank);
     const labels = new Set(audits.entries.map(({ label }) => label));
     const kept = Object.entries(record.audits ?? {}).filter(([label]) => labels.has(label));
     const found = new Map(kept);

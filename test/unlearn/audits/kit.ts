@@ -49,6 +49,7 @@ export const network = (name: string, classes: number, variables: Variables): Su
 export const speaker = (name: string, logits: (split: Split) => ArrayLike<number>): Subject => ({
   name,
   network: null,
+  hasFeatures: true,
   answers: async (split): Promise<Outputs> => ({
     logits: Float32Array.from(logits(split)),
     labels: split.labels,

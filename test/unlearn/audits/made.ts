@@ -41,6 +41,7 @@ export const answer = (seed: number, place: number, trained: number): number =>
 export const made = (name: string, seed: number, trained: (place: number) => number): Subject => ({
   name,
   network: null,
+  hasFeatures: true,
   features: async () => ({ values: new Float32Array(0), width: 0, labels: new Int32Array(0) }),
   answers: async (split) => ({
     labels: split.labels,

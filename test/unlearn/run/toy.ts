@@ -175,6 +175,7 @@ export function toyParts({
       };
     },
     bank: async ({ kind, artifact, onProgress }) => {
+      if (artifact.has('models/0')) return;
       onWork(`bank ${kind}`);
       await artifact.put('models/0', kind);
       onProgress({ phase: 'bank', fraction: 1 });
