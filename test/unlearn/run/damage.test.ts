@@ -3,7 +3,6 @@
 // the same command ends with the same bits. LETHE_FUZZ_RUNS asks for more cases, LETHE_FUZZ_SEED for others.
 
 import {
-  chmodSync,
   cpSync,
   existsSync,
   lstatSync,
@@ -27,7 +26,7 @@ import { workshop } from '../../../unlearn/run/workshop.ts';
 import { type RunEvent, run } from '../../../unlearn/run.ts';
 import { sha256 } from '../../../unlearn/sha256.ts';
 import { unsynced, withDisk } from './crash.ts';
-import { type Damage, damage, damages, entriesIn } from './damage.ts';
+import { type Damage, damage, damages, entriesIn, makeReadable } from './damage.ts';
 
 const RUNS = Number(process.env.LETHE_FUZZ_RUNS ?? 8);
 const SEED = Number(process.env.LETHE_FUZZ_SEED ?? 4242);
@@ -36,6 +35,7 @@ const device = inject('absent').cpu === null ? 'cpu' : 'reference';
 const base = realpathSync(mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'lethe-damage-')));
 const [out, theirs] = ['out', 'theirs'].map((name) => join(base, name));
 afterAll(async () => {
+  makeReadable(base);
   rmSync(base, { recursive: true, force: true });
   await lt.close();
 });
@@ -173,7 +173,7 @@ async function tell(words: readonly string[]): Promise<void> {
 
 async function survives(left: Left, given: readonly Damage[]): Promise<void> {
   for (const path of [out, theirs]) {
-    if (existsSync(path)) open(path);
+    if (existsSync(path)) makeReadable(path);
     rmSync(path, { recursive: true, force: true });
   }
   mkdirSync(theirs);
@@ -181,11 +181,11 @@ async function survives(left: Left, given: readonly Damage[]): Promise<void> {
   cpSync(left.folder, out, { recursive: true });
   const hit = given.flatMap((one) => damage(out, one, theirs));
   const stays = untouched(left, hit);
-  const before = namesOf(out);
+  const before = entriesIn(out);
   const { recipe } = left;
   await work(recipe, { dryRun: true }).catch(expectClear);
   await tell(['report', out, '--format', 'table']);
-  expect(namesOf(out)).toEqual(before);
+  expect(entriesIn(out)).toEqual(before);
   const error = await work(recipe).then(
     () => null,
     (cause) => cause,
@@ -197,26 +197,10 @@ async function survives(left: Left, given: readonly Damage[]): Promise<void> {
   for (const [name, bytes] of stays) expect(readFileSync(join(out, name)).equals(bytes), name).toBe(true);
   expect(readFileSync(join(theirs, 'mine.txt'), 'utf8')).toBe('mine');
   // What was damaged is taken away.
+  makeReadable(out);
   for (const name of hit) rmSync(join(out, name), { recursive: true, force: true });
   await work(recipe);
   expect(await bitsOf(out)).toEqual(whole.get(recipe));
-}
-
-/** Without contents: a folder that cannot be read has none. */
-const namesOf = (folder: string): string[] => {
-  try {
-    return entriesIn(folder);
-  } catch {
-    return [];
-  }
-};
-
-/** Makes all of a folder readable. */
-function open(folder: string): void {
-  if (!lstatSync(folder).isDirectory()) return;
-  chmodSync(folder, 0o700);
-  for (const name of entriesIn(folder))
-    if (!lstatSync(join(folder, name)).isSymbolicLink()) chmodSync(join(folder, name), 0o700);
 }
 
 describe('a folder that was damaged', { timeout: 1_200_000 }, () => {

@@ -3,7 +3,9 @@
 
 import { execFileSync } from 'node:child_process';
 import {
+  accessSync,
   chmodSync,
+  constants,
   cpSync,
   lstatSync,
   mkdirSync,
@@ -14,7 +16,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join, sep } from 'node:path';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { sha256 } from '../../../unlearn/sha256.ts';
 
@@ -38,11 +40,34 @@ interface Blow extends Damage {
   readonly theirs: string;
 }
 
-/** Paths of all files and folders in a folder, sorted. */
-export const entriesIn = (folder: string): string[] =>
-  readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .map((name) => name.split(sep).join('/'))
+/** Paths of all files and folders in a folder, sorted; of a folder that cannot be read only its own. */
+export function entriesIn(folder: string, above = ''): string[] {
+  const inner = canRead(folder) ? readdirSync(folder, { withFileTypes: true }) : [];
+  return inner
+    .flatMap((entry) => {
+      const name = `${above}${entry.name}`;
+      return entry.isDirectory() ? [name, ...entriesIn(join(folder, entry.name), `${name}/`)] : [name];
+    })
     .sort();
+}
+
+function canRead(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Makes all of a folder readable again. */
+export function makeReadable(path: string): void {
+  const found = lstatSync(path);
+  if (found.isFile()) chmodSync(path, 0o600);
+  if (!found.isDirectory()) return;
+  chmodSync(path, 0o700);
+  for (const name of readdirSync(path)) makeReadable(join(path, name));
+}
 
 const isFile = (path: string) => lstatSync(path).isFile();
 const replace = (path: string, put: () => void) => {
@@ -121,7 +146,9 @@ const kinds = {
   },
   json: (blow: Blow) => intoJson(blow),
   sealedJson: (blow: Blow) => intoJson(blow, sealed),
-  unreadable: ({ path }: Blow) => chmodSync(path, 0),
+  unreadable({ path }: Blow) {
+    if (!lstatSync(path).isSymbolicLink()) chmodSync(path, 0);
+  },
 } as const;
 
 /** What this system and user can do. */
@@ -152,7 +179,8 @@ export function damage(folder: string, { which, ...how }: Damage, theirs: string
   const list = which < 0.2 && objects.length > 0 ? objects : rest;
   const name = pick(list, which < 0.2 ? which * 5 : (which - 0.2) / 0.8);
   const other = pick(all, how.at);
-  if (name === undefined) return [];
+  // What is no longer there for us, such as the end of a link, is left as it is.
+  if (![name, other].every((one) => one !== undefined && canRead(join(folder, one)))) return [];
   kinds[how.kind]({ ...how, which, path: join(folder, name), other: join(folder, other), theirs });
   return how.kind === 'swap' || how.kind === 'copy' ? [name, other] : [name];
 }
