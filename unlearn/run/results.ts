@@ -100,6 +100,7 @@ const run = record({
   details: map,
   control: v.optional(text),
   cell: v.optional(text),
+  given: v.optional(record({ file: text, sha256: text })),
   exhibits: v.optional(
     record({
       entropy,
