@@ -25,6 +25,7 @@ export type {
   Figure,
   Figures,
   Finding,
+  Held,
   MakeAudit,
   Need,
   Reference,
@@ -50,7 +51,13 @@ export {
 } from './bank.ts';
 export { damages, quantised, withoutSmallest } from './damage.ts';
 export * from './data/index.ts';
-export { type EvaluateOptions, type Evaluation, type EvaluationData, evaluate } from './evaluate.ts';
+export {
+  type Answer,
+  type EvaluateOptions,
+  type Evaluation,
+  type EvaluationData,
+  evaluate,
+} from './evaluate.ts';
 export {
   type InfluenceInput,
   type Influences,

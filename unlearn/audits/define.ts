@@ -3,7 +3,7 @@
 import { check } from '../../engine/error.ts';
 import { completeOptions } from '../options/complete.ts';
 import type { OptionsOf, OptionsSection } from '../options/fields.ts';
-import type { Audit, AuditInput, AuditRecord, Figures, MakeAudit, Need } from './record.ts';
+import type { Audit, AuditInput, AuditRecord, MakeAudit, Need } from './record.ts';
 
 const NEEDED: Readonly<Record<Need, string>> = {
   network: 'a single network',
@@ -32,12 +32,12 @@ export function unfit({ tasks, needs }: AuditRecord, input: AuditInput): string 
  * An audit from its record. What all share is added: options are checked and completed, and what is needed is asked for.
  * @throws LetheError 'value', when the audit is made with options that are unknown or out of range.
  */
-export function defineAudit<S extends OptionsSection, Gives extends Figures, const Name extends string>(
+export function defineAudit<S extends OptionsSection, Gives extends string, const Name extends string>(
   record: AuditRecord<S, Gives, Name>,
 ): MakeAudit<S, Gives, Name> {
   const { name } = record;
   const general = record as unknown as AuditRecord;
-  const make = (stated?: object): Audit<OptionsOf<S>, keyof Gives & string> => {
+  const make = (stated?: object): Audit<OptionsOf<S>, Gives> => {
     const options = completeOptions<OptionsOf<S>>(name, record.options, stated);
     return {
       name,

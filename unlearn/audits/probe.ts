@@ -45,7 +45,7 @@ export const probe = defineAudit({
     'Features that tell the classes apart without having seen them: on easy data a retrained network reaches 70 to 90 % with all of F, so the distance to retrain counts, and few shots say more than many. Features of very small width hold less than earlier layers may. A network whose earlier layers were destroyed looks forgetful: look at T_r too.',
   certainty:
     'With all of F: the exact binomial interval over T_f. With few shots: Student’s interval over the draws of shots. Neither is over trainings: use several seeds.',
-  cost: 'One pass over R, F and T for features; then 25 logistic regressions on at most `samples` rows: of 1,000 rows about 6 s for 96 features and 40 s for 512.',
+  cost: 'One pass over R, F and T for features; then 25 logistic regressions on at most `samples` rows: of 1,000 rows about 6 s for 96 features and 30 s for 512.',
   tasks: 'class',
   needs: ['network'],
   uses: [],

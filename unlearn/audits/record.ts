@@ -34,6 +34,14 @@ export interface Reference {
   readonly members: Uint8Array;
 }
 
+/** A model that was made for an audit. */
+export interface Held {
+  /** The model. */
+  readonly subject: Subject;
+  /** Gives its memory back. */
+  release(): void;
+}
+
 /** What an audit can ask for beside answers of the audited model. */
 export type Need =
   /** The network itself: its features, or a copy to train on. */
@@ -66,11 +74,7 @@ export interface AuditInput {
    * of both splits are places in `members`: ids of training and test samples would be the same numbers. Audits that ask for it
    * share what it gives for one input (this object).
    */
-  readonly unlearn?: (
-    reference: Reference,
-    forget: Split,
-    retain: Split,
-  ) => Promise<{ readonly subject: Subject; release(): void }>;
+  readonly unlearn?: (reference: Reference, forget: Split, retain: Split) => Promise<Held>;
   /** Samples, by what they were to the audited model. */
   readonly sets: Sets;
   /** Number of classes. */
@@ -99,7 +103,7 @@ export interface Figure {
   readonly digits: number;
 }
 /** The numbers of an audit by name; the first is the one that tables show. */
-export type Figures = Readonly<Record<string, Figure>>;
+export type Figures<Names extends string = string> = Readonly<Record<Names, Figure>>;
 
 /** A curve to draw. */
 export interface Curve {
@@ -142,7 +146,7 @@ export interface Finding<Name extends string = string> {
 /** An audit. Every field is required: one left out does not compile. */
 export interface AuditRecord<
   S extends OptionsSection = OptionsSection,
-  Gives extends Figures = Figures,
+  Gives extends string = string,
   Name extends string = string,
 > {
   /** As code and recipes call it; the key in `audits`. */
@@ -170,9 +174,9 @@ export interface AuditRecord<
   /** Its options; the section's text is one sentence on them. */
   readonly options: S;
   /** The numbers it gives. */
-  readonly gives: Gives;
+  readonly gives: Figures<Gives>;
   /** The audit itself. It borrows all it is given. */
-  audit(options: OptionsOf<S>, input: AuditInput): Promise<Finding<keyof Gives & string>>;
+  audit(options: OptionsOf<S>, input: AuditInput): Promise<Finding<Gives>>;
 }
 
 /** An audit with its options. */
@@ -194,10 +198,10 @@ export interface Audit<Options extends object = object, Name extends string = st
 /** An audit as users make it, audits.NAME(options).run(input), with its record. */
 export interface MakeAudit<
   S extends OptionsSection = OptionsSection,
-  Gives extends Figures = Figures,
+  Gives extends string = string,
   Name extends string = string,
 > {
-  (options?: Partial<v.InferInput<S> & object>): Audit<OptionsOf<S>, keyof Gives & string>;
+  (options?: Partial<v.InferInput<S> & object>): Audit<OptionsOf<S>, Gives>;
   /** What is known of it. */
   readonly record: AuditRecord<S, Gives, Name>;
 }

@@ -86,13 +86,13 @@ const audit = section('One audit.', {
 });
 
 const bank = section('Further models that some audits need, trained as the original is.', {
-  references: v.optional(
+  pairs: v.optional(
     int(
-      'Models on random halves of training and test images, in complementary pairs: an even number.',
-      2,
-      1000,
+      'Pairs of reference models: of each two, every training and test image is in the training of exactly one.',
+      1,
+      500,
     ),
-    4,
+    2,
   ),
   retrains: v.optional(int('Retrained models of other seeds, for each forget set.', 1, 1000), 2),
 });

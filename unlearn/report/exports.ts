@@ -4,6 +4,7 @@ import type { Metrics, Results } from '../types.ts';
 import { type Column, columnsOf, tableOf } from './columns.ts';
 import { factsOf } from './facts.ts';
 import { oneLine } from './html.ts';
+import { judgedOf } from './judging.ts';
 import { judge } from './verdict.ts';
 import { type Cell, type Row, type ShownTable, timeOf, type View, viewOf } from './view.ts';
 
@@ -47,7 +48,9 @@ function csvField(value: unknown): string {
 export function toJson(results: Results, metrics?: ShownTable): string {
   const view = viewOf(results, metrics);
   const verdict = judge(view, factsOf(results));
-  return `${JSON.stringify({ verdict, ...tableOf(view, verdict) }, null, 2)}\n`;
+  const judged = judgedOf(results, view);
+  const all = { verdict, ...tableOf(view, verdict), ...(judged.length > 0 && { judged }) };
+  return `${JSON.stringify(all, null, 2)}\n`;
 }
 
 /**

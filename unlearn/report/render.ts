@@ -13,6 +13,7 @@ import { attacker, auditsSection } from './evidence.ts';
 import { entropies, predictionsSection, samples } from './exhibits.ts';
 import { type Facts, factsOf, type ReportOptions } from './facts.ts';
 import { type Html, html, jsonBlock, raw } from './html.ts';
+import { judgingSection } from './judging.ts';
 import { searchSection } from './search.ts';
 import * as parts from './sections.ts';
 import { STYLE } from './style.ts';
@@ -68,6 +69,7 @@ function bodyOf(
     ? [
         ['compare', 'Comparison', comparison(view, verdict)],
         ['audits', 'Audits', auditsSection(view, verdict)],
+        ['judging', 'Which number', judgingSection(results, view)],
         ['accuracy', 'Accuracy', parts.accuracies(view)],
         ['classes', 'Classes', classes(view, facts)],
         ['predictions', 'Predictions', predictionsSection(view, facts)],

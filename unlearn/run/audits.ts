@@ -75,7 +75,7 @@ export function auditsOf(
   if (needed.has('references') || needed.has('unlearn'))
     known.references = {
       id: 'bank-references',
-      key: hashOf({ ...base, train, references: bank.references }),
+      key: hashOf({ ...base, train, references: 2 * bank.pairs }),
       kind: 'references',
       seeds,
     };

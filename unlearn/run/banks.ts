@@ -33,7 +33,7 @@ function inputOf(
   const { bank, train: options } = recipe;
   const plan =
     kind === 'references'
-      ? referencePlan([dataset.train, dataset.test], bank.references, SEED)
+      ? referencePlan([dataset.train, dataset.test], 2 * bank.pairs, SEED)
       : Array.from({ length: bank.retrains }, (_, i): PlannedModel => {
           return { seed: SEED + i, members: new Uint8Array(data.size).fill(1) };
         });

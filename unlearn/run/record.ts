@@ -1,11 +1,13 @@
 // The record of a cell on disk, cells/ID.json: what was made and what was measured of it, each under a sha256 of its
-// own. What does not match its checksum is as good as not there: damaged metrics are measured again on weights that
-// are still right, a damaged rest is made again.
+// own. What does not match its checksum, or is not of the form that is written here, is as good as not there: damaged
+// metrics are measured again on weights that are still right, a damaged rest is made again.
 
+import * as v from 'valibot';
 import { isIo, isThere, readFileBounded, writeFileAtomic } from '../files.ts';
 import { sha256 } from '../sha256.ts';
 import { reasonOf } from '../text.ts';
 import type { CellRecord } from './plan.ts';
+import { auditsForm, madeForm, measuredForm } from './results.ts';
 
 const MAX_BYTES = 64 * 2 ** 20;
 
@@ -37,18 +39,27 @@ export async function readRecord(path: string): Promise<FoundRecord> {
   const { evaluation, audits, ...rest } = found ?? {};
   const made = opened(rest);
   if (!made) return { record: null, flaw: 'its record does not match its checksum' };
+  if (!v.is(madeForm, made)) return { record: null, flaw: 'its record is of another form' };
   const record = made as unknown as CellRecord;
-  const parts = { evaluation: opened(evaluation), audits: opened(audits) };
-  const whole = {
-    ...record,
-    ...(parts.evaluation && { evaluation: parts.evaluation as unknown as CellRecord['evaluation'] }),
-    ...(parts.audits && { audits: parts.audits as CellRecord['audits'] }),
+  const evaluated = readPart('metrics', evaluation, measuredForm);
+  const audited = readPart('audits', audits, auditsForm);
+  const flaw = evaluated.flaw ?? audited.flaw;
+  return {
+    record: {
+      ...record,
+      ...(evaluated.part && { evaluation: evaluated.part as unknown as CellRecord['evaluation'] }),
+      ...(audited.part && { audits: audited.part as CellRecord['audits'] }),
+    },
+    ...(flaw !== undefined && { flaw }),
   };
-  if (evaluation !== undefined && !parts.evaluation)
-    return { record: whole, flaw: 'its metrics do not match their checksum' };
-  if (audits !== undefined && !parts.audits)
-    return { record: whole, flaw: 'its audits do not match their checksum' };
-  return { record: whole };
+}
+
+/** A part with a seal of its own, if it is there and whole. */
+function readPart(what: string, sealed: unknown, form: v.GenericSchema) {
+  if (sealed === undefined) return {};
+  const part = opened(sealed);
+  if (!part) return { flaw: `its ${what} do not match their checksum` };
+  return v.is(form, part) ? { part } : { flaw: `its ${what} are of another form` };
 }
 
 const digest = (value: object) => sha256(JSON.stringify(value));

@@ -91,27 +91,45 @@ const audit = record({
   notes: v.optional(v.array(text, 'a list of sentences')),
   failed: v.optional(text),
 });
+const audits = v.pipe(map, v.record(v.string(), audit));
+const metrics = v.pipe(map, v.record(v.string(), measured));
+const cost = record({ seconds: measured, gradientSteps: measured, samplesVisited: measured });
+const exhibits = v.optional(
+  record({
+    entropy,
+    forgetPredictions: matrix,
+    samples: v.array(sample, 'a list of samples'),
+    accuracyByClass: v.optional(record({ forget: shares, test: shares })),
+    embedding: v.optional(embedding),
+  }),
+);
 const run = record({
   seed: whole,
   method: text,
   options: map,
-  metrics: v.pipe(map, v.record(v.string(), measured)),
-  cost: record({ seconds: measured, gradientSteps: measured, samplesVisited: measured }),
+  metrics,
+  cost,
   details: map,
   control: v.optional(text),
   cell: v.optional(text),
   given: v.optional(record({ file: text, sha256: text })),
-  exhibits: v.optional(
-    record({
-      entropy,
-      forgetPredictions: matrix,
-      samples: v.array(sample, 'a list of samples'),
-      accuracyByClass: v.optional(record({ forget: shares, test: shares })),
-      embedding: v.optional(embedding),
-    }),
-  ),
-  audits: v.optional(v.pipe(map, v.record(v.string(), audit))),
+  exhibits,
+  audits: v.optional(audits),
 });
+/** What the record of a cell says of its audits (run/record.ts). */
+export const auditsForm = audits;
+/** What it says of what was made. */
+export const madeForm = record({
+  version: v.literal(1),
+  key: text,
+  weights: v.optional(text),
+  artifact: v.optional(text),
+  cost,
+  details: map,
+  failed: v.optional(text),
+});
+/** What it says of what was measured. */
+export const measuredForm = record({ key: text, metrics, exhibits, unseen: measured });
 const classesOf = (entry: v.InferOutput<typeof run>) => entry.exhibits?.forgetPredictions.length;
 const trial = record({
   options: map,

@@ -158,6 +158,7 @@ describe("one's own IDX files", () => {
   it('refuse what cannot be, in one line', async () => {
     await refuses(() => datasets.load('idx'), 'value', /^idx: give the folder of the files: --data DIR/);
     await refuses(() => datasets.load('idx', { dir: 'no/such' }), 'value', /^idx: no folder \/.*no\/such$/);
+    await refuses(() => datasets.load('idx', { dir: 'x\r\ny' }), 'value', /^idx: no folder .*x\\r\\ny$/);
     const one = await scratch(own([5, 5], [5]));
     await refuses(() => datasets.load('idx', { dir: one }), 'data', /two or more different labels, found 1$/);
     const stray = await scratch(own([5, 6], [7]));

@@ -1,13 +1,13 @@
-// Random recipes, made from the schema that checks them (recipe/schema.ts) and the options that records state
-// (recipe/options.ts): good ones, and ones with a single fault of which it is known what the error has to name.
+// Random recipes, made from the schema that checks them (unlearn/recipe/schema.ts) and the options that records state
+// (unlearn/recipe/options.ts): good ones, and ones with a single fault of which it is known what the error has to name.
 
 import fc from 'fast-check';
 import * as v from 'valibot';
 import { recordOf } from '../../../unlearn/methods/index.ts';
-import { datasetOptions, methodOptions, modelOptions } from '../../../unlearn/recipe/options.ts';
-import { recipeSchema } from '../../../unlearn/recipe/schema.ts';
 import { flawOfSeeds, type SeedEntry, seedsOf } from '../../../unlearn/recipe/seeds.ts';
 import { show } from '../../../unlearn/text.ts';
+import { datasetOptions, methodOptions, modelOptions } from '../../../unlearn/recipe/options.ts';
+import { recipeSchema } from '../../../unlearn/recipe/schema.ts';
 import { type Inside, inside, oddWords, sectionOf, type Taste, unwrapped, valuesOf } from './values.ts';
 
 export type Plain = Record<string, unknown>;

@@ -1,4 +1,4 @@
-// Random values that a schema takes, for any schema made of the parts in options/fields.ts: what a record says of its
+// Random values that a schema takes, for any schema made of the parts in unlearn/options/fields.ts: what a record says of its
 // options is enough, so that a new record is covered as it is.
 
 import fc from 'fast-check';

@@ -377,7 +377,7 @@ describe('audits on the page', () => {
   it('reach every export', () => {
     const head = toCsv(audited).split('\r\n')[0];
     expect(head).toContain(',audit.probe.probe,audit.probe.probe_full,audit.rmia.rmia,');
-    expect(toLatex(audited)).toMatch(/^SCRUB &.*\$6\d\.\d{3} \\pm \d\.\d{3}\$ \(\$\+3\.\d{3}\$\)/m);
+    expect(toLatex(audited)).toMatch(/^SCRUB &.*\$6\d\.\d \\pm \d\.\d\$ \(\$\+3\.\d\$\)/m);
     const { verdict, rows } = JSON.parse(toJson(audited));
     expect(verdict).toEqual(saved(verdictOf(audited) as never));
     const cell = viewOf(audited).rows.find((row) => row.summary.method === 'scrub')!.audits.probe.probe;

@@ -48,8 +48,8 @@ describe('the table', () => {
 
   it('has the first number of each audit with wide', () => {
     const lines = renderTable(withAudits(classwise), { wide: true, width: 80 }).split('\n');
-    expect(lines[0]).toMatch(/ToW\s+Time\s+probe\s+rmia\s+relearn_area\s+klom\s+leak\s+Speed$/);
-    expect(lines[3]).toMatch(/ 64\.\d{3} \(\+3\.\d{3}\) /);
+    expect(lines[0]).toMatch(/ToW\s+Time\s+Probe\s+RMIA TPR at 1 %\s+Relearned\s+KLoM\s+leak\s+Speed$/);
+    expect(lines[3]).toMatch(/ 64\.\d \(\+3\.\d\) /);
     expect(words(renderTable(classwise))).toContain(
       'Measured for SCRUB on 3 seeds: the 95 % interval of its',
     );

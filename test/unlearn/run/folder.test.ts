@@ -170,6 +170,28 @@ describe('what is damaged', () => {
     expect(log).toContain('warning: seed-0-finetune: its record does not match its checksum\n');
   });
 
+  it.each<[string, object, string]>([
+    ['without a cost', { cost: undefined }, 'record is'],
+    ['whose cost is no map', { cost: 3 }, 'record is'],
+    ['of another version', { version: 2 }, 'record is'],
+    ['whose details are a list', { details: [] }, 'record is'],
+    ['without metrics', { metrics: undefined }, 'metrics are'],
+    ['with a metric that is a word', { metrics: { ua: 'all' } }, 'metrics are'],
+    ['with pictures that are none', { exhibits: { samples: [null] } }, 'metrics are'],
+  ])('a record %s, its checksums right, is made or measured again', async (_, change, which) => {
+    await go();
+    const { sha256: _seal, evaluation, ...made } = JSON.parse(readFileSync(cell(), 'utf8'));
+    const { sha256: _other, ...measured } = evaluation;
+    const seal = (value: object) => ({ ...value, sha256: sha256(JSON.stringify(value)) });
+    const isMade = which === 'record is';
+    const sealed = seal({ ...made, ...(isMade && change) });
+    const text = JSON.stringify({ ...sealed, evaluation: seal({ ...measured, ...(!isMade && change) }) });
+    writeFileSync(cell(), text);
+    const { did, warnings } = await go();
+    expect(warnings).toEqual([`seed-0-finetune: its ${which} of another form`]);
+    expect(did).toEqual(isMade ? ['finetune', 'evaluate'] : ['evaluate']);
+  });
+
   it('a number written by hand is not believed', async () => {
     await go();
     const text = readFileSync(cell(), 'utf8');

@@ -4,6 +4,7 @@
 
 import { resolve } from 'node:path';
 import { check, LetheError } from '../../../engine/error.ts';
+import { printable } from '../../text.ts';
 import { limits, refuse } from '../refuse.ts';
 import { type Loaded, makeSplit, type Shape } from '../split.ts';
 import { readDecoded } from './decoded.ts';
@@ -129,7 +130,11 @@ async function read(
   const files: string[] = [];
   const find = async (file: string) => {
     const path = await findVariant(root, file);
-    if (path === null) throw new LetheError('data', `${name}: ${root} lacks ${file} (plain, .gz or .br)`);
+    if (path === null)
+      throw new LetheError(
+        'data',
+        `${name}: ${printable(root)} lacks ${printable(file)} (plain, .gz or .br)`,
+      );
     files.push(path);
     return path;
   };
@@ -184,7 +189,7 @@ export async function loadOwnIdx(options: IdxOptions): Promise<Loaded> {
     () => 'idx: give the folder of the files: --data DIR, or dir in the options of the data set',
   );
   const root = resolve(dir);
-  check(await isFolder(root), 'value', () => `idx: no folder ${root}`);
+  check(await isFolder(root), 'value', () => `idx: no folder ${printable(root)}`);
   check(
     classes === undefined || (classes.length >= 2 && new Set(classes).size === classes.length),
     'value',
