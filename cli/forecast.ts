@@ -112,7 +112,9 @@ export class Forecast {
     this.#began ??= now;
     this.#todo = [];
     for (const { id, label, state, prepared, isPrepared, record, estimate } of cells) {
-      if (record) this.#known.set(`make ${label}`, record.cost.seconds);
+      // What was given took nobody knows how long.
+      if (Number.isFinite(record?.cost.seconds))
+        this.#known.set(`make ${label}`, record?.cost.seconds as number);
       if (state === 'done' || !estimate) continue;
       const { seconds, evaluation } = estimate;
       const task = (kind: Kind, seconds: number): Task => ({

@@ -4,6 +4,7 @@
 import { Command, CommanderError } from 'commander';
 import { type ErrorKind, LetheError } from '../engine/error.ts';
 import { version } from '../unlearn/run/environment.ts';
+import { register as audit } from './commands/audit.ts';
 import { register as bench } from './commands/bench.ts';
 import { register as build } from './commands/build.ts';
 import { register as checkMethod } from './commands/check-method.ts';
@@ -57,6 +58,7 @@ export async function lethe(argv: readonly string[], outside: Outside): Promise<
     train,
     unlearn,
     evaluate,
+    audit,
     predict,
     report,
     checkMethod,

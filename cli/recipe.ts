@@ -9,15 +9,16 @@ import type { SingleOptions } from '../unlearn/run/single.ts';
 import type { Computing, Context } from './context.ts';
 import { Display } from './progress.ts';
 
-/** Does work on the recipe at `path`; `work` gets what of the flags it needs. */
+/** Does work on the recipe at `path`, changed before it is checked; `work` gets what of the flags it needs. */
 export async function onRecipe<T>(
   context: Context,
   path: string,
   flags: Computing,
   work: (recipe: Recipe, options: SingleOptions) => Promise<T>,
+  change?: (plain: object) => object,
 ): Promise<T> {
   const { readRecipe } = await import('../unlearn/run.ts');
-  const recipe = await readRecipe(path, flags.set);
+  const recipe = await readRecipe(path, flags.set, change);
   const { data, seed } = flags;
   const { parts } = context.world;
   const device = deviceOf(flags.device);

@@ -249,17 +249,41 @@ async function reading<T>(path: string, read: (handle: FileHandle) => Promise<T>
   });
 }
 
+/** Bytes read at once of a file that may be large. */
+const PIECE = 1 << 20;
+
 /** sha256 of a regular file, in hex, read in pieces. */
 export async function sha256File(path: string): Promise<string> {
   return reading(path, async (handle) => {
     const hash = createHash('sha256');
-    const piece = Buffer.allocUnsafe(1 << 20);
+    const piece = Buffer.allocUnsafe(PIECE);
     for (;;) {
       const { bytesRead } = await handle.read(piece, 0, piece.length, null);
       if (bytesRead === 0) return hash.digest('hex');
       hash.update(piece.subarray(0, bytesRead));
     }
   });
+}
+
+/**
+ * The bytes of a regular file that has this sha256, in parts, each good until the next is asked for.
+ * @throws LetheError 'io'; at its end 'data' where the file is another one by now; what the signal was aborted with.
+ */
+export async function* unchanged(
+  path: string,
+  sha256: string,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array, void, void> {
+  const { bytes, read } = await fileSource(path);
+  const hash = createHash('sha256');
+  for (let at = 0; at < bytes; at += PIECE) {
+    signal?.throwIfAborted();
+    const piece = await read(at, Math.min(PIECE, bytes - at));
+    hash.update(piece);
+    yield piece;
+  }
+  if (hash.digest('hex') !== sha256)
+    throw new LetheError('data', `${printable(path)}: was changed while it was read`);
 }
 
 /** A regular file to be read in places. It is opened for each read, so there is nothing to close. */

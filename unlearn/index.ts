@@ -110,7 +110,7 @@ export {
   type SweepOptions,
 } from './reduce.ts';
 export { type Grade, type Verdict, verdictOf } from './report/verdict.ts';
-export type { Executor, Job, Policy, RunEvent, RunOptions, RunOutcome } from './run.ts';
+export type { Executor, GivenWeights, Job, Policy, RunEvent, RunOptions, RunOutcome } from './run.ts';
 export type { Memorisation } from './statistics/memorisation.ts';
 export { type Pictures, pictures } from './tasks/denoising.ts';
 export { tasks } from './tasks/index.ts';

@@ -2,9 +2,10 @@
 // trained on. The constants are part of a trained model: its card says them, with all else that weights need besides
 // themselves to be used, and files of weights carry it. The architectures themselves are the engine's.
 
-import { LetheError } from '../engine/error.ts';
+import { check, LetheError } from '../engine/error.ts';
 import * as lt from '../index.ts';
 import type { Recipe } from './recipe.ts';
+import { show } from './text.ts';
 import type { Dataset } from './types.ts';
 
 /** Constants of the normalisation inside a model, for pixels in [0, 1], one for each channel; null for none. */
@@ -82,6 +83,33 @@ export function cardOf(
     classes,
     shape,
   };
+}
+
+/**
+ * Whether weights with this card are of a recipe's network and for a data set.
+ * @throws LetheError 'data' where they are not.
+ */
+export function checkCard(
+  { model, classes, shape }: ModelCard,
+  recipe: Pick<Recipe, 'model'>,
+  dataset: Pick<Dataset, 'classes' | 'shape'>,
+): void {
+  const same = (what: string, found: unknown, wanted: unknown) =>
+    check(
+      JSON.stringify(found) === JSON.stringify(wanted),
+      'data',
+      () => `weights for ${what} ${show(found)}; expected ${show(wanted)}, as recipe and data have it`,
+    );
+  same('the network', model.name, recipe.model.name);
+  same('images of [height, width, channels]', shape, dataset.shape);
+  same('a number of classes of', classes.length, dataset.classes.length);
+  const k = classes.findIndex((name, i) => name !== dataset.classes[i]);
+  check(
+    k < 0,
+    'data',
+    () =>
+      `weights whose class ${k} is ${show(classes[k])}; expected ${show(dataset.classes[k])}, as the data have it`,
+  );
 }
 
 /** The model a card describes. */

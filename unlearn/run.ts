@@ -4,6 +4,7 @@
 
 import { join } from 'node:path';
 import { LetheError } from '../engine/error.ts';
+import { applyManifest } from './data/forget.ts';
 import { isIo, makeFolder } from './files.ts';
 import { knownMethods } from './recipe/own.ts';
 import { recipeText } from './recipe/shipped.ts';
@@ -12,6 +13,7 @@ import { Carrier } from './run/carry.ts';
 import type { Failure } from './run/collect.ts';
 import { estimatePlan } from './run/estimate.ts';
 import { checkFolder, clearUnfinished, LOG, prepareFolder } from './run/folder.ts';
+import { auditRecipe, type GivenWeights, openGiven } from './run/given.ts';
 import { type Executor, planJobs } from './run/jobs.ts';
 import { lockFolder } from './run/lock.ts';
 import { fileLog, type RunEvent, stackOf, tidy } from './run/log.ts';
@@ -48,11 +50,15 @@ export interface RunOptions {
   readonly onEvent?: (event: RunEvent) => void;
   /** Plan and estimate only; writes nothing. */
   readonly dryRun?: boolean;
+  /** Weights that are audited in the place of what the recipe's methods would make, as `lethe audit` does. */
+  readonly given?: GivenWeights;
   /** Where and in which order the jobs are performed; one after the other, here, unless said otherwise. */
   readonly executor?: Executor;
   /** What to run with; the engine, its data sets and methods unless said otherwise. */
   readonly parts?: Parts;
 }
+
+export type { GivenWeights } from './run/given.ts';
 
 /** What run gives. */
 export interface RunOutcome {
@@ -85,20 +91,29 @@ export interface RunOutcome {
  * cannot be written, 'state' when stopped by the signal or when another run works in the folder.
  */
 export async function run(source: string | object, options: RunOptions): Promise<RunOutcome> {
-  const read = typeof source === 'string' ? await readRecipe(source) : source;
+  const { given } = options;
+  const asked = (plain: object) =>
+    given ? auditRecipe(plain, given.manifest && { ids: given.manifest.ids }) : plain;
+  const read = typeof source === 'string' ? await readRecipe(source, [], asked) : asked(source);
   const known = await knownMethods(read);
-  const given = checkRecipe(read, 'recipe', known);
+  const stated = checkRecipe(read, 'recipe', known);
+  const seeds = options.seed === undefined ? stated.seeds : [options.seed];
+  // A file is one model: it belongs to one seed.
   const recipe: Recipe = {
-    ...given,
-    device: options.device ?? given.device,
-    seeds: options.seed === undefined ? given.seeds : [options.seed],
+    ...stated,
+    device: options.device ?? stated.device,
+    seeds: given ? seeds.slice(0, 1) : seeds,
   };
   await checkFolder(options.out);
   const parts = options.parts ?? (await import('./run/workshop.ts')).workshop({ methods: known.table });
   const device = await parts.open(recipe.device);
   const material = await parts.load(recipe, options.data);
-  const data = summarise(material);
-  const surveyor = new Surveyor(recipe, material, device, parts, known.table);
+  // Where samples are not those that the manifest names, this says which.
+  if (given?.manifest) applyManifest(material.dataset, given.manifest);
+  const told = given && (await openGiven(given, { recipe, material, parts, out: options.out }));
+  const found = summarise(material);
+  const data = { ...found, warnings: [...found.warnings, ...(told?.notes ?? [])] };
+  const surveyor = new Surveyor(recipe, material, device, parts, known.table, told);
   const { search, materialOf } = surveyor;
   const estimated = (plan: readonly PlannedCell[], step: StepCost) =>
     estimatePlan(plan, { recipe, material, methods: known.table }, step);
@@ -135,7 +150,7 @@ export async function run(source: string | object, options: RunOptions): Promise
       const why = state === 'replace' ? 'replacing a result of other settings' : flaw;
       if (why) warn(`${id}: ${why}`);
     }
-    const setting = { recipe: part, device, material, materialOf, plan, search, methods: known.table };
+    const setting = { recipe: part, device, material, materialOf, plan, search, methods: known.table, told };
     const jobs = planJobs(cells).filter(({ action }) => action !== 'report' || part === recipe);
     return new Carrier(setting, options, parts, tell).go(jobs);
   };
@@ -173,11 +188,17 @@ export async function run(source: string | object, options: RunOptions): Promise
 
 /**
  * Reads a recipe, given by its path or by the name of one that comes with Lethe, and runs the files of methods it names.
+ * @param change what becomes of it before it is checked.
  * @throws LetheError 'value' where there is none or it is wrong.
  */
-export async function readRecipe(given: string, overrides: readonly string[] = []): Promise<Recipe> {
+export async function readRecipe(
+  given: string,
+  overrides: readonly string[] = [],
+  change = (plain: object): object => plain,
+): Promise<Recipe> {
   const { text, source, path } = await recipeText(given);
-  const draft = draftRecipe(text, source, overrides);
+  const read = draftRecipe(text, source, overrides);
+  const draft = { ...read, value: change(read.value) as typeof read.value };
   return finishRecipe(draft, await knownMethods(draft.value, path));
 }
 

@@ -315,6 +315,13 @@ export interface RunEntry {
   readonly method: string;
   /** On a control row, the label of the method whose computation this is at learning rate 0. Such rows are not ranked. */
   readonly control?: string;
+  /** The file that the weights were taken from, where they were not made here: what made them, and what that cost, is not known. */
+  readonly given?: {
+    /** Its name. */
+    readonly file: string;
+    /** Of its bytes, in hex. */
+    readonly sha256: string;
+  };
   /** The options of the method, defaults filled in. */
   readonly options: Record<string, unknown>;
   /** What was measured. */

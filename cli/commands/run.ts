@@ -61,6 +61,16 @@ export async function runRecipe(context: Context, path: string, flags: RunFlags)
     out ||= `lethe-out/${recipe.name}`;
     return run(recipe, { ...options, out, resume, dryRun, failFast });
   });
+  await showOutcome(context, outcome, out, flags);
+}
+
+/** Shows the plan of a dry run, or what a run gave. @throws LetheError 'state' where cells failed. */
+export async function showOutcome(
+  context: Context,
+  outcome: RunOutcome,
+  out: string,
+  flags: Pick<RunFlags, 'dryRun' | 'wide'>,
+): Promise<void> {
   if (flags.dryRun) return showPlan(context, outcome, out);
   const { renderTable } = await import('../../unlearn/report/index.ts');
   if (outcome.results) context.put(outcome.results, renderTable(outcome.results, context.table(flags.wide)));

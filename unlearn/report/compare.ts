@@ -5,12 +5,12 @@ import type { Interval } from '../statistics/interval.ts';
 import type { Spread } from '../statistics/summarise.ts';
 import type { AuditCell } from './audits.ts';
 import { type AuditedColumn, type Column, columnsOf } from './columns.ts';
-import { comparedWith, duration, interval, number, signed, titled } from './format.ts';
+import { comparedWith, interval, number, signed, titled } from './format.ts';
 import { type Html, html } from './html.ts';
 import { HOLDING, LIKE_RETRAIN, STEPS } from './rules.ts';
 import { section } from './sections.ts';
 import type { Verdict } from './verdict.ts';
-import type { Row, Shown, View } from './view.ts';
+import { type Row, type Shown, timeOf, type View } from './view.ts';
 
 /** Scores from which a cell counts as near, away and far. */
 const SCORES = [LIKE_RETRAIN, HOLDING.score, 0.8] as const;
@@ -123,7 +123,7 @@ function comparisonRow(
     if (metric.key === 'tow')
       return plainCell(metric, row.role === 'retrain' ? '1' : number(row.tow?.mean, metric.digits));
     if (metric.key === 'rte_seconds')
-      return plainCell(metric, duration(row.seconds?.mean), row.speedup && comparedWith(row.speedup));
+      return plainCell(metric, timeOf(row), row.speedup && comparedWith(row.speedup));
     return gapCell(metric, row, heated);
   });
   return html`<tr role="row" class="${row.role}" data-r="${r}"><th role="rowheader" scope="row">${tick}<span class="name">${name}</span>${tags}<small>${seeds}</small></th>${cells}</tr>`;

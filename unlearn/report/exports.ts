@@ -3,11 +3,10 @@
 import type { Metrics, Results } from '../types.ts';
 import { type Column, columnsOf, tableOf } from './columns.ts';
 import { factsOf } from './facts.ts';
-import { duration } from './format.ts';
 import { oneLine } from './html.ts';
 import { judgedOf } from './judging.ts';
 import { judge } from './verdict.ts';
-import { type Cell, type Row, type ShownTable, type View, viewOf } from './view.ts';
+import { type Cell, type Row, type ShownTable, timeOf, type View, viewOf } from './view.ts';
 
 /**
  * Every run, one line each, full precision, RFC 4180. Columns: seed, method, each metric, each number of each audit
@@ -94,7 +93,7 @@ function latexCell(column: Column, row: Row): string {
   const target = row.role === 'retrain';
   if (key === 'avg_gap') return target ? '$0$' : latexSpread(row.avgGap);
   if (key === 'tow') return target ? '$1$' : row.tow ? `$${row.tow.mean.toFixed(digits)}$` : '--';
-  if (key === 'rte_seconds') return latexText(duration(row.seconds?.mean));
+  if (key === 'rte_seconds') return latexText(timeOf(row));
   const { spread, gap, measurable } = row.cells[key];
   return measurable ? latexValue(spread, gap, digits) : 'n.\\,m.';
 }

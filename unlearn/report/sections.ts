@@ -4,6 +4,7 @@
 import { stringify } from 'yaml';
 import { withUnit } from '../metrics/record.ts';
 import { spreadOf } from '../statistics/summarise.ts';
+import { counted } from '../text.ts';
 import type { Results } from '../types.ts';
 import { latexOf } from './exports.ts';
 import type { Facts } from './facts.ts';
@@ -11,7 +12,7 @@ import { count, duration, listed, number, titled } from './format.ts';
 import { type Html, html } from './html.ts';
 import { CLOSE, COLLAPSE, HOLDING, LEARNED, MEASURABLE, PARTLY } from './rules.ts';
 import type { Verdict } from './verdict.ts';
-import type { Measure, Row, View } from './view.ts';
+import { type Measure, type Row, timeOf, type View } from './view.ts';
 
 /** A section with its heading; `lead` says what to look for. */
 export function section(id: string, title: string, lead: Html | string, body: Html): Html {
@@ -20,11 +21,12 @@ export function section(id: string, title: string, lead: Html | string, body: Ht
 
 export function headline(view: View, verdict: Verdict, facts: Facts, generated: string | undefined): Html {
   const best = view.models.find((row) => row.summary.label === verdict.best);
+  const methods = view.models.filter((row) => row.role === 'method');
   const meta = [
     facts.size === null ? null : `${count(facts.size)} training images forgotten`,
     facts.model,
     `${view.seeds.length} ${view.seeds.length === 1 ? 'seed' : 'seeds'}`,
-    `${view.models.filter((row) => row.role === 'method').length} methods`,
+    counted(methods.length, methods.some(({ given }) => given) ? 'given model' : 'method'),
     generated,
   ].filter((item): item is string => Boolean(item));
   return html`<header class="top" id="top">
@@ -55,7 +57,7 @@ function tiles(best: Row, retrain: Row): Html {
   };
   return html`<dl class="tiles">
 ${tile('ua', 'Forgotten data missed (UA)')}${tile('ra', 'Kept data right (RA)')}${tile('ta', 'Test data right (TA)')}${tile('mia', 'Called non-member (MIA)')}
-<div class="tile"><dt>Time</dt><dd><b>${duration(best.seconds?.mean)}</b><span>retrain ${duration(retrain.seconds?.mean)}</span></dd></div>
+<div class="tile"><dt>Time</dt><dd>${best.seconds ? html`<b>${timeOf(best)}</b>` : html`<b class="words">${timeOf(best)}</b>`}<span>retrain ${timeOf(retrain)}</span></dd></div>
 </dl>`;
 }
 

@@ -6,7 +6,7 @@ import { length, wrap } from '../text.ts';
 import type { Results } from '../types.ts';
 import type { AuditColumn } from './audits.ts';
 import { factsOf } from './facts.ts';
-import { duration, number, signed, spread, times } from './format.ts';
+import { number, signed, spread, times } from './format.ts';
 import { oneLine } from './html.ts';
 import { STEPS } from './rules.ts';
 import { judge } from './verdict.ts';
@@ -16,6 +16,7 @@ import {
   type Row,
   type Shown,
   type ShownTable,
+  timeOf,
   type View,
   viewOf,
 } from './view.ts';
@@ -144,7 +145,7 @@ function columnOf({ key, label, digits, steps }: Shown, wide: boolean, shade: Sh
     };
   if (key === 'tow')
     return { title: label, of: (row) => ({ value: target(row) ? '1' : number(row.tow?.mean, digits) }) };
-  if (key === 'rte_seconds') return { title: label, of: (row) => ({ value: duration(row.seconds?.mean) }) };
+  if (key === 'rte_seconds') return { title: label, of: (row) => ({ value: timeOf(row) }) };
   return {
     title: label,
     of: ({ cells: { [key]: cell } }) => {

@@ -16,6 +16,7 @@ import {
   auditColumns,
   auditRecords,
 } from './audits.ts';
+import { duration } from './format.ts';
 import { type Names, namesOf } from './names.ts';
 
 export type MetricKey = keyof typeof metrics;
@@ -45,6 +46,8 @@ export interface Row {
   /** control: a method once more with learning rate 0; it stands below its method and is never ranked. */
   readonly role: 'original' | 'retrain' | 'method' | 'control';
   readonly exact: boolean;
+  /** Its weights were given in a file: what made them, and how long that took, is not known. */
+  readonly given: boolean;
   readonly cells: Readonly<Record<MetricKey, Cell>>;
   /** The measures that the average gap is over: UA, RA, TA, and MIA where it is measurable. */
   readonly measures: readonly Measure[];
@@ -157,6 +160,7 @@ function rowOf(summary: MethodSummary, base: Base): Row {
     name: control !== undefined ? `${names.title(control)} at rate 0` : names.title(summary.label),
     role,
     exact: names.exact(method),
+    given: runs.some((run) => run.given),
     cells,
     measures,
     avgGap,
@@ -170,6 +174,10 @@ function rowOf(summary: MethodSummary, base: Base): Row {
     speedup: timed ? whole / seconds.mean : null,
   };
 }
+
+/** The time of a row in words. */
+export const timeOf = ({ given, seconds }: Pick<Row, 'given' | 'seconds'>): string =>
+  given && !seconds ? 'not known' : duration(seconds?.mean);
 
 const reference = (method: string): method is 'original' | 'retrain' =>
   method === 'original' || method === 'retrain';

@@ -11,7 +11,7 @@ import { rowsWhere } from '../statistics/outputs.ts';
 import { reasonOf } from '../text.ts';
 import { disposeTree } from '../train/feed.ts';
 import type { Split } from '../types.ts';
-import type { AuditTask, Material } from './parts.ts';
+import type { AuditTask, Material, Subject as Source } from './parts.ts';
 
 /** A subject, and how to give its memory back. */
 export interface Opened {
@@ -21,8 +21,8 @@ export interface Opened {
 
 /** What the workshop opens for audits. */
 export interface Openers {
-  /** The model of a cell. */
-  readonly model: (name: 'own' | 'original' | 'retrain') => Promise<Opened>;
+  /** A model of the run, under a name for messages. */
+  readonly model: (name: string, source: Source) => Promise<Opened>;
   /** What banks hold, and the audited method on a reference, where it starts from weights. */
   readonly given: Pick<AuditInput, 'references' | 'retrains' | 'unlearn'>;
 }
@@ -43,16 +43,21 @@ export async function makeAudits(task: AuditTask, open: Openers): Promise<void> 
     const asked = new Set(
       audits.flatMap(({ name }) => [...auditTable[name].record.needs, ...auditTable[name].record.uses]),
     );
-    const own = (await keep(open.model('own'))).subject;
+    const own = (await keep(open.model('own', subjects.own))).subject;
     const other = async (name: 'original' | 'retrain') => {
-      if (!asked.has(name)) return undefined;
-      return subjects[name] === subjects.own ? own : (await keep(open.model(name))).subject;
+      const source = subjects[name];
+      if (!asked.has(name) || !source) return undefined;
+      return source === subjects.own ? own : (await keep(open.model(name, source))).subject;
     };
     const [original, retrain] = [await other('original'), await other('retrain')];
+    const retrains: Subject[] = [];
+    for (const [i, source] of asked.has('retrains') ? subjects.retrains.entries() : [])
+      retrains.push((await keep(open.model(`retrain ${i + 2}`, source))).subject);
     let now = 0;
     // One input for all: what several audits need is computed once for it.
     const input: AuditInput = {
       ...open.given,
+      ...(retrains.length > 0 && { retrains }),
       own,
       original,
       retrain,

@@ -27,12 +27,17 @@ export interface Audits {
   readonly entries: readonly CellAudit[];
   /** Ids of the cells it is compared with. */
   readonly original: string;
-  readonly retrain: string;
+  /** Null where no retrained model was given, nor is to be trained. */
+  readonly retrain: string | null;
+  /** Ids of the cells that are further retrained models, in the place of a bank of them. */
+  readonly retrains: readonly string[];
   readonly banks: readonly Bank[];
 }
 
 /** What an audit found, under its key. */
 export type KeptFinding = AuditFinding & { readonly key: string };
+
+type Keyed = { readonly id: string; readonly key: string };
 
 /** What the audits of a cell depend on. */
 interface Audited {
@@ -42,18 +47,25 @@ interface Audited {
   readonly forget: unknown;
   /** What all weights depend on: data, architecture, device, version. */
   readonly base: object;
-  readonly cell: { readonly id: string; readonly key: string };
-  readonly original: { readonly id: string; readonly key: string };
-  readonly retrain: { readonly id: string; readonly key: string };
+  readonly cell: Keyed;
+  readonly original: Keyed;
+  readonly retrain: Keyed | null;
+  /** Further retrained models, where they were given. */
+  readonly retrains?: readonly Keyed[];
+  /** What cannot be had for these weights: audits that need it say so, and nothing is trained for them. */
+  readonly lacks?: ReadonlySet<Need>;
 }
 
 /** The audits of a cell; null where the recipe asks for none. */
 export function auditsOf(
   { audits, bank, train }: Recipe,
-  { seeds, drawn, forget, base, cell, original, retrain }: Audited,
+  { seeds, drawn, forget, base, cell, original, retrain, retrains = [], lacks = new Set() }: Audited,
 ): Audits | null {
   if (audits.length === 0) return null;
-  const needed = new Set(audits.flatMap(askedOf));
+  const possible = audits.filter(
+    ({ name }) => !auditTable[name].record.needs.some((need) => lacks.has(need)),
+  );
+  const needed = new Set(possible.flatMap(askedOf).filter((need) => !lacks.has(need)));
   const known: Partial<Record<Need, Bank>> = {};
   const draw = drawn ? `-${seeds.forget}` : '';
   if (needed.has('references') || needed.has('unlearn'))
@@ -63,7 +75,7 @@ export function auditsOf(
       kind: 'references',
       seeds,
     };
-  if (needed.has('retrains'))
+  if (needed.has('retrains') && retrains.length === 0)
     known.retrains = {
       id: `bank-retrains${draw}`,
       key: hashOf({ ...base, train, forget, retrains: bank.retrains }),
@@ -72,9 +84,9 @@ export function auditsOf(
     };
   const keys: Partial<Record<Need, string>> = {
     original: original.key,
-    retrain: retrain.key,
+    retrain: retrain?.key,
     references: known.references?.key,
-    retrains: known.retrains?.key,
+    retrains: retrains.length > 0 ? hashOf(retrains.map(({ key }) => key)) : known.retrains?.key,
   };
   const entries = audits.map((audit): CellAudit => {
     const { name, label, options } = audit;
@@ -82,7 +94,13 @@ export function auditsOf(
     const key = hashOf({ cell: cell.key, forget, seed: seeds.train, name, options, others });
     return { name, label, options, key };
   });
-  return { entries, original: original.id, retrain: retrain.id, banks: Object.values(known) };
+  return {
+    entries,
+    original: original.id,
+    retrain: retrain?.id ?? null,
+    retrains: retrains.map(({ id }) => id),
+    banks: Object.values(known),
+  };
 }
 
 /** What an audit needs or uses. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { check, LetheError } from '../../engine/error.ts';
 import type { Artifact } from '../artifact.ts';
 import { saveManifest } from '../data/readers/manifest.ts';
-import { fileSource, isIo, writeFileAtomic } from '../files.ts';
+import { fileSource, isIo, unchanged, writeFileAtomic } from '../files.ts';
 import type { RunOptions, RunOutcome } from '../run.ts';
 import { reasonOf } from '../text.ts';
 import type { Results } from '../types.ts';
@@ -20,6 +20,7 @@ import type { ArtifactTask, Making, Parts, Product, Subject } from './parts.ts';
 import {
   type Cell,
   type CellRecord,
+  type GivenFile,
   type PlannedCell,
   progressFile,
   recordFile,
@@ -81,6 +82,7 @@ export class Carrier {
     if (job.action === 'prepare') return this.#prepare(cell);
     if (cell.state === 'done') this.tell({ type: 'skip', ...this.#place(cell) });
     if (cell.record) return;
+    if (cell.given) return this.#take(cell, cell.given);
     if (job.action === 'train') return this.#train(cell);
     if (cell.trial) return this.#try(cell);
     return cell.prepared ? this.#forget(cell) : this.#unlearn(cell);
@@ -101,6 +103,23 @@ export class Carrier {
       this.tell({ type: 'note', level: 'info', message: `${cell.id}: leads to nothing: ${failed}` });
       this.tell({ type: 'end', cell: cell.id, action: 'unlearn', seconds });
     }
+  }
+
+  /**
+   * Copies given weights into the folder: what is audited stays what it was, whatever becomes of the file, and all that comes
+   * after finds it where weights of a run lie.
+   */
+  async #take(cell: PlannedCell, { path, sha256 }: GivenFile): Promise<void> {
+    const { out, signal } = this.options;
+    const started = performance.now();
+    this.tell({ type: 'start', action: 'take', ...this.#place(cell) });
+    const output = new FolderOutput(out, cell);
+    await output.weights(unchanged(path, sha256, signal));
+    const made = await output.close();
+    const cost = { seconds: Number.NaN, gradientSteps: Number.NaN, samplesVisited: Number.NaN };
+    await writeRecord(recordFile(out, cell), { version: 1, key: cell.key, ...made, cost, details: {} });
+    const seconds = (performance.now() - started) / 1000;
+    this.tell({ type: 'end', cell: cell.id, action: 'take', seconds });
   }
 
   #train(cell: PlannedCell): Promise<void> {
@@ -211,7 +230,8 @@ export class Carrier {
     const subject = await this.#subject(cell, made);
     const started = performance.now();
     const { judge } = cell;
-    const evaluation = await this.parts.evaluate({ ...this.#task(cell, 'evaluate'), ...subject, judge });
+    const task = { ...this.#task(cell, 'evaluate'), ...subject };
+    const evaluation = await this.parts.evaluate({ ...task, ...(judge && { judge }) });
     const measured = { ...evaluation, key: cell.evaluationKey };
     // What a trial was worth is known now: nobody needs its weights.
     const { weights, artifact, ...rest } = made;
@@ -294,7 +314,8 @@ export class Carrier {
       subjects: {
         own,
         original: await other(audits.original),
-        retrain: await other(audits.retrain),
+        ...(audits.retrain !== null && { retrain: await other(audits.retrain) }),
+        retrains: await Promise.all(audits.retrains.map(other)),
       },
       onFinding: async ({ label }, finding) => {
         const { key } = open.find((one) => one.label === label) as CellAudit;
@@ -324,7 +345,8 @@ export class Carrier {
   async #failed(job: Job, cause: unknown): Promise<void> {
     const { failFast, signal } = this.options;
     const cell = this.setting.plan.find(({ id }) => id === job.cell);
-    const needed = !cell || (job.action !== 'audit' && (!cell.method || cell.label === 'retrain'));
+    const needed =
+      !cell || (job.action !== 'audit' && (cell.label === 'original' || cell.label === 'retrain'));
     if (needed || isIo(cause) || failFast || signal?.aborted) throw cause;
     if (cause instanceof LetheError && cause.kind === 'device') await this.#reopen(cause);
     const reason = reasonOf(cause);

@@ -1,6 +1,7 @@
 // What results.json says: the recipe, the device, the data, and a row for each cell that is measured, set against the
 // retrain of its seed. Reading it back is results.ts.
 
+import { basename } from 'node:path';
 import { classCounts } from '../data/split.ts';
 import { type MethodTable, recordOf } from '../methods/index.ts';
 import { againstRetrain } from '../metrics/measure.ts';
@@ -24,6 +25,18 @@ export interface Setting {
   readonly search: SearchLog | null;
   /** By name. */
   readonly methods: MethodTable;
+  /** What is known of weights that were given, for the environment; absent where all are made. */
+  readonly told?: GivenFacts;
+}
+
+/** What results say of weights that were given. */
+export interface GivenFacts {
+  /** The command that gives the results again. */
+  readonly command: string;
+  /** sha256 of the files by their names. */
+  readonly hashes: Readonly<Record<string, string>>;
+  /** What has to be known of them, in sentences. */
+  readonly notes: readonly string[];
 }
 
 export interface Failure {
@@ -33,7 +46,7 @@ export interface Failure {
 
 /** All that can be told so far: the seeds whose retrain has been evaluated. `records` are those of the measured cells. */
 export function collect(
-  { recipe, device, material, plan, search, methods }: Setting,
+  { recipe, device, material, plan, search, methods, told }: Setting,
   records: ReadonlyMap<string, CellRecord>,
   failures: readonly Failure[],
 ): Results {
@@ -42,18 +55,20 @@ export function collect(
       ({ judge, entries }) => judge === 'test' && entries.some(({ seed }) => seed === seeds.seed),
     );
     const retrain = cells.find(({ label }) => label === 'retrain');
-    const target = retrain && records.get(retrain.id);
+    const target = retrain ? records.get(retrain.id)?.evaluation?.metrics : null;
     return cells.flatMap((cell) => {
       const record = records.get(cell.id);
-      if (!record?.evaluation || !target?.evaluation) return [];
-      return [entryOf(cell, seeds, cell.method?.options ?? recipe.train, record, target)];
+      if (!record?.evaluation || target === undefined) return [];
+      const options = cell.given ? {} : (cell.method?.options ?? recipe.train);
+      const metrics = target ? againstRetrain(record.evaluation.metrics, target) : record.evaluation.metrics;
+      return [entryOf(cell, seeds, options, record, metrics)];
     });
   });
   return {
     version: 1,
     recipe: recipe as unknown as Record<string, unknown>,
     device,
-    environment: { ...environment(material, failures), ...ownMethods(recipe, methods) },
+    environment: { ...environment(material, failures, told), ...ownMethods(recipe, methods) },
     ...(search && { search }),
     runs,
   };
@@ -62,6 +77,7 @@ export function collect(
 function environment(
   { dataset, manifest, retain }: Material,
   failures: readonly Failure[],
+  told: Setting['told'],
 ): Record<string, unknown> {
   const { ids: _, hashes: __, ...forget } = manifest;
   const failed = failures.map(({ cell, reason }) => `${cell} failed: ${reason}`);
@@ -70,8 +86,9 @@ function environment(
     classes: dataset.classes,
     forget,
     kept: { size: retain.size, largestClass: Math.max(...classCounts(retain, dataset.classes.length)) },
-    hashes: { dataset: dataset.hash, forget: hashOf(manifest) },
-    notes: [...dataset.notes, ...failed],
+    ...(told && { command: told.command }),
+    hashes: { dataset: dataset.hash, forget: hashOf(manifest), ...told?.hashes },
+    notes: [...dataset.notes, ...(told?.notes ?? []), ...failed],
   };
 }
 
@@ -89,12 +106,8 @@ function entryOf(
   { seed, ...seeds }: Seeds,
   options: Record<string, unknown>,
   record: CellRecord,
-  retrain: CellRecord,
+  metrics: Metrics,
 ): RunEntry {
-  const metrics = againstRetrain(
-    record.evaluation?.metrics as Metrics,
-    retrain.evaluation?.metrics as Metrics,
-  );
   const known = new Set(cell.audits?.entries.map(({ key }) => key));
   const audits = Object.fromEntries(
     Object.entries(record.audits ?? {}).flatMap(([label, { key, ...finding }]) =>
@@ -107,6 +120,7 @@ function entryOf(
     cell: cell.id,
     method: cell.label,
     ...(cell.control && { control: cell.control }),
+    ...(cell.given && { given: { file: basename(cell.given.path), sha256: cell.given.sha256 } }),
     options,
     metrics: { ...metrics, rte_seconds: record.cost.seconds },
     cost: record.cost,

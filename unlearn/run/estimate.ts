@@ -10,6 +10,7 @@ import type { Cell, PlannedCell } from './plan.ts';
 
 /** Samples a cell will push through the network, evaluation left out: a method's record says how many. */
 export function workOf(cell: Cell, recipe: Recipe, sizes: Sizes, methods?: MethodTable): Work {
+  if (cell.given) return { train: 0, infer: 0 };
   if (!cell.method) return { train: recipe.train.epochs * (sizes.forget + sizes.retain), infer: 0 };
   return workOfMethod(cell.method, sizes, methods);
 }
@@ -51,9 +52,9 @@ function estimateCell(
   const sizes = sizesOf(material);
   const work = workOf(cell, recipe, sizes, methods);
   const judged = cell.judge === 'test' ? material.dataset.test : material.validation;
-  const looked = sizes.forget + sizes.retain + (judged?.size ?? 0);
+  const looked = cell.judge === null ? 0 : sizes.forget + sizes.retain + (judged?.size ?? 0);
   const evaluation = looked * step.inferSeconds;
   const making = step.startSeconds + work.train * step.trainSeconds + work.infer * step.inferSeconds;
-  const made = cell.state === 'evaluate' || cell.state === 'audit';
+  const made = cell.given !== undefined || cell.state === 'evaluate' || cell.state === 'audit';
   return { seconds: evaluation + (made ? 0 : making), evaluation, bytes: step.bytes };
 }

@@ -34,7 +34,8 @@ async function inspect(out: string, cell: Cell): Promise<Inspection> {
   if (there === 'other') return { state: 'replace', record: null, isPrepared };
   const begun = (await isThere(progressFile(out, cell))) || (await isBegun(out, cell));
   if (!record) return { state: begun ? 'resume' : 'todo', record, flaw, isPrepared };
-  const measured = record.failed !== undefined || record.evaluation?.key === cell.evaluationKey;
+  const measured =
+    cell.judge === null || record.failed !== undefined || record.evaluation?.key === cell.evaluationKey;
   // A trial's weights are gone once it is measured: to measure it otherwise it is made again.
   if (cell.trial && !measured && record.weights === undefined)
     return { state: 'todo', record: null, flaw, isPrepared };

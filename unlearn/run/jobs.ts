@@ -42,7 +42,7 @@ export function planJobs(cells: readonly Cell[]): Job[] {
   /** The job that makes each preparation; cells that share one come after the same. */
   const preparations = new Map<string, string>();
   const jobs = cells.flatMap((cell): Job[] => {
-    const { id, method, prepared, from, weights } = cell;
+    const { id, method, given, judge, prepared, from, weights } = cell;
     const job = (action: Action, key: string, inputs: string[], outputs: string[]): Job => ({
       id: jobId(id, action),
       action,
@@ -51,9 +51,10 @@ export function planJobs(cells: readonly Cell[]): Job[] {
       outputs,
       key,
     });
-    const making = method ? 'unlearn' : 'train';
+    const making = given ? 'take' : method ? 'unlearn' : 'train';
     const evaluation = job('evaluate', cell.evaluationKey, [jobId(weights, making)], [places.record(cell)]);
     if (weights !== id) return [evaluation];
+    if (judge === null) return [job(making, cell.key, [], [places.weights(cell), places.record(cell)])];
     if (prepared) {
       const left = [places.artifact(prepared), places.record(prepared)];
       const shared = preparations.get(prepared.id);
@@ -93,7 +94,11 @@ function auditJobs(cells: readonly Cell[]): Job[] {
         outputs: [places.artifact({ id: bank })],
         key,
       });
-    const cellsUsed = [id, audits.original, audits.retrain].map((one) => jobId(one, 'evaluate'));
+    const measured = [id, audits.original, ...(audits.retrain === null ? [] : [audits.retrain])];
+    const cellsUsed = [
+      ...measured.map((one) => jobId(one, 'evaluate')),
+      ...audits.retrains.map((one) => jobId(one, 'take')),
+    ];
     return [
       {
         id: jobId(id, 'audit'),

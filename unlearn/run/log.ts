@@ -8,7 +8,7 @@ import { reasonOf } from '../text.ts';
 import type { Metrics, Progress } from '../types.ts';
 import type { PlannedCell } from './plan.ts';
 
-export type Action = 'train' | 'prepare' | 'unlearn' | 'evaluate' | 'bank' | 'audit' | 'report';
+export type Action = 'take' | 'train' | 'prepare' | 'unlearn' | 'evaluate' | 'bank' | 'audit' | 'report';
 
 /** What a run tells while it goes. A cell is one piece of its work, such as a method with a seed. */
 export type RunEvent =

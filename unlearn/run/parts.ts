@@ -5,6 +5,7 @@
 
 import type { ByteSource } from '../../engine/io/index.ts';
 import type { Artifact, Content } from '../artifact.ts';
+import type { Constants } from '../model.ts';
 import type { Seeds } from '../recipe/seeds.ts';
 import type { AuditEntry, MethodEntry, Recipe, TrainOptions } from '../recipe.ts';
 import type {
@@ -87,9 +88,12 @@ export interface AuditTask extends Task {
   readonly subjects: {
     readonly own: Subject;
     readonly original: Subject;
-    readonly retrain: Subject;
+    /** Absent where there is none. */
+    readonly retrain?: Subject;
+    /** Further retrained models, where they were given and are not a bank. */
+    readonly retrains: readonly Subject[];
   };
-  /** What made the audited model; null for the original. */
+  /** What made the audited model; null for the original, and where that is not known. */
   readonly method: MethodEntry | null;
   /** Artifacts of the banks that these audits need. */
   readonly banks: Readonly<Partial<Record<Bank['kind'], Artifact>>>;
@@ -108,6 +112,14 @@ export interface MethodNeeds {
    * computation at learning rate 0.
    */
   readonly control: boolean;
+}
+
+/** How given weights are used. */
+export interface Fit {
+  /** Whether the file says for what network and data it is, as files of Lethe do. */
+  readonly described: boolean;
+  /** Constants of the normalisation: those of the file, else those of the recipe. */
+  readonly constants: Constants;
 }
 
 export interface Evaluation {
@@ -160,6 +172,11 @@ export interface Parts {
   bank(task: BankTask): Promise<void>;
   /** Makes audits of one model, one after the other. */
   audit(task: AuditTask): Promise<void>;
+  /**
+   * Whether weights that somebody made are of the recipe's network and for this data, whole and of the right names and shapes.
+   * @throws LetheError 'data' where they are not.
+   */
+  fit(recipe: Recipe, material: Material, weights: ByteSource): Promise<Fit>;
   needs(recipe: Recipe, material: Material, method: MethodEntry): MethodNeeds;
   /** Times a step of the recipe's model on the device. */
   measure(recipe: Recipe, material: Material): Promise<StepCost>;

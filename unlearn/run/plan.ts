@@ -21,8 +21,10 @@ export interface Cell {
   readonly entries: readonly Seeds[];
   /** `original`, or the label of the method. */
   readonly label: string;
-  /** Null for the original. */
+  /** Null for the original, and for what was given. */
   readonly method: MethodEntry | null;
+  /** The file its weights are taken from, where they are given and not made. */
+  readonly given?: GivenFile;
   /** The id of the cell whose weights it starts from; null where it starts from nothing. */
   readonly from: string | null;
   /**
@@ -32,8 +34,11 @@ export interface Cell {
   readonly weights: string;
   /** What its method trains before anything is to be forgotten, named like a cell; null for most methods. */
   readonly prepared: Pick<Cell, 'id' | 'key'> | null;
-  /** What it is measured on in place of test images: those held out, for cells of a search. */
-  readonly judge: 'test' | 'validation';
+  /**
+   * What it is measured on in place of test images: those held out, for cells of a search. Null for a model that is there
+   * for the audits of others alone.
+   */
+  readonly judge: 'test' | 'validation' | null;
   /** One of the settings that a search tries: its weights are not kept once they are measured. */
   readonly trial: boolean;
   /** On a control, the label of the method whose computation this is at learning rate 0. */
@@ -44,6 +49,12 @@ export interface Cell {
   readonly evaluationKey: string;
   /** What is asked of it beside the metrics; null for nothing. */
   readonly audits: Audits | null;
+}
+
+/** Weights that somebody made. */
+export interface GivenFile {
+  readonly path: string;
+  readonly sha256: string;
 }
 
 /** What is known to be done for a cell. Kept as cells/ID.json, written after what it names: the commit of the work. */
@@ -113,7 +124,7 @@ export function planCells(
   judge: Cell['judge'] = 'test',
 ): Cell[] {
   const drawn = drawsForget(recipe);
-  const { controls, ...measures } = recipe.evaluate;
+  const { controls } = recipe.evaluate;
   const methods: (MethodEntry & { readonly control?: string })[] = [...recipe.methods];
   if (controls) methods.push(...controlsOf(recipe.methods, (method) => needsOf(method).control));
   const cells = new Map<string, Cell>();
@@ -121,19 +132,9 @@ export function planCells(
   const originals = new Map<number, Cell>();
   for (const seeds of seedsOf(recipe)) {
     const { train, unlearn } = seeds;
-    const { dataset, manifest } = materialOf(seeds);
-    const { kind, classes, classIndex, ids } = manifest;
-    const forget = { kind, class: classes.length > 1 ? classes : classIndex, ids };
-    const base = {
-      version,
-      data: dataset.hash,
-      // Absent rather than 0: cells that were done without one stay done.
-      ...(recipe.validation > 0 && { validation: recipe.validation }),
-      model: recipe.model,
-      device: DECIDES.map((fact) => device[fact] ?? null),
-    };
+    const { base, forget, measures } = basisOf(recipe, materialOf(seeds), device, version);
     const draw = drawn ? seeds.forget : train;
-    const evaluation = { ...measures, forget, ...(judge === 'validation' && { judge }) };
+    const evaluation = { ...measures, ...(judge === 'validation' && { judge }) };
     const put = (cell: Omit<Cell, 'entries' | 'evaluationKey' | 'judge' | 'trial' | 'audits'>): Cell => {
       const evaluationKey = hashOf({ key: cell.key, evaluation });
       const entries = [...(cells.get(cell.id)?.entries ?? []), seeds];
@@ -186,8 +187,29 @@ export function planCells(
   return [...cells.values()];
 }
 
+/** What keys have in common: what all weights depend on, what is forgotten, and what an evaluation depends on beside weights. */
+export function basisOf(
+  recipe: Recipe,
+  { dataset, manifest }: Material,
+  device: DeviceInfo,
+  version: string,
+) {
+  const { kind, classes, classIndex, ids } = manifest;
+  const forget = { kind, class: classes.length > 1 ? classes : classIndex, ids };
+  const base = {
+    version,
+    data: dataset.hash,
+    // Absent rather than 0: cells that were done without one stay done.
+    ...(recipe.validation > 0 && { validation: recipe.validation }),
+    model: recipe.model,
+    device: DECIDES.map((fact) => device[fact] ?? null),
+  };
+  const { controls: _, ...measures } = recipe.evaluate;
+  return { base, forget, measures: { ...measures, forget } };
+}
+
 /** `seed-0-LABEL`; seeds that differ all stand in it. */
-const nameOf = (label: string, ...seeds: readonly number[]): string =>
+export const nameOf = (label: string, ...seeds: readonly number[]): string =>
   `seed-${seeds.every((seed) => seed === seeds[0]) ? seeds[0] : seeds.join('.')}-${label}`;
 
 /** The same methods at learning rate 0, where no weight moves, for those that need a control and are none themselves. */

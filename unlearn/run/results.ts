@@ -112,6 +112,7 @@ const run = record({
   details: map,
   control: v.optional(text),
   cell: v.optional(text),
+  given: v.optional(record({ file: text, sha256: text })),
   exhibits,
   audits: v.optional(audits),
 });

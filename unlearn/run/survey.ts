@@ -8,6 +8,7 @@ import type { MethodEntry, Recipe } from '../recipe.ts';
 import { printable } from '../text.ts';
 import type { SearchLog } from '../types.ts';
 import { version } from './environment.ts';
+import { type GivenFiles, planGiven } from './given.ts';
 import { inspectCells } from './inspect.ts';
 import { planJobs } from './jobs.ts';
 import type { DeviceInfo, Material, Parts } from './parts.ts';
@@ -38,6 +39,7 @@ export class Surveyor {
     readonly device: DeviceInfo,
     readonly parts: Parts,
     readonly methods: MethodTable,
+    readonly given?: GivenFiles,
   ) {
     this.materialOf = drawing(recipe, material, parts);
     const tuning = tuningRecipe(recipe);
@@ -63,8 +65,10 @@ export class Surveyor {
   }
 
   #cellsOf(recipe: Recipe, judge?: Cell['judge']): Cell[] {
-    const needsOf = (method: MethodEntry) => this.parts.needs(recipe, this.material, method);
-    return planCells(recipe, this.materialOf, this.device, version, needsOf, judge);
+    const { material, device, given } = this;
+    if (given) return planGiven(recipe, material, device, version, given);
+    const needsOf = (method: MethodEntry) => this.parts.needs(recipe, material, method);
+    return planCells(recipe, this.materialOf, device, version, needsOf, judge);
   }
 }
 

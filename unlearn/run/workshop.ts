@@ -12,7 +12,7 @@ import { classCounts, holdOutById, joinSplits } from '../data/split.ts';
 import { type Answer, evaluateAnswers } from '../evaluate.ts';
 import { type MethodTable, methodByName, methods, recordOf } from '../methods/index.ts';
 import type { MethodRecord, PreparedRecord } from '../methods/record.ts';
-import { type Constants, cardOf, constantsFor, modelFor } from '../model.ts';
+import { type Constants, cardOf, checkCard, constantsFor, modelFor } from '../model.ts';
 import { hint } from '../options/suggest.ts';
 import { type Seeds, seedsOf } from '../recipe/seeds.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
@@ -185,7 +185,7 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
     },
 
     async audit(task) {
-      const { subjects, method, banks } = task;
+      const { method, banks } = task;
       const others = await openBanks(banks, task, (kind) => bankModel(kind, task));
       const { references, retrains, variables } = others;
       const record = method && knownRecord(method.name);
@@ -199,9 +199,18 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
         }
       };
       await makeAudits(task, {
-        model: (name) => openSubject(task, name, subjects[name]),
+        model: (name, source) => openSubject(task, name, source),
         given: { references, retrains, ...(runs && references && { unlearn }) },
       });
+    },
+
+    async fit(recipe, { dataset }, weights) {
+      const file = await openSafetensors(weights);
+      const card = cardIn(file);
+      if (card) checkCard(card, recipe, dataset);
+      const constants = constantsOf(file, recipe, dataset);
+      disposeTree(await fromFile(architecture(recipe, dataset, constants), file, dataset.shape));
+      return { described: card !== null, constants };
     },
 
     needs(recipe, { dataset }, { name, options }) {
@@ -231,6 +240,7 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
     audit: (task) => here(() => parts.audit(task)),
     prepare: (task) => here(() => parts.prepare(task)),
     forget: (task) => here(() => parts.forget(task)),
+    fit: (...of) => here(() => parts.fit(...of)),
     needs: (...of) => here(() => parts.needs(...of)),
     measure: (...of) => here(() => parts.measure(...of)),
   };

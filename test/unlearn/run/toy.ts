@@ -190,6 +190,11 @@ export function toyParts({
         await onFinding(audit, { name, options, seconds: 1, values: { value }, notes });
       }
     },
+    fit: async (_, __, weights) => {
+      const [first] = weights.bytes > 0 ? await weights.read(0, 1) : [];
+      if (first === 0 || first === undefined) throw new LetheError('data', 'no weights of a toy');
+      return { described: first !== 1, constants: { mean: [0.5], std: [0.25] } };
+    },
     needs: (_, __, method) => ({
       original: method.name !== 'retrain' && !prepared.includes(method.name),
       preparation: prepared.includes(method.name),

@@ -1,4 +1,5 @@
-// Forget manifests as files: written whole or not at all, and checked when they are read. What they mean is forget.ts.
+// What is to be forgotten as a file: manifests, written whole or not at all and checked when they are read, and plain lists.
+// What they mean is forget.ts.
 
 import { readFileBounded, writeFileAtomic } from '../../files.ts';
 import type { ForgetManifest, ForgetSpec } from '../../types.ts';
@@ -20,6 +21,34 @@ export async function loadManifest(path: string): Promise<ForgetManifest> {
     return refuse(path, '', 'expected a forget manifest in JSON', cause);
   }
   return checkedManifest(parsed, path);
+}
+
+/** What a file says is to be forgotten. */
+export interface ForgetFile {
+  /** As a recipe states it. */
+  readonly forget: { readonly ids: readonly number[] } | { readonly files: readonly string[] };
+  /** The manifest, which has hashes of the samples; null for a list. */
+  readonly manifest: ForgetManifest | null;
+}
+
+/**
+ * Reads a manifest, or a list: one file name or id a line, ids where all lines are whole numbers. Empty lines do not count.
+ * @throws LetheError 'io' where the file cannot be read, 'data' for an empty list, text that is no UTF-8, and a manifest
+ * that is none.
+ */
+export async function loadForget(path: string): Promise<ForgetFile> {
+  const bytes = await readFileBounded(path, limits.textBytes);
+  const text = bytes.toString('utf8').replace(/^\ufeff/, '');
+  if (/^\s*\{/.test(text)) {
+    const manifest = await loadManifest(path);
+    return { forget: { ids: manifest.ids }, manifest };
+  }
+  if (text.includes('\ufffd')) refuse(path, '', 'expected a list of file names or ids in UTF-8, one a line');
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
+  if (lines.length === 0) refuse(path, '', 'an empty list; expected a file name or an id a line');
+  const ids = lines.map(Number);
+  const areIds = lines.every((line) => /^\s*\d+\s*$/.test(line)) && ids.every(Number.isSafeInteger);
+  return { forget: areIds ? { ids } : { files: lines }, manifest: null };
 }
 
 function checkedManifest(parsed: unknown, path: string): ForgetManifest {
