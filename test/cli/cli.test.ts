@@ -277,6 +277,7 @@ describe('recipes that come with Lethe', () => {
     );
     expect(names).toEqual(
       readdirSync('recipes')
+        .filter((file) => file.endsWith('.yaml'))
         .map((file) => file.replace('.yaml', ''))
         .sort(),
     );
