@@ -4,9 +4,11 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as lt from '../../index.ts';
 import { datasets } from '../../unlearn/data/index.ts';
+import { fileSource } from '../../unlearn/files.ts';
 import { cardOf } from '../../unlearn/model.ts';
 import { predict } from '../../unlearn/predict.ts';
 import { checkRecipe } from '../../unlearn/recipe.ts';
+import type { Material } from '../../unlearn/run/parts.ts';
 import { workshop } from '../../unlearn/run/workshop.ts';
 import type { Dataset, Split } from '../../unlearn/types.ts';
 import { toParts } from '../../unlearn/weights.ts';
@@ -190,6 +192,24 @@ describe('files of lenet', () => {
     expect((await plan('--forget', world.path('no-such'))).err).toMatch(
       /^lethe: error: --forget: could not read/,
     );
+  });
+
+  it('are looked at without leaving anything in memory, whether they fit or not', async () => {
+    const parts = workshop();
+    const recipe = checkRecipe({ ...recipeOf('lenet'), methods: [{ name: 'retrain' }] });
+    const material = { dataset: data } as Material;
+    const look = async (name: string) =>
+      parts.fit(recipe, material, await fileSource(world.path(`${name}.safetensors`)));
+    const found: unknown[] = [];
+    const leaks = await lt.findLeaks(async () => {
+      found.push(await look('card'), await look('lenet'));
+      await expect(look('size')).rejects.toThrow(/^weights for images/);
+    });
+    expect(leaks).toEqual([]);
+    expect(found).toEqual([
+      { described: true, constants: null },
+      { described: false, constants },
+    ]);
   });
 
   it('that do not fit are one line that says why, and nothing is written', async () => {

@@ -5,6 +5,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { check, LetheError } from '../../engine/error.ts';
 import type { Need } from '../audits/record.ts';
 import { fileSource, sha256File } from '../files.ts';
+import { auditTable } from '../recipe/options.ts';
 import { seedsOf } from '../recipe/seeds.ts';
 import type { Recipe } from '../recipe.ts';
 import { counted, printable, reasonOf } from '../text.ts';
@@ -160,11 +161,21 @@ function notesOf({ original, unlearned, retrained }: Files, retrain: boolean, re
     );
   if (retrain)
     notes.push(
-      'The retrained model was trained as the recipe says (train); how the other models were trained is not known.',
+      'The retrained model was trained as the recipe says (train); how the given ones were trained is not known.',
     );
-  if (recipe.audits.length > 0)
+  const needing = (need: Need) =>
+    recipe.audits
+      .filter(({ name }) => auditTable[name].record.needs.includes(need))
+      .map(({ label }) => label);
+  const running = needing('unlearn');
+  if (running.length > 0)
     notes.push(
-      'What made the given weights is not known: audits that run the method itself cannot be made, and reference models are trained as the recipe says (train).',
+      `What made the given weights is not known: ${running.join(', ')} would run it on reference models, and cannot be made.`,
+    );
+  const referring = needing('references').filter((label) => !running.includes(label));
+  if (referring.length > 0)
+    notes.push(
+      `The reference models of ${referring.join(', ')} are trained as the recipe says (train); how the given ones were trained is not known.`,
     );
   return notes;
 }

@@ -53,7 +53,9 @@ export interface Cell {
 
 /** Weights that somebody made. */
 export interface GivenFile {
+  /** Where it lies. */
   readonly path: string;
+  /** Of its bytes, in hex. */
   readonly sha256: string;
 }
 

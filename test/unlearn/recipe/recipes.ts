@@ -4,10 +4,10 @@
 import fc from 'fast-check';
 import * as v from 'valibot';
 import { recordOf } from '../../../unlearn/methods/index.ts';
-import { flawOfSeeds, type SeedEntry, seedsOf } from '../../../unlearn/recipe/seeds.ts';
-import { show } from '../../../unlearn/text.ts';
 import { datasetOptions, methodOptions, modelOptions } from '../../../unlearn/recipe/options.ts';
 import { recipeSchema } from '../../../unlearn/recipe/schema.ts';
+import { flawOfSeeds, type SeedEntry, seedsOf } from '../../../unlearn/recipe/seeds.ts';
+import { show } from '../../../unlearn/text.ts';
 import { type Inside, inside, oddWords, sectionOf, type Taste, unwrapped, valuesOf } from './values.ts';
 
 export type Plain = Record<string, unknown>;
