@@ -1,11 +1,11 @@
 // The data block of the page: what its script sorts, copies and draws.
 
 import type { Spread } from '../statistics/summarise.ts';
-import type { Metrics } from '../types.ts';
+import type { Metrics, Results } from '../types.ts';
 import { type Table, tableOf } from './columns.ts';
 import { cloudsOf, curvesOf, lossesOf } from './drawings.ts';
 import { duration } from './format.ts';
-import { tradeoffsOf } from './sections.ts';
+import { sweepsOf } from './sweeps.ts';
 import type { Verdict } from './verdict.ts';
 import type { View } from './view.ts';
 
@@ -13,7 +13,7 @@ import type { View } from './view.ts';
 export type PageData = ReturnType<typeof dataOf>;
 
 /** What client/ sorts, copies and draws. Numbers are means over seeds; null leaves a gap; `m` is a row of the table. */
-export function dataOf(view: View, verdict: Verdict) {
+export function dataOf(results: Results, view: View, verdict: Verdict) {
   const set = (key: keyof Metrics, label: string, colour: string) => {
     const spreads = view.models.map((row): Spread | undefined => row.summary.metrics[key]);
     return {
@@ -29,14 +29,11 @@ export function dataOf(view: View, verdict: Verdict) {
     set('acc_forget', 'forgotten, train', '--forget'),
     set('acc_test_forget', 'forgotten, test', '--forget-2'),
   ].filter(({ values }) => values.some((value) => value !== null));
-  const settings = tradeoffsOf(view);
   return {
     table: packed(tableOf(view, verdict)),
     accuracy: { rows: view.models.map((row) => view.rows.indexOf(row)), sets },
     cost: costData(view),
-    tradeoff: settings.length
-      ? { xLabel: settings[0].xLabel, yLabel: settings[0].yLabel, curves: settings }
-      : null,
+    sweeps: sweepsOf(results, view),
     curves: curvesOf(view),
     losses: lossesOf(view),
     clouds: cloudsOf(view),

@@ -17,6 +17,7 @@ import { judgingSection } from './judging.ts';
 import { searchSection } from './search.ts';
 import * as parts from './sections.ts';
 import { STYLE } from './style.ts';
+import { sweeps } from './sweeps.ts';
 import { judge, type Verdict } from './verdict.ts';
 import { type View, viewOf } from './view.ts';
 
@@ -25,7 +26,7 @@ export function renderReport(results: Results, options: ReportOptions = {}): str
   const view = viewOf(results, options.metrics, options.audits);
   const facts = factsOf(results, options);
   const verdict = judge(view, facts);
-  const data = dataOf(view, verdict);
+  const data = dataOf(results, view, verdict);
   const body = bodyOf(results, options, view, verdict, facts, data);
   const policy = [
     "default-src 'none'",
@@ -80,7 +81,7 @@ function bodyOf(
         ['samples', 'Samples', images ? samples(view, facts) : html``],
         ['losses', 'Losses', losses(data.losses)],
         ['cost', 'Cost', parts.cost(view)],
-        ['tradeoff', 'Trade-off', parts.tradeoff(parts.tradeoffsOf(view))],
+        ['sweeps', 'Options', sweeps(data.sweeps)],
       ]
     : [];
   blocks.push(

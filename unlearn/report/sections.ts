@@ -97,39 +97,6 @@ export function cost(view: View): Html {
   );
 }
 
-export interface Tradeoff {
-  readonly name: string;
-  readonly xLabel: string;
-  readonly yLabel: string;
-  readonly points: readonly { readonly x: number; readonly y: number; readonly label?: string }[];
-}
-
-/** Curves found under details.tradeoff of a method's first run: { xLabel, yLabel, points: [{ x, y, label? }] }. */
-export function tradeoffsOf(view: View): Tradeoff[] {
-  return view.models.flatMap((row) => {
-    const found = row.summary.runs[0]?.details?.tradeoff as Partial<Tradeoff> | undefined;
-    const points = (Array.isArray(found?.points) ? found.points : []).filter(
-      (point) => Number.isFinite(point?.x) && Number.isFinite(point?.y),
-    );
-    if (points.length < 2) return [];
-    return [
-      { name: row.name, xLabel: String(found?.xLabel ?? 'x'), yLabel: String(found?.yLabel ?? 'y'), points },
-    ];
-  });
-}
-
-export function tradeoff(curves: readonly Tradeoff[]): Html {
-  if (!curves.length) return html``;
-  const { xLabel, yLabel } = curves[0];
-  const summary = curves.map((curve) => `${curve.name}: ${curve.points.length} settings`).join('; ');
-  return section(
-    'tradeoff',
-    'Trade-off',
-    html`Each point is one setting of a method: ${xLabel} against ${yLabel}.`,
-    canvas('c-tradeoff', 340, `Trade-off of ${xLabel} against ${yLabel}. ${summary}`),
-  );
-}
-
 export function limits(view: View, verdict: Verdict, facts: Facts): Html {
   const flagged = view.models.flatMap((row) =>
     (verdict.flags[row.summary.label] ?? []).map((flag) => `${row.name} ${flag.text}.`),

@@ -133,7 +133,6 @@ function entry(kind: 'class' | 'samples', method: string, plan: Plan, seed: numb
     metrics,
     cost: { seconds: metrics.rte_seconds, gradientSteps: steps, samplesVisited: steps * 256 },
     details: {
-      ...(method === 'scrub' || method === 'boundaryShrink' ? { tradeoff: curve(method) } : {}),
       ...(method !== 'original' && method !== 'retrain' ? { history: history(m) } : {}),
     },
     exhibits: exhibits(kind, method, plan, seed),
@@ -147,15 +146,6 @@ const history = (m: number) =>
     loss: (0.4 + 0.2 * m) * Math.exp(-e / (2 + m)) + 0.05,
     learningRate: 0.01,
   }));
-
-function curve(method: string) {
-  const points = [0.1, 0.3, 0.5, 0.7, 0.9].map((density) => ({
-    x: method === 'scrub' ? 40 + 61 * density ** 0.5 : 30 + 68 * density ** 0.7,
-    y: method === 'scrub' ? 94.4 - 0.9 * density ** 2 : 93.9 - 4.2 * density ** 1.6,
-    label: method === 'scrub' ? `density ${density}` : `epsilon ${density / 5}`,
-  }));
-  return { xLabel: 'UA (%)', yLabel: 'TA (%)', points };
-}
 
 function exhibits(kind: 'class' | 'samples', method: string, plan: Plan, seed: number): Exhibits {
   const top = Math.log(10);

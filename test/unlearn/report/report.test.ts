@@ -90,7 +90,6 @@ describe('the page', () => {
       'compare',
       'accuracy',
       'cost',
-      'tradeoff',
       'entropy',
       'predictions',
       'samples',
@@ -195,16 +194,6 @@ describe('the page', () => {
             samples: [{ set: 'forget', about: evil, ids: [1], scores: [1] }],
             notes: [evil],
             failed: evil,
-          },
-        },
-        details: {
-          tradeoff: {
-            xLabel: evil,
-            yLabel: evil,
-            points: [
-              { x: 1, y: 2, label: evil },
-              { x: 2, y: 1 },
-            ],
           },
         },
         exhibits: {

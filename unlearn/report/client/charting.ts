@@ -67,26 +67,6 @@ function draw() {
   }, 60 + 32 * timed.length);
 
   const marks = ['circle', 'rect', 'triangle', 'rectRot', 'star', 'cross', 'crossRot', 'rectRounded'];
-  const t = data.tradeoff;
-  if (t) add('c-tradeoff', {
-    type: 'scatter',
-    data: {
-      datasets: t.curves.map((curve, i) => ({
-        label: curve.name, data: curve.points, showLine: true, pointStyle: marks[i % 8], pointRadius: 5, pointHoverRadius: 7,
-        borderWidth: 2, borderColor: colour('--c' + (i % 8)), backgroundColor: colour('--c' + (i % 8)), tension: 0,
-      })),
-    },
-    options: {
-      ...base,
-      scales: { x: { title: { display: true, text: t.xLabel, color: ink }, grid }, y: { title: { display: true, text: t.yLabel, color: ink }, grid } },
-      plugins: {
-        legend: points,
-        tooltip: { callbacks: { label: (item) => item.dataset.label + (item.raw.label ? ' (' + item.raw.label + ')' : '') + ': ' + item.parsed.x + ', ' + item.parsed.y } },
-      },
-    },
-    plugins: [air],
-  });
-
   /* Lines of rows: retrain dashed, the original dotted, methods in the colours of their places among the methods. */
   const lineChart = (id, chart) => {
     const own = chart.lines.filter(({ m }) => shown.includes(m)).sort((p, q) => shown.indexOf(p.m) - shown.indexOf(q.m));
@@ -123,7 +103,35 @@ function draw() {
       plugins: [air],
     });
   };
+  /* Metrics over an option: a line for each family of entries, and level lines for retrain and the original. */
+  const sweepChart = (id, chart) => {
+    const xs = [...new Set(chart.lines.flatMap((one) => one.points.map(([x]) => x)))].sort((p, q) => p - q);
+    const wide = xs[0] > 0 && xs[xs.length - 1] >= 20 * xs[0];
+    const at = wide ? Math.log10 : (x) => x;
+    const back = (v) => (wide ? Number((10 ** v).toPrecision(3)) : v);
+    const level = (label, y, borderDash, color) => (y === null ? [] : [{ label, data: [xs[0], xs[xs.length - 1]].map((x) => ({ x: at(x), y })), showLine: true, pointRadius: 0, borderWidth: 1.5, borderDash, borderColor: color, backgroundColor: color, pointStyle: 'line' }]);
+    add(id, {
+      type: 'scatter',
+      data: {
+        datasets: [
+          ...level('Retrain', chart.retrain, [6, 4], ink),
+          ...level('Original', chart.original, [2, 3], soft),
+          ...chart.lines.map(({ label, points: all }, i) => ({ label, data: all.map(([x, y]) => ({ x: at(x), y })), showLine: true, borderWidth: 2, pointRadius: 4, pointHoverRadius: 6, tension: 0, borderColor: colour('--c' + (i % 8)), backgroundColor: colour('--c' + (i % 8)), pointStyle: marks[i % 8] })),
+        ],
+      },
+      options: {
+        ...base,
+        scales: {
+          x: { title: { display: true, text: chart.x + (wide ? ', logarithmic' : ''), color: ink }, grid, min: at(xs[0]), max: at(xs[xs.length - 1]), afterBuildTicks(axis) { axis.ticks = xs.map((x) => ({ value: at(x) })); }, ticks: { maxRotation: 0, callback: (v) => String(back(v)) } },
+          y: { title: { display: true, text: chart.y, color: ink }, grid },
+        },
+        plugins: { legend: points, tooltip: { callbacks: { label: (item) => item.dataset.label + ': ' + item.parsed.y.toPrecision(4) + ' at ' + back(item.parsed.x) } } },
+      },
+      plugins: [air],
+    });
+  };
   data.curves.forEach((chart, i) => lineChart('c-curve-' + i, chart));
+  data.sweeps.forEach((chart, i) => sweepChart('c-sweep-' + i, chart));
   if (data.losses) lineChart('c-losses', data.losses);
 }
 
