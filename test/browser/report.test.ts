@@ -60,7 +60,7 @@ describe.skipIf(inject('absent').browser !== null)('the report in Chromium', () 
     expect(down.slice(0, 3)).toEqual(['Original', 'Retrain', 'Boundary Expanding']);
     expect(down[down.indexOf('Boundary Shrink') + 1]).toBe('Boundary Shrink at rate 0');
     expect(address()).toBe('#&sort=audit.probe&down=1');
-    expect(await browser.page.getAttribute('th:has([aria-label="Sort by probe"])', 'aria-sort')).toBe(
+    expect(await browser.page.getAttribute('th:has([aria-label="Sort by Probe"])', 'aria-sort')).toBe(
       'descending',
     );
     await head.click();

@@ -329,7 +329,7 @@ test.each<[string, () => unknown, string]>([
     'option of a layer',
     () =>
       lt.nn.sequential([lt.nn.relu()]).apply({ params: [{}], state: [{}] }, z(1), any({ training: true })),
-    "sequential: there is no option 'training', expected { train, key, frozenStatistics }",
+    "sequential: there is no option 'training', expected { train, key, frozenStatistics, tap }",
   ],
   [
     'options of an optimiser',
