@@ -127,7 +127,7 @@ svg { width: 100%; height: auto; display: block; } svg text { font-size: 10px; f
 .samples { font-size: 13.5px; } .samples td, .samples th { vertical-align: middle; padding: 8px 6px; } .samples th:first-child { position: sticky; left: 0; background: var(--card); z-index: 1; padding-left: 0; } .samples img, .noimage { width: 50px; height: 50px; border-radius: 6px; margin-right: 9px; image-rendering: pixelated; background: var(--faint); }
 .samples td { min-width: 86px; overflow-wrap: anywhere; } .samples th[scope=row] > span { max-width: 130px; white-space: normal; } .samples thead th { overflow-wrap: anywhere; min-width: 70px; } .samples .differs { color: var(--warn); font-weight: 600; } .samples tr.forget + tr.retain > * { border-top: 2px solid var(--soft); }
 
-#judging td.bad { color: var(--warn); font-weight: 620; }
+#judging td.bad { color: var(--warn); font-weight: 620; } #judging tbody th { min-width: 132px; overflow-wrap: break-word; }
 .trials { font-size: 13.5px; } .trials tr.chosen > * { font-weight: 620; background: var(--faint); } .trials td, .trials th { padding: 6px 8px; } .trials tbody th { min-width: 74px; white-space: nowrap; } .trials .failed { white-space: normal; color: var(--soft); }
 
 .limits { margin: 0 0 12px; padding-left: 20px; max-width: 80ch; } .limits li { margin: 5px 0; }
