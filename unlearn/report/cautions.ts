@@ -3,6 +3,7 @@
 
 import { listed, number, signed } from './format.ts';
 import { ATTACK, CLOSE } from './rules.ts';
+import { oneOriginal } from './seeds.ts';
 import { controlOf, type Row, type View } from './view.ts';
 
 /** Attacks that say nothing here. */
@@ -47,6 +48,8 @@ export function cautionsOf(view: View, best: Row | null): string[] {
   const cautions: string[] = [];
   if (!retrain && models.length)
     cautions.push('Gaps and a verdict need a retrained model; UA and MIA have no target without one.');
+  const alone = oneOriginal(view);
+  if (alone) cautions.push(alone);
   if (view.few && models.length)
     cautions.push(
       'Some rows rest on fewer than three seeds: their spread is not known, and small differences between methods may be chance.',

@@ -16,6 +16,7 @@ import { type Html, html, jsonBlock, raw } from './html.ts';
 import { judgingSection } from './judging.ts';
 import { searchSection } from './search.ts';
 import * as parts from './sections.ts';
+import { seedsSection } from './seeds.ts';
 import { STYLE } from './style.ts';
 import { sweeps } from './sweeps.ts';
 import { judge, type Verdict } from './verdict.ts';
@@ -82,6 +83,7 @@ function bodyOf(
         ['losses', 'Losses', losses(data.losses)],
         ['cost', 'Cost', parts.cost(view)],
         ['sweeps', 'Options', sweeps(data.sweeps)],
+        ['seeds', 'Seeds', seedsSection(view)],
       ]
     : [];
   blocks.push(

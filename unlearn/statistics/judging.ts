@@ -2,6 +2,7 @@
 // The protocol follows the meta-evaluation of OpenUnlearning (AUC between models trained with and without the data); grades,
 // deception, over-forgetting and the reliability over seeds are ours.
 
+import { components } from './nested.ts';
 import { rocOf } from './roc.ts';
 
 /** One model of the pool. */
@@ -72,24 +73,11 @@ export function kendall(pairs: readonly (readonly [number, number])[]): number |
   return first > 0 && second > 0 ? sum / Math.sqrt(first * second) : null;
 }
 
-/** Intraclass correlation ICC(1): one-way random effects, at least 0; rungs need not be of one size. */
+/** Intraclass correlation ICC(1): one-way random effects; rungs need not be of one size. */
 function reliability(pool: readonly Pooled[]): number | null {
   const groups = new Map<string, number[]>();
   for (const { rung, score } of pool) groups.set(rung, [...(groups.get(rung) ?? []), score]);
-  const sets = [...groups.values()];
-  const [n, g] = [pool.length, sets.length];
-  if (g < 2 || n <= g) return null;
-  const mean = (list: readonly number[]) => list.reduce((a, b) => a + b, 0) / list.length;
-  const whole = mean(pool.map(({ score }) => score));
-  let [between, within] = [0, 0];
-  for (const set of sets) {
-    const own = mean(set);
-    between += set.length * (own - whole) ** 2;
-    for (const score of set) within += (score - own) ** 2;
-  }
-  between /= g - 1;
-  within /= n - g;
-  const size = (n - sets.reduce((sum, set) => sum + set.length ** 2, 0) / n) / (g - 1);
-  const total = between + (size - 1) * within;
-  return total > 0 ? Math.max(0, (between - within) / total) : null;
+  const parts = components([...groups.values()]);
+  if (!parts || parts.between + parts.within === 0) return null;
+  return parts.between / (parts.between + parts.within);
 }
