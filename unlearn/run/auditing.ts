@@ -93,7 +93,7 @@ const nothing = ({ gives }: AuditRecord): Record<string, null> =>
   Object.fromEntries(Object.keys(gives).map((name) => [name, null]));
 
 /** The sets of a run, the test samples split by whether their class is gone. */
-function setsOf({ dataset: { test }, manifest: { classes }, forget, retain }: Material): Sets {
+export function setsOf({ dataset: { test }, manifest: { classes }, forget, retain }: Material): Sets {
   const part = (is: (label: number) => boolean): Split => takeSplit(test, rowsWhere(test.labels, is));
   if (classes.length === 0) return { forget, retain, test, kept: test, gone: null };
   const gone = part((label) => classes.includes(label));

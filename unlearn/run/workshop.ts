@@ -26,6 +26,7 @@ import { cardIn, fromFile, toParts } from '../weights.ts';
 import { makeAudits, type Opened, opened } from './auditing.ts';
 import type { Bank } from './audits.ts';
 import { type BankMaterial, makeBank, openBanks } from './banks.ts';
+import { embeddingOf } from './embedding.ts';
 import { measureStep } from './measure.ts';
 import type { AuditTask, Evaluation, Making, Parts, Product, Subject, Task } from './parts.ts';
 
@@ -173,7 +174,13 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
     async evaluate(task) {
       const { subject, release } = await openSubject(task, 'evaluate', task);
       try {
-        return await look(task, async (samples, sweep) => (await subject.answers(samples, sweep)).logits);
+        const found = await look(
+          task,
+          async (samples, sweep) => (await subject.answers(samples, sweep)).logits,
+        );
+        if (!found.exhibits || task.judge === 'validation') return found;
+        const embedding = await embeddingOf(subject, task.material, task.signal);
+        return { ...found, exhibits: { ...found.exhibits, ...(embedding && { embedding }) } };
       } finally {
         release();
       }

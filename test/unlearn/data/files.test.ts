@@ -64,8 +64,8 @@ describe('readFileBounded', () => {
 it.skipIf(process.platform === 'win32')('a pipe in place of a file is refused, not waited for', async () => {
   const pipe = join(await scratch(), 'pipe');
   execFileSync('mkfifo', [pipe]);
-  for (const read of [isThere(pipe), sha256File(pipe), readFileBounded(pipe, 4)])
-    await refuses(() => read, 'io', /pipe: not a regular file$/);
+  for (const read of [() => isThere(pipe), () => sha256File(pipe), () => readFileBounded(pipe, 4)])
+    await refuses(read, 'io', /pipe: not a regular file$/);
 });
 
 it('folders are made with those above them, by several at once too', async () => {

@@ -14,8 +14,8 @@ interface Registry {
 
 it('has every kind of chart that is drawn, and what those are made of', () => {
   const registry = runInNewContext(`${CHARTS}; Chart.registry`) as Registry;
-  const kinds = [...CLIENT.matchAll(/^ {4}type: '(\w+)'/gm)].map((match) => match[1]);
-  expect(kinds).toEqual(['bar', 'bar', 'scatter']);
+  const kinds = new Set([...CLIENT.matchAll(/^ {4,6}type: '(\w+)'/gm)].map((match) => match[1]));
+  expect(kinds).toEqual(new Set(['bar', 'scatter']));
   // Each throws for a name that is not registered.
   for (const kind of kinds) registry.getController(kind);
   for (const element of ['bar', 'line', 'point']) registry.getElement(element);

@@ -125,11 +125,17 @@ it('a small network, from recipe to findings', async () => {
     ],
     audits: ['cka', 'rmia', 'ulira', 'membershipProbe'],
     bank: { pairs: 1, retrains: 1 },
-    evaluate: { exhibits: false },
     device: 'cpu',
   };
   await run(recipe, { out });
   const { runs } = results();
+  // The picture of the features, which several networks that vote have not.
+  const { embedding } = runs[0].exhibits;
+  expect(new Set(embedding.set)).toEqual(new Set(['forget', 'gone', 'kept']));
+  expect(embedding.x.length).toBe(embedding.label.length);
+  expect(embedding.x.length).toBeLessThanOrEqual(400);
+  expect(embedding.about).toMatch(/^First two principal components of the 8 features/);
+  expect(runs[3].exhibits.embedding).toBeUndefined();
   const [original, retrain, finetune, sisa] = runs.map((one: { audits: object }) => one.audits);
   expect(original.cka.values.cka).toBeGreaterThan(0);
   // Beside another retrain, never beside itself.
