@@ -6,6 +6,7 @@ import { takeSplit } from '../data/split.ts';
 import { choice, int, num, section } from '../options/fields.ts';
 import { opt } from '../options/training.ts';
 import { stratified } from '../random.ts';
+import { NORMAL_95 } from '../statistics/interval.ts';
 import { overUnlearning as divergences } from '../statistics/overUnlearning.ts';
 import { classification } from '../tasks/classification.ts';
 import { disposeTree, feed } from '../train/feed.ts';
@@ -15,8 +16,6 @@ import { disturber, noiseOf } from './disturbed.ts';
 const name = 'overUnlearning';
 const SHOWN = 0x6f756570;
 const BATCH = 250;
-/** Of the normal distribution, for 95 %. */
-const QUANTILE = 1.959964;
 
 export const overUnlearning = defineAudit({
   name,
@@ -123,7 +122,7 @@ export const overUnlearning = defineAudit({
     return {
       values: { over_unlearning: mean },
       ...(n > 1 && {
-        intervals: { over_unlearning: [Math.max(0, mean - QUANTILE * error), mean + QUANTILE * error] },
+        intervals: { over_unlearning: [Math.max(0, mean - NORMAL_95 * error), mean + NORMAL_95 * error] },
       }),
     };
   },

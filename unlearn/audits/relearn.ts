@@ -5,6 +5,7 @@ import * as lt from '../../index.ts';
 import { choice, int, list, num, section } from '../options/fields.ts';
 import { fraction, opt } from '../options/training.ts';
 import { predictor } from '../predict.ts';
+import { NORMAL_95 } from '../statistics/interval.ts';
 import { predictions } from '../statistics/outputs.ts';
 import { type Height, heightOver, stepsBack } from '../statistics/relearn.ts';
 import { disposeTree } from '../train/feed.ts';
@@ -22,8 +23,6 @@ import type { NetworkOf, Subject } from './subject.ts';
 const name = 'relearn';
 /** Steps after which is measured, as far as training goes, and after the last. */
 const POINTS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
-/** Of the normal distribution, for 95 %. */
-const QUANTILE = 1.959964;
 
 /** What a model answers on the samples asked, 100 or 0 for each. */
 interface Answers {
@@ -161,7 +160,7 @@ export const relearn = defineAudit({
     return {
       values: { relearn_area: mean, relearn_steps: steps, relearn_kept: kept[kept.length - 1] },
       ...(Number.isFinite(error) && {
-        intervals: { relearn_area: [mean - QUANTILE * error, mean + QUANTILE * error] },
+        intervals: { relearn_area: [mean - NORMAL_95 * error, mean + NORMAL_95 * error] },
       }),
       curves: [
         drawn('m', 'relearned, points', curve),

@@ -3,6 +3,9 @@
 import { incompleteBeta } from './gamma.ts';
 import { spreadOf } from './spread.ts';
 
+/** 95 % of a standard normal variable lie within plus and minus this. */
+export const NORMAL_95 = 1.959964;
+
 /** Bounds, the lower first. */
 export type Interval = readonly [low: number, high: number];
 
