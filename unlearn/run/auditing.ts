@@ -3,7 +3,8 @@
 
 import { LetheError } from '../../engine/error.ts';
 import type { Classifier, Model, Variables } from '../../engine/nn/types.ts';
-import type { AuditInput, AuditRecord, Sets } from '../audits/record.ts';
+import { unmeasured } from '../audits/attack.ts';
+import type { AuditInput, Sets } from '../audits/record.ts';
 import { networkSubject, type Subject } from '../audits/subject.ts';
 import { takeSplit } from '../data/split.ts';
 import { auditTable } from '../recipe/options.ts';
@@ -11,6 +12,7 @@ import { rowsWhere } from '../statistics/outputs.ts';
 import { reasonOf } from '../text.ts';
 import { disposeTree } from '../train/feed.ts';
 import type { Split } from '../types.ts';
+import { askedOf } from './audits.ts';
 import type { AuditTask, Material, Subject as Source } from './parts.ts';
 
 /** A subject, and how to give its memory back. */
@@ -40,9 +42,7 @@ export async function makeAudits(task: AuditTask, open: Openers): Promise<void> 
     return found;
   };
   try {
-    const asked = new Set(
-      audits.flatMap(({ name }) => [...auditTable[name].record.needs, ...auditTable[name].record.uses]),
-    );
+    const asked = new Set(audits.flatMap(askedOf));
     const own = (await keep(open.model('own', subjects.own))).subject;
     const other = async (name: 'original' | 'retrain') => {
       const source = subjects[name];
@@ -80,7 +80,7 @@ export async function makeAudits(task: AuditTask, open: Openers): Promise<void> 
         await onFinding(audit, { name, options, seconds: seconds(), ...finding });
       } catch (cause) {
         if (!(cause instanceof LetheError && cause.kind === 'value')) throw cause;
-        const values = nothing(record);
+        const values = unmeasured(record.gives);
         await onFinding(audit, { name, options, seconds: seconds(), values, failed: reasonOf(cause) });
       }
     }
@@ -88,9 +88,6 @@ export async function makeAudits(task: AuditTask, open: Openers): Promise<void> 
     for (const one of opened) one.release();
   }
 }
-
-const nothing = ({ gives }: AuditRecord): Record<string, null> =>
-  Object.fromEntries(Object.keys(gives).map((name) => [name, null]));
 
 /** The sets of a run, the test samples split by whether their class is gone. */
 export function setsOf({ dataset: { test }, manifest: { classes }, forget, retain }: Material): Sets {

@@ -104,7 +104,7 @@ export function auditsOf(
 }
 
 /** What an audit needs or uses. */
-function askedOf({ name }: AuditEntry): readonly Need[] {
+export function askedOf({ name }: AuditEntry): readonly Need[] {
   const { needs, uses } = auditTable[name].record;
   return [...needs, ...uses];
 }
