@@ -5,6 +5,7 @@ import { section } from '../options/fields.ts';
 import { type Convention, finalScore, pointsOf, sampleEpsilon } from '../statistics/forgettingScore.ts';
 import { meanInterval, quantileOf } from '../statistics/interval.ts';
 import { halves } from '../statistics/klom.ts';
+import { meanOf } from '../statistics/spread.ts';
 import { scoresOf } from './asked.ts';
 import { unmeasured } from './attack.ts';
 import { defineAudit } from './define.ts';
@@ -107,7 +108,6 @@ export const forgettingScore = defineAudit({
       };
     const points = (pairs: readonly (readonly [ArrayLike<number>, ArrayLike<number>])[]) =>
       pairs.map(([u, r]) => pointsOf(sampleEpsilon(u, r), models));
-    const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
     const epsilons = (convention: Convention) =>
       unlearned.map((values, i) => sampleEpsilon(values, retrained[i], convention));
     const quality = (found: readonly number[], convention: Convention) =>
@@ -115,15 +115,17 @@ export const forgettingScore = defineAudit({
     const paper = epsilons('paper');
     const gained = quality(paper, 'paper');
     const apart = unlearned.map((values, i) => ({ u: halves(values), r: halves(retrained[i]) }));
-    const floor = mean(points(apart.map(({ r }) => r)));
-    const halved = mean(points(apart.flatMap(({ u, r }) => [[u[0], r[1]] as const, [u[1], r[0]] as const])));
+    const floor = meanOf(points(apart.map(({ r }) => r)));
+    const halved = meanOf(
+      points(apart.flatMap(({ u, r }) => [[u[0], r[1]] as const, [u[1], r[0]] as const])),
+    );
     const score = (quality: number) => finalScore({ quality, retain, test });
     const bounds = meanInterval(gained);
     return {
       values: {
-        forgetting_score: score(mean(gained)),
-        forgetting_score_released: score(mean(quality(epsilons('released'), 'released'))),
-        forgetting_quality: mean(gained),
+        forgetting_score: score(meanOf(gained)),
+        forgetting_score_released: score(meanOf(quality(epsilons('released'), 'released'))),
+        forgetting_quality: meanOf(gained),
         forgetting_loss: floor - halved,
         forgetting_floor: floor,
         forgetting_epsilon: quantileOf(paper, 0.5),

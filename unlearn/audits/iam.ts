@@ -5,6 +5,7 @@ import { opt } from '../options/training.ts';
 import { iamScores, iamSignal } from '../statistics/iam.ts';
 import { meanInterval } from '../statistics/interval.ts';
 import type { Signals } from '../statistics/rmia.ts';
+import { meanOf } from '../statistics/spread.ts';
 import { askAll, scoresOf, take } from './asked.ts';
 import { attackFigures, attackFinding, unmeasured } from './attack.ts';
 import { sidesOf } from './candidates.ts';
@@ -83,7 +84,6 @@ export const iam = defineAudit({
       seed,
     );
     const means = { iam_membership: membership.subarray(0, count), iam_excess: excess.subarray(0, count) };
-    const mean = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0) / count;
     const bounds = Object.entries(means).flatMap(([key, values]) => {
       const interval = meanInterval(values);
       return interval ? [[key, interval]] : [];
@@ -96,8 +96,8 @@ export const iam = defineAudit({
     return {
       values: {
         ...found.values,
-        iam_membership: mean(means.iam_membership),
-        iam_excess: mean(means.iam_excess),
+        iam_membership: meanOf(means.iam_membership),
+        iam_excess: meanOf(means.iam_excess),
       },
       intervals: { ...found.intervals, ...Object.fromEntries(bounds) },
       samples: [
@@ -125,7 +125,7 @@ const judged = ({ members }: Signals, rows: Int32Array): Int32Array =>
 function fitted({ references, members }: Signals): number | null {
   const means = references.flatMap((row, r) => {
     const own = Array.from(row).flatMap((p, i) => (members[r][i] !== 0 ? [iamSignal(p)] : []));
-    return own.length > 0 ? [own.reduce((sum, s) => sum + s, 0) / own.length] : [];
+    return own.length > 0 ? [meanOf(own)] : [];
   });
-  return means.length > 0 ? means.reduce((sum, s) => sum + s, 0) / means.length : null;
+  return means.length > 0 ? meanOf(means) : null;
 }

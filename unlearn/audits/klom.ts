@@ -4,6 +4,7 @@
 import { section } from '../options/fields.ts';
 import { meanInterval, quantileOf } from '../statistics/interval.ts';
 import { gaussianKlom, halves, klom as klomOf } from '../statistics/klom.ts';
+import { meanOf } from '../statistics/spread.ts';
 import { scoresOf } from './asked.ts';
 import { unmeasured } from './attack.ts';
 import { defineAudit } from './define.ts';
@@ -81,8 +82,7 @@ export const klom = defineAudit({
       };
     const pairs = (a: readonly number[][], b: readonly number[][]) =>
       a.flatMap((values, i) => (Math.min(values.length, b[i].length) > 0 ? [klomOf(values, b[i])] : []));
-    const mean = (values: readonly number[]) =>
-      values.length > 0 ? values.reduce((sum, value) => sum + value, 0) / values.length : null;
+    const mean = (values: readonly number[]) => (values.length > 0 ? meanOf(values) : null);
     const scores = pairs(unlearned, oracle);
     // Halves take turns in the order of the references, so that pairs stay together.
     const apart = unlearned.map((values, i) => ({ u: halves(values), r: halves(oracle[i]) }));

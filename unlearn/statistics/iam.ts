@@ -1,6 +1,8 @@
 // IAM, offline: where on the way from "never seen" to "fitted" a model's confidence in a sample stands. Interpolated approximate
 // measurement, arXiv 2506.06112, by its released code.
 
+import { meanOf, momentsOf } from './spread.ts';
+
 /** Of the signal; the released code's for images. */
 const E1 = 1e-2;
 const E2 = 1e-5;
@@ -46,12 +48,11 @@ export function iamScores({ own, out, fit, grid = 100 }: IamInput): IamScores {
     throw new RangeError(`iam: expected a grid of at least 2 points, got ${grid}`);
   const means = Float64Array.from(out, (values, i) => {
     if (values.length === 0) throw new RangeError(`iam: no reference without sample ${i}`);
-    return mean(Array.from(values));
+    return meanOf(values);
   });
-  const all = out.flatMap((values) => Array.from(values));
-  const centre = mean(all);
+  const all = momentsOf(out.flatMap((values) => Array.from(values)));
   // Moving all by one share towards one point shrinks their deviation by it.
-  const deviation = Math.sqrt(mean(all.map((value) => (value - centre) ** 2)));
+  const deviation = Math.sqrt(all.squares / all.n);
   const membership = Float64Array.from(own, (signal, i) => {
     let [sum, weights] = [0, 0];
     for (let t = 0; t < grid - 1; t++) {
@@ -75,5 +76,3 @@ function gumbelBelow(x: number, at: number, deviation: number): number {
   const scale = (deviation * Math.sqrt(6)) / Math.PI;
   return Math.exp(-Math.exp(-(x - at + EULER * scale) / scale));
 }
-
-const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;

@@ -2,6 +2,8 @@
 // models. Georgiev et al., "Attribute-to-Delete" (ICLR 2025). Released binning has an open last bin, which drops every margin
 // equal to the largest; here it is closed.
 
+import { momentsOf } from './spread.ts';
+
 /** Margins are clipped to plus and minus this. */
 export const MARGIN_CLIP = 100;
 /** Least probability of a bin of oracle models where unlearned ones fall into it. */
@@ -59,9 +61,8 @@ export function gaussianKlom(unlearned: ArrayLike<number>, oracle: ArrayLike<num
   const [[mu, vu], [mr, vr]] = [unlearned, oracle].map((side) => {
     const values = Array.from(side, clip);
     if (values.length < 2) throw new RangeError(`gaussianKlom: ${values.length} models, expected 2 or more`);
-    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-    const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-    return [mean, Math.max(LEAST_VARIANCE, squares / (values.length - 1))];
+    const { n, mean, squares } = momentsOf(values);
+    return [mean, Math.max(LEAST_VARIANCE, squares / (n - 1))];
   });
   return 0.5 * (Math.log(vr / vu) + (vu + (mu - mr) ** 2) / vr - 1);
 }

@@ -3,6 +3,7 @@
 // ours, by conjugacy: variances of four models are too rough for a Gaussian of their own.
 
 import { logGamma } from './gamma.ts';
+import { momentsOf } from './spread.ts';
 
 /** How the confidences of a world are described. */
 export type Density =
@@ -59,13 +60,6 @@ export function liraScores(input: LiraInput): Float64Array {
 
 /** The logarithm of a density of x in sample i's world. */
 type LogDensity = (x: number, i: number) => number;
-
-/** Number, mean, and sum of squares about it. */
-function momentsOf(values: ArrayLike<number>) {
-  const all = Array.from(values);
-  const mean = all.reduce((sum, value) => sum + value, 0) / all.length;
-  return { n: all.length, mean, squares: all.reduce((sum, value) => sum + (value - mean) ** 2, 0) };
-}
 
 const logGaussian = (x: number, mean: number, variance: number): number =>
   -0.5 * (Math.log(2 * Math.PI * variance) + (x - mean) ** 2 / variance);

@@ -4,6 +4,7 @@
 
 import { rocOf } from './roc.ts';
 import { countBelow } from './sorted.ts';
+import { meanOf } from './spread.ts';
 
 /** What reference models say of n samples: probabilities of the true label, 0 to 1, and whether they were trained on them. */
 export interface Said {
@@ -44,8 +45,8 @@ function expected({ references, members }: Said, a: number, count: number): Floa
     const turned = a === 0 ? DEFAULT_A : a;
     const out =
       without.length > 0
-        ? mean(without.map((p) => p[i]))
-        : mean(references.map((p) => Math.max(LEAST, (p[i] + turned - 1) / turned)));
+        ? meanOf(without.map((p) => p[i]))
+        : meanOf(references.map((p) => Math.max(LEAST, (p[i] + turned - 1) / turned)));
     // Only at a = 1 can it be 0; the least number keeps the ratio finite.
     return Math.max(Number.MIN_VALUE, ((1 + a) * out + (1 - a)) / 2);
   });
@@ -112,12 +113,11 @@ export function tunedA(samples: Said, population: Said, gamma = 1): number | nul
       const scores = rmiaScores(one.samples, one.population, { a, gamma });
       return rocOf(pick(scores, one.inside), pick(scores, one.outside)).auc;
     });
-    if (mean(areas) > bestArea + 1e-12) [best, bestArea] = [a, mean(areas)];
+    if (meanOf(areas) > bestArea + 1e-12) [best, bestArea] = [a, meanOf(areas)];
   }
   return best;
 }
 
-const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
 const pick = (values: ArrayLike<number>, rows: readonly number[]): Float64Array =>
   Float64Array.from(rows, (row) => values[row]);
 const rowsOf = (flags: ArrayLike<number>, wanted: number): number[] =>

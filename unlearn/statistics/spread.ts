@@ -1,4 +1,17 @@
-// Mean and sample standard deviation of a few numbers, those that are missing left out.
+// Means and spreads: of any numbers, and of a few runs with those that are missing left out.
+
+/** Mean; NaN of none. */
+export const meanOf = (values: ArrayLike<number>): number => momentsOf(values).mean;
+
+/** Their number, their mean, and the sum of squares about it. */
+export function momentsOf(values: ArrayLike<number>): { n: number; mean: number; squares: number } {
+  const n = values.length;
+  let [mean, squares] = [0, 0];
+  for (let i = 0; i < n; i++) mean += values[i];
+  mean /= n;
+  for (let i = 0; i < n; i++) squares += (values[i] - mean) ** 2;
+  return { n, mean, squares };
+}
 
 export interface Spread {
   readonly mean: number;
