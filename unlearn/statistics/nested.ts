@@ -2,6 +2,8 @@
 // random effects, by the method of moments (analysis of variance). Many unlearning seeds of one original do not replace several
 // originals: they tell the second part alone (arXiv 2510.26714).
 
+import { meanOf } from './spread.ts';
+
 /** Variances of a number. */
 export interface Components {
   /** Between groups, such as originals; 0 where groups differ no more than their members do. */
@@ -20,11 +22,10 @@ export function components(groups: readonly (readonly number[])[]): Components |
   const n = sets.reduce((sum, set) => sum + set.length, 0);
   const g = sets.length;
   if (g < 2 || n <= g) return null;
-  const mean = (list: readonly number[]) => list.reduce((a, b) => a + b, 0) / list.length;
-  const whole = mean(sets.flat());
+  const whole = meanOf(sets.flat());
   let [between, within] = [0, 0];
   for (const set of sets) {
-    const own = mean(set);
+    const own = meanOf(set);
     between += set.length * (own - whole) ** 2;
     for (const value of set) within += (value - own) ** 2;
   }
