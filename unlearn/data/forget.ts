@@ -5,17 +5,22 @@
 import { check, LetheError } from '../../engine/error.ts';
 import { checkSeed, permutation } from '../random.ts';
 import { sha256 } from '../sha256.ts';
+import { rowsByClass } from '../statistics/outputs.ts';
 import { printable } from '../text.ts';
 import type { Dataset, ForgetManifest, ForgetSpec, Split } from '../types.ts';
 import { refuse, unknownName } from './refuse.ts';
 import { imageAt, labelBytes, positionsWhere, takeSplit } from './split.ts';
 
-/** Training samples, parted. */
+/** Samples, parted by what is to be forgotten. */
 export interface ForgetSet {
-  /** Those to be forgotten. */
+  /** Training samples to be forgotten. */
   readonly forget: Split;
-  /** Those that are kept. */
+  /** Training samples that are kept. */
   readonly retain: Split;
+  /** Test samples without the forgotten classes; all of them where samples are forgotten. */
+  readonly kept: Split;
+  /** Test samples of the forgotten classes; null where samples are forgotten, or there are none. */
+  readonly gone: Split | null;
   /** Names those to be forgotten. */
   readonly manifest: ForgetManifest;
 }
@@ -173,7 +178,14 @@ function cut(dataset: Dataset, spec: ForgetSpec, positions: Int32Array): ForgetS
     hashes: Array.from({ length: forget.size }, (_, i) => sampleHash(forget, i)),
     count: forget.size,
   };
-  return { forget, retain, manifest };
+  return { forget, retain, ...testParts(dataset.test, classes), manifest };
+}
+
+/** The test samples, split by whether their class is forgotten. */
+function testParts(test: Split, classes: readonly number[]): Pick<ForgetSet, 'kept' | 'gone'> {
+  if (classes.length === 0) return { kept: test, gone: null };
+  const { kept, gone } = rowsByClass(test.labels, classes);
+  return { kept: takeSplit(test, kept), gone: gone.length > 0 ? takeSplit(test, gone) : null };
 }
 
 /** Splits the training data by what is to be forgotten. `kind` is 'class' exactly when whole classes go. */

@@ -1,7 +1,7 @@
 // From logits to the numbers of one run, and from those and retrain's to the distances between them. What is computed the
 // records say; here their sets are made ready, and what they give is put together.
 
-import { checkOutputs, type Outputs, rowsWhere, selectRows } from '../statistics/outputs.ts';
+import { checkOutputs, type Outputs, rowsByClass, selectRows } from '../statistics/outputs.ts';
 import { type Metrics, metrics } from './index.ts';
 import {
   type AnyTable,
@@ -84,13 +84,11 @@ function splitTest(
   classIndex: MetricsInput['classIndex'],
 ): { kept: Outputs; gone: Outputs | null } {
   if (kind !== 'class') return { kept: test, gone: null };
-  const classes = new Set([classIndex ?? []].flat());
-  if (classes.size === 0 || ![...classes].every((k) => k >= 0 && k < K)) {
+  const classes = [classIndex ?? []].flat();
+  if (classes.length === 0 || !classes.every((k) => k >= 0 && k < K)) {
     throw new RangeError(`metrics: forgetting a class needs its index in 0..${K - 1}, got ${classIndex}`);
   }
-  const where = (goes: (label: number) => boolean) => selectRows(test, K, rowsWhere(test.labels, goes));
-  const kept = where((label) => !classes.has(label));
-  const gone = where((label) => classes.has(label));
-  if (kept.labels.length === 0) throw new RangeError('metrics: the test set holds only forgotten classes');
-  return { kept, gone: gone.labels.length ? gone : null };
+  const { kept, gone } = rowsByClass(test.labels, classes);
+  if (kept.length === 0) throw new RangeError('metrics: the test set holds only forgotten classes');
+  return { kept: selectRows(test, K, kept), gone: gone.length > 0 ? selectRows(test, K, gone) : null };
 }

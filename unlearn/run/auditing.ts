@@ -4,16 +4,13 @@
 import { LetheError } from '../../engine/error.ts';
 import type { Classifier, Model, Variables } from '../../engine/nn/types.ts';
 import { unmeasured } from '../audits/attack.ts';
-import type { AuditInput, Sets } from '../audits/record.ts';
+import type { AuditInput } from '../audits/record.ts';
 import { networkSubject, type Subject } from '../audits/subject.ts';
-import { takeSplit } from '../data/split.ts';
 import { auditTable } from '../recipe/options.ts';
-import { rowsWhere } from '../statistics/outputs.ts';
 import { reasonOf } from '../text.ts';
 import { disposeTree } from '../train/feed.ts';
-import type { Split } from '../types.ts';
 import { askedOf } from './audits.ts';
-import type { AuditTask, Material, Subject as Source } from './parts.ts';
+import type { AuditTask, Subject as Source } from './parts.ts';
 
 /** A subject, and how to give its memory back. */
 export interface Opened {
@@ -35,6 +32,7 @@ export interface Openers {
  */
 export async function makeAudits(task: AuditTask, open: Openers): Promise<void> {
   const { audits, subjects, material, seed, signal, onProgress, onFinding } = task;
+  const { forget, retain, kept, gone, manifest, dataset } = material;
   const opened: { release(): void }[] = [];
   const keep = async <T extends { release(): void }>(one: Promise<T>): Promise<T> => {
     const found = await one;
@@ -61,9 +59,9 @@ export async function makeAudits(task: AuditTask, open: Openers): Promise<void> 
       own,
       original,
       retrain,
-      sets: setsOf(material),
-      classes: material.dataset.classes.length,
-      goneClasses: material.manifest.classes,
+      sets: { forget, retain, test: dataset.test, kept, gone },
+      classes: dataset.classes.length,
+      goneClasses: manifest.classes,
       seed,
       signal,
       onProgress: ({ fraction, ...progress }) =>
@@ -87,20 +85,6 @@ export async function makeAudits(task: AuditTask, open: Openers): Promise<void> 
   } finally {
     for (const one of opened) one.release();
   }
-}
-
-/** The sets of a run, the test samples split by whether their class is gone. */
-export function setsOf({ dataset: { test }, manifest: { classes }, forget, retain }: Material): Sets {
-  const part = (is: (label: number) => boolean): Split => takeSplit(test, rowsWhere(test.labels, is));
-  if (classes.length === 0) return { forget, retain, test, kept: test, gone: null };
-  const gone = part((label) => classes.includes(label));
-  return {
-    forget,
-    retain,
-    test,
-    kept: part((label) => !classes.includes(label)),
-    gone: gone.size > 0 ? gone : null,
-  };
 }
 
 /** A network as a subject; its weights are given back on release. */

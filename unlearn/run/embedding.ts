@@ -7,7 +7,6 @@ import { takeSplit } from '../data/split.ts';
 import { spreadOver } from '../evaluate.ts';
 import { principalPlane } from '../statistics/projection.ts';
 import type { Exhibits, Split } from '../types.ts';
-import { setsOf } from './auditing.ts';
 import type { Material } from './parts.ts';
 
 /** Points in all. */
@@ -17,12 +16,12 @@ type Embedding = NonNullable<Exhibits['embedding']>;
 /** Undefined for a model without features, or whose features are not finite. */
 export async function embeddingOf(
   subject: Subject,
-  material: Material,
+  material: Pick<Material, 'forget' | 'gone' | 'kept'>,
   signal?: AbortSignal,
 ): Promise<Embedding | undefined> {
   const { model } = subject.network ?? {};
   if (!Array.isArray((model as Partial<Classifier> | undefined)?.head)) return undefined;
-  const { forget, gone, kept } = setsOf(material);
+  const { forget, gone, kept } = material;
   const sets = Object.entries({ forget, gone, kept }).filter(
     (one): one is [Embedding['set'][number], Split] => one[1] !== null,
   );

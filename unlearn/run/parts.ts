@@ -30,6 +30,10 @@ export interface Material {
   readonly forget: Split;
   /** Training images to keep. */
   readonly retain: Split;
+  /** Test images without the forgotten classes; all of them where samples are forgotten. */
+  readonly kept: Split;
+  /** Test images of the forgotten classes; null where samples are forgotten, or there are none. */
+  readonly gone: Split | null;
   /** Images that were held out of training, of all classes; null where a recipe holds none out. */
   readonly validation: Split | null;
 }

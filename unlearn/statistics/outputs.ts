@@ -129,3 +129,20 @@ export function rowsWhere(labels: ArrayLike<number>, test: (label: number) => bo
   for (let i = 0; i < labels.length; i++) if (test(labels[i])) rows.push(i);
   return Int32Array.from(rows);
 }
+
+/** Rows parted by their class. */
+export interface ByClass {
+  /** Those of the classes that stay, in order. */
+  readonly kept: Int32Array;
+  /** Those of the classes that go, in order. */
+  readonly gone: Int32Array;
+}
+
+/** How a test set is split where whole classes are forgotten: by images and by answers alike. */
+export function rowsByClass(labels: ArrayLike<number>, goneClasses: readonly number[]): ByClass {
+  const goes = new Set(goneClasses);
+  return {
+    kept: rowsWhere(labels, (label) => !goes.has(label)),
+    gone: rowsWhere(labels, (label) => goes.has(label)),
+  };
+}

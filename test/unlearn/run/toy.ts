@@ -80,6 +80,8 @@ export function toyParts({
     },
     forget: split(2),
     retain: split(18),
+    kept: split(9),
+    gone: split(1),
     validation: null,
   };
   const work = async (
