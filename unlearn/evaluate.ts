@@ -20,6 +20,8 @@ export interface EvaluationData {
   readonly classes: number;
   /** The class, or the classes, forgotten as a whole (`classes` of a manifest); null or none when single samples were. */
   readonly classIndex: number | readonly number[] | null;
+  /** Right labels of the forgotten samples, where some of them were given wrong ones (`rightLabels`). */
+  readonly rightLabels?: Int32Array;
 }
 
 /** Options of evaluate. */
@@ -99,8 +101,8 @@ export async function evaluateAnswers(
   for (const name of ['forget', 'retain', 'test'] as const) sets[name] = await outputs(data[name]);
   const kind = [data.classIndex ?? []].flat().length === 0 ? 'samples' : 'class';
   const { seconds = Number.NaN, reference, mia, miaDraws } = options;
-  const { classIndex } = data;
-  const metrics = metricsOf({ ...sets, kind, classIndex, seconds, reference, mia, miaDraws });
+  const { classIndex, rightLabels } = data;
+  const metrics = metricsOf({ ...sets, kind, classIndex, rightLabels, seconds, reference, mia, miaDraws });
   if (!options.exhibits) return { metrics };
   const samples = options.images === false ? [] : await samplesOf(data);
   return { metrics, exhibits: exhibitsOf({ ...sets, samples }) };

@@ -14,6 +14,7 @@ export const loadManifest: typeof import('./data/readers/manifest.ts').loadManif
   refuseLater('loadManifest');
 export const predictFiles: typeof import('./predict-files.ts').predictFiles = refuseLater('predictFiles');
 export const run: typeof import('./run.ts').run = refuseLater('run');
+export const loadScores: typeof import('./data/readers/scores.ts').loadScores = refuseLater('loadScores');
 export const saveManifest: typeof import('./data/readers/manifest.ts').saveManifest =
   refuseLater('saveManifest');
 

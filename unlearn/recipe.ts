@@ -4,6 +4,7 @@
 
 import * as v from 'valibot';
 import { LetheError } from '../engine/error.ts';
+import { beside, forgetKeys, mainKeys } from './data/forget-spec.ts';
 import { type MethodTable, methods, recordOf } from './methods/index.ts';
 import { check } from './options/check.ts';
 import { faulty, type Path, type Problem } from './options/problems.ts';
@@ -20,7 +21,7 @@ import {
   recipeSchema,
   type TrainOptions,
 } from './recipe/schema.ts';
-import { flawOfSeeds, type SeedEntry, seedsOf } from './recipe/seeds.ts';
+import { flawOfSeeds, isDrawn, type SeedEntry, seedsOf } from './recipe/seeds.ts';
 import { show } from './text.ts';
 
 export type { AuditEntry, MethodEntry, Recipe, TrainOptions } from './recipe/schema.ts';
@@ -142,7 +143,7 @@ function complete(value: unknown, problems: Problem[], { table, entries }: Known
   const schemas = optionsOf(table);
   const options = listed.map((m, i) => checkOptions(schemas, m, ['methods', i], problems));
   const audits = auditsIn(raw, problems);
-  if (isMap(raw.forget)) checkForget(raw.forget, problems);
+  if (isMap(raw.forget)) checkForget(raw.forget, raw.dataset, problems);
   if (mapOf(raw.train).schedule === 'step' && mapOf(raw.train).milestones === undefined) {
     problems.push({
       path: ['train'],
@@ -210,7 +211,7 @@ function checkSearched(
       message: 'expected validation beside it: a share of the training images to judge by, such as 0.1',
     });
   const used = seedsOf({ seeds, forget }).flatMap(({ train, forget: drawn }) =>
-    forget.ratio === undefined ? [train] : [train, drawn],
+    isDrawn(forget) ? [train, drawn] : [train],
   );
   if (search && used.includes(search.seed))
     problems.push({
@@ -240,20 +241,30 @@ function checkOptions(
   return check(schemas[name], options, [...path, 'options'], problems);
 }
 
-function checkForget(forget: Record<string, unknown>, problems: Problem[]): void {
-  const { class: name, ratio, ids, files, person, seed, withinClass } = forget;
+/** The rules between the keys of `forget`, and with the data. */
+function checkForget(forget: Record<string, unknown>, dataset: unknown, problems: Problem[]): void {
   const path = ['forget'];
-  const kinds = [name, ratio, ids, files, person].filter((x) => x !== undefined).length;
+  const wrong = (key: string, message: string) => problems.push({ path: ['forget', key], message });
+  const given = Object.keys(forget).filter((key) => forget[key] !== undefined);
+  const kinds = mainKeys(given);
+  const details = ['seed', 'withinClass', 'take'];
   // Where another key stands instead, that one is told.
-  if (kinds > 1 || (kinds === 0 && Object.keys(forget).every((k) => k === 'seed' || k === 'withinClass')))
-    problems.push({ path, message: 'expected exactly one of class, ratio, ids, files, person' });
-  if (ratio === undefined && (seed !== undefined || withinClass !== undefined))
-    problems.push({ path, message: 'seed and withinClass belong to ratio; expected them only beside it' });
-  if (ratio === 0 || ratio === 1)
-    problems.push({
-      path: ['forget', 'ratio'],
-      message: `expected a number between 0 and 1, both excluded, got ${ratio}`,
-    });
+  if (kinds.length > 1 || (kinds.length === 0 && given.every((key) => details.includes(key))))
+    problems.push({ path, message: `expected exactly one of ${forgetKeys.join(', ')}` });
+  for (const key of details) {
+    const fitting = forgetKeys.filter((kind) => beside(kind).includes(key));
+    if (given.includes(key) && kinds.length === 1 && !fitting.includes(kinds[0]))
+      problems.push({
+        path,
+        message: `${key} belongs to ${fitting.join(', ')}; expected it only beside them`,
+      });
+  }
+  if (forget.ratio === 0 || forget.ratio === 1)
+    wrong('ratio', `expected a number between 0 and 1, both excluded, got ${forget.ratio}`);
+  if (kinds[0] === 'scores' && forget.ratio === undefined)
+    wrong('scores', 'expected ratio beside it: the share of the training images to forget, such as 0.1');
+  if (kinds[0] === 'mislabelled' && mapOf(dataset).mislabelled === undefined)
+    wrong('mislabelled', 'expected dataset.mislabelled beside it: without it no label is known to be wrong');
 }
 
 function checkLabels(methods: readonly Record<string, unknown>[], problems: Problem[]): void {

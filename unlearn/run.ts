@@ -2,11 +2,11 @@
 // is skipped, what was begun goes on, and a process killed at any moment leaves nothing half-written: weights first,
 // then the record that names them. How tensors, methods and data work is not known here: that is run/parts.ts.
 
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { LetheError } from '../engine/error.ts';
 import { applyManifest } from './data/forget.ts';
 import { isIo, makeFolder } from './files.ts';
-import { knownMethods } from './recipe/own.ts';
+import { knownMethods, withScoresOf } from './recipe/own.ts';
 import { recipeText } from './recipe/shipped.ts';
 import { checkRecipe, draftRecipe, finishRecipe, type Recipe } from './recipe.ts';
 import { Carrier } from './run/carry.ts';
@@ -198,7 +198,9 @@ export async function readRecipe(
 ): Promise<Recipe> {
   const { text, source, path } = await recipeText(given);
   const read = draftRecipe(text, source, overrides);
-  const draft = { ...read, value: change(read.value) as typeof read.value };
+  // What belongs to a recipe lies beside it; what users make for one that comes with Lethe lies with them.
+  const folder = path === given ? dirname(path) : '.';
+  const draft = { ...read, value: withScoresOf(change(read.value), folder) as typeof read.value };
   return finishRecipe(draft, await knownMethods(draft.value, path));
 }
 

@@ -58,6 +58,8 @@ export interface Dataset {
   readonly warnings?: readonly string[];
   /** sha256 over the decoded training and test bytes and labels: names exactly what was read. */
   readonly hash: string;
+  /** Training samples that were given a wrong label: the right one, by id. Absent where no label is known to be wrong. */
+  readonly mislabelled?: ReadonlyMap<number, number>;
   /** Tabular data only, one entry a column: byte b stands for min + (max - min) * b / 255. */
   readonly features?: readonly Feature[];
 }
@@ -87,6 +89,24 @@ export type ForgetSpec =
   | {
       /** All samples of a person: the class of this name, or the files below the folder of this name. */
       readonly person: string;
+    }
+  | {
+      /** The training samples that were given a wrong label. */
+      readonly mislabelled: true;
+      /** Share of these, above 0 and at most 1, drawn at random. Default all. */
+      readonly ratio?: number;
+      /** Of the draw. Default 0. */
+      readonly seed?: number;
+    }
+  | {
+      /** The samples with the highest, or lowest, score in this CSV file (`id,score`). */
+      readonly scores: string;
+      /** Which end. Default 'highest'. */
+      readonly take?: 'highest' | 'lowest';
+      /** Share of the training samples, above 0 and at most 1. */
+      readonly ratio: number;
+      /** Of the order of samples with equal scores. Default 0. */
+      readonly seed?: number;
     };
 
 /** Names what was forgotten so that any run can name it again. Saved as JSON beside the results. */

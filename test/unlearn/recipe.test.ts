@@ -147,8 +147,8 @@ describe('refusals', () => {
     ['methods.boundaryshrink.label=x', 'or a label, got "boundaryshrink"; did you mean "boundaryShrink"?'],
     ['model.name=resnet', 'no such choice "resnet"; did you mean "resnet18"?'],
     ['name.first=x', 'name is "tiny"; expected a map or a list'],
-    ['forget.ratio=0.1', 'expected exactly one of class, ratio, ids, files, person'],
-    ['forget.seed=1', 'belong to ratio'],
+    ['forget.ratio=0.1', 'expected exactly one of class, ratio, ids, files, person, mislabelled, scores'],
+    ['forget.seed=1', 'seed belongs to ratio, mislabelled, scores'],
     [
       'forget.class=[star, 1.5]',
       'forget.class.1: expected a class name or a class index (a whole number, 0 or more), got 1.5',

@@ -1,14 +1,15 @@
-// What is to be forgotten: from a wish (a class, a share, ids, files, a person) to two splits and a manifest that
-// names the forgotten samples by id and by hash, so that any later run can name exactly the same ones or refuse. Manifests
-// as files are readers/manifest.ts.
+// What is to be forgotten: from positions in the training split (forget-spec.ts) to two splits and a manifest that names the
+// forgotten samples by id and by hash, so that any later run can name exactly the same ones or refuse. Manifests and scores as
+// files are readers/.
 
-import { check, LetheError } from '../../engine/error.ts';
-import { checkSeed, permutation } from '../random.ts';
+import { check } from '../../engine/error.ts';
 import { sha256 } from '../sha256.ts';
 import { rowsByClass } from '../statistics/outputs.ts';
 import { printable } from '../text.ts';
 import type { Dataset, ForgetManifest, ForgetSpec, Split } from '../types.ts';
-import { refuse, unknownName } from './refuse.ts';
+import { forgetPositions, lookUp } from './forget-spec.ts';
+import type { Scores } from './readers/scores.ts';
+import { refuse } from './refuse.ts';
 import { imageAt, labelBytes, positionsWhere, takeSplit } from './split.ts';
 
 /** Samples, parted by what is to be forgotten. */
@@ -23,110 +24,6 @@ export interface ForgetSet {
   readonly gone: Split | null;
   /** Names those to be forgotten. */
   readonly manifest: ForgetManifest;
-}
-
-/** The index of a class given by name or index; an unknown one is a 'value' error with the nearest name. */
-export function classIndexOf(dataset: Pick<Dataset, 'classes'>, which: string | number): number {
-  const { classes } = dataset;
-  if (typeof which === 'string') {
-    const at = classes.indexOf(which);
-    return at >= 0 ? at : unknownName('class', which, classes);
-  }
-  check(
-    Number.isInteger(which) && which >= 0 && which < classes.length,
-    'value',
-    () => `class ${which}: expected an index from 0 to ${classes.length - 1}`,
-  );
-  return which;
-}
-
-const KEYS = ['class', 'ratio', 'ids', 'files', 'person'] as const;
-type Key = (typeof KEYS)[number];
-
-/** The one key of a spec. None, several, or one out of place is a 'value' error. */
-export function keyOf(spec: ForgetSpec): Key {
-  const given = Object.keys(spec);
-  const keys = KEYS.filter((key) => given.includes(key));
-  check(
-    keys.length === 1,
-    'value',
-    () =>
-      `forget: expected exactly one of ${KEYS.join(', ')}, got ${given.map(printable).join(', ') || 'none'}`,
-  );
-  const allowed: readonly string[] = keys[0] === 'ratio' ? ['ratio', 'seed', 'withinClass'] : keys;
-  const stray = given.find((key) => !allowed.includes(key));
-  check(
-    stray === undefined,
-    'value',
-    () => `forget: '${printable(stray!)}' does not go with '${keys[0]}'; expected ${allowed.join(', ')}`,
-  );
-  return keys[0];
-}
-
-/** Positions of samples whose key is among the wanted; the first wanted without a sample is a 'value' error. */
-function lookUp<T>(wanted: readonly T[], keys: Iterable<T>, missing: (key: T) => never): Int32Array {
-  const at = new Map<T, number>();
-  let position = 0;
-  for (const key of keys) at.set(key, position++);
-  return Int32Array.from(new Set(wanted), (key) => at.get(key) ?? missing(key)).sort();
-}
-
-function randomShare(dataset: Dataset, spec: Extract<ForgetSpec, { ratio: number }>): Int32Array {
-  const { ratio, seed = 0, withinClass } = spec;
-  checkSeed(seed);
-  check(
-    typeof ratio === 'number' && ratio > 0 && ratio <= 1,
-    'value',
-    () => `forget ratio: expected a number above 0 and at most 1, got ${String(ratio)}`,
-  );
-  const within = withinClass === undefined ? null : classIndexOf(dataset, withinClass);
-  const pool = positionsWhere(dataset.train, (label) => within === null || label === within);
-  const count = Math.max(1, Math.floor(pool.length * ratio + 0.5));
-  const order = permutation(pool.length, seed, 0, 0, 0x666f7267);
-  return Int32Array.from(order.subarray(0, Math.min(count, pool.length)), (i) => pool[i]).sort();
-}
-
-/** Samples of a person: a class of that name, or the files below a folder of that name. */
-function personPositions(dataset: Dataset, person: string): Int32Array {
-  check(
-    typeof person === 'string' && person !== '',
-    'value',
-    () => 'forget person: expected the name of a class or folder',
-  );
-  const { train, classes } = dataset;
-  const label = classes.indexOf(person);
-  if (label >= 0) return positionsWhere(train, (l) => l === label);
-  const prefix = `${person.replace(/\/+$/, '')}/`;
-  const positions = positionsWhere(train, (_, i) => train.files?.[i].startsWith(prefix) ?? false);
-  return positions.length > 0 ? positions : unknownName('person', person, classes);
-}
-
-/** Positions, ascending, in the training split of what the spec names. */
-export function forgetPositions(dataset: Dataset, spec: ForgetSpec): Int32Array {
-  const { train } = dataset;
-  const key = keyOf(spec);
-  if ('class' in spec) {
-    const classes = new Set(
-      (Array.isArray(spec.class) ? spec.class : [spec.class]).map((which) => classIndexOf(dataset, which)),
-    );
-    return positionsWhere(train, (label) => classes.has(label));
-  }
-  if ('ratio' in spec) return randomShare(dataset, spec);
-  if ('person' in spec) return personPositions(dataset, spec.person);
-  const wanted: readonly unknown[] = 'ids' in spec ? spec.ids : spec.files;
-  check(Array.isArray(wanted), 'value', () => `forget ${key}: expected a list`);
-  if ('ids' in spec) {
-    return lookUp(spec.ids, train.ids, (id) => {
-      throw new LetheError(
-        'value',
-        `forget ids: no training sample of ${dataset.name} has id ${printable(String(id))}`,
-      );
-    });
-  }
-  const { files } = train;
-  if (files === undefined)
-    throw new LetheError('value', `forget files: the samples of ${dataset.name} are not files; use ids`);
-  return lookUp(spec.files, files, (file) => unknownName('training file', String(file), files));
 }
 
 /** sha256 over the bytes and the label of the sample at a position. */
@@ -188,9 +85,14 @@ function testParts(test: Split, classes: readonly number[]): Pick<ForgetSet, 'ke
   return { kept: takeSplit(test, kept), gone: gone.length > 0 ? takeSplit(test, gone) : null };
 }
 
-/** Splits the training data by what is to be forgotten. `kind` is 'class' exactly when whole classes go. */
-export function forgetSet(dataset: Dataset, spec: ForgetSpec): ForgetSet {
-  return cut(dataset, spec, forgetPositions(dataset, spec));
+/**
+ * Splits the data by what is to be forgotten. `kind` is 'class' exactly when whole classes go.
+ * @param scores what loadScores read of the file that the spec names, where it names one.
+ * @throws LetheError 'value' for a spec that names nothing, or all there is; 'data' for scores that are not those of the
+ * training samples.
+ */
+export function forgetSet(dataset: Dataset, spec: ForgetSpec, scores?: Scores): ForgetSet {
+  return cut(dataset, spec, forgetPositions(dataset, spec, scores));
 }
 
 /** The same cut again from a manifest. Refuses ('data') if the data set or any forgotten sample differs. */

@@ -3,11 +3,14 @@
 
 export { type Augment, type Batch, type BatchOptions, batchCount, batches, toFloats } from './batches.ts';
 export { type Description, datasets, type ListEntry, type LoadOptions } from './datasets.ts';
-export { applyManifest, classIndexOf, type ForgetSet, forgetSet } from './forget.ts';
+export { applyManifest, type ForgetSet, forgetSet } from './forget.ts';
+export { classIndexOf } from './forget-spec.ts';
+export { type Mislabelling, mislabel, rightLabels } from './mislabelled.ts';
 export type { FileFact } from './readers/checksums.ts';
 export type { GetOptions } from './readers/download.ts';
 export type { Inspection, NearDuplicate } from './readers/inspect.ts';
 export { loadManifest, saveManifest } from './readers/manifest.ts';
+export { loadScores, type Scores } from './readers/scores.ts';
 export type { DatasetName } from './sets/index.ts';
 export { type DatasetRecord, defineDataset } from './sets/record.ts';
 export {

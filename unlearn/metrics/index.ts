@@ -2,6 +2,7 @@
 
 import { acc_test_forget, ra, ta, ua } from './accuracy.ts';
 import { asr } from './asr.ts';
+import { corrected } from './corrected.ts';
 import { entropy_forget } from './entropy.ts';
 import { avg_gap } from './gap.ts';
 import { mia } from './mia.ts';
@@ -16,6 +17,7 @@ export const metrics = {
   ra,
   ta,
   acc_test_forget,
+  corrected,
   mia,
   asr,
   entropy_forget,

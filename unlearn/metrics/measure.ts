@@ -24,6 +24,8 @@ export interface MetricsInput<Numbers = Metrics> extends Setting {
   readonly kind: 'class' | 'samples';
   /** The forgotten class, or classes, when kind is 'class'. */
   readonly classIndex: number | readonly number[] | null;
+  /** Right labels of the forgotten samples, where they are known; `corrected` is measured where some differ. */
+  readonly rightLabels?: ArrayLike<number>;
   /** Run time of the unlearning, seconds. */
   readonly seconds: number;
   /** Metrics of the paired retrain (same split, same seed), or 'self' when this run is the retrain. */
@@ -42,11 +44,13 @@ export function metricsOf<T extends MetricTable<T>>(
 ): NumbersOf<T[keyof T]>;
 export function metricsOf(input: MetricsInput<object>, table: AnyTable = metrics): unknown {
   const { forget, retain, test, K, kind, classIndex, seconds, mia, miaDraws, reference } = input;
+  const right = corrected(forget, input.rightLabels);
   for (const [name, set] of Object.entries({ forget, retain, test })) {
     checkOutputs(name, set, K);
     if (set.labels.length === 0) throw new RangeError(`metrics: the ${name} set is empty`);
   }
-  const evidence = { forget, retain, test, ...splitTest(test, K, kind, classIndex), seconds };
+  if (right) checkOutputs('forget with right labels', right, K);
+  const evidence = { forget, retain, test, ...splitTest(test, K, kind, classIndex), right, seconds };
   const measured = Object.values(table).map((record) => record.measure({ ...evidence, K, mia, miaDraws }));
   const own = Object.assign({}, ...measured);
   if (!reference) return own;
@@ -74,6 +78,12 @@ function compareAll(own: Numbers, retrain: Numbers, table: AnyTable): Numbers {
     };
   });
   return Object.assign({}, own, ...compared);
+}
+
+/** The answers beside the right labels; null where none is known to be wrong. */
+function corrected({ logits, labels }: Outputs, right: MetricsInput['rightLabels']): Outputs | null {
+  const some = right && Array.from(right).some((label, row) => label !== labels[row]);
+  return some ? { logits, labels: right } : null;
 }
 
 /** The test set without the forgotten classes, and these alone. */

@@ -17,6 +17,8 @@ export interface Evidence {
   readonly kept: Outputs;
   /** The forgotten class's part of the test set, T_f; null where samples are forgotten or it has none. */
   readonly gone: Outputs | null;
+  /** The same answers as on D_f beside the right labels; null unless some of its labels are known to be wrong. */
+  readonly right: Outputs | null;
   /** Run time of the unlearning. */
   readonly seconds: number;
 }
@@ -32,8 +34,8 @@ export interface Setting extends MiaOptions {
 export interface Fact {
   /** What it is, in a sentence. */
   readonly about: string;
-  /** absent: results of older versions lack it; null: not every task has it. */
-  readonly sometimes?: 'absent' | 'null';
+  /** absent: results of older versions lack it; null: not every task has it; either: both. */
+  readonly sometimes?: 'absent' | 'null' | 'either';
 }
 export type Facts = Readonly<Record<string, Fact>>;
 
@@ -132,9 +134,13 @@ export function metric<
   return record;
 }
 
-type Absent = { readonly sometimes: 'absent' };
+type Absent = { readonly sometimes: 'absent' | 'either' };
 /** Of a fact, or of any: null is for those alone that say so. */
-type Value<F> = F extends Absent ? number : 'sometimes' extends keyof F ? number | null : number;
+type Value<F> = F extends { readonly sometimes: 'absent' }
+  ? number
+  : 'sometimes' extends keyof F
+    ? number | null
+    : number;
 type Measured<Gives> = { readonly [Name in keyof Gives]: Value<Gives[Name]> };
 
 // The numbers of a table, read off its records: their `gives`, taken together.

@@ -86,12 +86,22 @@ export const datasetOptions: Readonly<Record<string, v.GenericSchema>> = Object.
   datasetNames.map((name) => [name, records[name].options]),
 );
 
-/** What to forget: exactly one of class, ratio, ids, files, person (checked in schema.ts). */
+const yes = 'true';
+
+/** What to forget: exactly one of the keys that say what goes (checked in recipe.ts). */
 export const forgetEntries = {
   class: v.optional(classNames('Forget this whole class, or these.')),
-  ratio: v.optional(num('Forget this share of the training images, drawn at random.', 0, 1)),
+  ratio: v.optional(
+    num(
+      'Forget this share of the training images, drawn at random; beside `mislabelled` and `scores` the share of those.',
+      0,
+      1,
+    ),
+  ),
   seed: v.optional(
-    int('With `ratio`: seed of the draw, in place of those of `seeds`: the same draw for all of them.'),
+    int(
+      'With `ratio`: seed of the draw, in place of those of `seeds`: the same draw for all of them. With `scores`: of the order of equal ones, 0 unless stated.',
+    ),
   ),
   withinClass: v.optional(className('With `ratio`: draw from this class only.')),
   ids: v.optional(
@@ -105,4 +115,23 @@ export const forgetEntries = {
     list(text('File.'), "Forget these files, relative to the data set's folder.", 'a list of file names'),
   ),
   person: v.optional(text('Forget every image of this person.')),
+  mislabelled: v.optional(
+    v.pipe(
+      v.literal(true, `expected ${yes}`),
+      v.metadata({
+        about:
+          'Forget the training images whose label `dataset.mislabelled` made wrong, or with `ratio` a share of them, drawn at random.',
+        expected: yes,
+      }),
+    ),
+  ),
+  scores: v.optional(
+    text(
+      'Forget the training images with the highest scores in this CSV file, relative to the recipe (of a recipe that comes with Lethe, to the current folder): a header with `id` and `score`, a row for each training image. `lethe memorisation` writes one.',
+      'a file name',
+    ),
+  ),
+  take: v.optional(
+    choice('With `scores`: which end is forgotten, `highest` unless stated.', ['highest', 'lowest']),
+  ),
 };

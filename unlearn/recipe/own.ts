@@ -1,5 +1,5 @@
-// The methods a recipe names by file: loaded before its options are checked, and handed on to whatever needs their records.
-// Lethe's own are methods/index.ts.
+// The files a recipe names. Those of methods are loaded before its options are checked, and handed on to whatever needs their
+// records (Lethe's own are methods/index.ts); that of scores gets a path that holds wherever the recipe lies.
 
 import { dirname, relative, resolve, sep } from 'node:path';
 import { LetheError } from '../../engine/error.ts';
@@ -61,6 +61,15 @@ export async function knownMethods(recipe: unknown, source?: string): Promise<Kn
     table[called] ??= own.make;
   }
   return { table, entries };
+}
+
+/** The recipe with the file of its scores as a path from the current folder. A relative one counts from the given folder. */
+export function withScoresOf(recipe: object, folder: string): object {
+  const { forget } = recipe as { forget?: unknown };
+  if (typeof forget !== 'object' || forget === null || !('scores' in forget)) return recipe;
+  const { scores } = forget;
+  if (typeof scores !== 'string' || scores === '') return recipe;
+  return { ...recipe, forget: { ...forget, scores: fromHere(resolve(folder, scores)) } };
 }
 
 /** The path from the current folder, the same text on every system. */

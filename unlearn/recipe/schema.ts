@@ -2,7 +2,9 @@
 // depends on a name beside it and is in options.ts; reading files, line numbers and messages are recipe.ts.
 
 import * as v from 'valibot';
+import { forgetKeys } from '../data/forget-spec.ts';
 import { datasetNames, records } from '../data/sets/index.ts';
+import { share } from '../data/sets/record.ts';
 import { bool, choice, int, list, num, options, prose, section, text } from '../options/fields.ts';
 import { type TrainOptions, trainSchema } from '../options/training.ts';
 import { devices } from './names.ts';
@@ -129,9 +131,18 @@ export const recipeSchema = section('A recipe.', {
   dataset: section('The data.', {
     name: choice('Data set.', datasetNames),
     options: v.optional(options('Options of the data set, see below.'), {}),
+    mislabelled: v.optional(
+      section(
+        'Wrong labels, given on purpose. Which images get one, and which, is a matter of seed and id alone. Test images keep their labels, and so do those that are held out for validation.',
+        {
+          share: share('Share of the training images that get the label of another class.'),
+          seed: v.optional(int('Of the choice.'), 0),
+        },
+      ),
+    ),
   }),
   forget: section(
-    'What is to be forgotten: exactly one of `class`, `ratio`, `ids`, `files`, `person`.',
+    `What is to be forgotten: exactly one of ${forgetKeys.map((key) => `\`${key}\``).join(', ')}; \`ratio\` may stand beside the last two.`,
     forgetEntries,
   ),
   model: section('The network.', {

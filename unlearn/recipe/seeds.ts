@@ -20,12 +20,19 @@ export type SeedEntry = number | Omit<Seeds, 'seed'>;
 /** What of a recipe decides its seeds. */
 interface Seeded {
   readonly seeds: readonly SeedEntry[];
-  readonly forget: { readonly ratio?: number; readonly seed?: number };
+  readonly forget: Share & { readonly seed?: number };
 }
+interface Share {
+  readonly ratio?: number;
+  readonly scores?: string;
+}
+
+/** Whether what is forgotten is drawn at random: a share, but for that with the highest or lowest scores. */
+export const isDrawn = ({ ratio, scores }: Share): boolean => ratio !== undefined && scores === undefined;
 
 /** Whether each forget seed has a forget set of its own: a random one, whose seed is not stated. */
 export const drawsForget = ({ forget }: Pick<Seeded, 'forget'>): boolean =>
-  forget.ratio !== undefined && forget.seed === undefined;
+  isDrawn(forget) && forget.seed === undefined;
 
 /** The seeds of each repetition. A seed stated in `forget` is that of all of them. */
 export function seedsOf({ seeds, forget }: Seeded): Seeds[] {

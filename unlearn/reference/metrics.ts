@@ -64,6 +64,7 @@ const SETS: Record<Need, string> = {
   test: 'T',
   kept: 'T (T_r when classes are forgotten)',
   gone: 'T_f',
+  right: 'D_f with right labels',
   seconds: 'the clock',
 };
 

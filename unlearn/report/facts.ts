@@ -122,6 +122,13 @@ const MOST_NAMED = 4;
 
 /** What was forgotten in a few words, for the title. */
 function describe(spec: Bag, classes: readonly string[], gone: readonly number[]): string {
+  const share = typeof spec.ratio === 'number' ? `${Number((100 * spec.ratio).toPrecision(3))} %` : '';
+  if (spec.mislabelled === true)
+    return `${share === '' ? '' : `a random ${share} of `}the training data with wrong labels`;
+  if (spec.scores !== undefined) {
+    const end = spec.take === 'lowest' ? 'lowest' : 'highest';
+    return `the ${share || 'part'} of the training data with the ${end} scores`;
+  }
   // A person may be a whole class of the data set.
   if (spec.person !== undefined) return `person “${String(spec.person)}”`;
   if (spec.class !== undefined || spec.kind === 'class') {
@@ -134,7 +141,7 @@ function describe(spec: Bag, classes: readonly string[], gone: readonly number[]
   }
   if (typeof spec.ratio === 'number') {
     const within = spec.withinClass === undefined ? '' : ` of class “${String(spec.withinClass)}”`;
-    return `a random ${Number((100 * spec.ratio).toPrecision(3))} % of the training data${within}`;
+    return `a random ${share} of the training data${within}`;
   }
   if (Array.isArray(spec.files)) return `${spec.files.length.toLocaleString('en-US')} named files`;
   if (Array.isArray(spec.ids)) return `${spec.ids.length.toLocaleString('en-US')} chosen samples`;

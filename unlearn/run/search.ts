@@ -6,6 +6,7 @@ import { check } from '../../engine/error.ts';
 import { type MethodTable, recordOf } from '../methods/index.ts';
 import { againstRetrain } from '../metrics/measure.ts';
 import { type Ranges, rangesOf } from '../recipe/ranges.ts';
+import { isDrawn } from '../recipe/seeds.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
 import type { SearchedMethod, SearchLog, SearchTrial } from '../types.ts';
 import { sizesOf, workOfMethod } from './estimate.ts';
@@ -49,7 +50,7 @@ export function tuningRecipe(recipe: Recipe): Recipe | null {
     ...recipe,
     seeds: [seed],
     // A draw of its own, also where the recipe states that of the others.
-    forget: forget.ratio === undefined ? forget : { ...forget, seed },
+    forget: isDrawn(forget) ? { ...forget, seed } : forget,
     methods: methods.filter(({ label }) => label === 'retrain'),
     evaluate: { ...evaluate, controls: false, exhibits: false },
   };

@@ -12,6 +12,8 @@ export interface DataSummary {
   readonly test: number;
   /** Images held out of training for validation; 0 where a recipe holds none out. */
   readonly validation: number;
+  /** Training images whose label is known to be wrong. */
+  readonly mislabelled: number;
   /** Fewest and most training samples of a class. */
   readonly perClass: readonly [number, number];
   /** Training samples to forget. */
@@ -31,6 +33,7 @@ export function summarise({ dataset, manifest, forget, validation }: Material): 
     train: train.size,
     test: test.size,
     validation: validation?.size ?? 0,
+    mislabelled: dataset.mislabelled?.size ?? 0,
     perClass: [Math.min(...counts), Math.max(...counts)],
     forget: forget.size,
     forgetClasses: manifest.classes.map((k) => classes[k]),
@@ -40,14 +43,15 @@ export function summarise({ dataset, manifest, forget, validation }: Material): 
 
 /** The summary in words, without the warnings. */
 export function summaryLines(summary: DataSummary): string[] {
-  const { dataset, classes, train, test, validation, perClass, forget, forgetClasses } = summary;
+  const { dataset, classes, train, test, validation, mislabelled, perClass, forget, forgetClasses } = summary;
   const [least, most] = perClass;
   const each = least === most ? `${least} of each class` : `${least} to ${most} of each class`;
   const which = forgetClasses.length === 0 ? '' : `, all of ${classesInWords(forgetClasses)}`;
   const held = validation > 0 ? `, ${validation} for validation` : '';
+  const wrong = mislabelled > 0 ? `, ${mislabelled} with a wrong label` : '';
   const all = counted(train + validation + test, 'sample');
   return [
-    `data: ${dataset}, ${all} in ${counted(classes, 'class', 'classes')}: ${train} for training (${each})${held}, ${test} set aside for testing`,
+    `data: ${dataset}, ${all} in ${counted(classes, 'class', 'classes')}: ${train} for training (${each}${wrong})${held}, ${test} set aside for testing`,
     `to forget: ${counted(forget, 'training sample')}${which}`,
   ];
 }

@@ -3,7 +3,7 @@
 
 import { LetheError } from '../../engine/error.ts';
 import type { MethodTable } from '../methods/index.ts';
-import { seedsOf } from '../recipe/seeds.ts';
+import { isDrawn, seedsOf } from '../recipe/seeds.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
 import { printable } from '../text.ts';
 import type { SearchLog } from '../types.ts';
@@ -74,7 +74,7 @@ export class Surveyor {
 
 /** The data with the forget set of each seed: that of the first ones, and of the others that which was asked for last. */
 function drawing(recipe: Recipe, first: Material, parts: Parts): MaterialOf {
-  const random = recipe.forget.ratio !== undefined;
+  const random = isDrawn(recipe.forget);
   const [{ forget }] = seedsOf(recipe);
   let last = { forget, material: first };
   return (seeds) => {

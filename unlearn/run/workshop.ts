@@ -7,26 +7,25 @@ import type { Classifier, Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import type { AuditInput } from '../audits/record.ts';
 import { votingSubject } from '../audits/subject.ts';
-import { channelStatistics, datasets, type ForgetSet, forgetSet } from '../data/index.ts';
-import { classCounts, holdOutById, joinSplits } from '../data/split.ts';
+import { channelStatistics, datasets, rightLabels } from '../data/index.ts';
+import { joinSplits } from '../data/split.ts';
 import { type Answer, evaluateAnswers } from '../evaluate.ts';
 import { type MethodTable, methodByName, methods, recordOf } from '../methods/index.ts';
 import type { MethodRecord, PreparedRecord } from '../methods/record.ts';
 import { type Constants, cardOf, checkCard, constantsFor, modelFor } from '../model.ts';
 import { hint } from '../options/suggest.ts';
-import { type Seeds, seedsOf } from '../recipe/seeds.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
 import type { Outputs } from '../statistics/outputs.ts';
 import { unseenDistance } from '../statistics/unseen.ts';
-import { printable } from '../text.ts';
 import { disposeTree } from '../train/feed.ts';
 import { train } from '../train.ts';
-import type { Dataset, ForgetSpec, Method, Split, UnlearnResult } from '../types.ts';
+import type { Dataset, Method, Split, UnlearnResult } from '../types.ts';
 import { cardIn, fromFile, toParts } from '../weights.ts';
 import { makeAudits, type Opened, opened } from './auditing.ts';
 import type { Bank } from './audits.ts';
 import { type BankMaterial, makeBank, openBanks } from './banks.ts';
 import { embeddingOf } from './embedding.ts';
+import { drawMaterial, loadMaterial } from './material.ts';
 import { measureStep } from './measure.ts';
 import type { AuditTask, Evaluation, Making, Parts, Product, Subject, Task } from './parts.ts';
 
@@ -111,15 +110,9 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
       return { ...device.info, backend: device.device, dtype: device.dtype };
     },
 
-    async load(recipe, folder) {
-      const { name, options } = recipe.dataset;
-      const whole = await datasets.load(datasets.byName(name), { dir: folder, ...options });
-      const { dataset, validation } = withValidation(whole, recipe.validation);
-      if (validation) checkNamed(recipe, validation);
-      return { dataset, validation, ...forgetting(recipe, dataset, seedsOf(recipe)[0]) };
-    },
+    load: loadMaterial,
 
-    draw: (recipe, material, seeds) => ({ ...material, ...forgetting(recipe, material.dataset, seeds) }),
+    draw: drawMaterial,
 
     async train(task) {
       const { recipe, seed, options, signal, onProgress, checkpoint } = task;
@@ -257,55 +250,18 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
 const logarithms = (shares: Float32Array): Float32Array =>
   shares.map((share) => Math.log(Math.max(share, 2 ** -126)));
 
-/**
- * The data set without the images that are held out, as if they were not there: its statistics are those of the others.
- * @throws LetheError 'value' where none would be held out, or none of a class kept.
- */
-function withValidation(dataset: Dataset, share: number): { dataset: Dataset; validation: Split | null } {
-  if (share === 0) return { dataset, validation: null };
-  const { classes, train, notes } = dataset;
-  const { kept, held } = holdOutById(train, share);
-  const [before, after] = [train, kept].map((split) => classCounts(split, classes.length));
-  const lost = classes.find((_, k) => before[k] > 0 && after[k] === 0);
-  check(
-    held.size > 0 && lost === undefined,
-    'value',
-    () =>
-      `validation: ${share} of ${train.size} training samples leaves ${lost === undefined ? 'none to judge by' : `none of class ${printable(lost)} to train on`}; expected another share, or more samples`,
-  );
-  const note = `${held.size} of ${train.size} training samples are held out for validation`;
-  return {
-    dataset: { ...dataset, train: kept, ...channelStatistics(kept), notes: [...notes, note] },
-    validation: held,
-  };
-}
-
-/** @throws LetheError 'value' where a sample that is held out is to be forgotten: no model has learned it. */
-function checkNamed({ forget: { ids = [], files = [] } }: Recipe, held: Split): void {
-  const named: readonly unknown[] = [
-    ...ids.filter((id) => held.ids.includes(id)),
-    ...files.filter((file) => held.files?.includes(file)),
-  ];
-  check(
-    named.length === 0,
-    'value',
-    () =>
-      `forget: ${printable(String(named[0]))} is held out for validation, no model is trained on it (${named.length} in all); expected other samples, or validation: 0`,
-  );
-}
-
-/** The forget set that a recipe asks for; one drawn at random is that of the seeds. */
-function forgetting(recipe: Recipe, dataset: Dataset, { forget: seed }: Seeds): ForgetSet {
-  const { forget } = recipe;
-  return forgetSet(dataset, (forget.ratio === undefined ? forget : { ...forget, seed }) as ForgetSpec);
-}
-
 /** What the answers are worth, on test images or on those that were held out. */
 async function look(task: Parameters<Parts['evaluate']>[0], answer: Answer): Promise<Evaluation> {
   const { recipe, judge = 'test', signal, onProgress } = task;
   const { dataset, manifest, forget, retain, validation } = task.material;
   const { images = !datasets.byName(recipe.dataset.name).people, controls: _, ...how } = recipe.evaluate;
-  const data = { forget, retain, classes: dataset.classes.length, classIndex: manifest.classes };
+  const data = {
+    forget,
+    retain,
+    classes: dataset.classes.length,
+    classIndex: manifest.classes,
+    ...(dataset.mislabelled && { rightLabels: rightLabels(dataset, forget) }),
+  };
   const options = { ...how, images, signal, onProgress };
   if (judge === 'test') return evaluateAnswers(answer, { ...data, test: dataset.test }, options);
   check(validation, 'value', () => `validation: no images were held out to judge by`);

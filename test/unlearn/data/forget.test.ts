@@ -99,7 +99,7 @@ describe('forgetSet', () => {
       [{ ids: [] }, /nothing in the training split of glyphs is meant by/],
       [{ ids: [3, 777] }, /no training sample of glyphs has id 777$/],
       [{ files: ['a'] }, /the samples of glyphs are not files; use ids$/],
-      [{}, /expected exactly one of class, ratio, ids, files, person, got none$/],
+      [{}, /expected exactly one of class, ratio, ids, files, person, mislabelled, scores, got none$/],
       [{ class: 1, ids: [1] }, /expected exactly one of .*, got class, ids$/],
       [{ class: 1, seed: 2 }, /'seed' does not go with 'class'/],
     ];

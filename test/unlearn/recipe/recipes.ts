@@ -3,6 +3,7 @@
 
 import fc from 'fast-check';
 import * as v from 'valibot';
+import { beside, forgetKeys } from '../../../unlearn/data/forget-spec.ts';
 import { recordOf } from '../../../unlearn/methods/index.ts';
 import { datasetOptions, methodOptions, modelOptions } from '../../../unlearn/recipe/options.ts';
 import { recipeSchema } from '../../../unlearn/recipe/schema.ts';
@@ -55,22 +56,17 @@ function rangesFor(name: string, taste: Taste): fc.Arbitrary<unknown> {
   return fc.oneof(none, fc.constant(false), ranges);
 }
 
-/** Keys of `forget` that say how one of the others is drawn. */
-const ofRatio = ['seed', 'withinClass'];
-
 const forgets = (taste: Taste): fc.Arbitrary<Plain> => {
   const all = entriesOf(top.forget);
-  const kinds = Object.keys(all).filter((key) => !ofRatio.includes(key));
   const between = fc.double({ min: 0.05, max: 0.95, noNaN: true });
-  return fc
-    .constantFrom(...kinds)
-    .chain((kind) =>
-      sectionOf(
-        Object.fromEntries([kind, ...(kind === 'ratio' ? ofRatio : [])].map((key) => [key, all[key]])),
-        taste,
-        { [kind]: kind === 'ratio' ? between : valuesOf(unwrapped(all[kind]), taste) },
-      ),
-    );
+  return fc.constantFrom(...forgetKeys).chain((kind) => {
+    const keys = [kind, ...beside(kind)];
+    const ratio = kind === 'mislabelled' ? fc.option(between, { nil: undefined }) : between;
+    return sectionOf(Object.fromEntries(keys.map((key) => [key, all[key]])), taste, {
+      [kind]: valuesOf(unwrapped(all[kind]), taste),
+      ratio,
+    });
+  });
 };
 
 /** Recipes that are right by themselves; whether there is such data is another matter. */
@@ -101,7 +97,7 @@ function agreed(recipe: Plain): Plain {
   } = recipe as {
     train?: Plain;
     seeds?: readonly SeedEntry[];
-    forget: { ratio?: number; seed?: number };
+    forget: { ratio?: number; scores?: string; mislabelled?: true; seed?: number };
     validation?: number;
     search?: { seed?: number };
   };
@@ -122,8 +118,15 @@ function agreed(recipe: Plain): Plain {
   const used = new Set(seedsOf({ seeds: own, forget }).flatMap((entry) => [entry.train, entry.forget]));
   let free = search?.seed ?? 1000;
   for (let next = 0; used.has(free); next++) free = next;
+  const dataset = recipe.dataset as Plain;
+  const audits = recipe.audits as (string | { name: string; label?: string })[] | undefined;
+  const called = (audits ?? []).map((one) => (typeof one === 'string' ? one : (one.label ?? one.name)));
   return {
     ...recipe,
+    ...(audits && { audits: audits.filter((_, i) => called.indexOf(called[i]) === i) }),
+    ...(forget.mislabelled && {
+      dataset: { ...dataset, mislabelled: dataset.mislabelled ?? { share: 0.5 } },
+    }),
     methods,
     ...(recipe.seeds !== undefined && { seeds: own === whole ? seeds : own }),
     ...(train?.schedule === 'step' && { train: { milestones: [1], ...train } }),

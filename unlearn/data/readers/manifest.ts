@@ -3,7 +3,7 @@
 
 import { readFileBounded, writeFileAtomic } from '../../files.ts';
 import type { ForgetManifest, ForgetSpec } from '../../types.ts';
-import { keyOf } from '../forget.ts';
+import { keyOf } from '../forget-spec.ts';
 import { limits, refuse } from '../refuse.ts';
 
 /** Writes a manifest as JSON, whole or not at all. */
