@@ -12,6 +12,7 @@ import { register as datasets } from './commands/datasets.ts';
 import { register as demo } from './commands/demo.ts';
 import { register as devices } from './commands/devices.ts';
 import { register as evaluate } from './commands/evaluate.ts';
+import { register as memorisation } from './commands/memorisation.ts';
 import { register as predict } from './commands/predict.ts';
 import { register as recipes } from './commands/recipes.ts';
 import { register as report } from './commands/report.ts';
@@ -59,6 +60,7 @@ export async function lethe(argv: readonly string[], outside: Outside): Promise<
     unlearn,
     evaluate,
     audit,
+    memorisation,
     predict,
     report,
     checkMethod,

@@ -110,6 +110,7 @@ export {
   type SweepOptions,
 } from './reduce.ts';
 export { type Grade, type Verdict, verdictOf } from './report/verdict.ts';
+export type { MemorisationFile, MemoriseOptions } from './run/memorise.ts';
 export type { Executor, GivenWeights, Job, Policy, RunEvent, RunOptions, RunOutcome } from './run.ts';
 export type { Memorisation } from './statistics/memorisation.ts';
 export { type Pictures, pictures } from './tasks/denoising.ts';
@@ -133,6 +134,12 @@ export { type RecordOptions, recordUpdates } from './train/undo.ts';
 export { l1Penalty, masked, softThreshold, withinBall } from './train/update.ts';
 export { type EpochRecord, type TrainInput, type TrainResult, train } from './train.ts';
 export type * from './types.ts';
+
+/** Writes how far each training sample of a recipe is memorised to a CSV file; see MemoriseOptions. */
+export const memorise: typeof import('./run/memorise.ts').memorise = async (source, options) => {
+  const { memorise } = await import('./run/memorise.ts');
+  return memorise(source, options);
+};
 
 /** Runs a recipe, given as a file's path, by the name of one that comes with Lethe, or as a plain object; see RunOptions. */
 export const run: typeof import('./run.ts').run = async (source, options) => {

@@ -12,6 +12,7 @@ export const cardOfFile: typeof import('./predict-files.ts').cardOfFile = refuse
 export const folderStore: typeof import('./artifact-folder.ts').folderStore = refuse('folderStore');
 export const loadManifest: typeof import('./data/readers/manifest.ts').loadManifest =
   refuseLater('loadManifest');
+export const memorise: typeof import('./run/memorise.ts').memorise = refuseLater('memorise');
 export const predictFiles: typeof import('./predict-files.ts').predictFiles = refuseLater('predictFiles');
 export const run: typeof import('./run.ts').run = refuseLater('run');
 export const loadScores: typeof import('./data/readers/scores.ts').loadScores = refuseLater('loadScores');

@@ -5,9 +5,11 @@
 
 import type { ByteSource } from '../../engine/io/index.ts';
 import type { Artifact, Content } from '../artifact.ts';
+import type { Bank as Trained } from '../bank.ts';
 import type { Constants } from '../model.ts';
 import type { Seeds } from '../recipe/seeds.ts';
 import type { AuditEntry, MethodEntry, Recipe, TrainOptions } from '../recipe.ts';
+import type { Memorisation } from '../statistics/memorisation.ts';
 import type {
   AuditFinding,
   CheckpointStore,
@@ -84,6 +86,11 @@ export type Subject =
 export interface BankTask extends Task {
   readonly kind: Bank['kind'];
   readonly artifact: Artifact;
+}
+
+/** What reference models tell of samples, training samples first. */
+export interface Memorised extends Pick<Trained, 'trained' | 'cost'> {
+  readonly memorisation: Memorisation;
 }
 
 /** What is audited, and what with. */
@@ -174,6 +181,8 @@ export interface Parts {
   evaluate(task: Task & Subject & { readonly judge?: 'test' | 'validation' }): Promise<Evaluation>;
   /** Trains further models into an artifact, which is empty or holds what an earlier process left of the same work. */
   bank(task: BankTask): Promise<void>;
+  /** Trains the reference models that are missing, and asks them how far each sample is memorised. */
+  memorise(task: Omit<BankTask, 'kind'>): Promise<Memorised>;
   /** Makes audits of one model, one after the other. */
   audit(task: AuditTask): Promise<void>;
   /**

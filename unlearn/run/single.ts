@@ -32,6 +32,7 @@ import type { ArtifactTask, Evaluation, Making, Output, Parts, Product, Task } f
 import { type Cell, planCells } from './plan.ts';
 import { FileStore } from './store.ts';
 
+/** Options of single steps. */
 export interface SingleOptions {
   readonly data?: string;
   readonly device?: Recipe['device'];
@@ -50,7 +51,8 @@ export interface Written {
   readonly details: Product['details'];
 }
 
-async function prepare(given: Recipe, options: SingleOptions, methods?: MethodTable) {
+/** What every step begins with: the recipe for one seed, its device in use, its data. */
+export async function prepare(given: Recipe, options: SingleOptions, methods?: MethodTable) {
   const seeds = [options.seed ?? given.seeds[0]];
   const recipe: Recipe = { ...given, device: options.device ?? given.device, seeds };
   const parts = options.parts ?? (await import('./workshop.ts')).workshop({ methods });
@@ -108,12 +110,12 @@ async function make(
   });
 }
 
-function talk({ onEvent: tell = () => {} }: SingleOptions) {
+export function talk({ onEvent: tell = () => {} }: SingleOptions) {
   return { tell, note: (message: string) => tell({ type: 'note', level: 'warning', message }) };
 }
 
 /** Works while nobody else writes `out`. */
-async function alone<T>(out: string, options: SingleOptions, work: () => Promise<T>): Promise<T> {
+export async function alone<T>(out: string, options: SingleOptions, work: () => Promise<T>): Promise<T> {
   const { tell, note } = talk(options);
   await makeFolder(dirname(out));
   const unlock = await lockFile(out, note);

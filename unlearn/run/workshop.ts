@@ -10,6 +10,7 @@ import { votingSubject } from '../audits/subject.ts';
 import { channelStatistics, datasets, rightLabels } from '../data/index.ts';
 import { joinSplits } from '../data/split.ts';
 import { type Answer, evaluateAnswers } from '../evaluate.ts';
+import { memorisationOf } from '../memorisation.ts';
 import { type MethodTable, methodByName, methods, recordOf } from '../methods/index.ts';
 import type { MethodRecord, PreparedRecord } from '../methods/record.ts';
 import { type Constants, cardOf, checkCard, constantsFor, modelFor } from '../model.ts';
@@ -184,6 +185,15 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
       await makeBank(kind, task, bankModel(kind, task), artifact);
     },
 
+    async memorise(task) {
+      const { artifact, signal, onProgress } = task;
+      const material = bankModel('references', task);
+      const { references, trained, cost } = await makeBank('references', task, material, artifact);
+      await artifact.commit();
+      const memorisation = await memorisationOf(references, material.data, { signal, onProgress });
+      return { memorisation, trained, cost };
+    },
+
     async audit(task) {
       const { method, banks } = task;
       const others = await openBanks(banks, task, (kind) => bankModel(kind, task));
@@ -237,6 +247,7 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
     unlearn: (task) => here(() => parts.unlearn(task)),
     evaluate: (task) => here(() => parts.evaluate(task)),
     bank: (task) => here(() => parts.bank(task)),
+    memorise: (task) => here(() => parts.memorise(task)),
     audit: (task) => here(() => parts.audit(task)),
     prepare: (task) => here(() => parts.prepare(task)),
     forget: (task) => here(() => parts.forget(task)),

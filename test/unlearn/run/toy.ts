@@ -182,6 +182,12 @@ export function toyParts({
       await artifact.put('models/0', kind);
       onProgress({ phase: 'bank', fraction: 1 });
     },
+    memorise: async () => {
+      onWork('memorise');
+      const all = (value: number) => new Float64Array(30).fill(value);
+      const memorisation = { scores: all(0.5), inside: all(1), outside: all(0.5), noise: all(0.5) };
+      return { memorisation, trained: 4, cost: { seconds: 1, gradientSteps: 1, samplesVisited: 1 } };
+    },
     audit: async ({ audits, subjects, banks, onFinding }) => {
       for (const audit of audits) {
         onWork(`audit ${audit.label}`);
