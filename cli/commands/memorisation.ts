@@ -48,10 +48,14 @@ export function register(program: Command, world: World): void {
 }
 
 function textOf({ file, bank, samples, models, noise, sure, quantiles, cost }: MemorisationFile): string {
-  const share = (100 * sure) / samples;
+  // A score is 1 at most.
+  const above =
+    2 * noise >= 1
+      ? 'no score can be above twice that: more --pairs tell more'
+      : `above twice that: ${sure} (${((100 * sure) / samples).toFixed(1)} %)`;
   return [
     `${printable(file)}: scores of ${counted(samples, 'training image')} from ${models} models (${duration(cost.seconds)} of training), kept in ${printable(bank)}`,
-    `largest standard error of a score: ${noise.toFixed(2)}; above twice that: ${sure} (${share.toFixed(1)} %)`,
+    `largest standard error of a score: ${noise.toFixed(2)}; ${above}`,
     '',
     table(
       ['of the images', ...quantiles.map(({ share: of }) => NAMES[of] ?? `${100 * of} %`)],

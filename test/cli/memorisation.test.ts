@@ -16,7 +16,9 @@ it('writes a file of scores and says how sure they are', async () => {
   expect(out).toMatch(
     /^DIR\/s\.csv: scores of 20 training images from 4 models \(1\.0s of training\), kept in DIR\/s\.bank\n/,
   );
-  expect(out).toContain('largest standard error of a score: 0.50; above twice that: 0 (0.0 %)\n');
+  expect(out).toContain(
+    'largest standard error of a score: 0.50; no score can be above twice that: more --pairs tell more\n',
+  );
   expect(out).toMatch(/^of the images +least +25 % +half +75 % +90 % +95 % +99 % +all *$/m);
   const lines = readFileSync(world.path('s.csv'), 'utf8').split('\n');
   expect(lines.slice(0, 2)).toEqual(['id,score,in,out,noise', '0,0.5,1,0.5,0.5']);

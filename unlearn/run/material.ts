@@ -15,6 +15,7 @@ import {
 import { classCounts, holdOutById } from '../data/split.ts';
 import { codeOf, isIo } from '../files.ts';
 import { isDrawn, type Seeds, seedsOf } from '../recipe/seeds.ts';
+import { shippedNames } from '../recipe/shipped.ts';
 import type { Recipe } from '../recipe.ts';
 import { printable, reasonOf } from '../text.ts';
 import type { Dataset, ForgetSpec, Split } from '../types.ts';
@@ -28,7 +29,7 @@ export async function loadMaterial(recipe: Recipe, folder?: string): Promise<Mat
   const { dataset, validation } = withValidation(whole, recipe.validation);
   if (validation) checkNamed(recipe, validation);
   const { scores } = recipe.forget;
-  const table = scores === undefined ? undefined : await scoresIn(scores);
+  const table = scores === undefined ? undefined : await scoresIn(scores, recipe);
   return { dataset, validation, ...forgetting(recipe, dataset, seedsOf(recipe)[0], table) };
 }
 
@@ -44,16 +45,18 @@ function forgetting({ forget }: Recipe, dataset: Dataset, { forget: seed }: Seed
 }
 
 /** A file that is not there is wrong input, and one command makes it. */
-async function scoresIn(file: string): Promise<Scores> {
+async function scoresIn(file: string, { name }: Recipe): Promise<Scores> {
   try {
     return await loadScores(file);
   } catch (cause) {
     if (!isIo(cause)) throw cause;
+    // The name of a recipe that comes with Lethe is all the command needs; of others the path is not known here.
+    const recipe = shippedNames().includes(name) ? name : 'RECIPE';
     const missing = codeOf((cause as LetheError).cause) === 'ENOENT';
     const what = missing ? `no file ${printable(file)}` : reasonOf(cause);
     throw new LetheError(
       'value',
-      `forget.scores: ${what}; lethe memorisation RECIPE --out ${printable(file)} makes one, of a recipe by its file or name`,
+      `forget.scores: ${what}; it is made by: lethe memorisation ${recipe} --out ${printable(file)}`,
       { cause },
     );
   }

@@ -10,7 +10,7 @@ import { saveScores } from '../data/readers/scores.ts';
 import { sweepTemporary } from '../files.ts';
 import { knownMethods } from '../recipe/own.ts';
 import { checkRecipe, type Recipe } from '../recipe.ts';
-import { readRecipe } from '../run.ts';
+import { type RunOptions, readRecipe } from '../run.ts';
 import { quantileOf } from '../statistics/interval.ts';
 import { printable } from '../text.ts';
 import type { Cost } from '../types.ts';
@@ -18,10 +18,11 @@ import { version } from './environment.ts';
 import { hashOf } from './key.ts';
 import { progressTo } from './log.ts';
 import { basisOf } from './plan.ts';
-import { alone, prepare, type SingleOptions, talk } from './single.ts';
+import { alone, prepare, talk } from './single.ts';
 
 /** Options of memorise. */
-export interface MemoriseOptions extends Omit<SingleOptions, 'seed'> {
+export interface MemoriseOptions
+  extends Pick<RunOptions, 'data' | 'device' | 'signal' | 'onEvent' | 'parts'> {
   /** The CSV file to write: `id,score,in,out,noise`, a row for each training sample. */
   readonly out: string;
   /** Pairs of reference models; those of the recipe's `bank` unless stated. The more, the surer. */
@@ -46,8 +47,13 @@ export interface MemorisationFile {
   readonly noise: number;
   /** Samples whose score is above twice that. */
   readonly sure: number;
-  /** Scores below which this share of the samples lies, -1 to 1. */
-  readonly quantiles: readonly { readonly share: number; readonly score: number }[];
+  /** How the scores are spread: -1 to 1. */
+  readonly quantiles: readonly {
+    /** Of the samples, 0 to 1. */
+    readonly share: number;
+    /** What theirs are at most. */
+    readonly score: number;
+  }[];
   /** What training the models took, whichever call trained them. */
   readonly cost: Cost;
 }

@@ -132,8 +132,14 @@ describe('scores in a recipe', () => {
   it('that are not there are one error with the command that makes them', async () => {
     const folder = await scratch({ 'my.yaml': text('{ scores: s.csv, ratio: 0.1 }') });
     const recipe = await readRecipe(join(folder, 'my.yaml'));
-    const line = /^forget\.scores: no file .*s\.csv; lethe memorisation RECIPE --out .*s\.csv makes one/;
+    const line =
+      /^forget\.scores: no file .*s\.csv; it is made by: lethe memorisation RECIPE --out .*s\.csv$/;
     await refuses(() => parts.load(recipe), 'value', line);
+    const shipped = { ...(await readRecipe('forget-memorised')), dataset: recipe.dataset };
+    const command = 'lethe memorisation forget-memorised --out forget-memorised.csv';
+    await expect(parts.load(shipped)).rejects.toThrow(
+      `forget.scores: no file forget-memorised.csv; it is made by: ${command}`,
+    );
     writeFileSync(join(folder, 's.csv'), 'id,score\n0,high\n');
     await refuses(() => parts.load(recipe), 'data', /s\.csv: line 2: the score of id 0/);
   });
