@@ -204,6 +204,15 @@ def klom_gaussian(u, r):
     return float(math.log(math.sqrt(vr / vu)) + (vu + (u.mean() - r.mean()) ** 2) / (2 * vr) - 0.5)
 
 
+def klom_shared(own, oracles):
+    """Oracles [models][samples]; the divergence of Gaussians of one variance, less what the means' own spread adds."""
+    own, oracles = np.clip(own, -100, 100), np.clip(oracles, -100, 100)
+    n = len(oracles)
+    pooled = float(np.mean([np.var(oracles[:, i], ddof=1) for i in range(len(own))]))
+    far = (own - oracles.mean(0)) ** 2
+    return [float(f / (2 * pooled) - (1 + 1 / n) / 2) for f in far]
+
+
 # The forgetting score
 
 def epsilon(fpr, fnr):
@@ -305,6 +314,8 @@ answers = {
         'bins20': [klom(u, r, 20) for u, r in zip(many_u, many_r)],
         'bins10': [klom(u, r, 10) for u, r in zip(many_u, many_r)],
         'gaussian': [klom_gaussian(u, r) for u, r in zip(many_u, many_r)],
+        'shared': klom_shared(many_own, np.array(many_r).T[:3]),
+        'sharedFar': klom_shared([u[0] for u in many_u], np.array(many_r).T[:2]),
     },
     'forgetting': {
         'epsilon': epsilons,

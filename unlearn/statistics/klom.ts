@@ -67,6 +67,30 @@ export function gaussianKlom(unlearned: ArrayLike<number>, oracle: ArrayLike<num
   return 0.5 * (Math.log(vr / vu) + (vu + (mu - mr) ** 2) / vr - 1);
 }
 
+/**
+ * The same from a single model that unlearned and a few oracles: ours. Margins of a sample are taken to be Gaussian over trainings,
+ * their variance the same for all samples and on both sides: s^2, pooled over the oracles. Then the divergence is
+ * d^2 / (2 s^2), d being the distance of the two means, and ((m_u - mean m_r)^2 / s^2 - 1 - 1 / models) / 2 estimates it without
+ * bias, as far as s^2 is right: for one more oracle it is 0 in the mean, and may be below 0. One number a sample, in nats.
+ * @param own margins of the model, [samples].
+ * @param oracles margins of each oracle, [models][samples].
+ * @throws RangeError where there are fewer than two oracles, or sizes differ.
+ */
+export function sharedKlom(own: ArrayLike<number>, oracles: readonly ArrayLike<number>[]): Float64Array {
+  const models = oracles.length;
+  if (models < 2 || oracles.some(({ length }) => length !== own.length))
+    throw new RangeError(
+      `sharedKlom: expected two oracles or more on ${own.length} samples, got ${oracles.map(({ length }) => length).join(', ')}`,
+    );
+  const moments = Array.from(own, (_, i) => momentsOf(oracles.map((margins) => clip(margins[i]))));
+  const squares = moments.reduce((sum, one) => sum + one.squares, 0);
+  const variance = Math.max(LEAST_VARIANCE, squares / ((models - 1) * own.length));
+  return Float64Array.from(
+    own,
+    (margin, i) => ((clip(margin) - moments[i].mean) ** 2 / variance - 1 - 1 / models) / 2,
+  );
+}
+
 const clip = (margin: number): number => Math.max(-MARGIN_CLIP, Math.min(MARGIN_CLIP, margin));
 
 /** Every second value from the first, and from the second: two halves that share none. */

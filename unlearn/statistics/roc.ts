@@ -86,21 +86,51 @@ export function rocIntervals(
   nonMembers: ArrayLike<number>,
   { rates = [], seed, draws = 1000 }: { rates?: readonly number[]; seed: number; draws?: number },
 ): Roc<Interval> {
-  const { members: own, others, count } = ranked(members, nonMembers);
   const stream = new Stream(seed, STREAM);
-  const redrawn = (ranks: Int32Array) => {
-    const counts = new Int32Array(count);
-    for (let i = 0; i < ranks.length; i++) counts[ranks[stream.below(ranks.length)]]++;
+  const redrawn = redrawing({ members, others: nonMembers }, rates, stream);
+  return intervalsOf(Array.from({ length: draws }, redrawn), rates.length);
+}
+
+/** Scores of both sides of an attack. */
+export interface Scored {
+  readonly members: ArrayLike<number>;
+  readonly others: ArrayLike<number>;
+}
+
+/**
+ * 95 % intervals over models and samples, a bootstrap on two levels: each of `models` are the scores of an attack with its models
+ * drawn again with replacement, and from each both sides' samples are drawn `each` times.
+ * @throws RangeError where there is no draw of models.
+ */
+export function nestedRocIntervals(
+  models: readonly Scored[],
+  { rates = [], seed, each = 5 }: { rates?: readonly number[]; seed: number; each?: number },
+): Roc<Interval> {
+  if (models.length === 0) throw new RangeError('roc: no draw of models');
+  const stream = new Stream(seed, STREAM);
+  const drawn = models.flatMap((scored) => Array.from({ length: each }, redrawing(scored, rates, stream)));
+  return intervalsOf(drawn, rates.length);
+}
+
+/** Draws both sides again, as many of each as there are. */
+function redrawing({ members, others }: Scored, rates: readonly number[], stream: Stream): () => Roc {
+  const ranks = ranked(members, others);
+  const redrawn = (from: Int32Array) => {
+    const counts = new Int32Array(ranks.count);
+    for (let i = 0; i < from.length; i++) counts[from[stream.below(from.length)]]++;
     return counts;
   };
-  const drawn = Array.from({ length: draws }, () => walk(redrawn(own), redrawn(others), rates));
+  return () => walk(redrawn(ranks.members), redrawn(ranks.others), rates);
+}
+
+function intervalsOf(drawn: readonly Roc[], rates: number): Roc<Interval> {
   const interval = (values: readonly number[]): Interval => [
     quantileOf(values, 0.025),
     quantileOf(values, 0.975),
   ];
   return {
     auc: interval(drawn.map(({ auc }) => auc)),
-    tpr: rates.map((_, i) =>
+    tpr: Array.from({ length: rates }, (_, i) =>
       drawn[0].tpr[i] === null ? null : interval(drawn.map(({ tpr }) => tpr[i] as number)),
     ),
   };

@@ -5,11 +5,12 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { finalScore, pointsOf, sampleEpsilon } from '../../../unlearn/statistics/forgettingScore.ts';
 import { iamScores, iamSignal } from '../../../unlearn/statistics/iam.ts';
-import { gaussianKlom, halves, klom, klomBins } from '../../../unlearn/statistics/klom.ts';
+import { gaussianKlom, halves, klom, klomBins, sharedKlom } from '../../../unlearn/statistics/klom.ts';
 import { liraScores } from '../../../unlearn/statistics/lira.ts';
 import { logitConfidence, trueConfidence } from '../../../unlearn/statistics/outputs.ts';
 import { rmiaScores, tunedA } from '../../../unlearn/statistics/rmia.ts';
 import { rocOf } from '../../../unlearn/statistics/roc.ts';
+import { draws } from './samples.ts';
 
 type Logits = number[][];
 interface Fixture {
@@ -34,7 +35,7 @@ interface Fixture {
     roc: { auc: number; tpr: (number | null)[] };
     iam: { fit: number; scores: number[]; scores16: number[]; excess: number[] };
     lira: Record<'privacy' | 'efficacy' | 'gaussian' | 'kernel' | 'narrow', number[]>;
-    klom: Record<'bins20' | 'bins10' | 'gaussian', number[]>;
+    klom: Record<'bins20' | 'bins10' | 'gaussian' | 'shared' | 'sharedFar', number[]>;
     forgetting: Record<'epsilon' | 'released' | 'paperPoints' | 'releasedPoints', number[]>;
     student: [number, number, number][];
   };
@@ -210,6 +211,36 @@ describe('KLoM', () => {
       answers.klom.gaussian,
     );
     expect([4, 49, 50, 100].map(klomBins)).toEqual([10, 10, 20, 20]);
+  });
+
+  it('of one model and a few oracles is the independent computation, and 0 in the mean for one more oracle', () => {
+    const byModel = (count: number) =>
+      Array.from({ length: count }, (_, model) => many.retrained.map((values) => values[model]));
+    same(sharedKlom(many.own, byModel(3)), answers.klom.shared);
+    same(
+      sharedKlom(
+        many.unlearned.map(([value]) => value),
+        byModel(2),
+      ),
+      answers.klom.sharedFar,
+    );
+    const { normal } = draws(8);
+    const models = (shift: number) => Float64Array.from({ length: 4000 }, () => 2 * normal() + shift);
+    const oracles = [models(0), models(0), models(0)];
+    const mean = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
+    // Standard error: (1 + 1/3) / sqrt(2 * 4000) = 0.015; and the exact divergence of Gaussians 3 apart, deviation 2, is 9/8.
+    expect(Math.abs(mean(sharedKlom(models(0), oracles)))).toBeLessThan(0.05);
+    expect(Math.abs(mean(sharedKlom(models(3), oracles)) - 9 / 8)).toBeLessThan(0.12);
+    expect([
+      ...sharedKlom(
+        [1, 1],
+        [
+          [1, 1],
+          [1, 1],
+        ],
+      ),
+    ]).toEqual([-0.75, -0.75]);
+    expect(() => sharedKlom([1], [[1]])).toThrow(/two oracles or more on 1 samples/);
   });
 
   it('keeps margins equal to the largest, clips, and is largest where nothing is shared', () => {

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { Stream } from '../../../unlearn/random.ts';
 import { incompleteBeta, logGamma } from '../../../unlearn/statistics/gamma.ts';
 import { meanInterval, quantileOf, studentQuantile } from '../../../unlearn/statistics/interval.ts';
-import { leastRate, rocIntervals, rocOf } from '../../../unlearn/statistics/roc.ts';
+import { leastRate, nestedRocIntervals, rocIntervals, rocOf } from '../../../unlearn/statistics/roc.ts';
 
 const scores = fc.array(fc.integer({ min: 0, max: 6 }), { minLength: 1, maxLength: 12 });
 
@@ -68,6 +68,22 @@ describe('rocIntervals', () => {
     expect(intervals.tpr[1]).toBeNull();
     expect(rocIntervals(members, others, { rates: [0.1, 0.001], seed: 1 })).toEqual(intervals);
     expect(rocIntervals(members, others, { seed: 2 }).auc).not.toEqual(intervals.auc);
+  });
+
+  it('over models and samples is that over samples where models agree, and wider where they do not', () => {
+    const [members, others] = [drawn(100, 0.3), drawn(100, 0)];
+    const how = { rates: [0.1], seed: 1 };
+    const one = { members, others };
+    expect(nestedRocIntervals([one], { ...how, each: 1000 })).toEqual(rocIntervals(members, others, how));
+    // Each draw of models shifts the members by what they all share.
+    const models = Array.from({ length: 200 }, () => {
+      const shift = stream.between(-0.4, 0.4);
+      return { members: members.map((score) => score + shift), others };
+    });
+    const width = ([low, high]: readonly [number, number]) => high - low;
+    const [alone, both] = [rocIntervals(members, others, how), nestedRocIntervals(models, how)];
+    expect(width(both.auc)).toBeGreaterThan(1.8 * width(alone.auc));
+    expect(() => nestedRocIntervals([], how)).toThrow(/no draw of models/);
   });
 
   it('is a point where nothing overlaps', () => {
