@@ -314,6 +314,11 @@ export interface AuditFinding extends Finding {
   readonly seconds: number;
   /** Why it could not be made; then there are no values. */
   readonly failed?: string;
+  /**
+   * On the retrained row of a run of one training seed: its values on further retrained models, each in that row's place. How
+   * far they lie apart is what the report takes for retrain's spread.
+   */
+  readonly again?: readonly Readonly<Record<string, number | null>>[];
 }
 
 /** A row of the results: one method, one seed. */

@@ -1,7 +1,8 @@
 // What all attacks on single samples report: how well scores tell members from samples that were never seen, with intervals, and
 // which rates so few samples can show at all.
 
-import { leastRate, rocIntervals, rocOf } from '../statistics/roc.ts';
+import { shareInterval } from '../statistics/distributions.ts';
+import { leastRate, nestedRocIntervals, rocIntervals, rocOf, type Scored } from '../statistics/roc.ts';
 import type { Figure, Figures, Finding } from './record.ts';
 
 /** The numbers of an attack. */
@@ -50,12 +51,17 @@ export type AttackFinding<Name extends string> = Required<
   Pick<Finding<AttackName<Name>>, 'values' | 'intervals' | 'notes'>
 >;
 
-/** What an attack's scores come to; more is more like a member. 95 % intervals are over samples. */
+/**
+ * What an attack's scores come to; more is more like a member. 95 % intervals are over samples; those of rates reach to the exact
+ * binomial ones, as a rate of 0 or 1 does not vary when samples are drawn again.
+ * @param redrawn scores with the attack's models drawn again: intervals are over models, too.
+ */
 export function attackFinding<const Name extends string>(
   name: Name,
   members: ArrayLike<number>,
   others: ArrayLike<number>,
   seed: number,
+  redrawn: readonly Scored[] = [],
 ): AttackFinding<Name> {
   const values: Record<string, number | null> = unmeasured(attackFigures(name, ''));
   const intervals: Record<string, readonly [number, number]> = {};
@@ -67,7 +73,8 @@ export function attackFinding<const Name extends string>(
   } else {
     const percent = (share: number) => 100 * share;
     const roc = rocOf(members, others, RATES);
-    const bounds = rocIntervals(members, others, { rates: RATES, seed });
+    const how = { rates: RATES, seed };
+    const bounds = redrawn.length > 0 ? nestedRocIntervals(redrawn, how) : rocIntervals(members, others, how);
     const least = percent(leastRate(others.length));
     values[`${name}_auc`] = roc.auc;
     values[`${name}_least_fpr`] = least;
@@ -76,7 +83,8 @@ export function attackFinding<const Name extends string>(
       const [value, bound] = [roc.tpr[i], bounds.tpr[i]];
       if (value !== null && bound !== null) {
         values[key] = percent(value);
-        intervals[key] = [percent(bound[0]), percent(bound[1])];
+        const exact = shareInterval(Math.round(value * members.length), members.length);
+        intervals[key] = [percent(Math.min(bound[0], exact[0])), percent(Math.max(bound[1], exact[1]))];
       } else {
         notes.push(
           `${others.length} unseen samples cannot show a false-positive rate of ${percent(RATES[i])} %: the smallest is ${Number(least.toPrecision(2))} %.`,

@@ -10,6 +10,7 @@ const NEEDED: Readonly<Record<Need, string>> = {
   original: 'the original model',
   retrain: 'a retrained model',
   retrains: 'retrained models of other seeds',
+  repeats: 'the same rows of other seeds',
   references: 'reference models',
   unlearn: 'the method, to run it on reference models',
 };
@@ -21,6 +22,8 @@ export function unfit({ tasks, needs }: AuditRecord, input: AuditInput): string 
     return `is for forgotten ${tasks === 'class' ? 'classes' : 'samples'}, and ${kind === 'class' ? 'classes' : 'samples'} were forgotten`;
   const has = (need: Need): boolean => {
     if (need === 'network') return input.own.network !== null;
+    // Retraining needs no run on references: what it leaves are retrained models (worlds.ts).
+    if (need === 'unlearn' && input.own === input.retrain && input.retrains?.length) return true;
     const given = input[need];
     return Array.isArray(given) ? given.length > 0 : given !== undefined;
   };

@@ -81,11 +81,11 @@ export const forgettingScore = defineAudit({
   fools:
     'Few models: the best of many thresholds finds differences where there are none, so quality is below 1 for perfect forgetting; compare with what halves of the oracle get. Accuracy above retraining’s makes up for forgetting that is missing. It judges the method on the references, not the audited model itself, and they forget a larger share of their training than it did.',
   certainty:
-    'Student’s interval of the quality over samples, which share their models: too narrow where these are few. The challenge had 512 models a side; ε cannot exceed ln(models - 1) but by a perfect attack. Null below 8 models a side.',
+    'Student’s interval of the quality over samples, which share their models: too narrow where these are few. The challenge had 512 models a side; ε cannot exceed ln(models - 1) but by a perfect attack. Null below 8 models a side. On the original it is the value of doing nothing; on retrain that of two halves of the further retrained models, half as many a side as there are.',
   cost: 'One unlearning and two passes over D_f, T and at most 1,000 samples of D_r for each reference, shared with U-LiRA and KLoM; thresholds take models² for each sample.',
   tasks: 'samples',
   needs: ['references', 'unlearn'],
-  uses: [],
+  uses: ['retrain', 'retrains'],
   options: section('The challenge’s score. It has no options: both conventions are given.', {}),
   gives,
   async audit(_, input) {
@@ -102,7 +102,7 @@ export const forgettingScore = defineAudit({
         values: unmeasured(gives),
         notes: [
           models < LEAST
-            ? `A forgotten sample has ${models} models on a side, and rates need ${LEAST}: take more references.`
+            ? `A forgotten sample has ${models} models on a side, and rates need ${LEAST}: take more ${worlds.from}.`
             : 'References answer no retained or no test sample rightly: there is no accuracy to compare with.',
         ],
       };

@@ -4,6 +4,7 @@ import { cka } from './cka.ts';
 import { forgettingScore } from './forgettingScore.ts';
 import { iam } from './iam.ts';
 import { klom } from './klom.ts';
+import { klomSeeds } from './klomSeeds.ts';
 import { membershipProbe } from './membershipProbe.ts';
 import { mixture } from './mixture.ts';
 import { neighbours } from './neighbours.ts';
@@ -27,6 +28,8 @@ export const audits = {
   ulira,
   /** See {@link klom}. */
   klom,
+  /** See {@link klomSeeds}. */
+  klomSeeds,
   /** See {@link forgettingScore}. */
   forgettingScore,
   /** See {@link probe}. */

@@ -57,11 +57,11 @@ export const klom = defineAudit({
   fools:
     'Few models: each bin that only one side hits adds to it, in perfect forgetting too, so only the difference from the floor at the same number counts. Margins alone are compared: what is hidden behind the last layer stays unseen. It judges the method on the references, not the audited model itself, and they forget a larger share of their training than it did.',
   certainty:
-    'Student’s interval over samples, which share their models: too narrow where these are few. The floor from disjoint halves says what chance gives. Null below 8 models a side.',
+    'Student’s interval over samples, which share their models: too narrow where these are few. The floor from disjoint halves says what chance gives. Null below 8 models a side. On the original it is the value of doing nothing; on retrain that of two halves of the further retrained models, half as many a side as there are.',
   cost: 'One unlearning and two passes over D_f, T and at most 1,000 samples of D_r for each reference, shared with U-LiRA and the forgetting score.',
   tasks: 'samples',
   needs: ['references', 'unlearn'],
-  uses: [],
+  uses: ['retrain', 'retrains'],
   options: section('Distributions of margins over models (KLoM). It has no options.', {}),
   gives,
   async audit(_, input) {
@@ -77,7 +77,7 @@ export const klom = defineAudit({
       return {
         values: unmeasured(gives),
         notes: [
-          `A forgotten sample has ${models} models on a side, and a histogram needs ${LEAST}: take more references.`,
+          `A forgotten sample has ${models} models on a side, and a histogram needs ${LEAST}: take more ${worlds.from}.`,
         ],
       };
     const pairs = (a: readonly number[][], b: readonly number[][]) =>

@@ -52,6 +52,8 @@ export type Need =
   | 'retrain'
   /** Further retrained models of the same forget set, of other seeds. */
   | 'retrains'
+  /** What the same method, and retraining, made of the same forget set with other seeds of the run. */
+  | 'repeats'
   /** Models trained on random halves. */
   | 'references'
   /** The audited method, to run it on references. */
@@ -67,6 +69,13 @@ export interface AuditInput {
   readonly retrain?: Subject;
   /** Of the same forget set and other seeds: none of them is `retrain`. */
   readonly retrains?: readonly Subject[];
+  /** Models of other trainings of the same forget set: rows of the run of other seeds. None of them is in `retrains`. */
+  readonly repeats?: {
+    /** Of what the audited model is: a method's, originals, or retrained ones. */
+    readonly own: readonly Subject[];
+    /** Retrained ones. */
+    readonly retrain: readonly Subject[];
+  };
   /** In complementary pairs: of each two, every sample is in the training of exactly one. */
   readonly references?: readonly Reference[];
   /**

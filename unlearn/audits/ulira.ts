@@ -3,18 +3,25 @@
 
 import { choice, num, section } from '../options/fields.ts';
 import { opt } from '../options/training.ts';
+import { Stream } from '../random.ts';
 import { type LiraInput, liraScores } from '../statistics/lira.ts';
+import type { Scored } from '../statistics/roc.ts';
 import { scoresOf } from './asked.ts';
 import { attackFigures, attackFinding, unmeasured } from './attack.ts';
 import { defineAudit } from './define.ts';
 import type { Figure } from './record.ts';
-import { allRows, fewest, marginsOf, seenBy, type Wanted, worldsOf } from './worlds.ts';
+import { pause } from './rows.ts';
+import { allRows, fewest, marginsOf, seenBy, type Wanted, type Worlds, worldsOf } from './worlds.ts';
 
 const name = 'ulira';
 /** Models a world below which there is no variance to speak of. */
 const LEAST = 2;
 /** Models a world below which the attack is called weak. */
 const STRONG = 16;
+/** Models a world below which these are not drawn again: too many draws would hold one model alone. */
+const DRAWABLE = 4;
+/** Draws of models; from each samples are drawn five times. */
+const DRAWS = 200;
 
 const accuracy = (about: string): Figure => ({
   label: 'U-LiRA accuracy',
@@ -50,11 +57,11 @@ export const ulira = defineAudit({
   fools:
     'Few models: with two or four a world the attack is weak, and 0.5 says little. References are trained on half of all samples, and forget a larger share of them than the audited model did: where a method depends on either, its worlds are not quite the model’s own. Unseen targets are test samples: where D_f is not drawn like them (mislabelled, hard) the class mix alone does not make them alike. With a whole class forgotten every reference loses the class, so all answers for it are alike: 0.5 there says only that; efficacy is left out, as references without the sample still know its class. It looks at outputs alone.',
   certainty:
-    '95 % bootstrap over targets, this one model and these references as they are. 16 models a world are our floor for belief, 64 for a claim. The audited model must not be among the references.',
+    '95 % bootstrap on two levels, 200 draws of the pairs of references and from each five of targets; over targets alone below 4 models a world. Rates reach to the exact binomial interval. The audited model stays as it is: its spread over seeds comes on top. On the original it is the value of doing nothing; on retrain, of which nothing is run, that of further retrained models in two halves, so with half as many. 16 models a world are our floor for belief, 64 for a claim. The audited model must not be among the references.',
   cost: 'One unlearning and two passes over D_f, T and at most 1,000 samples of D_r for each reference, shared with KLoM and the forgetting score.',
   tasks: 'any',
   needs: ['references', 'unlearn'],
-  uses: [],
+  uses: ['retrain', 'retrains'],
   options: section('Attack by likelihood ratios against models that unlearned the sample (U-LiRA).', {
     density: opt(
       choice(
@@ -74,17 +81,25 @@ export const ulira = defineAudit({
       test: (await seenBy(own, sets.test, input)).margins,
       kept: (await seenBy(own, worlds.kept, input)).margins,
     };
-    const part = (set: Wanted['set'], rows: Int32Array, out: Wanted['state']): LiraInput => ({
+    const part = (
+      set: Wanted['set'],
+      rows: Int32Array,
+      out: Wanted['state'],
+      given: Worlds = worlds,
+    ): LiraInput => ({
       own: Float64Array.from(rows, (row) => seen[set][row]),
-      unlearned: marginsOf(worlds, { set, state: 'after', members: true }, rows),
-      out: marginsOf(worlds, { set, state: out, members: false }, rows),
+      unlearned: marginsOf(given, { set, state: 'after', members: true }, rows),
+      out: marginsOf(given, { set, state: out, members: false }, rows),
       density,
       bandwidth,
     });
     const rows = { forget: allRows(sets.forget), test: worlds.targets, kept: allRows(worlds.kept) };
     // One call for both sides: the prior is that of all targets.
-    const attack = (out: Wanted['state']) => {
-      const [members, others] = [part('forget', rows.forget, out), part('test', rows.test, out)];
+    const attack = (out: Wanted['state'], given: Worlds = worlds) => {
+      const [members, others] = [
+        part('forget', rows.forget, out, given),
+        part('test', rows.test, out, given),
+      ];
       const scores = liraScores({
         ...members,
         own: [...Array.from(members.own), ...Array.from(others.own)],
@@ -102,29 +117,50 @@ export const ulira = defineAudit({
         notes: [
           rows.test.length === 0
             ? 'No test sample is of the forgotten classes: there is no unseen target.'
-            : `A target has ${models} models in a world, expected ${LEAST} or more: take more references.`,
+            : `A target has ${models} models in a world, expected ${LEAST} or more: take more ${worlds.from}.`,
         ],
       };
 
+    /** Pairs drawn again, so that every target keeps as many models in each world. */
+    const redrawn = async (out: Wanted['state']) => {
+      const pairs = worlds.models.length >> 1;
+      const drawn: Scored[] = [];
+      for (let draw = 0; models >= DRAWABLE && draw < DRAWS; draw++) {
+        const stream = new Stream(seed, draw, 0, 0x756c7261);
+        const again = Array.from({ length: pairs }, () => stream.below(pairs));
+        const some = again.flatMap((pair) => worlds.models.slice(2 * pair, 2 * pair + 2));
+        if (draw % 10 === 0) await pause(input);
+        drawn.push(attack(out, { ...worlds, models: some }));
+      }
+      return drawn;
+    };
+
     const privacy = attack('after');
-    const found = attackFinding(name, privacy.members, privacy.others, seed);
+    const found = attackFinding(name, privacy.members, privacy.others, seed, await redrawn('after'));
     const share = (scores: Float64Array, is: (score: number) => boolean) =>
       scores.filter(is).length / scores.length;
     const right =
       (share(privacy.members, (score) => score > 0.5) + share(privacy.others, (score) => score <= 0.5)) / 2;
     const classwise = goneClasses.length > 0;
     const efficacy = attack('before');
-    const effective = attackFinding('efficacy', efficacy.members, efficacy.others, seed);
+    const again = classwise ? [] : await redrawn('before');
+    const effective = attackFinding('efficacy', efficacy.members, efficacy.others, seed, again);
     const bounds = effective.intervals.efficacy_auc;
     const notes = [
       ...found.notes,
       `${models} models a world${models < STRONG ? ` make a weak attack: ${STRONG} are our floor for belief` : ''}.`,
     ];
+    if (models < DRAWABLE)
+      notes.push(`Intervals are over targets alone: drawing models again takes ${DRAWABLE} a world.`);
     if (classwise)
       notes.push('Efficacy is left out: references that never saw a sample still know its class.');
     const about = 'Looks like a member that was unlearned (1) or never seen (0).';
     const keeps = part('kept', rows.kept, 'after');
-    const keepable = Math.min(fewest(keeps.unlearned), fewest(keeps.out)) >= LEAST && rows.kept.length > 0;
+    // Retrained models were all trained on what stayed: none never saw it.
+    const keepable =
+      worlds.from === 'references' &&
+      Math.min(fewest(keeps.unlearned), fewest(keeps.out)) >= LEAST &&
+      rows.kept.length > 0;
     return {
       values: {
         ...found.values,

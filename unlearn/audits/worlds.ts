@@ -1,7 +1,8 @@
 // What the audited method makes of reference models: each unlearns those of its members that lie in the target pool, F plus as
 // many samples of T in its class mix. So for each target there are models that were trained on it and unlearned it, and models
 // that were never trained on it, before and after they unlearned others. One unlearning for each reference serves every target
-// and every audit that asks: worlds are computed once for an input.
+// and every audit that asks: worlds are computed once for an input. Where retraining itself is audited nothing is run: what it
+// leaves of a reference is a model that never saw the sample, so retrained models stand on both sides, half of them on each.
 
 import { joinSplits, makeSplit, takeSplit } from '../data/split.ts';
 import { MARGIN_CLIP } from '../statistics/klom.ts';
@@ -39,15 +40,18 @@ export interface Worlds {
   readonly targets: Int32Array;
   /** The retained samples. */
   readonly kept: Split;
-  /** One for each reference. */
+  /** One for each reference, pair by pair: of two every sample is in the training of one. Or of retrained models, so paired. */
   readonly models: readonly World[];
+  /** What they are made of: what to take more of where they are few. */
+  readonly from: 'references' | 'retrained models';
 }
 
 const known = new WeakMap<AuditInput, Promise<Worlds>>();
 
 /** The worlds of an input, which has references and a method; the same object for the same input. */
 export function worldsOf(input: AuditInput): Promise<Worlds> {
-  const found = known.get(input) ?? compute(input);
+  const exact = input.own === input.retrain && !input.unlearn;
+  const found = known.get(input) ?? (exact ? retrainedWorlds(input) : compute(input));
   known.set(input, found);
   found.catch(() => known.delete(input));
   return found;
@@ -96,7 +100,34 @@ async function compute(input: AuditInput): Promise<Worlds> {
       forget.size === 0 || !unlearn ? before : await unlearning({ unlearn, reference, forget, retain }, look);
     models.push({ members, before, after });
   }
-  return { targets, kept, models };
+  return { targets, kept, models, from: 'references' };
+}
+
+/**
+ * Of two retrained models one stands for a reference that unlearned its targets, the other for one that never saw them; both never
+ * saw them, as exact unlearning has it.
+ */
+async function retrainedWorlds(input: AuditInput): Promise<Worlds> {
+  const { retrains = [], sets, goneClasses, seed, signal } = input;
+  const targets = targetsOf(sets, goneClasses, seed);
+  const kept = keptSample(sets, seed);
+  const asked = { forget: sets.forget, test: sets.test, kept };
+  const seen: Each<Seen>[] = [];
+  for (const subject of retrains) {
+    signal?.throwIfAborted();
+    seen.push(await eachOf((set) => seenBy(subject, asked[set], input)));
+  }
+  const isTarget = new Uint8Array(sets.test.size);
+  for (const row of targets) isTarget[row] = 1;
+  const all = (of: Asked, value: number) => new Uint8Array(asked[of].size).fill(value);
+  const saw = { forget: all('forget', 1), test: isTarget, kept: all('kept', 1) };
+  const never = { forget: all('forget', 0), test: isTarget.map((one) => 1 - one), kept: all('kept', 0) };
+  const models: World[] = [];
+  for (let i = 0; i + 1 < seen.length; i += 2) {
+    const [before, after] = [seen[i], seen[i + 1]];
+    models.push({ members: saw, before, after }, { members: never, before, after: before });
+  }
+  return { targets, kept, models, from: 'retrained models' };
 }
 
 /** Unlearns, looks at the result and gives it back. */

@@ -9,6 +9,7 @@ const NEEDS: Readonly<Record<Need, string>> = {
   original: 'the original',
   retrain: 'the retrained model',
   retrains: 'more retrained models',
+  repeats: 'the same rows of other seeds',
   references: 'reference models',
   unlearn: 'reference models that unlearn',
 };

@@ -118,6 +118,13 @@ function distinct(columns: readonly AuditColumn[]): AuditColumn[] {
 const numberOf = (run: RunEntry | undefined, label: string, key: string) =>
   run?.audits?.[label]?.values?.[key];
 
+/** Of retrain over its seeds; of a single seed together with further retrained models that were audited in its place. */
+function retrained(label: string, key: string, retrain: MethodSummary | undefined) {
+  const runs = retrain?.runs ?? [];
+  const further = runs.length === 1 ? (runs[0].audits?.[label]?.again ?? []) : [];
+  return [...runs.map((run) => numberOf(run, label, key)), ...further.map((values) => values[key])];
+}
+
 function tellsOf(
   label: string,
   key: string,
@@ -126,7 +133,7 @@ function tellsOf(
 ): Tells {
   const over = (summary: MethodSummary | undefined) =>
     spreadOf((summary?.runs ?? []).map((run) => numberOf(run, label, key)));
-  const found = { original: over(original), retrain: over(retrain) };
+  const found = { original: over(original), retrain: spreadOf(retrained(label, key, retrain)) };
   const not = (why: string): Tells => ({ holds: false, why, ...found });
   if (!found.retrain) return not('it has no value on retrain to compare with');
   if (!found.original) return not('it has no value on the original to compare with');

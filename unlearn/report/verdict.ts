@@ -177,9 +177,12 @@ function certaintyOf({ name, exact, summary, avgInterval, alike }: Row, { betwee
   const over = avgInterval
     ? `${seeds(summary.n)}: the 95 % interval of its average gap is ${interval(avgInterval)} points`
     : 'one seed: there is no interval';
+  const scored = audits.some(({ tells }) =>
+    Object.values(tells).some(({ retrain }) => retrain !== null && retrain.std !== null),
+  );
   const another =
     between === null
-      ? `With one retrain it is not known how far apart retrained models are${audits.length ? ', and audits give no score' : ''}.`
+      ? `With one retrain it is not known how far apart retrained models are${audits.length > 0 && !scored ? ', and audits give no score' : ''}.`
       : alike
         ? `Retrained models of different seeds are ${number(between)} apart: by UA, RA, TA and MIA it cannot be told from another retrain.`
         : `Retrained models of different seeds are ${number(between)} apart.`;

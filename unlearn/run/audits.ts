@@ -31,13 +31,17 @@ export interface Audits {
   readonly retrain: string | null;
   /** Ids of the cells that are further retrained models, in the place of a bank of them. */
   readonly retrains: readonly string[];
+  /** Ids of the cells of other training seeds and the same forget set, where an audit asks for them. */
+  readonly repeats: { readonly own: readonly string[]; readonly retrain: readonly string[] };
+  /** Whether each audit is also made of the further retrained models: their spread is that of retrain. */
+  readonly again: boolean;
   readonly banks: readonly Bank[];
 }
 
 /** What an audit found, under its key. */
 export type KeptFinding = AuditFinding & { readonly key: string };
 
-type Keyed = { readonly id: string; readonly key: string };
+export type Keyed = { readonly id: string; readonly key: string };
 
 /** What the audits of a cell depend on. */
 interface Audited {
@@ -52,16 +56,19 @@ interface Audited {
   readonly retrain: Keyed | null;
   /** Further retrained models, where they were given. */
   readonly retrains?: readonly Keyed[];
+  /** Cells of other training seeds and the same forget set: of the same label, and retrained. */
+  readonly repeats?: { readonly own: readonly Keyed[]; readonly retrain: readonly Keyed[] };
+  /** The run has one training seed, so that rows of retrain have no spread. */
+  readonly single: boolean;
   /** What cannot be had for these weights: audits that need it say so, and nothing is trained for them. */
   readonly lacks?: ReadonlySet<Need>;
 }
 
 /** The audits of a cell; null where the recipe asks for none. */
-export function auditsOf(
-  { audits, bank, train }: Recipe,
-  { seeds, drawn, forget, base, cell, original, retrain, retrains = [], lacks = new Set() }: Audited,
-): Audits | null {
+export function auditsOf({ audits, bank, train }: Recipe, audited: Audited): Audits | null {
   if (audits.length === 0) return null;
+  const { seeds, drawn, forget, base, cell, original, retrain, single } = audited;
+  const { retrains = [], repeats = { own: [], retrain: [] }, lacks = new Set() } = audited;
   const possible = audits.filter(
     ({ name }) => !auditTable[name].record.needs.some((need) => lacks.has(need)),
   );
@@ -82,16 +89,29 @@ export function auditsOf(
       kind: 'retrains',
       seeds,
     };
+  const furtherKey = retrains.length > 0 ? hashOf(retrains.map(({ key }) => key)) : known.retrains?.key;
+  const asked = needed.has('repeats') ? repeats : { own: [], retrain: [] };
   const keys: Partial<Record<Need, string>> = {
     original: original.key,
     retrain: retrain?.key,
     references: known.references?.key,
-    retrains: retrains.length > 0 ? hashOf(retrains.map(({ key }) => key)) : known.retrains?.key,
+    retrains: furtherKey,
+    repeats: hashOf([asked.own, asked.retrain].map((cells) => cells.map(({ key }) => key))),
   };
+  // Nothing is trained for it alone.
+  const again = single && cell.id === retrain?.id && furtherKey !== undefined;
   const entries = audits.map((audit): CellAudit => {
     const { name, label, options } = audit;
     const others = askedOf(audit).map((need) => keys[need] ?? null);
-    const key = hashOf({ cell: cell.key, forget, seed: seeds.train, name, options, others });
+    const key = hashOf({
+      cell: cell.key,
+      forget,
+      seed: seeds.train,
+      name,
+      options,
+      others,
+      ...(again && { again: furtherKey }),
+    });
     return { name, label, options, key };
   });
   return {
@@ -99,6 +119,8 @@ export function auditsOf(
     original: original.id,
     retrain: retrain?.id ?? null,
     retrains: retrains.map(({ id }) => id),
+    repeats: { own: asked.own.map(({ id }) => id), retrain: asked.retrain.map(({ id }) => id) },
+    again,
     banks: Object.values(known),
   };
 }
@@ -110,9 +132,11 @@ export function askedOf({ name }: AuditEntry): readonly Need[] {
 }
 
 /** The banks that some of a cell's audits ask for. */
-export function banksFor({ banks }: Audits, some: readonly AuditEntry[]): readonly Bank[] {
+export function banksFor({ banks, again }: Audits, some: readonly AuditEntry[]): readonly Bank[] {
   const asked = new Set(some.flatMap(askedOf));
-  return banks.filter(({ kind }) => asked.has(kind) || (kind === 'references' && asked.has('unlearn')));
+  if (asked.has('unlearn')) asked.add('references');
+  if (again && some.length > 0) asked.add('retrains');
+  return banks.filter(({ kind }) => asked.has(kind));
 }
 
 /** The audits that are not made yet. */

@@ -42,6 +42,8 @@ function inputOf(
 
 /** What audits get of banks. */
 export interface OpenBanks extends Pick<AuditInput, 'references' | 'retrains'> {
+  /** Weights of a further retrained model, by its place; the caller's to dispose. */
+  retrained(place: number): Promise<Variables>;
   /** The weights of a reference; the caller's to dispose. */
   variables(reference: Reference): Promise<Variables>;
 }
@@ -61,6 +63,7 @@ export async function openBanks(
   return {
     references: references?.references,
     retrains: retrains?.references.map(({ subject }) => subject),
+    retrained: (place) => (retrains as NonNullable<typeof retrains>).variables(place),
     variables: (reference) =>
       (references as NonNullable<typeof references>).variables(
         (references as NonNullable<typeof references>).references.indexOf(reference),

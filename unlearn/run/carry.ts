@@ -316,7 +316,12 @@ export class Carrier {
         original: await other(audits.original),
         ...(audits.retrain !== null && { retrain: await other(audits.retrain) }),
         retrains: await Promise.all(audits.retrains.map(other)),
+        repeats: {
+          own: await Promise.all(audits.repeats.own.map(other)),
+          retrain: await Promise.all(audits.repeats.retrain.map(other)),
+        },
       },
+      again: audits.again,
       onFinding: async ({ label }, finding) => {
         const { key } = open.find((one) => one.label === label) as CellAudit;
         found.set(label, { ...finding, key });

@@ -250,6 +250,7 @@ export function planGiven(
     original: start,
     retrain: target,
     retrains: controls,
+    single: true,
     lacks,
   };
   return [...rows.map((cell) => ({ ...cell, audits: auditsOf(recipe, { ...given, cell }) })), ...controls];

@@ -94,7 +94,9 @@ function auditJobs(cells: readonly Cell[]): Job[] {
         outputs: [places.artifact({ id: bank })],
         key,
       });
-    const measured = [id, audits.original, ...(audits.retrain === null ? [] : [audits.retrain])];
+    const { own, retrain } = audits.repeats;
+    const first = audits.retrain === null ? [] : [audits.retrain];
+    const measured = [id, audits.original, ...first, ...own, ...retrain];
     const cellsUsed = [
       ...measured.map((one) => jobId(one, 'evaluate')),
       ...audits.retrains.map((one) => jobId(one, 'take')),

@@ -103,7 +103,11 @@ export interface AuditTask extends Task {
     readonly retrain?: Subject;
     /** Further retrained models, where they were given and are not a bank. */
     readonly retrains: readonly Subject[];
+    /** Of other training seeds and the same forget set: of the same label, and retrained. */
+    readonly repeats: { readonly own: readonly Subject[]; readonly retrain: readonly Subject[] };
   };
+  /** Whether each audit is also made of the further retrained models, in the place of the audited one, which is retrain. */
+  readonly again: boolean;
   /** What made the audited model; null for the original, and where that is not known. */
   readonly method: MethodEntry | null;
   /** Artifacts of the banks that these audits need. */

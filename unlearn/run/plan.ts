@@ -130,6 +130,11 @@ export function planCells(
   const methods: (MethodEntry & { readonly control?: string })[] = [...recipe.methods];
   if (controls) methods.push(...controlsOf(recipe.methods, (method) => needsOf(method).control));
   const cells = new Map<string, Cell>();
+  const audited: (Pick<Parameters<typeof auditsOf>[1], 'seeds' | 'forget' | 'base'> & {
+    readonly own: readonly Cell[];
+    readonly original: Cell;
+    readonly retrain: Cell;
+  })[] = [];
   /** The original of each train seed, as it was first planned. */
   const originals = new Map<number, Cell>();
   for (const seeds of seedsOf(recipe)) {
@@ -179,13 +184,28 @@ export function planCells(
       own.push(put(control ? { ...made, control } : made));
     }
     const retrain = own.find(({ label }) => label === 'retrain');
-    if (judge !== 'test' || !retrain) continue;
-    for (const cell of own) {
+    if (judge === 'test' && retrain) audited.push({ seeds, forget, base, own, original, retrain });
+  }
+  const single = new Set(audited.map(({ seeds }) => seeds.train)).size < 2;
+  /** Of other originals, and one of each: several seeds of a method on one original are not several trainings. */
+  const repeatsOf = (label: string, { seeds, forget }: (typeof audited)[number]): Cell[] => {
+    const found = new Map<number, Cell>();
+    for (const other of audited) {
+      const { train } = other.seeds;
+      if (train === seeds.train || found.has(train) || hashOf(other.forget) !== hashOf(forget)) continue;
+      const cell = other.own.find((one) => one.label === label);
+      if (cell) found.set(train, cell);
+    }
+    return [...found.values()];
+  };
+  for (const row of audited)
+    for (const cell of row.own) {
       if (cell.control || cells.get(cell.id)?.audits) continue;
-      const audits = auditsOf(recipe, { seeds, drawn, forget, base, cell, original, retrain });
+      const { own: _, ...given } = row;
+      const repeats = { own: repeatsOf(cell.label, row), retrain: repeatsOf('retrain', row) };
+      const audits = auditsOf(recipe, { ...given, drawn, cell, repeats, single });
       cells.set(cell.id, { ...(cells.get(cell.id) as Cell), audits });
     }
-  }
   return [...cells.values()];
 }
 

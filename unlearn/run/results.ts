@@ -90,6 +90,7 @@ const audit = record({
   samples: v.optional(v.array(scores, 'a list of scores')),
   notes: v.optional(v.array(text, 'a list of sentences')),
   failed: v.optional(text),
+  again: v.optional(v.array(v.pipe(map, v.record(v.string(), measured)), 'a list of values')),
 });
 const audits = v.pipe(map, v.record(v.string(), audit));
 const metrics = v.pipe(map, v.record(v.string(), measured));

@@ -197,7 +197,7 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
     async audit(task) {
       const { method, banks } = task;
       const others = await openBanks(banks, task, (kind) => bankModel(kind, task));
-      const { references, retrains, variables } = others;
+      const { references, retrains, retrained, variables } = others;
       const record = method && knownRecord(method.name);
       const runs = record?.startsFrom === 'original' && !record.prepare;
       const unlearn: AuditInput['unlearn'] = async (reference, forget, retain) => {
@@ -210,6 +210,8 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
       };
       await makeAudits(task, {
         model: (name, source) => openSubject(task, name, source),
+        retrained: async (place) =>
+          opened(`retrain ${place + 2}`, bankModel('retrains', task).model, await retrained(place)),
         given: { references, retrains, ...(runs && references && { unlearn }) },
       });
     },

@@ -314,6 +314,53 @@ describe('audits of worlds', () => {
     );
   });
 
+  it('of retraining: further retrained models in two halves stand for both worlds', async () => {
+    for (const [sets, count] of [
+      [bySamples, 32],
+      [byClass, 8],
+    ] as const) {
+      const own = retrained(sets);
+      const retrains = Array.from({ length: count }, (_, i) => retrained(sets, 600 + i));
+      const one = input(own, sets, { retrain: own, retrains, references: many });
+      const { models } = await worldsOf(one);
+      expect(models).toHaveLength(count);
+      const found = await audits.ulira().run(one);
+      expect(within(0.5, found.intervals?.ulira_auc)).toBe(true);
+      expect(found.values.ulira_efficacy_auc === null).toBe(sets === byClass);
+      expect(found.samples?.map(({ set }) => set)).toEqual(['forget']);
+      expect(found.notes?.join(' ')).toContain(`${count / 2} models a world`);
+      if (sets === byClass) continue;
+      const klom = (await audits.klom().run(one)).values;
+      expect(Math.abs(klom.klom_excess as number)).toBeLessThan(0.5);
+      expect(klom.klom_gaussian).toBeLessThan(0.3);
+      for (const name of ['klom_retain', 'klom_test'] as const)
+        expect(Math.abs((klom[name] as number) - (klom.klom as number))).toBeLessThan(0.6);
+      const score = (await audits.forgettingScore().run(one)).values;
+      expect(Math.abs(score.forgetting_loss as number)).toBeLessThan(0.1);
+      expect(Math.abs((score.forgetting_retain_ratio as number) - 1)).toBeLessThan(0.05);
+    }
+    const own = retrained(bySamples);
+    const two = input(own, bySamples, {
+      retrain: own,
+      retrains: [retrained(bySamples, 601), retrained(bySamples, 602)],
+      references: many,
+    });
+    const few = await audits.ulira().run(two);
+    expect(few.values.ulira_auc).toBeNull();
+    expect(few.notes?.join(' ')).toContain(
+      '1 models in a world, expected 2 or more: take more retrained models',
+    );
+  });
+
+  it('ulira: intervals are over models, too, where there are enough of them', async () => {
+    const four = await audits.ulira().run(given(original, 0.4, bySamples, 8));
+    const two = await audits.ulira().run(given(original, 0.4, bySamples, 6));
+    expect(four.notes?.join(' ')).not.toContain('over targets alone');
+    expect(two.notes?.join(' ')).toContain('over targets alone: drawing models again takes 4 a world');
+    expect(within(four.values.ulira_auc, four.intervals?.ulira_auc)).toBe(true);
+    expect(await audits.ulira().run(given(original, 0.4, bySamples, 8))).toEqual(four);
+  });
+
   it('of a forgotten class: privacy alone, and only by U-LiRA', async () => {
     const own = retrained(byClass);
     const found = await audits.ulira().run(given(own, 0, byClass, 16));

@@ -503,6 +503,30 @@ describe('audits', () => {
     expect(verdictOf(one).cautions.join(' ')).toContain('one retrain: its spread is not known');
   });
 
+  it('with one retrain give a score by the spread of further ones audited in its place', () => {
+    const one = withAudits(fixture('class', [0]));
+    const again = [{ probe: 60 }, { probe: 62.5 }, { probe: null }];
+    const runs = one.runs.map((run) =>
+      run.method === 'retrain'
+        ? { ...run, audits: { ...run.audits, probe: { ...run.audits!.probe, again } } }
+        : run,
+    );
+    const view = viewOf({ ...one, runs });
+    const own = (method: string) =>
+      runs.find((run) => run.method === method)!.audits!.probe.values.probe as number;
+    const mean = (own('retrain') + 60 + 62.5) / 3;
+    const { holds, retrain } = view.audits.find(({ label }) => label === 'probe')!.tells.probe;
+    expect([holds, retrain?.n]).toEqual([true, 3]);
+    expect(retrain?.mean).toBeCloseTo(mean, 12);
+    const scrub = view.rows.find(({ summary }) => summary.method === 'scrub')!.audits.probe.probe;
+    expect(scrub.score).toBeCloseTo((own('scrub') - mean) / (own('original') - mean), 12);
+    expect(scrub.gap).toBeCloseTo(own('scrub') - own('retrain'), 12);
+    // Another audit of the same run, without them, has none.
+    expect(view.audits.find(({ label }) => label === 'rmia')!.tells.rmia.holds).toBe(false);
+    expect(verdictOf({ ...one, runs }).certainty).not.toContain('audits give no score');
+    expect(verdictOf(one).certainty).toContain('audits give no score');
+  });
+
   it('keep a method whose features still hold the data from being called close', () => {
     const hidden = withAudits(fixture(), { scrub: 0.9 });
     expect(verdictOf(results)).toMatchObject({ best: 'scrub', grade: 'close' });

@@ -98,6 +98,30 @@ describe('audits of a run', () => {
     ]);
   });
 
+  it('get the same rows of other seeds, and of one seed the further retrained models', async () => {
+    const asked: Record<string, unknown> = {};
+    const { audit } = toyParts();
+    const watching: Parts['audit'] = async (task) => {
+      const { own, retrain } = task.subjects.repeats;
+      asked[`${task.seed} ${task.method?.label}`] = [own.length, retrain.length, task.again];
+      return audit(task);
+    };
+    const change = { ...audited, audits: ['klomSeeds'] };
+    await go({ ...change, seeds: [0, 1, 2] }, { audit: watching });
+    expect(asked['1 finetune']).toEqual([2, 2, false]);
+    expect(asked['2 retrain']).toEqual([2, 2, false]);
+    await go(change, { audit: watching });
+    expect([asked['0 finetune'], asked['0 retrain']]).toEqual([
+      [0, 0, false],
+      [0, 0, true],
+    ]);
+    // Several seeds of a method on one original are not several trainings.
+    const nested = [0, 1].map((unlearn) => ({ train: 0, unlearn }));
+    await go({ ...change, seeds: nested }, { audit: watching });
+    expect(asked['0 finetune']).toEqual([0, 0, false]);
+    expect(asked['0 retrain']).toEqual([0, 0, true]);
+  });
+
   it('whose record was changed are made again, and nothing else is', async () => {
     await go(audited);
     const file = join(out, 'cells', 'seed-0-finetune.json');
@@ -123,8 +147,8 @@ it('a small network, from recipe to findings', async () => {
       { name: 'finetune', options: { epochs: 1 } },
       { name: 'sisa', options: { shards: 2, slices: 1 } },
     ],
-    audits: ['cka', 'rmia', 'ulira', 'membershipProbe'],
-    bank: { pairs: 1, retrains: 1 },
+    audits: ['cka', 'rmia', 'ulira', 'membershipProbe', 'prototypes', 'klomSeeds'],
+    bank: { pairs: 2, retrains: 2 },
     device: 'cpu',
   };
   await run(recipe, { out });
@@ -142,7 +166,18 @@ it('a small network, from recipe to findings', async () => {
   expect(retrain.cka.values.cka).toBeLessThan(1);
   expect(original.rmia.values.rmia_auc).toBeGreaterThanOrEqual(0);
   expect(finetune.ulira.failed).toBeUndefined();
-  expect(original.ulira.failed).toMatch(/needs the method/);
+  // The original unlearns nothing on references; of retrain no method is run, and further ones are too few here.
+  expect(original.ulira.values.ulira_auc).toBeGreaterThan(0);
+  expect(retrain.ulira.failed).toBeUndefined();
+  expect(retrain.ulira.notes.join(' ')).toContain('take more retrained models');
+  // Each audit of retrain is made of further retrained models, too.
+  for (const name of ['cka', 'rmia', 'prototypes', 'klomSeeds']) {
+    expect(retrain[name].again).toHaveLength(2);
+    expect(finetune[name].again).toBeUndefined();
+  }
+  const values = [retrain.prototypes.values, ...retrain.prototypes.again];
+  expect(new Set(values.map(({ prototypes_forget }) => prototypes_forget)).size).toBeGreaterThan(1);
+  expect(finetune.klomSeeds.values.klom_shared).not.toBeNull();
   expect(sisa.cka.failed).toMatch(/needs a single network/);
   expect(original.membershipProbe.failed).toMatch(/is for forgotten samples/);
   for (const value of Object.values(sisa.cka.values)) expect(value).toBeNull();
