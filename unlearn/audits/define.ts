@@ -16,14 +16,20 @@ const NEEDED: Readonly<Record<Need, string>> = {
 };
 
 /** Why an audit cannot be made of this; null where it can. */
-export function unfit({ tasks, needs }: AuditRecord, input: AuditInput): string | null {
+export function unfit({ tasks, needs, uses }: AuditRecord, input: AuditInput): string | null {
   const kind = input.goneClasses.length > 0 ? 'class' : 'samples';
   if (tasks !== 'any' && tasks !== kind)
     return `is for forgotten ${tasks === 'class' ? 'classes' : 'samples'}, and ${kind === 'class' ? 'classes' : 'samples'} were forgotten`;
   const has = (need: Need): boolean => {
     if (need === 'network') return input.own.network !== null;
-    // Retraining needs no run on references: what it leaves are retrained models (worlds.ts).
-    if (need === 'unlearn' && input.own === input.retrain && input.retrains?.length) return true;
+    // Retraining needs no run on references: what it leaves are retrained models (worlds.ts), for audits that take these.
+    if (
+      need === 'unlearn' &&
+      uses.includes('retrains') &&
+      input.own === input.retrain &&
+      input.retrains?.length
+    )
+      return true;
     const given = input[need];
     return Array.isArray(given) ? given.length > 0 : given !== undefined;
   };

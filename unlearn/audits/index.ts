@@ -1,6 +1,7 @@
 // All audits, in the order of results.json and of the report. A new one is a file with its record and a line here.
 
 import { cka } from './cka.ts';
+import { damaged } from './damaged.ts';
 import { forgettingScore } from './forgettingScore.ts';
 import { iam } from './iam.ts';
 import { klom } from './klom.ts';
@@ -40,6 +41,8 @@ export const audits = {
   prototypes,
   /** See {@link relearn}. */
   relearn,
+  /** See {@link damaged}. */
+  damaged,
   /** See {@link relative}. */
   relative,
   /** See {@link neighbours}. */

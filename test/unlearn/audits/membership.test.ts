@@ -345,6 +345,8 @@ describe('audits of worlds', () => {
       retrains: [retrained(bySamples, 601), retrained(bySamples, 602)],
       references: many,
     });
+    // What unlearning does to those who stay is asked of references before and after: retrained models are neither.
+    await expect(audits.retained().run({ ...two, original })).rejects.toThrow('retained: needs the method');
     const few = await audits.ulira().run(two);
     expect(few.values.ulira_auc).toBeNull();
     expect(few.notes?.join(' ')).toContain(
