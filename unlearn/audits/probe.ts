@@ -1,6 +1,8 @@
-// The linear probe for forgotten classes: what a fresh head, trained on frozen features, still tells of them.
+// The linear probe for forgotten classes: what a fresh head, trained on frozen features, still tells of them. Features are those
+// before the last linear layer, or of an earlier one (layers.ts).
 
-import { int, list, section } from '../options/fields.ts';
+import { layerAt, layerFeatures, layersOf } from '../layers.ts';
+import { int, list, section, text } from '../options/fields.ts';
 import { opt } from '../options/training.ts';
 import { stratified } from '../random.ts';
 import { shareInterval } from '../statistics/distributions.ts';
@@ -10,9 +12,11 @@ import { joinPoints, selectPoints } from '../statistics/points.ts';
 import { choosePenalty, fitProbe, type Probe } from '../statistics/probe.ts';
 import type { Points } from '../statistics/rbf.ts';
 import { spreadOf } from '../statistics/spread.ts';
+import type { Split } from '../types.ts';
 import { defineAudit } from './define.ts';
-import type { Figure } from './record.ts';
+import type { AuditInput, Curve, Figure } from './record.ts';
 import { DIVERGED, drawnRows, finitePoints, NO_TEST, pause } from './rows.ts';
+import type { Features, NetworkOf } from './subject.ts';
 
 /** Shots that have a number of their own. */
 const SHOTS = [1, 5, 20, 100] as const;
@@ -25,6 +29,15 @@ const shot = (k: number): Figure => ({
   target: 'retrain',
   digits: 1,
 });
+
+/** Features of a layer above which a probe of it is left out of the curve. */
+const WIDEST = 1024;
+
+/** What features are taken from: the input of the last linear layer, or a layer's output, averaged over pixels. */
+const featuresAt = async (path: string, { own, signal }: AuditInput, split: Split): Promise<Features> =>
+  path === 'last'
+    ? own.features(split, { signal })
+    : (await layerFeatures(own.network as NetworkOf, split, [path], { signal }))[path];
 
 /** Percent of rows called what they are. */
 function right(probe: Probe, points: Points, labels: ArrayLike<number>): number {
@@ -42,10 +55,10 @@ export const probe = defineAudit({
   source:
     'The question is that of "linear probe recovery" (arXiv 2604.08271, arXiv 2605.20282). Training set, weights, penalty and shots are ours.',
   fools:
-    'Features that tell the classes apart without having seen them: on easy data a retrained network reaches 70 to 90 % with all of F, so the distance to retrain counts, and few shots say more than many. Features of very small width hold less than earlier layers may. A network whose earlier layers were destroyed looks forgetful: look at T_r too.',
+    'Features that tell the classes apart without having seen them: on easy data a retrained network reaches 70 to 90 % with all of F, so the distance to retrain counts, and few shots say more than many. Features of very small width hold less than earlier layers may: `layer: all` asks these too. A network whose earlier layers were destroyed looks forgetful: look at T_r too.',
   certainty:
     'With all of F: the exact binomial interval over T_f. With few shots: Student’s interval over the draws of shots. Neither is over trainings: use several seeds.',
-  cost: 'One pass over R, F and T for features; then 25 logistic regressions on at most `samples` rows: of 1,000 rows about 6 s for 96 features and 30 s for 512.',
+  cost: 'One pass over R, F and T for features, and with `all` one more and a regression for each layer; then 25 logistic regressions on at most `samples` rows: of 1,000 rows about 6 s for 96 features and 30 s for 512.',
   tasks: 'class',
   needs: ['network'],
   uses: [],
@@ -59,6 +72,12 @@ export const probe = defineAudit({
       [...SHOTS],
     ),
     draws: opt(int('Draws of the shots.', 1, 100), 5),
+    layer: opt(
+      text(
+        'Where features are taken: `last`, the input of the last linear layer; a layer by its path in the weights, such as `features.3`, averaged over pixels; `all`: as `last`, with a curve of the full probe over all layers.',
+      ),
+      'last',
+    ),
     samples: opt(int('Training samples of the probe at most, evenly over the classes.', 20, 100_000), 1000),
   }),
   gives: {
@@ -81,8 +100,11 @@ export const probe = defineAudit({
     probe_20: shot(20),
     probe_100: shot(100),
   },
-  async audit({ shots, draws, samples }, input) {
+  async audit({ shots, draws, samples, layer }, input) {
     const { own, sets, classes: K, goneClasses, seed } = input;
+    const network = own.network as NetworkOf;
+    const place = layer === 'all' ? 'last' : layer;
+    if (place !== 'last') layerAt('probe', layersOf(network, sets.forget.shape), place);
     const { forget, retain, gone, kept } = sets;
     const nothing = {
       probe: null,
@@ -93,12 +115,12 @@ export const probe = defineAudit({
       probe_100: null,
     };
     if (!gone || gone.size === 0) return { values: nothing, notes: [NO_TEST] };
-    const look = { signal: input.signal };
+    const pointsAt = async (path: string, split: Split) => finitePoints(await featuresAt(path, input, split));
     const [R, F, Tf, Tr] = [
-      finitePoints(await own.features(retain, look)),
-      finitePoints(await own.features(forget, look)),
-      finitePoints(await own.features(gone, look)),
-      finitePoints(await own.features(kept, look)),
+      await pointsAt(place, retain),
+      await pointsAt(place, forget),
+      await pointsAt(place, gone),
+      await pointsAt(place, kept),
     ];
     if (!R || !F || !Tf || !Tr) return { values: nothing, notes: [DIVERGED] };
 
@@ -150,12 +172,37 @@ export const probe = defineAudit({
       const interval = meanInterval(accuracies);
       if (interval) intervals[`probe_${k}` as Shot] = interval;
     }
-    const curve = {
+    const curve: Curve = {
       name: 'Linear probe',
       x: 'forgotten samples for each class',
       y: 'accuracy on T_f, %',
       points,
     };
-    return { values, intervals, curves: [curve], notes };
+    const curves = [curve];
+    if (layer === 'all') {
+      const names: string[] = [];
+      const heights: [number, number][] = [];
+      for (const { path, shape } of layersOf(network, forget.shape)) {
+        const width = shape.length === 3 ? shape[2] : shape.reduce((a, b) => a * b, 1);
+        if (width > WIDEST) continue;
+        await pause(input);
+        const [inR, inF, asked] = [
+          await pointsAt(path, retain),
+          await pointsAt(path, forget),
+          await pointsAt(path, gone),
+        ];
+        if (!inR || !inF || !asked) continue;
+        const points = selectPoints(joinPoints(inR, inF), chosen);
+        heights.push([
+          heights.length + 1,
+          right(fitProbe(points, labelsOf(chosen), K, l2), asked, gone.labels),
+        ]);
+        names.push(path);
+      }
+      const [x, y] = ['layer, in the order of computation', 'accuracy on T_f, %'];
+      curves.push({ name: 'Linear probe by layer', x, y, points: heights });
+      notes.push(`Layers of the curve, all with one penalty: ${names.join(', ')}.`);
+    }
+    return { values, intervals, curves, notes };
   },
 });

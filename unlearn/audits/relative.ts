@@ -3,6 +3,7 @@
 import { choice, int, section } from '../options/fields.ts';
 import { opt } from '../options/training.ts';
 import { stratified } from '../random.ts';
+import { hockeyStick } from '../statistics/hockeyStick.ts';
 import { type RelativeTest, relativeMmd } from '../statistics/mmd.ts';
 import { entropy, logitConfidence, type Outputs, selectRows, softmaxRow } from '../statistics/outputs.ts';
 import { joinPoints, pointsOf, selectPoints, standardiser } from '../statistics/points.ts';
@@ -47,13 +48,13 @@ export const relative = defineAudit({
   definition:
     'A kernel test whether the answers to the same queries are farther from a retrained model’s than from the original’s, and its mirror image.',
   formula:
-    'S = MMD²(u, r) − MMD²(u, o) without bias, paired by query; p = 1 − Φ(S/√v), v its variance over queries; times 3 for bandwidths of ½, 1 and 2 median distances',
+    'S = MMD²(u, r) − MMD²(u, o) without bias, paired by query; p = 1 − Φ(S/√v), v its variance over queries; times 3 for bandwidths of ½, 1 and 2 median distances. Over trainings: u, r_1 … r_m in a ring, S_k of each against the next and o; p = (1 + #{S_k ≥ S_u}) / (m + 1). δ: a logistic classifier of u’s answers against r’s, its share of u above even odds minus that of r, by exact binomial bounds',
   source:
-    'The question is that of the relative test of arXiv 2601.19755, the construction that of Bounliphone et al., ICLR 2016. Statistic paired by query, vectors, bandwidths and decision are ours.',
+    'The question is that of the relative test of arXiv 2601.19755, the construction that of Bounliphone et al., ICLR 2016. Statistic paired by query, vectors, bandwidths, decision and the permutation of models are ours; so is δ, a lower bound on the hockey-stick divergence, of which that paper has another estimate.',
   fools:
     'Nearer to retrain than to the original is a weak demand: a model just past the middle passes. It speaks of answers, not of what features or weights keep. Many queries show differences that do not matter: look at the share, too.',
   certainty:
-    'p values are over queries, for these models as they are. The rejections against each retrained model, and the control, in which each retrained model stands in the place of the audited one, are over trainings.',
+    'p values are over queries, for these models as they are. The rejections against each retrained model, the control, in which each retrained model stands in the place of the audited one, and the p of the ring are over trainings: that p is exact if the audited model is one more retrained one, and cannot be small with few. There is no permutation of queries: answers of retrain and of the original are not exchangeable where the audited model is as far from both.',
   cost: 'One pass over the queries of each model; kernels of (3 n)² pairs of n queries: about 2 s for 500.',
   tasks: 'any',
   needs: ['original', 'retrain'],
@@ -91,6 +92,22 @@ export const relative = defineAudit({
       target: 'lower',
       digits: 3,
     },
+    relative_permutation: {
+      label: 'p, trainings',
+      about:
+        'Of it being one more retrained model: the rank of its S among theirs, by a permutation test over models; at least 1 / (retrained models + 1).',
+      unit: '0 to 1',
+      target: 'higher',
+      digits: 3,
+    },
+    relative_delta: {
+      label: 'δ, at least',
+      about:
+        'Total variation between its answers and those of a retrained model, the δ at ε = 0, that a classifier of half of the queries proves on the others at 95 %; 0 where it proves none.',
+      unit: '0 to 1',
+      target: 'retrain',
+      digits: 3,
+    },
     relative_share: {
       label: 'Place',
       about:
@@ -122,6 +139,8 @@ export const relative = defineAudit({
     const nothing = {
       relative_p: null,
       relative_mirrored: null,
+      relative_permutation: null,
+      relative_delta: null,
       relative_share: null,
       relative_rejected: null,
       relative_control: null,
@@ -158,11 +177,20 @@ export const relative = defineAudit({
     if (peers.length > 1)
       for (const [i, peer] of peers.entries()) controls.push(await test(peer, peers[(i + 1) % peers.length]));
     const [{ p, mirrored, nearer, scales }] = tests;
+    // In a ring each is compared with the next. Turned by one place it is as likely, if own is one more retrained model.
+    const ring = [tests[0], ...controls.slice(0, -1)];
+    if (peers.length > 1) ring.push(await test(peers[peers.length - 1], own));
+    const [ofOwn, ...ofPeers] = ring.map((one) => one.scales[0].statistic);
+    const asFar = ofPeers.filter((statistic) => statistic >= ofOwn).length;
+    const [mine, target] = [own, peers[0]].map((subject) => known.get(subject) as Points);
+    const { low } = hockeyStick(mine, target, { seed });
     const [near, far] = [scales[0].toRetrain, scales[0].toOriginal].map((value) => Math.max(0, value));
     return {
       values: {
         relative_p: p,
         relative_mirrored: mirrored,
+        relative_permutation: peers.length > 1 ? (1 + asFar) / ring.length : null,
+        relative_delta: low,
         relative_share: near + far > 0 ? (100 * near) / (near + far) : null,
         relative_rejected: share(tests),
         relative_control: controls.length > 0 ? share(controls) : null,

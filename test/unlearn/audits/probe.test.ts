@@ -68,6 +68,30 @@ describe('the linear probe', () => {
     disposeTree(variables);
   });
 
+  it('of a layer by its path, and of all of them as a curve', async () => {
+    const variables = shut();
+    const own = network('edited', 3, variables);
+    const given = input(own, setsOf(apart), { goneClasses });
+    const probed = (layer: string) => audits.probe({ shots: [5], draws: 2, layer }).run(given);
+    const [last, flat, all] = [await probed('last'), await probed('flatten'), await probed('all')];
+    // What the last layer is given is what the one before it gives.
+    expect(flat).toEqual(last);
+    expect({ ...all, curves: all.curves?.slice(0, 1), notes: [] }).toEqual(last);
+    // Outputs, too: of the forgotten class the shut one still says how bright its pixel is.
+    expect(all.curves?.[1]).toMatchObject({
+      name: 'Linear probe by layer',
+      points: [
+        [1, 100],
+        [2, 100],
+      ],
+    });
+    expect(all.notes).toEqual(['Layers of the curve, all with one penalty: flatten, fc.']);
+    await expect(probed('conv9')).rejects.toThrow(
+      "probe: the network has no layer 'conv9', expected one of flatten, fc",
+    );
+    disposeTree(variables);
+  });
+
   it('says why there is nothing to say', async () => {
     const broken = layer(
       [

@@ -43,10 +43,35 @@ describe('nearer to retrain or to the original', () => {
     expect(good.values).toMatchObject({ relative_rejected: 0, relative_control: 0, relative_p: 1 });
     expect(good.values.relative_mirrored).toBeLessThan(0.001);
     expect(good.values.relative_share).toBeLessThan(5);
+    expect(good.values.relative_delta).toBe(0);
     const bad = await run(trained('remembers', 6, O));
     expect(bad.notes?.[0]).toBe('60 queries: nearer to the original than to retrain.');
     expect(bad.values).toMatchObject({ relative_rejected: 100, relative_mirrored: 1 });
     expect(bad.values.relative_share).toBeGreaterThan(95);
+    // Beside three retrained models no rank is rarer than one in four.
+    expect(bad.values.relative_permutation).toBe(0.25);
+    // Sides that never meet, 30 queries judged on each: both bounds are missed at 0.0125.
+    expect(bad.values.relative_delta).toBeGreaterThan(0.7);
+    expect(bad.values.relative_delta).toBeLessThan(1);
+  });
+
+  it('ranks what is one more retrained model anywhere among them', async () => {
+    const ranks = new Map<number, number>();
+    for (let seed = 0; seed < 40; seed++) {
+      const models = [0, 1, 2, 3].map((i) => trained(`r ${i}`, 100 + 4 * seed + i, R));
+      const [own, retrain, ...retrains] = models;
+      const { values } = await audits
+        .relative({ queries: 20 })
+        .run(input(own, sets, { original, retrain, retrains }));
+      const p = values.relative_permutation as number;
+      ranks.set(p, (ranks.get(p) ?? 0) + 1);
+    }
+    expect([...ranks.keys()].sort()).toEqual([0.25, 0.5, 0.75, 1]);
+    // 40 draws of 1/4 each: 10, 4 to 17 in 98 of 100 cases.
+    for (const count of ranks.values()) {
+      expect(count).toBeGreaterThanOrEqual(4);
+      expect(count).toBeLessThanOrEqual(17);
+    }
   });
 
   it('retrain is judged beside the others, and alone not at all; broken answers are answers', async () => {
