@@ -284,6 +284,21 @@ describe('recipes that come with Lethe', () => {
     expect((await world.run(['recipes', 'demo'])).out).toBe(readFileSync('recipes/demo.yaml', 'utf8'));
   });
 
+  it('are copied with the files they name, and nothing is overwritten', async () => {
+    const copy = ['recipes', 'which-metric', '--to', 'DIR/mine'];
+    const { code, out, err } = await world.run(copy);
+    expect(code, err).toBe(0);
+    const files = ['partly.mjs', 'interpolated.mjs', 'last-layer.mjs'].map((file) => `truth/${file}`);
+    expect(out).toBe([...files, 'which-metric.yaml'].map((file) => `DIR/mine/${file}\n`).join(''));
+    for (const file of [...files, 'which-metric.yaml'])
+      expect(readFileSync(world.path(`mine/${file}`), 'utf8')).toBe(readFileSync(`recipes/${file}`, 'utf8'));
+    expect(await world.run(copy)).toMatchObject({
+      code: 2,
+      err: 'lethe: error: DIR/mine/truth/partly.mjs is there already; expected a folder without it\n',
+    });
+    expect((await world.run(['recipes', '--to', 'DIR/mine'])).err).toContain('expected its name');
+  });
+
   it('run by their names, unless there is a file of that name', async () => {
     const { code, out, err } = await world.run(['run', 'demo', '--set', 'seeds=[0]', '--dry-run', '--json']);
     expect(code, err).toBe(0);

@@ -8,6 +8,7 @@ import { codeOf, readFileBounded } from '../files.ts';
 import { hint } from '../options/suggest.ts';
 import { packageRoot } from '../run/environment.ts';
 import { printable, reasonOf, show } from '../text.ts';
+import { readText } from './document.ts';
 
 /** Largest file read, in bytes; how long a recipe may be is said where its text is read. */
 const MAX_BYTES = 1 << 20;
@@ -24,6 +25,25 @@ export function shippedNames(): string[] {
 
 /** The file of a shipped recipe. */
 export const shippedFile = (name: string): string => fileURLToPath(new URL(`${name}.yaml`, folder));
+
+/**
+ * What a copy of a shipped recipe needs: the files that its methods name, as they are named from it, then the recipe itself.
+ * @throws LetheError 'io' where one cannot be read.
+ */
+export async function shippedParts(
+  name: string,
+): Promise<{ readonly name: string; readonly text: string }[]> {
+  const { text, source } = await recipeText(shippedFile(name));
+  const { methods } = readText(text, source).value;
+  const named = (Array.isArray(methods) ? methods : []).flatMap((entry: { file?: unknown } | null) =>
+    typeof entry?.file === 'string' ? [entry.file] : [],
+  );
+  const files = [...new Set(named)].map(async (file) => {
+    const bytes = await readFileBounded(fileURLToPath(new URL(file, folder)), MAX_BYTES);
+    return { name: file, text: bytes.toString('utf8') };
+  });
+  return [...(await Promise.all(files)), { name: `${name}.yaml`, text }];
+}
 
 /**
  * The text of a recipe given by its path or by the name of a shipped one; a file of that name comes first.
