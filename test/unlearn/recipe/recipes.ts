@@ -101,6 +101,9 @@ function agreed(recipe: Plain): Plain {
     validation?: number;
     search?: { seed?: number };
   };
+  const asked = recipe.audits as readonly (string | { name: string; label?: string })[] | undefined;
+  const calls = asked?.map((audit) => (typeof audit === 'string' ? audit : (audit.label ?? audit.name)));
+  const audits = asked?.filter((_, i) => calls?.indexOf(calls[i]) === i);
   const taken = new Set(['original']);
   const methods = (recipe.methods as { name: string; label?: string }[]).map(({ label, ...entry }, i) => {
     const wanted = label ?? entry.name;
@@ -128,6 +131,7 @@ function agreed(recipe: Plain): Plain {
       dataset: { ...dataset, mislabelled: dataset.mislabelled ?? { share: 0.5 } },
     }),
     methods,
+    ...(audits && { audits }),
     ...(recipe.seeds !== undefined && { seeds: own === whole ? seeds : own }),
     ...(train?.schedule === 'step' && { train: { milestones: [1], ...train } }),
     ...(search && { search: { ...search, seed: free }, validation: validation || 0.25 }),
