@@ -122,11 +122,8 @@ function agreed(recipe: Plain): Plain {
   let free = search?.seed ?? 1000;
   for (let next = 0; used.has(free); next++) free = next;
   const dataset = recipe.dataset as Plain;
-  const audits = recipe.audits as (string | { name: string; label?: string })[] | undefined;
-  const called = (audits ?? []).map((one) => (typeof one === 'string' ? one : (one.label ?? one.name)));
   return {
     ...recipe,
-    ...(audits && { audits: audits.filter((_, i) => called.indexOf(called[i]) === i) }),
     ...(forget.mislabelled && {
       dataset: { ...dataset, mislabelled: dataset.mislabelled ?? { share: 0.5 } },
     }),
