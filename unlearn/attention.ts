@@ -20,15 +20,17 @@ export interface AttentionInput extends NetworkOf, SweepOptions {
   readonly layer?: string;
   /** The class asked for; by default each sample's label. */
   readonly classIndex?: number;
+  /** Size of the maps: that of the images, the default, or that of the layer's output, which no interpolation has touched. */
+  readonly size?: 'image' | 'layer';
 }
 
 /** Maps of the images of a split. */
 export interface AttentionMaps {
   /** [size, height, width] row by row, from 0 to 1. All 0 where nothing speaks for the class. */
   readonly maps: Float32Array;
-  /** Of the images, in pixels. */
+  /** Of a map, in pixels. */
   readonly height: number;
-  /** Of the images, in pixels. */
+  /** Of a map, in pixels. */
   readonly width: number;
   /** What each map was divided by, [size], in units of the logit: maps of two models look alike however far these are apart. */
   readonly peaks: Float32Array;
@@ -47,6 +49,7 @@ export async function attentionMaps({
   split,
   layer,
   classIndex,
+  size = 'image',
   ...sweep
 }: AttentionInput): Promise<AttentionMaps> {
   const { path, shape } = spatial(layersOf({ model, variables }, split.shape), layer);
@@ -77,7 +80,7 @@ export async function attentionMaps({
     },
     { name: 'attentionMaps' },
   );
-  const [height, width] = split.shape;
+  const [height, width] = size === 'layer' ? shape : split.shape;
   const maps = new Float32Array(split.size * height * width);
   const peaks = new Float32Array(split.size);
   try {

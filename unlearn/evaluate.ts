@@ -43,7 +43,7 @@ export interface EvaluateOptions extends MiaOptions {
 }
 
 /** Samples shown of each set. */
-const SHOWN = 8;
+export const SHOWN = 8;
 
 const empty: Outputs = { logits: new Float32Array(0), labels: [] };
 

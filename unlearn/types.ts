@@ -300,6 +300,48 @@ export interface Exhibits {
     /** Index of the class of each point. */
     readonly label: readonly number[];
   };
+  /** Where in the samples shown the network finds what speaks for their class: Grad-CAM. Absent where it shows none. */
+  readonly attention?: {
+    /** Path of the layer whose output is weighed. */
+    readonly layer: string;
+    /** Of a map, at most 14. */
+    readonly height: number;
+    /** Of a map, at most 14. */
+    readonly width: number;
+    /** A map of each sample shown, in their order. */
+    readonly maps: readonly {
+      /** Of the sample in its data set. */
+      readonly id: number;
+      /** Where it belongs. */
+      readonly set: 'forget' | 'retain';
+      /** Bytes row by row in base64, 255 for the largest value of the map; all 0 where nothing speaks for the class. */
+      readonly map: string;
+      /** That value in units of the logit; null where it is not finite. */
+      readonly peak: number | null;
+    }[];
+  };
+  /** What the model answers on the plane through three images, one slice of its decision regions: the same for all models. */
+  readonly plane?: {
+    /** Points in a row, and rows. */
+    readonly side: number;
+    /** The three images: one forgotten, two kept ones. */
+    readonly images: readonly {
+      /** Of the sample in its data set. */
+      readonly id: number;
+      /** Where it belongs. */
+      readonly set: 'forget' | 'retain';
+      /** Index of its class. */
+      readonly label: number;
+      /** From 0 at the left to 1 at the right. */
+      readonly x: number;
+      /** From 0 at the top to 1 at the bottom. */
+      readonly y: number;
+      /** The image, as a data URI; absent where people are in it. */
+      readonly png?: string;
+    }[];
+    /** Index of the class at each point, -1 where no answer is finite, row by row from the top, in runs: class, how often, and so on. */
+    readonly classes: readonly number[];
+  };
 }
 
 /** What an audit found on the model of a row. */

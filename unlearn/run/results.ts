@@ -34,9 +34,10 @@ const matrix = v.pipe(
   v.array(numbers, 'a list of rows'),
   v.check((rows) => rows.every((row) => row.length === rows.length), 'as many columns as rows'),
 );
+const set = v.picklist(['forget', 'retain'], '"forget" or "retain"');
 const sample = record({
   id: whole,
-  set: v.picklist(['forget', 'retain'], '"forget" or "retain"'),
+  set,
   label: whole,
   predicted: whole,
   confidence: number,
@@ -63,6 +64,43 @@ const embedding = v.pipe(
     `equally many of x, y, set and label, at most ${POINTS}`,
   ),
 );
+/** Sides of an attention map and of a plane at most. */
+const [MAP, PLANE] = [14, 100];
+const side = (most: number) =>
+  v.pipe(whole, v.minValue(1, 'at least 1'), v.maxValue(most, `at most ${most}`));
+const attention = v.pipe(
+  record({
+    layer: text,
+    height: side(MAP),
+    width: side(MAP),
+    maps: v.array(record({ id: whole, set, map: text, peak: measured }), 'a list of maps'),
+  }),
+  v.check(({ height, width, maps }) => {
+    const length = 4 * Math.ceil((height * width) / 3);
+    return maps.every(({ map: bytes }) => bytes.length === length && /^[A-Za-z0-9+/]+={0,2}$/.test(bytes));
+  }, 'a byte in base64 for each place of each map'),
+);
+const place = v.pipe(number, v.minValue(0, 'at least 0'), v.maxValue(1, 'at most 1'));
+const plane = v.pipe(
+  record({
+    side: side(PLANE),
+    images: v.pipe(
+      v.array(
+        record({ id: whole, set, label: whole, x: place, y: place, png: v.optional(text) }),
+        'three images',
+      ),
+      v.length(3, 'three images'),
+    ),
+    classes: v.array(v.pipe(whole, v.minValue(-1, 'at least -1')), 'a list of classes and how often'),
+  }),
+  v.check(
+    ({ side: points, classes }) =>
+      classes.length % 2 === 0 &&
+      classes.every((count, i) => i % 2 === 0 || count > 0) &&
+      classes.reduce((sum, count, i) => sum + (i % 2 === 1 ? count : 0), 0) === points * points,
+    'classes and how often, side * side in all',
+  ),
+);
 const pair = v.pipe(v.array(measured, 'two numbers'), v.length(2, 'two numbers'));
 const curve = record({
   name: text,
@@ -72,7 +110,7 @@ const curve = record({
 });
 const scores = v.pipe(
   record({
-    set: v.picklist(['forget', 'retain'], '"forget" or "retain"'),
+    set,
     about: text,
     ids: v.array(whole, 'a list of ids'),
     scores: v.array(measured, 'a list of numbers'),
@@ -102,6 +140,8 @@ const exhibits = v.optional(
     samples: v.array(sample, 'a list of samples'),
     accuracyByClass: v.optional(record({ forget: shares, test: shares })),
     embedding: v.optional(embedding),
+    attention: v.optional(attention),
+    plane: v.optional(plane),
   }),
 );
 const run = record({

@@ -6,7 +6,7 @@ import { openSafetensors, type SafetensorsFile } from '../../engine/io/index.ts'
 import type { Classifier, Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import type { AuditInput } from '../audits/record.ts';
-import { votingSubject } from '../audits/subject.ts';
+import { type Subject as Asked, votingSubject } from '../audits/subject.ts';
 import { channelStatistics, datasets, rightLabels } from '../data/index.ts';
 import { joinSplits } from '../data/split.ts';
 import { type Answer, evaluateAnswers } from '../evaluate.ts';
@@ -20,8 +20,9 @@ import type { Outputs } from '../statistics/outputs.ts';
 import { unseenDistance } from '../statistics/unseen.ts';
 import { disposeTree } from '../train/feed.ts';
 import { train } from '../train.ts';
-import type { Dataset, Method, Split, UnlearnResult } from '../types.ts';
+import type { Dataset, Exhibits, Method, Split, UnlearnResult } from '../types.ts';
 import { cardIn, fromFile, toParts } from '../weights.ts';
+import { attentionOf } from './attention.ts';
 import { makeAudits, type Opened, opened } from './auditing.ts';
 import type { Bank } from './audits.ts';
 import { type BankMaterial, makeBank, openBanks } from './banks.ts';
@@ -29,6 +30,7 @@ import { embeddingOf } from './embedding.ts';
 import { drawMaterial, loadMaterial } from './material.ts';
 import { measureStep } from './measure.ts';
 import type { AuditTask, Evaluation, Making, Parts, Product, Subject, Task } from './parts.ts';
+import { planeOf } from './plane.ts';
 
 type Architecture = (recipe: Recipe, dataset: Dataset, constants: Constants) => Model;
 
@@ -173,8 +175,7 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
           async (samples, sweep) => (await subject.answers(samples, sweep)).logits,
         );
         if (!found.exhibits || task.judge === 'validation') return found;
-        const embedding = await embeddingOf(subject, task.material, task.signal);
-        return { ...found, exhibits: { ...found.exhibits, ...(embedding && { embedding }) } };
+        return { ...found, exhibits: await withPictures(found.exhibits, subject, task) };
       } finally {
         release();
       }
@@ -292,6 +293,21 @@ async function look(task: Parameters<Parts['evaluate']>[0], answer: Answer): Pro
     K: dataset.classes.length,
   });
   return { ...found, unseen };
+}
+
+/** The exhibits with what is drawn of the model itself: its features, where it looks, and a slice of its decisions. */
+async function withPictures(exhibits: Exhibits, subject: Asked, task: Task): Promise<Exhibits> {
+  const { material, signal } = task;
+  const { samples } = exhibits;
+  const embedding = await embeddingOf(subject, material, signal);
+  const attention = await attentionOf(subject, material, samples, signal);
+  const plane = await planeOf(subject, material, samples.length > 0, signal);
+  return {
+    ...exhibits,
+    ...(embedding && { embedding }),
+    ...(attention && { attention }),
+    ...(plane && { plane }),
+  };
 }
 
 /** Weights that were never trained. */
