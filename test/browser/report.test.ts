@@ -21,13 +21,18 @@ describe.skipIf(inject('absent').browser !== null)('the report in Chromium', () 
       renderReport({ version: 1, recipe: {}, device: {}, environment: {}, runs: [] }),
     );
     browser = await openBrowser(folder);
-    await browser.page.goto('/report.html');
+    await visit('/report.html');
   }, 120_000);
   afterAll(async () => {
     await browser?.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
+  /** Opens a report and waits until it has drawn what stands packed in it. */
+  async function visit(path: string) {
+    await browser.page.goto(path);
+    await browser.page.waitForSelector('html[data-ready]');
+  }
   /** Names of the rows that are listed, in order. */
   const names = () =>
     browser.page.$$eval('.main tbody tr:not([hidden]) .name', (all) =>
@@ -48,6 +53,54 @@ describe.skipIf(inject('absent').browser !== null)('the report in Chromium', () 
     );
     expect(blank).toEqual([]);
     expect(browser.complaints).toEqual([]);
+  });
+
+  test('draws planes and maps where they belong', async () => {
+    // The lower left corner is the forgotten image's: another class under retrain than under the original.
+    const corner = (m: number) =>
+      browser.page.$eval(`canvas[data-plane="${m}"]`, (one) => {
+        const canvas = one as HTMLCanvasElement;
+        const ctx = canvas.getContext('2d') as CanvasRenderingContext2D;
+        return [...ctx.getImageData(2, canvas.height - 3, 1, 1).data];
+      });
+    const colour = (name: string) =>
+      browser.page.evaluate((one) => {
+        const text = getComputedStyle(document.documentElement).getPropertyValue(one).trim();
+        return [1, 3, 5].map((i) => Number.parseInt(text.slice(i, i + 2), 16));
+      }, name);
+    expect((await corner(0)).slice(0, 3)).toEqual(await colour('--c1'));
+    expect((await corner(1)).slice(0, 3)).not.toEqual(await colour('--c1'));
+    // Orange where the map is large: over the blot in the middle under the original, nothing at the lower edge.
+    const warmth = await browser.page.$eval('canvas[data-look="0"]', (one) => {
+      const canvas = one as HTMLCanvasElement;
+      const ctx = canvas.getContext('2d') as CanvasRenderingContext2D;
+      const at = (x: number, y: number) => {
+        const [red, , blue] = ctx.getImageData(x * canvas.width, y * canvas.width, 1, 1).data;
+        return red - blue;
+      };
+      return [at(0.5, 0.5), at(0.05, 0.95)];
+    });
+    expect(warmth[0]).toBeGreaterThan(40);
+    expect(Math.abs(warmth[1])).toBeLessThan(12);
+  });
+
+  test('brings packed panels to view when their rows are chosen', async () => {
+    const all = fixture();
+    const again = all.runs
+      .filter(({ method }) => !/original|retrain/.test(method))
+      .map((run) => ({ ...run, method: `${run.method}-1` }));
+    writeFileSync(join(folder, 'many.html'), renderReport({ ...all, runs: [...all.runs, ...again] }));
+    await visit('/many.html');
+    expect(await drawn()).toHaveLength(8);
+    expect(await browser.page.$$('[data-later]')).not.toHaveLength(0);
+    await visit('/many.html#&show=finetune-1');
+    expect(await drawn()).toEqual(['Original', 'Retrain', 'finetune-1']);
+    const [panel] = await browser.page.$$eval('#entropy figure:not([hidden]) svg', (panels) => [
+      panels.at(-1)?.getAttribute('aria-label'),
+    ]);
+    expect(panel).toMatch(/^Entropy of finetune-1: /);
+    expect(browser.complaints).toEqual([]);
+    await visit('/report.html');
   });
 
   test('sorts by a head: up, down, and as it was; controls stay below their methods', async () => {
@@ -91,13 +144,13 @@ describe.skipIf(inject('absent').browser !== null)('the report in Chromium', () 
     await browser.page.click('nav a[href="#cost"]');
     await expect.poll(address).toBe('#cost&show=SISA&show=SCRUB');
     await browser.page.goto('/');
-    await browser.page.goto('/report.html#embedding&sort=ua&text=s&flag=none&show=SCRUB');
+    await visit('/report.html#embedding&sort=ua&text=s&flag=none&show=SCRUB');
     expect(await names()).toEqual(['Original', 'Retrain', 'SISA', 'SCRUB', 'l1-sparse']);
     expect(await drawn()).toEqual(['Original', 'Retrain', 'SCRUB']);
     expect(await browser.page.evaluate('scrollY')).toBeGreaterThan(1000);
     // What no row or column is called is left out.
     await browser.page.goto('/');
-    await browser.page.goto('/report.html#&sort=__proto__&show=nobody');
+    await visit('/report.html#&sort=__proto__&show=nobody');
     expect(await names()).toHaveLength(11);
     expect(browser.complaints).toEqual([]);
   });

@@ -1,7 +1,10 @@
-// Part of `npm run build:ts`: the compiled charts.ts runs once, and the text it makes is written in its place.
+// Part of `npm run build:ts`: the compiled charts.ts runs once, and the texts it makes are written in its place.
 
 import { writeFileSync } from 'node:fs';
 
 const module = new URL('../../dist/unlearn/report/charts.js', import.meta.url);
-const { CHARTS } = await import(module.href);
-writeFileSync(module, `export const CHARTS = ${JSON.stringify(CHARTS)};\n`);
+const texts = Object.entries(await import(module.href));
+writeFileSync(
+  module,
+  texts.map(([name, text]) => `export const ${name} = ${JSON.stringify(text)};\n`).join(''),
+);

@@ -1,8 +1,10 @@
-// Chart.js as text for a report's page: the parts that client.ts draws with, as one script that sets `Chart`. The build
-// puts the text in this module's place (charts.build.mjs), so that the package needs neither Chart.js nor a bundler.
+// The scripts of a report's page, as text: Chart.js, of it the parts that client.ts draws with, as one script that sets `Chart`; and
+// client.ts without the spaces. The build puts the texts in this module's place (charts.build.mjs), so that the package
+// needs neither Chart.js nor a bundler.
 
 import { fileURLToPath } from 'node:url';
-import { buildSync } from 'esbuild';
+import { buildSync, transformSync } from 'esbuild';
+import { CLIENT } from './client.ts';
 
 const PARTS = [
   'BarController',
@@ -28,4 +30,8 @@ const { outputFiles } = buildSync({
   write: false,
 });
 
+/** Sets `Chart`. */
 export const CHARTS = outputFiles[0].text;
+
+/** The page's own script. */
+export const SCRIPT = transformSync(CLIENT, { minify: true, target: 'es2022' }).code;

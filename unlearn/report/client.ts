@@ -5,7 +5,9 @@ import { CHARTING } from './client/charting.ts';
 import { ENDING } from './client/ending.ts';
 import { MARKS } from './client/marks.ts';
 import { PAGE } from './client/page.ts';
+import { PICTURES } from './client/pictures.ts';
 import { STATE } from './client/state.ts';
+import { UNPACK } from './client/unpack.ts';
 
 export const CLIENT = `(() => {
-'use strict';${PAGE}${STATE}${MARKS}${CHARTING}${ENDING}})();`;
+'use strict';${PAGE}${UNPACK}${STATE}${MARKS}${CHARTING}${PICTURES}${ENDING}})();`;

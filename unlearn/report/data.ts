@@ -1,19 +1,27 @@
-// The data block of the page: what its script sorts, copies and draws.
+// The data of the page: the table, which its script sorts and copies, and what it draws.
 
 import type { Spread } from '../statistics/summarise.ts';
 import type { Metrics, Results } from '../types.ts';
+import { type Looks, lookData } from './attention.ts';
 import { type Table, tableOf } from './columns.ts';
 import { cloudsOf, curvesOf, lossesOf } from './drawings.ts';
 import { duration } from './format.ts';
+import { type Slices, sliceData } from './planes.ts';
 import { sweepsOf } from './sweeps.ts';
 import type { Verdict } from './verdict.ts';
 import type { View } from './view.ts';
 
-/** The page's data block. */
-export type PageData = ReturnType<typeof dataOf>;
+/** What client/ draws. */
+export type Drawings = Omit<ReturnType<typeof dataOf>, 'table'>;
+
+/** What is drawn of the models themselves; null where there is none. */
+export interface Pictures {
+  readonly looks: Looks | null;
+  readonly slices: Slices | null;
+}
 
 /** What client/ sorts, copies and draws. Numbers are means over seeds; null leaves a gap; `m` is a row of the table. */
-export function dataOf(results: Results, view: View, verdict: Verdict) {
+export function dataOf(results: Results, view: View, verdict: Verdict, { looks, slices }: Pictures) {
   const set = (key: keyof Metrics, label: string, colour: string) => {
     const spreads = view.models.map((row): Spread | undefined => row.summary.metrics[key]);
     return {
@@ -37,6 +45,8 @@ export function dataOf(results: Results, view: View, verdict: Verdict) {
     curves: curvesOf(view),
     losses: lossesOf(view),
     clouds: cloudsOf(view),
+    looks: looks && lookData(looks),
+    planes: slices && sliceData(slices),
   };
 }
 

@@ -6,6 +6,7 @@ import type { AuditFinding, Exhibits, RunEntry } from '../types.ts';
 import { exhibitsOf } from './exhibits.ts';
 import { className, type Facts } from './facts.ts';
 import { type Html, html } from './html.ts';
+import { LETTERS } from './letters.ts';
 import { canvas, section } from './sections.ts';
 import type { Row, View } from './view.ts';
 
@@ -110,8 +111,6 @@ export interface Cloud {
   readonly gone: string;
   readonly kept: string;
 }
-/** Six bits a letter; none of them is changed in the data block. */
-const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const LAST = 511;
 
 /** The first seed's picture of each model, both axes on one scale. */

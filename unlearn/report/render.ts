@@ -1,19 +1,21 @@
-// One report.html from one results object: no network, no second file. The page's content policy names the two scripts by
-// hash, so that nothing else runs in it whatever a class or a file is called.
+// One report.html from one results object: no network, no second file. The page's content policy names its script, and the
+// one that it unpacks, by hash, so that nothing else runs in it whatever a class or a file is called.
 
 import { createHash } from 'node:crypto';
 import type { Results } from '../types.ts';
-import { CHARTS } from './charts.ts';
+import { attentionSection, looksOf } from './attention.ts';
+import { CHARTS, SCRIPT } from './charts.ts';
 import { classes } from './classes.ts';
-import { CLIENT } from './client.ts';
 import { comparison } from './compare.ts';
-import { dataOf, type PageData } from './data.ts';
+import { type Drawings, dataOf, type Pictures } from './data.ts';
 import { curves, embeddings, losses } from './drawings.ts';
 import { attacker, auditsSection } from './evidence.ts';
 import { entropies, predictionsSection, samples } from './exhibits.ts';
 import { type Facts, factsOf, type ReportOptions } from './facts.ts';
 import { type Html, html, jsonBlock, raw } from './html.ts';
 import { judgingSection } from './judging.ts';
+import { packed, split, withoutScripts } from './pack.ts';
+import { planesSection, slicesOf } from './planes.ts';
 import { searchSection } from './search.ts';
 import * as parts from './sections.ts';
 import { seedsSection } from './seeds.ts';
@@ -27,13 +29,14 @@ export function renderReport(results: Results, options: ReportOptions = {}): str
   const view = viewOf(results, options.metrics, options.audits);
   const facts = factsOf(results, options);
   const verdict = judge(view, facts);
-  const data = dataOf(results, view, verdict);
-  const body = bodyOf(results, options, view, verdict, facts, data);
+  const pictures = { looks: options.images === false ? null : looksOf(view), slices: slicesOf(view) };
+  const { table, ...drawings } = dataOf(results, view, verdict, pictures);
+  const { body, rest } = split(bodyOf(results, options, view, verdict, facts, drawings, pictures), view);
   const policy = [
     "default-src 'none'",
     'img-src data:',
     "style-src 'unsafe-inline'",
-    `script-src ${[CHARTS, CLIENT].map((script) => `'sha256-${sha256(script)}'`).join(' ')}`,
+    `script-src ${[CHARTS, SCRIPT].map((script) => `'sha256-${sha256(script)}'`).join(' ')}`,
     "base-uri 'none'",
     "form-action 'none'",
   ].join('; ');
@@ -50,9 +53,9 @@ export function renderReport(results: Results, options: ReportOptions = {}): str
 </head>
 <body>
 ${body}
-<script type="application/json" id="report-data">${jsonBlock(data)}</script>
-<script>${raw(CHARTS)}</script>
-<script>${raw(CLIENT)}</script>
+<script type="application/json" id="report-data">${jsonBlock({ table })}</script>
+<script type="text/plain" id="packed">${raw(packed(drawings, rest))}</script>
+<script>${raw(SCRIPT)}</script>
 </body>
 </html>
 `.text;
@@ -64,7 +67,8 @@ function bodyOf(
   view: View,
   verdict: Verdict,
   facts: Facts,
-  data: PageData,
+  data: Drawings,
+  pictures: Pictures,
 ): Html {
   const images = options.images !== false;
   const blocks: [id: string, title: string, block: Html][] = view.rows.length
@@ -79,7 +83,9 @@ function bodyOf(
         ['curves', 'Curves', curves(data.curves)],
         ['attacker', 'Attacker', attacker(view, images)],
         ['embedding', 'Features', embeddings(view, data.clouds, facts)],
+        ['planes', 'Decisions', planesSection(pictures.slices, facts, images)],
         ['samples', 'Samples', images ? samples(view, facts) : html``],
+        ['attention', 'Attention', attentionSection(pictures.looks, facts)],
         ['losses', 'Losses', losses(data.losses)],
         ['cost', 'Cost', parts.cost(view)],
         ['sweeps', 'Options', sweeps(data.sweeps)],
@@ -99,6 +105,7 @@ function bodyOf(
 <nav aria-label="Sections"><div><span class="brand">Lethe</span><ul>${present.map(([id, title]) => html`<li><a href="#${id}">${title}</a></li>`)}</ul><button type="button" id="theme" hidden>Theme</button></div></nav>
 <main>
 ${parts.headline(view, verdict, facts, options.generated)}
+${withoutScripts(view)}
 ${present.map(([, , block]) => block)}
 <footer>Made by Lethe. This file is complete: it needs no network and sends nothing.</footer>
 </main>`;

@@ -130,6 +130,11 @@ svg { width: 100%; height: auto; display: block; } svg text { font-size: 10px; f
 #judging td.bad { color: var(--warn); font-weight: 620; } #judging tbody th { min-width: 132px; overflow-wrap: break-word; }
 .trials { font-size: 13.5px; } .trials tr.chosen > * { font-weight: 620; background: var(--faint); } .trials td, .trials th { padding: 6px 8px; } .trials tbody th { min-width: 74px; white-space: nowrap; } .trials .failed { white-space: normal; color: var(--soft); }
 
+.looks { display: flex; gap: 14px; margin-bottom: 16px; } .looks figure { flex: none; width: 72px; } .looks figcaption, .looks ol { font-size: 12.5px; line-height: 1.25; } .looks figcaption { height: 34px; margin: 0; overflow: hidden; display: flex; align-items: end; padding-bottom: 4px; }
+.looks ol { flex: none; width: 168px; list-style: none; margin: 0; padding: 34px 0 0; position: sticky; left: 0; background: var(--card); } .looks li { display: flex; gap: 9px; height: 92px; } .looks li span { width: 86px; padding-top: 2px; overflow-wrap: anywhere; } .looks small, .corners small, .planes small { display: block; font-size: 12px; color: var(--soft); }
+.looks img { width: 72px; height: 72px; image-rendering: pixelated; flex: none; } .looks canvas { display: block; width: 72px; height: calc(92px * var(--n)); } table.narrow { width: auto; font-size: 13.5px; } .narrow thead th { white-space: normal; max-width: 110px; } .narrow tbody th { min-width: 0; }
+.corners, .swatches { display: flex; flex-wrap: wrap; gap: 8px 22px; list-style: none; margin: 0 0 12px; padding: 0; font-size: 13.5px; line-height: 1.3; } .corners li, .swatches li { display: flex; align-items: center; gap: 8px; } .corners img { width: 40px; height: 40px; border-radius: 5px; image-rendering: pixelated; } .swatches i { width: 13px; height: 13px; border-radius: 3px; }
+
 .limits { margin: 0 0 12px; padding-left: 20px; max-width: 80ch; } .limits li { margin: 5px 0; }
 details { margin-top: 16px; } summary { cursor: pointer; font-weight: 550; font-size: 15px; } details[open] > summary { margin-bottom: 8px; } details table { width: auto; min-width: 50%; } details p { max-width: 74ch; margin: 0; }
 .two { display: grid; grid-template-columns: 1fr 1fr; gap: 8px 40px; } .two h3 { margin-top: 0; }
@@ -155,6 +160,7 @@ footer { margin-top: 28px; color: var(--soft); font-size: 13.5px; }
   .two, .glossary { grid-template-columns: 1fr; } .panels { gap: 18px; grid-template-columns: 1fr 1fr; } .panels.entropies { gap: 18px; grid-template-columns: 1fr 1fr; } .panels.clouds { grid-template-columns: 1fr 1fr; gap: 14px; } .panels.matrices { grid-template-columns: 1fr; } svg text { font-size: 15.5px; }
   .heat.wide { min-width: calc(98px + var(--k) * 23px); font-size: 11.5px; } .heat.wide td { padding: 6px 0; } .fine { display: none; } .coarse { display: inline; } .heat.wide th:first-child { width: 98px; white-space: normal; line-height: 1.2; padding: 4px 4px 4px 0; font-size: 12.5px; }
   .heat.byclass { min-width: calc(98px + var(--k) * 32px); }
+  .narrow th, .narrow td { padding: 6px 4px; } .looks { gap: 10px; } .looks ol { width: 72px; } .looks li { display: block; position: relative; } .looks li span { position: absolute; inset: 72px 0 auto; width: 72px; padding: 1px 0 0; overflow: hidden; } .looks li b { font-size: 11.5px; white-space: nowrap; } .looks li small { display: none; }
   .facts.hashes div { display: block; }
   .stack thead { display: none; }
   .stack, .stack tbody { display: block; } .stack tr { display: grid; grid-template-columns: repeat(4, 1fr); padding: 13px 0; border-bottom: 1px solid var(--line); gap: 3px; }
@@ -174,7 +180,7 @@ footer { margin-top: 28px; color: var(--soft); font-size: 13.5px; }
   section { border: 0; padding: 0; margin-top: 22px; box-shadow: none; } h2, .lead, h3, summary { break-after: avoid; } .tiles { grid-template-columns: repeat(5, 1fr); } figure, tr, .tile, .canvas { break-inside: avoid; }
   .scroll { overflow: visible; } table { font-size: 9pt; } tbody td, tbody th, thead th { padding: 4px 5px; } pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   .samples td { min-width: 0; } .samples img, .noimage { width: 36px; height: 36px; margin-right: 6px; } .samples th[scope=row] { min-width: 0; white-space: normal; }
-  .main tbody th { min-width: 90px; }
+  .main tbody th { min-width: 90px; } .looks { flex-wrap: wrap; } .looks ol { position: static; }
 }
 @media (prefers-reduced-motion: reduce) { html { scroll-behavior: auto; } }
 `;

@@ -1,8 +1,11 @@
 // A made-up Results object that looks like a real run: ten classes, ten rows (eight methods, the original and retrain), three
 // seeds, images, one collapsed method, one trade-off curve. The numbers are invented; nothing here was measured.
 
+import { inflateRawSync } from 'node:zlib';
 import { encode } from 'fast-png';
 import { againstRetrain } from '../../../unlearn/metrics/measure.ts';
+import type { Drawings } from '../../../unlearn/report/data.ts';
+import { runsOf } from '../../../unlearn/statistics/plane.ts';
 import type { AuditFinding, Exhibits, Metrics, Results, RunEntry } from '../../../unlearn/types.ts';
 import { draws } from '../statistics/samples.ts';
 
@@ -49,6 +52,12 @@ const SAMPLE_PLANS: Record<string, Plan> = {
   l1Sparse: [95.8, 97.7, 91.6, Number.NaN, 9.8, 69.9, 141, 0.14, 0.08, 0.2],
   sisa: [90.2, 95.9, 88.7, Number.NaN, 18.3, 60.4, 1180, 0.3, 0.13, 0.31],
 };
+
+/** What stands packed in a page: the script of the charts, the data of the drawings, and panels that are not shown at first. */
+export function unpacked(page: string): { charts: string; drawings: Drawings; rest: string[] } {
+  const text = /<script type="text\/plain" id="packed">([A-Za-z0-9+/=]*)<\/script>/.exec(page)?.[1] ?? '';
+  return JSON.parse(inflateRawSync(Buffer.from(text, 'base64')).toString('utf8'));
+}
 
 /** A whole run's results. kind 'class' forgets deer; 'samples' a random tenth. */
 export function fixture(kind: 'class' | 'samples' = 'class', seeds: readonly number[] = [0, 1, 2]): Results {
@@ -187,6 +196,8 @@ function exhibits(kind: 'class' | 'samples', method: string, plan: Plan, seed: n
     },
     embedding: embedding(plan, seed),
     samples: samplesOf(kind, plan, seed, method),
+    attention: attention(samplesOf(kind, plan, seed, method), plan, seed, method),
+    plane: plane(plan, seed, method),
   };
 }
 
@@ -267,6 +278,47 @@ function embedding([forget]: Plan, seed: number): Exhibits['embedding'] {
     set: points.map(({ set }) => set),
     label: points.map(({ label }) => label),
   };
+}
+
+/** A blot where the picture has its own, further off the more the model has lost, on a 6 x 6 grid. */
+function attention(
+  samples: Exhibits['samples'],
+  [forget, retain]: Plan,
+  seed: number,
+  method: string,
+): Exhibits['attention'] {
+  const { normal } = draws(91 + 7 * seed + method.length + Math.round(forget));
+  const maps = samples.map(({ id, set }, i) => {
+    const lost = 1 - (set === 'forget' ? forget : retain) / 100;
+    const [cx, cy] = [2.5 + 2 * lost + 0.3 * normal(), 2.6 + 0.2 * (i % 3) - 1.5 * lost + 0.3 * normal()];
+    const at = (p: number) => Math.exp(-(((p % 6) - cx) ** 2 + (Math.floor(p / 6) - cy) ** 2) / (2 + lost));
+    const values = Array.from({ length: 36 }, (_, p) => Math.max(0, at(p) + 0.03 * normal()));
+    const peak = Math.max(...values);
+    const bytes = values.map((value) => String.fromCharCode(Math.round((255 * value) / peak)));
+    return { id, set, map: btoa(bytes.join('')), peak };
+  });
+  return { layer: 'layer4.1', height: 6, width: 6, maps };
+}
+
+/** Three regions around the three images, the forgotten one's as large as the model knows it, with rough borders. */
+function plane([forget]: Plan, seed: number, method: string): Exhibits['plane'] {
+  const { normal } = draws(57 + 11 * seed + 3 * method.length + Math.round(forget));
+  const images = [
+    { id: 1000, set: 'forget' as const, label: DEER, x: 0.0833, y: 0.9167, png: picture(0, DEER) },
+    { id: 1333, set: 'retain' as const, label: 7, x: 0.9167, y: 0.9167, png: picture(7, 7) },
+    { id: 1370, set: 'retain' as const, label: 2, x: 0.42, y: 0.0833, png: picture(8, 2) },
+  ];
+  const [a, b, c] = [normal(), normal(), normal()];
+  const classes = Array.from({ length: 1600 }, (_, i) => {
+    const [x, y] = [(i % 40) / 39, Math.floor(i / 40) / 39];
+    const wave = 0.03 * (a * Math.sin(9 * x) + b * Math.sin(11 * y) + c * Math.cos(8 * (x + y)));
+    const far = images.map(
+      (one, k) => Math.hypot(x - one.x, y - one.y) + wave * (k - 1) + (k ? 0 : 0.6 * (1 - forget / 100)),
+    );
+    const least = Math.min(...far);
+    return far[0] > 0.62 && least > 0.45 ? 6 : images[far.indexOf(least)].label;
+  });
+  return { side: 40, images, classes: runsOf(classes) };
 }
 
 /** How much of what it learned each method still holds: 0 as retrain, 1 as the original. */

@@ -13,7 +13,7 @@ import {
   viewOf,
 } from '../../../unlearn/report/index.ts';
 import type { Results } from '../../../unlearn/types.ts';
-import { CLASSES, fixture, withAudits, withControl } from './fixture.ts';
+import { CLASSES, fixture, unpacked, withAudits, withControl } from './fixture.ts';
 
 const saved = (results: Results): Results => JSON.parse(JSON.stringify(results));
 const empty: Results = { version: 1, recipe: {}, device: {}, environment: {}, runs: [] };
@@ -75,10 +75,12 @@ describe('the page', () => {
     expect(policy).toContain("default-src 'none'");
     expect(policy).not.toContain("script-src 'unsafe");
     const scripts = [...page.matchAll(/<script>([\s\S]*?)<\/script>/g)].map((match) => match[1]);
-    expect(scripts).toHaveLength(2);
-    for (const script of scripts) {
-      expect(policy).toContain(`'sha256-${createHash('sha256').update(script).digest('base64')}'`);
-    }
+    expect(scripts).toHaveLength(1);
+    // The second one stands packed.
+    const hashes = [unpacked(page).charts, ...scripts].map(
+      (script) => `'sha256-${createHash('sha256').update(script).digest('base64')}'`,
+    );
+    expect(policy).toContain(`script-src ${hashes.join(' ')};`);
   });
 
   it('says what was forgotten, by what, and defines every column', () => {
@@ -152,13 +154,26 @@ describe('the page', () => {
 
   it('stays small: 24 methods on three seeds, all exhibits and five audits, without sample pictures', () => {
     const all = withAudits(fixture('samples'));
+    // Numbers and pictures of their own: what occurs twice would be packed as nothing.
     const again = (i: number) =>
-      all.runs
-        .filter(({ method }) => !/original|retrain/.test(method))
-        .map((run) => ({ ...run, method: `${run.method}-${i}` }));
+      withAudits(fixture('samples', [3 * i, 3 * i + 1, 3 * i + 2]))
+        .runs.filter(({ method }) => !/original|retrain/.test(method))
+        .map((run) => ({ ...run, seed: run.seed % 3, method: `${run.method}-${i}` }));
     const many = { ...all, runs: [...all.runs, ...again(1), ...again(2)] };
     expect(viewOf(many).models).toHaveLength(26);
-    expect(renderReport(many, { images: false }).length).toBeLessThan(560_000);
+    const small = renderReport(many, { images: false });
+    expect(small.length).toBeLessThan(400_000);
+    // Panels of the six methods shown at first stand in the page, the others packed, each in its place.
+    const { rest } = unpacked(small);
+    const [matrices] = /<section id="predictions"[\s\S]*?<\/section>/.exec(small) ?? [''];
+    expect(matrices.match(/<figcaption>/g)).toHaveLength(8);
+    const places = [...matrices.matchAll(/<figure data-m="(\d+)" data-later="(\d+)" hidden><\/figure>/g)];
+    expect(places).toHaveLength(18);
+    const { rows } = viewOf(many);
+    for (const [, m, at] of places)
+      expect(rest[Number(at)]).toContain(`<figcaption>${rows[Number(m)].name}</figcaption>`);
+    expect(small).toContain('<noscript><p class="remark">Without scripts');
+    expect(page).not.toContain('data-later');
   });
 
   it('equal results give equal bytes', () => {
@@ -199,6 +214,10 @@ describe('the page', () => {
         exhibits: {
           ...run.exhibits!,
           samples: run.exhibits!.samples.map((s) => ({ ...s, png: `data:image/svg+xml,${evil}` })),
+          plane: {
+            ...run.exhibits!.plane!,
+            images: run.exhibits!.plane!.images.map((s) => ({ ...s, png: `data:image/svg+xml,${evil}` })),
+          },
         },
       })),
     };
@@ -209,6 +228,20 @@ describe('the page', () => {
     expect(text).not.toContain('<img src=x');
     expect(/\p{Bidi_Control}/u.test(text) || text.includes('\u0000')).toBe(false);
     expect(text.match(/<script\b/g)).toHaveLength(3);
+    // Packed names are drawn, never read as markup.
+    expect(JSON.stringify(unpacked(text).drawings)).not.toMatch(/\p{Bidi_Control}|\\u0000/u);
+    const several = {
+      ...results,
+      runs: [0, 1].flatMap((i) =>
+        results.runs.map((run) => ({
+          ...run,
+          method: run.method + (/original|retrain/.test(run.method) ? '' : i),
+        })),
+      ),
+    };
+    const { rest } = unpacked(renderReport(several));
+    expect(rest.length).toBeGreaterThan(20);
+    expect(rest.join('')).not.toMatch(/<script|<img|\son\w+="|\p{Bidi_Control}/u);
     expect(text.match(/<img\b/g)).toBeNull();
     expect(renderTable(results).replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u);
   });
@@ -349,7 +382,7 @@ describe('audits on the page', () => {
   });
 
   it('have their curves as means over seeds, beside those of retrain and the original', () => {
-    const [probe, relearn] = data.curves;
+    const [probe, relearn] = unpacked(text).drawings.curves;
     expect([probe.title, relearn.x, relearn.lines.length]).toEqual([
       'Linear probe: Accuracy of a probe',
       'steps',
@@ -390,7 +423,7 @@ describe('accuracy by class, features and losses', () => {
   });
 
   it('a picture keeps its places to a 512th, in three letters a point', () => {
-    const { clouds, losses } = JSON.parse(/id="report-data">(.*?)<\/script>/.exec(page)?.[1] ?? '');
+    const { clouds, losses } = unpacked(page).drawings;
     const { x, y, set } = classwise.runs[0].exhibits!.embedding!;
     const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
     const { forget, gone, kept } = clouds[0];
@@ -405,11 +438,11 @@ describe('accuracy by class, features and losses', () => {
     expect(Math.abs(bx - ax - (x[first + 7] - x[first]))).toBeLessThan((1.01 * size) / 511);
     expect(Math.abs(by - ay - (y[first + 7] - y[first]))).toBeLessThan((1.01 * size) / 511);
     // Losses of ten epochs stand at the steps that an epoch took in the mean over seeds.
-    expect(losses.lines).toHaveLength(8);
+    expect(losses!.lines).toHaveLength(8);
     const runs = classwise.runs.filter(({ method }) => method === 'scrub');
     const steps = runs.reduce((sum, run) => sum + run.cost.gradientSteps, 0) / 3;
-    const line = losses.lines.find(({ m }: { m: number }) => m === 2);
-    expect(line.points.at(-1)[0]).toBeCloseTo(steps, -1);
+    const line = losses!.lines.find(({ m }) => m === 2);
+    expect(line!.points.at(-1)![0]).toBeCloseTo(steps, -1);
   });
 });
 

@@ -1,14 +1,15 @@
-// The page's script, as text: the Chart.js drawings and the pictures of the features, of the rows that are chosen.
+// The page's script, as text: the drawings of the rows that are chosen, here those by Chart.js.
 
 export const CHARTING = `
 let charts = [];
 function draw() {
   for (const chart of charts) chart.destroy();
   charts = [];
+  if (!later) return;
   const style = getComputedStyle(root);
   const colour = (variable) => style.getPropertyValue(variable).trim();
   const shown = chosen();
-  clouds(shown, colour);
+  for (const picture of [clouds, looks, planes]) picture(shown, colour);
   if (typeof Chart === 'undefined') return;
   const ink = colour('--ink'), soft = colour('--soft'), line = colour('--line'), paper = colour('--card');
   const narrow = innerWidth < 720;
@@ -133,34 +134,5 @@ function draw() {
   data.curves.forEach((chart, i) => lineChart('c-curve-' + i, chart));
   data.sweeps.forEach((chart, i) => sweepChart('c-sweep-' + i, chart));
   if (data.losses) lineChart('c-losses', data.losses);
-}
-
-/* Points of F as crosses, of T_f as rings, of T_r as dots. */
-function clouds(shown, colour) {
-  const [forget, kept] = [colour('--forget'), colour('--retain')];
-  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-  const marks = {
-    kept(ctx, x, y) { ctx.globalAlpha = 0.55; ctx.arc(x, y, 1.7, 0, 7); ctx.fill(); },
-    gone(ctx, x, y) { ctx.arc(x, y, 3, 0, 7); ctx.stroke(); },
-    forget(ctx, x, y) { ctx.moveTo(x - 2.5, y - 2.5); ctx.lineTo(x + 2.5, y + 2.5); ctx.moveTo(x + 2.5, y - 2.5); ctx.lineTo(x - 2.5, y + 2.5); ctx.stroke(); },
-  };
-  for (const { m, ...sets } of data.clouds) {
-    const canvas = document.querySelector('canvas[data-cloud="' + m + '"]');
-    if (!canvas || !shown.includes(m)) continue;
-    const size = canvas.clientWidth || 240;
-    const scale = Math.min(3, devicePixelRatio || 1);
-    canvas.width = canvas.height = size * scale;
-    const ctx = canvas.getContext('2d');
-    ctx.scale(scale, scale);
-    Object.assign(ctx, { fillStyle: kept, strokeStyle: forget, lineWidth: 1.3 });
-    const place = (v) => 6 + (v / 511) * (size - 12);
-    for (const set of ['kept', 'gone', 'forget']) for (let i = 0; i < sets[set].length; i += 3) {
-      const [a, b, c] = [0, 1, 2].map((k) => letters.indexOf(sets[set][i + k]));
-      const bits = a * 4096 + b * 64 + c;
-      ctx.globalAlpha = 0.9;
-      ctx.beginPath();
-      marks[set](ctx, place(bits >> 9), size - place(bits & 511));
-    }
-  }
 }
 `;

@@ -7,6 +7,7 @@ dark.addEventListener('change', () => { name(); draw(); });
 matchMedia('(max-width: 720px)').addEventListener('change', draw);
 name();
 restore();
+unpack().catch(failed);
 
 /* The table as the reader has sorted and filtered it. */
 const field = (value) => {

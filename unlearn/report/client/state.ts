@@ -1,6 +1,9 @@
 // The page's script, as text: which rows of the table are shown, in which order, and which of them the charts show. All of it
 // stands in the address behind #, after the section: #SECTION&sort=KEY&down=1&text=WORD&flag=KIND&show=NAME&show=NAME.
 
+/** Methods shown in charts and panels where none is ticked and there are more than two beyond; on narrow pages half of it. */
+export const FEW = 6;
+
 export const STATE = `
 /* The cells as maps by the columns' keys. */
 const kinds = ['mean', 'std', 'gap', 'low', 'high', 'score'];
@@ -19,7 +22,7 @@ const lines = body ? [...body.rows] : [];
 const roles = table.rows.map((row) => row.role);
 const methods = [...roles.keys()].filter((r) => roles[r] === 'method');
 /* Rows shown where none is ticked. */
-const FEW = innerWidth < 720 ? 3 : 6;
+const FEW = innerWidth < 720 ? ${FEW / 2} : ${FEW};
 const state = { sort: '', down: false, text: '', flag: '', show: new Set() };
 let place = '';
 
@@ -95,7 +98,10 @@ function apply() {
   for (const r of rows) body.append(lines[r]);
   const now = chosen();
   const drawn = new Set(now);
-  for (const one of document.querySelectorAll('[data-m]')) one.hidden = !drawn.has(Number(one.dataset.m));
+  for (const one of document.querySelectorAll('[data-m]')) {
+    one.hidden = !drawn.has(Number(one.dataset.m));
+    if (!one.hidden) fill(one);
+  }
   for (const r of methods) {
     lines[r].classList.toggle('shown', state.show.has(r));
     const tick = lines[r].querySelector('.tick');
