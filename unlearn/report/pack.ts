@@ -38,9 +38,11 @@ export function split(body: Html, view: View): { readonly body: Html; readonly r
 }
 
 /** As base64; client/unpack.ts reads it. */
-export const packed = (drawings: object, rest: readonly string[]): string =>
-  deflateRawSync(
-    // Names in the drawings are cleaned as in markup; the script has to stay as it is, its hash is in the page's policy.
-    `{"charts":${JSON.stringify(CHARTS)},"drawings":${jsonBlock(drawings)},"rest":${JSON.stringify(rest)}}`,
-    { level: 9 },
-  ).toString('base64');
+const packed = (text: string): string => deflateRawSync(text, { level: 9 }).toString('base64');
+
+/** Chart.js. */
+export const PACKED_CHARTS = packed(CHARTS);
+
+/** The data of the drawings, its names cleaned as they are in markup, and the panels. */
+export const packedData = (drawings: object, rest: readonly string[]): string =>
+  packed(`{"drawings":${jsonBlock(drawings)},"rest":${JSON.stringify(rest)}}`);

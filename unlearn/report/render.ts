@@ -14,7 +14,7 @@ import { entropies, predictionsSection, samples } from './exhibits.ts';
 import { type Facts, factsOf, type ReportOptions } from './facts.ts';
 import { type Html, html, jsonBlock, raw } from './html.ts';
 import { judgingSection } from './judging.ts';
-import { packed, split, withoutScripts } from './pack.ts';
+import { PACKED_CHARTS, packedData, split, withoutScripts } from './pack.ts';
 import { planesSection, slicesOf } from './planes.ts';
 import { searchSection } from './search.ts';
 import * as parts from './sections.ts';
@@ -54,7 +54,8 @@ export function renderReport(results: Results, options: ReportOptions = {}): str
 <body>
 ${body}
 <script type="application/json" id="report-data">${jsonBlock({ table })}</script>
-<script type="text/plain" id="packed">${raw(packed(drawings, rest))}</script>
+<script type="text/plain" id="packed-charts">${raw(PACKED_CHARTS)}</script>
+<script type="text/plain" id="packed-data">${raw(packedData(drawings, rest))}</script>
 <script>${raw(SCRIPT)}</script>
 </body>
 </html>

@@ -55,8 +55,13 @@ const SAMPLE_PLANS: Record<string, Plan> = {
 
 /** What stands packed in a page: the script of the charts, the data of the drawings, and panels that are not shown at first. */
 export function unpacked(page: string): { charts: string; drawings: Drawings; rest: string[] } {
-  const text = /<script type="text\/plain" id="packed">([A-Za-z0-9+/=]*)<\/script>/.exec(page)?.[1] ?? '';
-  return JSON.parse(inflateRawSync(Buffer.from(text, 'base64')).toString('utf8'));
+  const textOf = (id: string) => {
+    const text = new RegExp(`<script type="text/plain" id="${id}">([A-Za-z0-9+/=]*)</script>`).exec(
+      page,
+    )?.[1];
+    return inflateRawSync(Buffer.from(text ?? '', 'base64')).toString('utf8');
+  };
+  return { charts: textOf('packed-charts'), ...JSON.parse(textOf('packed-data')) };
 }
 
 /** A whole run's results. kind 'class' forgets deer; 'samples' a random tenth. */

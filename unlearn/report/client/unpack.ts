@@ -9,14 +9,16 @@ const fill = (one) => {
   one.innerHTML = later[Number(one.dataset.later)];
   delete one.dataset.later;
 };
+const textOf = (id) => {
+  const bytes = Uint8Array.from(atob($(id).textContent), (sign) => sign.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate-raw'))).text();
+};
 const unpack = async () => {
-  const bytes = Uint8Array.from(atob($('packed').textContent), (sign) => sign.charCodeAt(0));
-  const packed = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
-  const { charts, drawings, rest } = JSON.parse(await new Response(packed).text());
   /* Inline: the page's policy names it by its hash. */
   const script = document.createElement('script');
-  script.textContent = charts;
+  script.textContent = await textOf('packed-charts');
   document.head.append(script);
+  const { drawings, rest } = JSON.parse(await textOf('packed-data'));
   Object.assign(data, drawings);
   /* Images, which maps are drawn over, are there then. */
   if (document.readyState !== 'complete') await new Promise((loaded) => addEventListener('load', loaded, { once: true }));
