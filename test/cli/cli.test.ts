@@ -34,7 +34,7 @@ describe('wrong use and wrong input: exit code 2 and one line', () => {
       ['run', 'fashion'],
       'lethe: error: no recipe "fashion": there is no such file, and none of that name comes with Lethe; did you mean "fashion-mnist-class"?\n',
     ],
-    [['train', 'zzz'], 'none of that name comes with Lethe; known: att-faces-person, '],
+    [['train', 'zzz'], 'none of that name comes with Lethe; known: att-faces-attention, '],
     [['recipes', 'dmo'], 'lethe: error: no recipe "dmo" comes with Lethe; did you mean "demo"?\n'],
     [['run', 'DIR/toy.yaml', '--out', 'DIR'], 'lethe: error: --out DIR: holds toy.yaml, not a run; expected'],
     [

@@ -37,5 +37,6 @@ it.each(shipped)('recipes/%s is a good recipe', async (name) => {
   const recipe = await readRecipe(fileURLToPath(new URL(`recipes/${name}`, root)));
   expect(`${recipe.name}.yaml`).toBe(name);
   expect(recipe.methods[0].name).toBe('retrain');
-  expect(recipe.methods.length).toBeGreaterThan(5);
+  // Pictures side by side have room for few.
+  expect(recipe.methods.length).toBeGreaterThan(name === 'att-faces-attention.yaml' ? 2 : 5);
 });

@@ -196,7 +196,12 @@ export const recipeSchema = section('A recipe.', {
         ),
         true,
       ),
-      exhibits: v.optional(bool('Collect entropy histograms and predictions for the report.'), true),
+      exhibits: v.optional(
+        bool(
+          'Collect what the report draws: entropy histograms, predictions, features, attention maps of the images shown, and answers on a plane through three images. About 2,000 more forward passes a model.',
+        ),
+        true,
+      ),
       images: v.optional(
         bool(
           `Show sample images in the report. Default: true, but false for ${withPeople.join(' and ')}: people stay out of reports unless asked for.`,

@@ -128,7 +128,7 @@ export function attentionSection(looks: Looks | null, facts: Facts): Html {
   const titles = samples.map(({ sample }) => className(facts.classes, sample.label));
   const images = samples.map(
     ({ sample, uri }, i) =>
-      html`<li><img src="${uri}" alt="" width="64" height="64"><span><b>${titles[i]}</b><small>${sample.set === 'forget' ? 'forgotten' : 'kept'}, id ${sample.id}</small></span></li>`,
+      html`<li><img src="${uri}" alt="" width="64" height="64"><span><b>${titles[i]}</b><small>${sample.set === 'forget' ? 'forgotten' : 'kept'}<span>, id ${sample.id}</span></small></span></li>`,
   );
   const panels = models.map(({ row, m, toRetrain }) => {
     const said = samples.map(({ at }, i) => `${titles[i]} ${number(toRetrain?.[at])}`).join(', ');

@@ -21,7 +21,7 @@ interface Sliced {
   readonly row: Row;
   readonly m: number;
   /** Class at each point. */
-  readonly classes: readonly number[];
+  readonly classes: Int32Array;
   /** Share of the points with the same class as under the original, 0 to 1; null where there is none. */
   readonly toOriginal: number | null;
   /** And as under retrain. */
@@ -49,7 +49,7 @@ const frameOf = ({ side, images }: Plane): string =>
 export function slicesOf({ rows, models, original, retrain }: View): Slices | null {
   const plane = models.map((row) => planeOf(row.summary.runs[0])).find(Boolean);
   if (!plane) return null;
-  const same = (run: RunEntry | undefined): number[] | null => {
+  const same = (run: RunEntry | undefined): Int32Array | null => {
     const found = planeOf(run);
     return found && frameOf(found) === frameOf(plane) ? fromRuns(found.classes) : null;
   };
@@ -90,7 +90,7 @@ export const sliceData = ({ plane, models, coloured }: Slices) => ({
 });
 
 /** 0 to 7: a colour; 8: another class; 9: no answer. */
-function written(classes: readonly number[], coloured: readonly number[]): string {
+function written(classes: Int32Array, coloured: readonly number[]): string {
   let text = '';
   const colour = (k: number) => (k < 0 ? COLOURS + 1 : coloured.includes(k) ? coloured.indexOf(k) : COLOURS);
   for (let i = 0; i < classes.length; ) {

@@ -93,9 +93,16 @@ export function runsOf(values: ArrayLike<number>): number[] {
   return runs;
 }
 
-/** The values again. */
-export const fromRuns = (runs: readonly number[]): number[] =>
-  runs.flatMap((value, i) => (i % 2 === 0 ? new Array<number>(runs[i + 1]).fill(value) : []));
+/** The values again: whole numbers. */
+export function fromRuns(runs: readonly number[]): Int32Array {
+  const values = new Int32Array(runs.reduce((sum, count, i) => sum + (i % 2 === 1 ? count : 0), 0));
+  let at = 0;
+  for (let i = 0; i < runs.length; i += 2) {
+    values.fill(runs[i], at, at + runs[i + 1]);
+    at += runs[i + 1];
+  }
+  return values;
+}
 
 /** Share of places at which two lists of one length are equal, 0 to 1. */
 export function agreement(a: ArrayLike<number>, b: ArrayLike<number>): number {

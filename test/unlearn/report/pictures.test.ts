@@ -132,7 +132,7 @@ describe('planes', () => {
       const all: number[] = [];
       for (let i = 0; i < runs.length; i += 2)
         for (let n = LETTERS.indexOf(runs[i + 1]); n >= 0; n--) all.push(coloured[LETTERS.indexOf(runs[i])]);
-      expect(all).toEqual(models.find((one) => one.m === m)!.classes);
+      expect(all).toEqual([...models.find((one) => one.m === m)!.classes]);
     }
   });
 

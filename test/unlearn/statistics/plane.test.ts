@@ -79,7 +79,7 @@ describe('the plane through three images', () => {
 
 it('runs, and back', () => {
   expect(runsOf([7, 7, 7, 2, -1, -1])).toEqual([7, 3, 2, 1, -1, 2]);
-  expect(fromRuns([7, 3, 2, 1, -1, 2])).toEqual([7, 7, 7, 2, -1, -1]);
+  expect([...fromRuns([7, 3, 2, 1, -1, 2])]).toEqual([7, 7, 7, 2, -1, -1]);
   expect(runsOf([])).toEqual([]);
   expect(agreement([1, 2, 3, 4], [1, 0, 3, 4])).toBe(0.75);
 });

@@ -85,12 +85,23 @@ function planes(shown, colour) {
     const cells = document.createElement('canvas');
     cells.width = cells.height = side;
     const to = cells.getContext('2d');
-    for (let i = 0, at = 0; i < runs.length; i += 2) {
+    const kinds = [];
+    for (let i = 0; i < runs.length; i += 2) {
       to.fillStyle = colours[letters.indexOf(runs[i])];
-      for (let left = letters.indexOf(runs[i + 1]) + 1; left > 0; left--, at++) to.fillRect(at % side, Math.floor(at / side), 1, 1);
+      for (let left = letters.indexOf(runs[i + 1]) + 1; left > 0; left--) to.fillRect((kinds.push(runs[i]) - 1) % side, Math.floor((kinds.length - 1) / side), 1, 1);
     }
     ctx.imageSmoothingEnabled = false;
     ctx.drawImage(cells, 0, 0, size, size);
+    /* Borders as lines: two colours may be of one lightness. */
+    const each = size / side;
+    ctx.beginPath();
+    kinds.forEach((kind, i) => {
+      const [x, y] = [(i % side) * each, Math.floor(i / side) * each];
+      if (i % side && kinds[i - 1] !== kind) { ctx.moveTo(x, y); ctx.lineTo(x, y + each); }
+      if (i >= side && kinds[i - side] !== kind) { ctx.moveTo(x, y); ctx.lineTo(x + each, y); }
+    });
+    ctx.strokeStyle = colour('--card');
+    ctx.stroke();
     Object.assign(ctx, { textAlign: 'center', textBaseline: 'middle', lineWidth: 1.5, font: '600 11px ' + getComputedStyle(document.body).fontFamily });
     for (const [name, x, y] of marks) {
       const [px, py] = [x, y].map((v) => ((0.5 + v * (side - 1)) / side) * size);
