@@ -137,25 +137,35 @@ export function attentionSection(looks: Looks | null, facts: Facts): Html {
   });
   const cell = (values: readonly Likeness[] | null, set: 'forget' | 'retain') =>
     html`<td class="num">${number(meanOver(values, sets, set))}</td>`;
+  /** Of the forgotten samples, those for whose class nothing speaks. */
+  const empty = (maps: readonly Uint8Array[]) => {
+    const own = maps.filter((_, i) => sets[i] === 'forget');
+    return `${own.filter((map) => map.every((byte) => byte === 0)).length} of ${own.length}`;
+  };
   const lines = models.map(
-    ({ row, m, toOriginal, toRetrain }) =>
-      html`<tr class="${row.role}" data-m="${m}"><th scope="row">${row.name}</th>${cell(toRetrain, 'forget')}${cell(toOriginal, 'forget')}${cell(toRetrain, 'retain')}${cell(toOriginal, 'retain')}</tr>`,
+    ({ row, m, maps, toOriginal, toRetrain }) =>
+      html`<tr class="${row.role}" data-m="${m}"><th scope="row">${row.name}</th><td class="num">${empty(maps)}</td>${cell(toRetrain, 'forget')}${cell(toOriginal, 'forget')}${cell(toRetrain, 'retain')}${cell(toOriginal, 'retain')}</tr>`,
   );
   const counts = listed(
     (['forget', 'retain'] as const).map(
       (set) => `${sets.filter((one) => one === set).length} ${set === 'forget' ? 'forgotten' : 'kept'}`,
     ),
   );
-  const floor = between
-    ? html`Two retrains of different seeds reach ${number(between.forget)} on forgotten and ${number(between.retain)} on kept samples (mean of ${between.pairs} ${between.pairs === 1 ? 'pair' : 'pairs'}): a method that reaches as much cannot be told from another retrain by this.`
-    : html`How alike two retrains are is not known here: it takes several seeds.`;
+  const reached = listed([
+    ...(between?.forget == null ? [] : [`${number(between.forget)} on forgotten`]),
+    ...(between?.retain == null ? [] : [`${number(between.retain)} on kept`]),
+  ]);
+  const floor =
+    between && reached
+      ? `Two retrains of different seeds reach ${reached} samples (mean of ${between.pairs} ${between.pairs === 1 ? 'pair' : 'pairs'}): a method that reaches as much cannot be told from another retrain by this.`
+      : 'How alike two retrains are is not known here: it takes several seeds, and maps that are not empty.';
   return section(
     'attention',
     'Attention before and after',
     html`Orange is where each network finds what speaks for the image’s own class: Grad-CAM (Selvaraju et al., ICCV 2017) on the output of ${layer}, ${size[0]} × ${size[1]} places, first seed. The number below a map is its likeness to Retrain’s.`,
     html`<div class="scroll looks" style="--n:${samples.length}" tabindex="0" role="region" aria-label="Attention maps"><ol>${images}</ol>${panels}</div>
-<div class="scroll" tabindex="0" role="region" aria-label="Likeness of attention maps"><table class="narrow"><thead><tr><th scope="col">Mean likeness</th><th scope="col" class="num">forgotten, to Retrain</th><th scope="col" class="num">forgotten, to Original</th><th scope="col" class="num">kept, to Retrain</th><th scope="col" class="num">kept, to Original</th></tr></thead><tbody>${lines}</tbody></table></div>
-<p class="note">Likeness is Pearson’s correlation of two maps, 1 for the same, 0 for none (ours); means over ${counts} samples, without maps that are 0 everywhere. ${floor}</p>
+<div class="scroll" tabindex="0" role="region" aria-label="Likeness of attention maps"><table class="narrow"><thead><tr><th scope="col">Mean likeness</th><th scope="col" class="num">forgotten, empty</th><th scope="col" class="num">forgotten, to Retrain</th><th scope="col" class="num">forgotten, to Original</th><th scope="col" class="num">kept, to Retrain</th><th scope="col" class="num">kept, to Original</th></tr></thead><tbody>${lines}</tbody></table></div>
+<p class="note">Likeness is Pearson’s correlation of two maps, 1 for the same, 0 for none (ours); means over ${counts} samples, without empty maps: those that are 0 everywhere, as nothing speaks for the class, which is what a network gives that never had it. ${floor}</p>
 <p class="note">What may not be concluded: a map shows what the score of a class draws on, not what is remembered. A model that has lost a class may still look at the same place, and one that holds it may look elsewhere. Each map is divided by its own largest value, so it says nothing of how strong the score is.</p>`,
   );
 }

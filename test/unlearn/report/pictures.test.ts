@@ -88,6 +88,20 @@ describe('attention', () => {
     expect(looks.models.map(({ row }) => row.name)).not.toContain('SISA');
     const scrub = looks.models.find(({ row }) => row.name === 'SCRUB')!;
     expect(scrub.toRetrain![0]).toBeNull();
+    const said = sectionOf('attention', renderReport(odd));
+    expect(said).toMatch(/<th scope="row">SCRUB<\/th><td class="num">1 of 6<\/td>/);
+    expect(said).toMatch(/<th scope="row">Retrain<\/th><td class="num">0 of 6<\/td>/);
+    // A retrain that never had the class has nothing that speaks for it.
+    const lost = withExhibits(({ attention }, { method }) => ({
+      attention:
+        method === 'retrain'
+          ? {
+              ...attention!,
+              maps: attention!.maps.map((one) => (one.set === 'forget' ? { ...one, map: zero } : one)),
+            }
+          : attention,
+    }));
+    expect(sectionOf('attention', renderReport(lost))).toMatch(/seeds reach 0\.\d\d on kept samples/);
     const rest = [1, 2, 3, 4, 5].map((i) => pearson(bytes(runOf('scrub'), i), bytes(runOf('retrain'), i)));
     expect(meanOver(scrub.toRetrain, looks.sets, 'forget')).toBeCloseTo(mean(rest), 10);
     expect(sectionOf('attention', renderReport(results, { images: false }))).toBe('');
