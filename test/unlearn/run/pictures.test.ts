@@ -33,7 +33,8 @@ const materialOf = (train: Split, forgotten = 1): Material => {
   };
   const { forget, retain } = cut(train, forgotten);
   const manifest = { classes: [forgotten] } as unknown as Material['manifest'];
-  return { dataset, manifest, forget, retain, validation: null };
+  // The test images are the training images.
+  return { dataset, manifest, forget, retain, kept: retain, gone: forget, validation: null };
 };
 const material = materialOf(stripes(30));
 const { forget, retain } = material;
