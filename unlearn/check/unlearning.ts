@@ -3,6 +3,8 @@
 
 import * as lt from '../../index.ts';
 import { takeSplit } from '../data/split.ts';
+import { takesMask } from '../options/training.ts';
+import { reasonOf } from '../text.ts';
 import { disposeTree } from '../train/feed.ts';
 import type { Method, Progress, Split, UnlearnInput, UnlearnResult } from '../types.ts';
 import {
@@ -202,12 +204,11 @@ async function severalClasses(trial: Trial): Promise<Verdict> {
   return allFinite(values) ?? withinEstimate(trial, { ...trial.input, ...sets }, cost.samplesVisited);
 }
 
-/** Where the mask it is given is false, parameters keep their bits. */
+/** Where the mask it is given is false, parameters keep their bits; a method that takes none refuses it. */
 async function mask(trial: Trial): Promise<Verdict> {
-  const { options } = trial.make().record;
-  const entry = options.entries.mask as { wrapped?: { options?: readonly unknown[] } } | undefined;
-  if (!entry) return { skipped: 'it has no option mask' };
-  const kind = entry.wrapped?.options?.find((value) => value !== 'none');
+  const { entries } = trial.make().record.options;
+  const entry = entries.mask as { wrapped?: { options?: readonly unknown[] } } | undefined;
+  const kind = entry?.wrapped?.options?.find((value) => value !== 'none');
   // Every other value may move.
   const every = (t: lt.Tensor) => Uint8Array.from({ length: t.size }, (_, i) => i % 2);
   const given = lt.scope(() =>
@@ -217,6 +218,11 @@ async function mask(trial: Trial): Promise<Verdict> {
     ),
   );
   try {
+    if (!takesMask(entries)) {
+      const end = await stopped(() => trial.make().unlearn({ ...trial.input, mask: given }));
+      if (end.error === undefined) return 'expected a mask to be refused, found that it ran';
+      return { skipped: entry ? `it refuses masks: ${reasonOf(end.error)}` : 'it has no option mask' };
+    }
     const { values } = await trial.run({ mask: given } as object, () => trial.make({ mask: kind }));
     const fixed = (all: Values): Values =>
       Object.fromEntries(

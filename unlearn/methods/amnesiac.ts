@@ -4,15 +4,17 @@
 // what is kept. Undoing needs a record of the original's training: recordUpdates in train/undo.ts.
 
 import { check } from '../../engine/error.ts';
+import * as lt from '../../index.ts';
 import { joinSplits } from '../data/split.ts';
 import { choice, int, section } from '../options/fields.ts';
-import { batchNorm, inherited, opt, tuning } from '../options/training.ts';
+import { batchNorm, inherited, maskable, opt, tuning } from '../options/training.ts';
 import { labelsOf, relabelled } from '../tasks/classification.ts';
 import type { Batch } from '../tasks/record.ts';
-import { disposeTree } from '../train/feed.ts';
+import { aliasesOf, disposeTree } from '../train/feed.ts';
 import type { Pass } from '../train/schedule.ts';
 import { passedOn, seedOf, tune } from '../train/tune.ts';
 import { undoUpdates } from '../train/undo.ts';
+import { chosenBy } from '../train/update.ts';
 import type { UnlearnInput } from '../types.ts';
 import { define } from './define.ts';
 import { headOf } from './head.ts';
@@ -49,6 +51,7 @@ export const amnesiac = define({
       epochs: opt(int('Epochs of training afterwards; 0, with `undo`, for none.', 0, 100_000), 10),
       optimizer: opt(choice('Optimiser.', ['adam', 'sgd', 'adamw']), 'adam'),
       batchNorm,
+      ...maskable,
       ...inherited,
     },
   ),
@@ -102,7 +105,7 @@ export const amnesiac = define({
   },
 });
 
-function undo({ variables, forget, updates, signal, onProgress }: UnlearnInput) {
+async function undo({ variables, forget, mask, updates, signal, onProgress }: UnlearnInput) {
   check(
     updates,
     'value',
@@ -110,5 +113,12 @@ function undo({ variables, forget, updates, signal, onProgress }: UnlearnInput) 
       `${name}: undo needs updates, a record of the original's training; train it with hooks: [recordUpdates(store)] and hand the store in as updates, or take variant relabel`,
   );
   const onFraction = (fraction: number) => onProgress?.({ phase: 'undo', fraction });
-  return undoUpdates(updates, variables, new Set(forget.ids), { signal, onFraction });
+  const undone = await undoUpdates(updates, variables, new Set(forget.ids), { signal, onFraction });
+  if (!mask) return undone;
+  try {
+    const params = lt.scope(() => chosenBy(mask, undone.variables.params, variables.params));
+    return { ...undone, variables: { params, state: aliasesOf(undone.variables.state) } };
+  } finally {
+    disposeTree(undone.variables);
+  }
 }

@@ -8,7 +8,7 @@
 
 import * as v from 'valibot';
 import { choice, int, num, section } from '../options/fields.ts';
-import { inherited, opt, scheduled, tuning } from '../options/training.ts';
+import { inherited, opt, scheduled, tuning, unmaskable } from '../options/training.ts';
 import { disposeTree } from '../train/feed.ts';
 import type { Pass } from '../train/schedule.ts';
 import { passedOn, tune } from '../train/tune.ts';
@@ -56,6 +56,7 @@ const options = section(
     epochs: opt(int('Epochs of training on what is kept, after the noise; may be 0.', 0, 100_000), 50),
     ...scheduled,
     ...inherited,
+    ...unmaskable('the certificate is of noise on every weight, and one that keeps its bits tells of D_f'),
   },
 );
 export const certified = define({

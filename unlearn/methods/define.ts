@@ -8,7 +8,8 @@ import type { Tensor } from '../../engine/tensor.ts';
 import { Artifact, type ArtifactStore, memoryStore } from '../artifact.ts';
 import { makeSplit } from '../data/split.ts';
 import { completeOptions } from '../options/complete.ts';
-import type { OptionsOf, OptionsSection } from '../options/fields.ts';
+import { docOf, type OptionsOf, type OptionsSection } from '../options/fields.ts';
+import { takesMask } from '../options/training.ts';
 import { sha256 } from '../sha256.ts';
 import { defaultTask } from '../tasks/index.ts';
 import { printable } from '../text.ts';
@@ -65,8 +66,8 @@ export function define<S extends OptionsSection, const N extends string>(
   given: UnlearnRecord<S> & { readonly name: N },
 ): MakeMethod<S, N> {
   const { name } = given;
-  const takesMask = 'mask' in (given.options?.entries ?? {});
-  const record = takesMask ? countingMask(given) : given;
+  const masks = takesMask(given.options?.entries ?? {});
+  const record = masks ? countingMask(given) : given;
   const make = (stated?: Given<S>): Method<OptionsOf<S>> => {
     const options = completeOptions<OptionsOf<S>>(name, record.options, stated);
     return {
@@ -76,7 +77,7 @@ export function define<S extends OptionsSection, const N extends string>(
       async unlearn(input) {
         input.signal?.throwIfAborted();
         checkSets(record, input as unknown as UnlearnInput);
-        check(takesMask || !input.mask, 'value', () => `${name}: takes no mask`);
+        check(masks || !input.mask, 'value', () => `${name}: takes no mask${whyNot(given.options)}`);
         if (input.forget.size > 0)
           return withMask(name, options, input as unknown as UnlearnInput, (masked) =>
             record.forget(options, masked),
@@ -104,6 +105,12 @@ function checkSets(
     check(input[set], 'value', () => `${name}: needs ${set}, a split of training samples`);
     task.check(`${name}: ${set}`, input[set]);
   }
+}
+
+/** Why a method refuses masks, where its option says so. */
+function whyNot({ entries }: OptionsSection): string {
+  const { mask } = entries as { readonly mask?: { readonly wrapped: v.GenericSchema } };
+  return mask ? `; expected ${docOf(mask.wrapped).expected}` : '';
 }
 
 /** The record with the pass over the forget set that a saliency mask takes among its cost. */

@@ -8,8 +8,9 @@ import type { Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import { type DiagonalOptions, fisherDiagonal } from '../fisher-diagonal.ts';
 import { choice, int, num, section } from '../options/fields.ts';
-import { opt } from '../options/training.ts';
+import { maskable, opt } from '../options/training.ts';
 import { aliasesOf, disposeTree } from '../train/feed.ts';
+import { within } from '../train/update.ts';
 import { dot, normalLike, type Vector } from '../train/vectors.ts';
 import type { Split } from '../types.ts';
 import { define } from './define.ts';
@@ -49,6 +50,7 @@ export const fisher = define({
         int('Samples per batch of the variant `batch`; of a block at most, in the others.', 1, 1_000_000),
         32,
       ),
+      ...maskable,
     },
   ),
   inherits: [],
@@ -60,7 +62,7 @@ export const fisher = define({
   forgetStatistics: () => false,
 
   async forget({ variant, alpha, variance, batchSize }, input) {
-    const { model, variables, forget, retain, key, signal, onProgress } = input;
+    const { model, variables, forget, retain, key, mask, signal, onProgress } = input;
     const started = performance.now();
     const head = headOf('fisher', model, variables.params);
     const classes = head.bias.size;
@@ -82,9 +84,16 @@ export const fisher = define({
         const laws = weights.map((w, i) =>
           noiseLaw({ alpha, variance, variant }, w, fs[i], heads[i] && isGone),
         );
-        const noise = laws.map(({ deviation }, i) => deviation.mul(draws[i]));
-        const next = laws.map(({ mean }, i) => mean.add(noise[i]));
-        return [lt.tree.unflatten(def, next), dot(noise, noise), dot(weights, weights)] as const;
+        const free = mask && lt.tree.flatten<lt.Tensor>(mask).leaves;
+        const noise = laws.map(({ deviation }, i) => {
+          const all = deviation.mul(draws[i]);
+          return free ? lt.where(free[i], all, 0) : all;
+        });
+        const next = lt.tree.unflatten(
+          def,
+          laws.map(({ mean }, i) => mean.add(noise[i])),
+        ) as Vector;
+        return [within(mask, next, params), dot(noise, noise), dot(weights, weights)] as const;
       },
       { name: 'fisher noise' },
     );

@@ -13,7 +13,7 @@ import { choice, int, num, type OptionsOf, section } from '../options/fields.ts'
 import { fraction, maskable, opt } from '../options/training.ts';
 import { POWER } from '../train/curvature.ts';
 import { aliasesOf, disposeTree } from '../train/feed.ts';
-import { chosenBy } from '../train/update.ts';
+import { within } from '../train/update.ts';
 import { plus, type Vector } from '../train/vectors.ts';
 import { define } from './define.ts';
 import { inverseTimes, rightHandSide } from './newton.ts';
@@ -105,13 +105,9 @@ export const influence = define({
     const started = performance.now();
     const say = (done: number) => input.onProgress?.({ phase: 'influence', fraction: Math.min(done, 1) });
     const made: unknown[] = [];
-    const moved = lt.jit(
-      (p: Params, step: Vector) => {
-        const next = plus(p, step, how.scale) as Params;
-        return mask ? chosenBy(mask, next, p) : next;
-      },
-      { name: 'influence step' },
-    );
+    const moved = lt.jit((p: Params, step: Vector) => within(mask, plus(p, step, how.scale) as Params, p), {
+      name: 'influence step',
+    });
     try {
       const right = await rightHandSide(how, input);
       made.push(right);

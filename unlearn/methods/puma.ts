@@ -10,7 +10,7 @@ import type { Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import { type Influences, influencesBy } from '../influence.ts';
 import { bool, choice, int, num, type OptionsOf, section } from '../options/fields.ts';
-import { fraction, opt } from '../options/training.ts';
+import { fraction, maskable, opt } from '../options/training.ts';
 import { byClass } from '../tasks/classification.ts';
 import { defaultTask } from '../tasks/index.ts';
 import type { Samples, Task } from '../tasks/record.ts';
@@ -20,6 +20,7 @@ import { type Curvature, curvatureOf, type Solved } from '../train/curvature.ts'
 import { aliasesOf, disposeTree } from '../train/feed.ts';
 import { type Params, weightedGradient } from '../train/gradients.ts';
 import { seedOf } from '../train/tune.ts';
+import { within } from '../train/update.ts';
 import { plus, type Vector } from '../train/vectors.ts';
 import type { Split } from '../types.ts';
 import { define } from './define.ts';
@@ -72,6 +73,7 @@ const options = section(
     weightDecay: opt(fraction('Of the L2 penalty that the original was trained with: added likewise.'), 0),
     iterations: opt(int('Conjugate-gradient iterations at most, for each solution.', 1, 10_000), 30),
     tolerance: opt(num('Stop where the residual is this share of the right-hand side.', 0, 1), 1e-3),
+    ...maskable,
   },
 );
 
@@ -102,7 +104,7 @@ export const puma = define({
   async forget(options, input) {
     const { batchSize, eta, iterations, tolerance } = options;
     const { product, damping, weightDecay, secondOrder } = options;
-    const { model, variables, forget, retain, validation, signal, onProgress } = input;
+    const { model, variables, forget, retain, validation, mask, signal, onProgress } = input;
     const base = (input.task ?? defaultTask()) as unknown as Task;
     const { state } = variables;
     const started = performance.now();
@@ -111,7 +113,9 @@ export const puma = define({
     const n = forget.size + retain.size;
     const steps = Math.min(options.steps, forget.size);
     const { task, samples } = joined<Samples>(base, [forget, retain]);
-    const moved = lt.jit((p: Params, x: Vector) => plus(p, x, -eta / n) as Params, { name: 'puma step' });
+    const moved = lt.jit((p: Params, x: Vector) => within(mask, plus(p, x, -eta / n) as Params, p), {
+      name: 'puma step',
+    });
     const how = { batchSize, signal };
     const all = steps * (judges.length + 1) * iterations;
     let done = 0;

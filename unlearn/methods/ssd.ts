@@ -10,7 +10,7 @@ import * as lt from '../../index.ts';
 import { joinSplits, takeSplit } from '../data/split.ts';
 import { fisherDiagonal } from '../fisher-diagonal.ts';
 import { choice, int, num, section } from '../options/fields.ts';
-import { fraction, opt } from '../options/training.ts';
+import { fraction, maskable, opt } from '../options/training.ts';
 import { permutation } from '../random.ts';
 import { aliasesOf, disposeTree } from '../train/feed.ts';
 import { seedOf } from '../train/tune.ts';
@@ -47,6 +47,7 @@ export const ssd = define({
         'loss',
       ),
       batchSize: opt(int('Samples per batch: the mean gradient of each is squared.', 1, 1_000_000), 64),
+      ...maskable,
     },
   ),
   inherits: [],
@@ -55,11 +56,12 @@ export const ssd = define({
   forgetStatistics: () => false,
 
   async forget({ alpha, lambda, exponent, lowerBound, importance, batchSize }, input) {
-    const { model, variables, forget, retain, key, signal, onProgress } = input;
+    const { model, variables, forget, retain, key, mask, signal, onProgress } = input;
     const started = performance.now();
     const dampen = lt.jit(
       (params: Vector, all: Vector, own: Vector) => {
-        const selected = lt.tree.map((d: lt.Tensor, f: lt.Tensor) => f.greater(d.mul(alpha)), all, own);
+        const above = lt.tree.map((d: lt.Tensor, f: lt.Tensor) => f.greater(d.mul(alpha)), all, own);
+        const selected = mask ? lt.tree.map(lt.logicalAnd, above, mask) : above;
         const weakened = lt.tree.map(
           (p: lt.Tensor, d: lt.Tensor, f: lt.Tensor, here: lt.Tensor) => {
             const ratio = d.mul(lambda).div(f);

@@ -75,6 +75,12 @@ export function choice<const T extends readonly string[]>(about: string, values:
   return described(v.picklist(values, `expected ${expected}`), about, expected);
 }
 
+/** This one word: what others of its kind could be is not possible here, for a reason that the error gives. */
+export function only<const T extends string>(word: T, about: string, why: string) {
+  const expected = `${word}: ${why}`;
+  return described(v.literal(word, `expected ${expected}`), about, expected);
+}
+
 /** A list of at least one item, or of `least`. */
 export function list<S extends v.GenericSchema>(item: S, about: string, expected: string, least = 1) {
   const message = `expected ${expected}`;

@@ -1,7 +1,7 @@
 // The options of training and what methods take of them: the base that methods' own schemas are built from.
 
 import * as v from 'valibot';
-import { bool, choice, int, list, num, section } from './fields.ts';
+import { bool, choice, int, list, num, only, section } from './fields.ts';
 
 /** An option with a default. */
 export const opt = <S extends v.GenericSchema, const D extends v.InferInput<S>>(schema: S, value: D) =>
@@ -50,6 +50,17 @@ export const maskable = {
     ),
   ),
   density: v.optional(fraction('Share of the weights that a mask lets move. By default 0.5.')),
+};
+
+/** For methods whose claim needs every weight to move: they refuse a mask, and say why. */
+export const unmaskable = (why: string) => ({
+  mask: v.optional(only('none', 'Which weights may move: all.', why)),
+});
+
+/** Whether a method of these options takes a mask. */
+export const takesMask = (entries: Readonly<Record<string, unknown>>): boolean => {
+  const { mask } = entries as { readonly mask?: { readonly wrapped?: { readonly type: string } } };
+  return mask !== undefined && mask.wrapped?.type !== 'literal';
 };
 
 /** Taken from `train` where a recipe says nothing. */

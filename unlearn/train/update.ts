@@ -15,6 +15,10 @@ export const chosenBy = <T>(mask: Params, after: T, before: T): T =>
     before as Params,
   ) as unknown as T;
 
+/** `after` where there is no mask, else of it what the mask lets move and the rest of `before`. */
+export const within = <T>(mask: Params | undefined, after: T, before: T): T =>
+  mask ? chosenBy(mask, after, before) : after;
+
 /**
  * Only parameters where the mask is true move. Old or new is chosen for each weight and for each slot of the optimiser's
  * state (velocity, moments), so that what is masked keeps its bits, under weight decay and momentum too.

@@ -201,6 +201,15 @@ describe('a method with a preparation of its own', () => {
   });
 });
 
+test('a method that refuses masks says so, and why', async () => {
+  const settings = { epochs: 1, batchSize: 6 };
+  expect(await examined(methods.certified, settings)).toEqual({
+    mask: expect.stringMatching(
+      /^skipped: it refuses masks: certified: takes no mask; expected none: the cert/,
+    ),
+  });
+});
+
 test.each(Object.values(methods).map(({ record }) => [record.name, record] as const))(
   'the record of %s is one by the rules for records from files',
   (_, record) => expect(recordProblems(record as never)).toEqual([]),

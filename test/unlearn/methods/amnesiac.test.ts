@@ -5,6 +5,7 @@ import { Artifact, type ArtifactStore, memoryStore } from '../../../unlearn/arti
 import { takeSplit } from '../../../unlearn/data/split.ts';
 import { methods } from '../../../unlearn/methods/index.ts';
 import type { Hook } from '../../../unlearn/train/hooks.ts';
+import { randomMask } from '../../../unlearn/train/mask.ts';
 import { recordUpdates } from '../../../unlearn/train/undo.ts';
 import { train } from '../../../unlearn/train.ts';
 import type { Split, UnlearnInput } from '../../../unlearn/types.ts';
@@ -100,6 +101,27 @@ describe('undo', () => {
     expect(same.details.undone).toBe(0);
     expect(await valuesOf(same.variables)).toEqual(original);
     expect(seen).toEqual([1]);
+  });
+
+  test('with a mask gives back what the mask lets move', async () => {
+    const run = await recorded(tinyCnn());
+    const mask = await randomMask({ variables: run.variables, density: 0.5, key });
+    const [was, first, marks] = await Promise.all(
+      [run.variables.params, run.first.params, mask].map((params) => valuesOf({ params, state: {} })),
+    );
+    const input = { ...run, key, mask, forget: data, retain: part([]) };
+    const undone = () => methods.amnesiac({ variant: 'undo', epochs: 0 }).unlearn(input);
+    const { variables } = await undone();
+    expectClose(
+      await valuesOf({ ...variables, state: {} }),
+      Object.fromEntries(
+        Object.entries(was).map(([path, values]) => [
+          path,
+          values.map((v, i) => (marks[path][i] ? first[path][i] : v)),
+        ]),
+      ),
+    );
+    expect(await lt.findLeaks(async () => (await undone()).variables)).toEqual([]);
   });
 
   test('needs the record of these weights, whole', async () => {

@@ -265,4 +265,34 @@ describe('on float32', () => {
     );
     for (const result of [given, made, plain]) disposeAll(result.variables);
   });
+
+  test.each([
+    ['puma', () => methods.puma({ bound: 10, iterations: 2 })],
+    ['ssd', () => methods.ssd({ alpha: 0 })],
+    ['fisher', () => methods.fisher({ variant: 'batch' })],
+  ])('%s moves what the mask lets move, to where it goes without one, and nothing else', async (_, make) => {
+    const model = tinyMlp();
+    const variables = model.init(lt.random.key(1), [1, 6, 6, 1]);
+    const mask = await randomMask({ variables, density: 0.5, key: lt.random.key(7) });
+    const input = { model, variables, forget, retain, key: lt.random.key(2) };
+    const [free, held] = [await make().unlearn(input), await make().unlearn({ ...input, mask })];
+    const [was, went, is, marks] = await Promise.all(
+      [variables.params, free.variables.params, held.variables.params, mask].map(bits),
+    );
+    expect(is).toEqual(was.map((v, i) => (marks[i] ? went[i] : v)));
+    expect(was.some((v, i) => marks[i] && is[i] !== v)).toBe(true);
+    for (const result of [free, held]) disposeAll(result.variables);
+  });
+
+  test('certified refuses every mask, and says why', async () => {
+    const why = 'expected none: the certificate is of noise on every weight';
+    expect(() => methods.certified({ mask: 'saliency' } as object)).toThrow(`certified: mask: ${why}`);
+    const model = tinyMlp();
+    const variables = model.init(lt.random.key(1), [1, 6, 6, 1]);
+    const input = { model, variables, forget, retain, key: lt.random.key(2) };
+    const mask = await randomMask({ variables, density: 0.5, key: lt.random.key(7) });
+    const asked = methods.certified().unlearn({ ...input, mask });
+    await expect(asked).rejects.toThrow(`certified: takes no mask; ${why}`);
+    expect(methods.certified({ mask: 'none' }).options.mask).toBe('none');
+  });
 });
