@@ -2,6 +2,7 @@
 // ICML 2025): clip the weights, take noisy steps on what is kept until nobody can tell from which weights they began, then
 // train on as one likes. How many steps, or how much noise, follows from the options alone (unlearn/privacy.ts).
 //   modelClipping     theta <- clip(theta - rate (grad l(D_r) + decay theta), C) + sigma n, as often as (epsilon, delta) takes
+//   bothClipping      theta <- clip(theta - rate (clip(grad l(D_r), C1) + decay theta) + sigma n, C), the noise before the clipping
 //   gradientClipping  theta <- theta - rate (clip(grad l(D_r), C1) + decay theta) + sigma n, sigma by (epsilon, delta)
 //   output            noise on the clipped weights, no steps: the baseline
 // Batch-norm statistics of the original would tell of it: they are reset, and gathered anew by the training afterwards.
@@ -22,8 +23,8 @@ const options = section(
   {
     variant: opt(
       choice(
-        '`modelClipping`: the weights are clipped before the noise of each step; `gradientClipping`: the gradients are; `output`: noise once, on the clipped weights.',
-        ['modelClipping', 'gradientClipping', 'output'],
+        '`modelClipping`: the weights are clipped before the noise of each step; `bothClipping`: the gradients before it, the weights after it; `gradientClipping`: the gradients alone; `output`: noise once, on the clipped weights.',
+        ['modelClipping', 'bothClipping', 'gradientClipping', 'output'],
       ),
       'modelClipping',
     ),
@@ -31,25 +32,35 @@ const options = section(
     delta: opt(num('Of the certificate.', 1e-100, 0.5), 1e-5),
     startNorm: v.optional(
       num(
-        'Norm to which the original’s weights are clipped, all as one vector. By default 30 with `modelClipping`, else 1.',
+        'Norm to which the original’s weights are clipped, all as one vector. By default 30 with `modelClipping` and `bothClipping`, else 1.',
         1e-9,
         1e9,
       ),
     ),
     norm: opt(
-      num('With `modelClipping`: norm to which the weights are clipped in each step.', 1e-9, 1e9),
+      num(
+        'With `modelClipping` and `bothClipping`: norm to which the weights are clipped in each step.',
+        1e-9,
+        1e9,
+      ),
       0.5,
     ),
-    sigma: opt(num('With `modelClipping`: standard deviation of the noise of a step.', 1e-9, 1e9), 0.5),
+    sigma: opt(
+      num('With `modelClipping` and `bothClipping`: standard deviation of the noise of a step.', 1e-9, 1e9),
+      0.5,
+    ),
     startSigma: opt(
       num(
-        'With `modelClipping`: standard deviation of noise on the clipped start, which saves steps.',
+        'With `modelClipping` and `bothClipping`: standard deviation of noise on the clipped start, which saves steps.',
         0,
         1e9,
       ),
       0,
     ),
-    gradientNorm: opt(num('With `gradientClipping`: norm to which gradients are clipped.', 1e-9, 1e9), 10),
+    gradientNorm: opt(
+      num('With `gradientClipping` and `bothClipping`: norm to which gradients are clipped.', 1e-9, 1e9),
+      10,
+    ),
     noisyRate: opt(num('Learning rate of the noisy steps.', 1e-9, 1000), 1e-3),
     noisyDecay: opt(num('Weight decay of the noisy steps; times the rate it is below 1.', 0, 1e6), 0),
     ...tuning({ epochs: 50, batchSize: 128, learningRate: 0.1, weightDecay: 5e-4 }),

@@ -15,7 +15,7 @@ type Params = Variables['params'];
 
 /** Of the method's options those that say it. */
 interface NoiseOptions {
-  readonly variant: 'modelClipping' | 'gradientClipping' | 'output';
+  readonly variant: 'modelClipping' | 'bothClipping' | 'gradientClipping' | 'output';
   readonly epsilon: number;
   readonly delta: number;
   readonly startNorm?: number;
@@ -39,27 +39,33 @@ export interface Noise {
   readonly sigma: number;
   /** What they reach. */
   readonly delta: number;
+  /** Norm to which the start is clipped after its noise, where the first step is to begin in that ball. */
+  readonly within?: number;
 }
 
 /** @throws LetheError 'value' where the options give no certificate. */
 export function noiseOf(options: NoiseOptions): Noise {
   const { variant, epsilon, delta, norm, sigma, startSigma, gradientNorm, noisyRate: rate } = options;
-  const { noisyDecay: decay, startNorm = variant === 'modelClipping' ? 30 : 1 } = options;
-  if (variant === 'modelClipping') {
+  const { noisyDecay: decay } = options;
+  const inBall = variant === 'modelClipping' || variant === 'bothClipping';
+  const { startNorm = inBall ? 30 : 1 } = options;
+  check(
+    variant === 'modelClipping' || variant === 'output' || rate * decay < 1,
+    'value',
+    () => `certified: expected noisyRate times noisyDecay below 1, got ${rate} times ${decay}`,
+  );
+  if (inBall) {
     const known = startSigma > 0 ? hockeyStick(epsilon, (2 * startNorm) / startSigma) : 1;
-    const reached = clippedSteps({ epsilon, delta, ratio: (2 * norm) / sigma, start: known });
-    return { startNorm, startSigma, sigma, ...reached };
+    // What noise is put on: weights in the ball, or weights of the ball after a step of at most rate C1.
+    const reach = variant === 'modelClipping' ? norm : norm + rate * gradientNorm;
+    const reached = clippedSteps({ epsilon, delta, ratio: (2 * reach) / sigma, start: known });
+    return { startNorm, startSigma, sigma, ...reached, ...(variant === 'bothClipping' && { within: norm }) };
   }
   if (variant === 'output') {
     check(epsilon <= 1, 'value', () => `certified: output: expected epsilon up to 1, got ${epsilon}`);
     const deviation = gaussianDeviation(2 * startNorm, epsilon, delta);
     return { startNorm, startSigma: deviation, steps: 0, sigma: deviation, delta };
   }
-  check(
-    rate * decay < 1,
-    'value',
-    () => `certified: expected noisyRate times noisyDecay below 1, got ${rate} times ${decay}`,
-  );
   const descent = { startNorm, gradientNorm, rate, decay };
   const steps = descentSteps(descent);
   const own = Math.sqrt(descentRho(descent, steps) / rhoOf(epsilon, delta));
@@ -68,14 +74,15 @@ export function noiseOf(options: NoiseOptions): Noise {
 
 /** The clipped weights, with noise where there is to be some, and statistics that know nothing. */
 export function begin(
-  { startNorm, startSigma }: Noise,
+  { startNorm, startSigma, within }: Noise,
   { model, variables, retain, key, task = defaultTask() }: UnlearnInput,
 ): Variables {
   const shape = task.inputShape(retain, 1);
   return lt.scope(() => {
     const clipped = lt.optim.clipByGlobalNorm(variables.params, startNorm);
-    const params =
+    const noised =
       startSigma > 0 ? plus(clipped, normalLike(clipped, lt.random.foldIn(key, 2)), startSigma) : clipped;
+    const params = within === undefined ? noised : lt.optim.clipByGlobalNorm(noised, within);
     return { params, state: model.init(lt.random.foldIn(key, 1), shape).state };
   });
 }
@@ -99,6 +106,7 @@ export function updateOf(
       given,
     );
     const centre = variant === 'modelClipping' ? clipByGlobalNorm(moved, norm) : moved;
-    return plus(centre, normalLike(centre, key), sigma);
+    const next = plus(centre, normalLike(centre, key), sigma);
+    return variant === 'bothClipping' ? clipByGlobalNorm(next, norm) : next;
   };
 }

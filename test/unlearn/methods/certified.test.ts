@@ -3,6 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import type { Variables } from '../../../engine/nn/types.ts';
 import * as lt from '../../../index.ts';
 import { methods } from '../../../unlearn/methods/index.ts';
+import { updateOf } from '../../../unlearn/methods/noisySteps.ts';
 import { descentRho, rhoOf } from '../../../unlearn/privacy.ts';
 import type { UnlearnInput } from '../../../unlearn/types.ts';
 import { accuracyOn, cut, stripes, tinyCnn, tinyMlp, valuesOf } from '../problems.ts';
@@ -79,6 +80,41 @@ test('the noise of clipped gradients is what rho asks for; the options alone dec
   expect(again.details).toMatchObject({ steps, sigma });
 });
 
+test('clipped after the noise: the golden steps at r = 2 (C + rate C1) / sigma, and weights that stay in the ball', async () => {
+  const options = { variant: 'bothClipping', noisyRate: 0.01, gradientNorm: 12.5, ...only } as const;
+  // 2 (0.5 + 0.01 * 12.5) / 0.5 = 2.5 takes 9 steps to epsilon 1, delta 1e-5.
+  const { variables, details, cost } = await methods.certified(options).unlearn(from(1));
+  expect(details).toMatchObject({ steps: 9, sigma: 0.5, certificate: { within: 0.5 } });
+  expect(cost).toMatchObject({ gradientSteps: 9, samplesVisited: 90 });
+  // The noise of a step alone is many times as long.
+  expect(norm(await flat(variables.params))).toBeCloseTo(0.5, 5);
+  const saved = methods.certified({ ...options, startNorm: 0.3, startSigma: 3 });
+  const begun = await saved.unlearn(from(1));
+  expect(begun.details.steps).toBe(0);
+  expect(norm(await flat(begun.variables.params))).toBeCloseTo(0.5, 5);
+});
+
+test('one step of each variant, by hand', async () => {
+  const one = { epsilon: 1, delta: 1e-5, startSigma: 0, sigma: 0, noisyRate: 0.01, noisyDecay: 2, norm: 0.5 };
+  const step = async (variant: 'modelClipping' | 'bothClipping' | 'gradientClipping') => {
+    const [p, g] = [{ w: lt.tensor([0.3, 0.4]) }, { w: lt.tensor([30, -40]) }];
+    const moved = updateOf({ ...one, variant, gradientNorm: 5 }, 0)(p as never, g as never, lt.random.key(1));
+    return [...(await (moved as unknown as typeof p).w.data())];
+  };
+  // Clipping divides by the norm and 1e-6 more.
+  const close = (got: number[], wanted: number[]) =>
+    wanted.forEach((value, i) => expect(got[i]).toBeCloseTo(value, 5));
+  // 0.98 theta, less 0.01 times the gradient, of norm 50 or clipped to 5.
+  const [plain, clipped] = [
+    [0.294 - 0.3, 0.392 + 0.4],
+    [0.294 - 0.03, 0.392 + 0.04],
+  ];
+  const inBall = (at: number[]) => at.map((v) => (v * 0.5) / norm(at));
+  close(await step('gradientClipping'), clipped);
+  close(await step('modelClipping'), inBall(plain));
+  close(await step('bothClipping'), inBall(clipped));
+});
+
 test('noise on the start saves steps', async () => {
   const of = async (startSigma: number) =>
     (await methods.certified({ ...only, startNorm: 0.3, startSigma }).unlearn(from(1))).details.steps;
@@ -107,8 +143,7 @@ test('what cannot be certified is refused', async () => {
   await expect(run({ variant: 'output', epsilon: 2 })).rejects.toThrow(
     /output: expected epsilon up to 1, got 2/,
   );
-  await expect(run({ variant: 'gradientClipping', noisyRate: 0.1, noisyDecay: 20 })).rejects.toThrow(
-    /below 1/,
-  );
+  for (const variant of ['gradientClipping', 'bothClipping'])
+    await expect(run({ variant, noisyRate: 0.1, noisyDecay: 20 })).rejects.toThrow(/below 1/);
   await expect(run({ sigma: 0.01 })).rejects.toThrow(/no certificate after 100000 steps/);
 });
