@@ -50,6 +50,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   cost: ['a function of sizes and options', isFunction],
   forgetStatistics: ['a function of options', isFunction],
   forget: ['a function of options and input', isFunction],
+  updates: ['a function of options, or nothing', (value) => value === undefined || isFunction(value)],
   prepare: ['a function, or nothing', (value) => value === undefined || isFunction(value)],
   predict: [
     'a function beside prepare, and nothing without it',

@@ -6,7 +6,7 @@
 import { check } from '../../engine/error.ts';
 import * as lt from '../../index.ts';
 import { joinSplits } from '../data/split.ts';
-import { choice, int, section } from '../options/fields.ts';
+import { choice, int, num, section } from '../options/fields.ts';
 import { batchNorm, inherited, maskable, opt, tuning } from '../options/training.ts';
 import { labelsOf, relabelled } from '../tasks/classification.ts';
 import type { Batch } from '../tasks/record.ts';
@@ -34,10 +34,18 @@ export const amnesiac = define({
     {
       variant: opt(
         choice(
-          '`relabel`: train on all samples, the forgotten ones with an incorrect label drawn once; `undo`: take back what the batches with forgotten samples changed, then train on what is kept. `undo` needs `updates`, a record of the original’s training, which a recipe does not make.',
+          '`relabel`: train on all samples, the forgotten ones with an incorrect label drawn once; `undo`: take back what the batches with forgotten samples changed, then train on what is kept. `undo` needs a record of the original’s training, which a run makes by training it once more.',
           ['relabel', 'undo'],
         ),
         'relabel',
+      ),
+      storage: opt(
+        num(
+          'With `undo`, in a run: gigabytes that the record may take; one that could take more is refused.',
+          0,
+          1e6,
+        ),
+        4,
       ),
       copies: opt(
         int(
@@ -62,6 +70,7 @@ export const amnesiac = define({
     infer: 0,
   }),
   forgetStatistics: () => false,
+  updates: ({ variant, storage }) => (variant === 'undo' ? { bytes: storage * 1e9 } : null),
 
   async forget(options, input) {
     const { epochs, copies } = options;

@@ -85,6 +85,11 @@ export interface UnlearnRecord<S extends OptionsSection = OptionsSection> extend
    * of its own.
    */
   forget(options: OptionsOf<S>, input: UnlearnInput): Promise<UnlearnResult>;
+  /**
+   * Whether it needs a record of the original's training (`updates` of its input), which a run then makes, and the most
+   * bytes that this may take; null where it needs none. Left out by methods that never do.
+   */
+  updates?(options: OptionsOf<S>): { readonly bytes: number } | null;
   /** None. */
   readonly prepare?: undefined;
   /** None. */
@@ -97,6 +102,8 @@ export interface PreparedRecord<S extends OptionsSection = OptionsSection> exten
   prepare(options: OptionsOf<S>, input: PrepareInput): Promise<Prepared>;
   /** Turns the artifact into that of a training without the samples. */
   forget(options: OptionsOf<S>, input: ForgetInput): Promise<Prepared>;
+  /** None. */
+  readonly updates?: undefined;
   /** Shares of the classes, [size, K]: 0 or more, and 1 in all for each sample. */
   predict(options: OptionsOf<S>, input: PredictInput): Promise<Float32Array>;
 }

@@ -21,6 +21,7 @@ import {
   type Cell,
   type CellRecord,
   type GivenFile,
+  leavesArtifact,
   type PlannedCell,
   progressFile,
   recordFile,
@@ -85,7 +86,7 @@ export class Carrier {
     if (cell.given) return this.#take(cell, cell.given);
     if (job.action === 'train') return this.#train(cell);
     if (cell.trial) return this.#try(cell);
-    return cell.prepared ? this.#forget(cell) : this.#unlearn(cell);
+    return leavesArtifact(cell) ? this.#forget(cell) : this.#unlearn(cell);
   }
 
   /** A setting that a search tries. One that leads to nothing, as a rate that is too high, is an answer too. */
@@ -128,15 +129,39 @@ export class Carrier {
   }
 
   async #unlearn(cell: PlannedCell): Promise<void> {
-    const { method, from } = cell;
+    const { method, from, prepared } = cell;
+    const { out } = this.options;
     check(method, 'value', () => `${cell.id}: no method`);
-    const weights = from === null ? null : await fileSource(weightsFile(this.options.out, { id: from }));
-    return this.#intoFolder(cell, 'unlearn', (task) => this.parts.unlearn({ ...task, method, weights }));
+    const weights = from === null ? null : await fileSource(weightsFile(out, { id: from }));
+    if (!prepared)
+      return this.#intoFolder(cell, 'unlearn', (task) => this.parts.unlearn({ ...task, method, weights }));
+    const { store: updates } = await openArtifact(out, prepared);
+    const { record } = await readRecord(recordFile(out, prepared));
+    return this.#intoFolder(cell, 'unlearn', async (task) => {
+      const { cost, details } = await this.parts.unlearn({ ...task, method, weights, updates });
+      return { cost, details: { ...details, preparation: record?.cost } };
+    });
   }
 
   async #prepare(cell: PlannedCell): Promise<void> {
     if (cell.record || cell.isPrepared || !cell.prepared) return;
+    if (!leavesArtifact(cell)) return this.#recordTraining(cell, cell.prepared);
     await this.#onArtifact(cell, cell.prepared, 'prepare', (task) => this.parts.prepare(task));
+  }
+
+  /** The original's training once more, with what its steps changed. */
+  async #recordTraining(cell: PlannedCell, own: Named): Promise<void> {
+    const { method } = cell;
+    check(method, 'value', () => `${cell.id}: no method`);
+    const warn = (message: string) =>
+      this.tell({ type: 'note', level: 'warning', message: `${own.id}: ${message}` });
+    const artifact = await takeUp(this.options.out, own, { method: 'updates', from: null, warn });
+    return this.#make(cell, own, 'prepare', async (checkpoint) => {
+      const { train: options } = this.setting.recipe;
+      const task = { ...this.#task(cell, 'prepare'), seed: cell.entries[0].train, timed: checkpoint.timed };
+      const product = await this.parts.record({ ...task, options, method, artifact, checkpoint });
+      return { product, close: async () => ({ artifact: artifact.digest() }) };
+    });
   }
 
   async #forget(cell: PlannedCell): Promise<void> {
@@ -246,7 +271,7 @@ export class Carrier {
 
   async #subject(cell: Cell, made: CellRecord): Promise<Subject> {
     const { out } = this.options;
-    if (!cell.prepared || !cell.method)
+    if (!leavesArtifact(cell) || !cell.method)
       return { weights: await fileSource(weightsFile(out, { id: cell.weights })) };
     const artifact = await openArtifact(out, cell);
     check(

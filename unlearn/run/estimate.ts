@@ -12,7 +12,11 @@ import type { Cell, PlannedCell } from './plan.ts';
 export function workOf(cell: Cell, recipe: Recipe, sizes: Sizes, methods?: MethodTable): Work {
   if (cell.given) return { train: 0, infer: 0 };
   if (!cell.method) return { train: recipe.train.epochs * (sizes.forget + sizes.retain), infer: 0 };
-  return workOfMethod(cell.method, sizes, methods);
+  const { train, infer } = workOfMethod(cell.method, sizes, methods);
+  // With a record of the original's training comes that training.
+  const recorded =
+    cell.prepared && cell.from !== null ? recipe.train.epochs * (sizes.forget + sizes.retain) : 0;
+  return { train: train + recorded, infer };
 }
 
 /** Samples that a method will push through the network. */

@@ -5,7 +5,7 @@
 import { check } from '../../engine/error.ts';
 import { hashOf } from './key.ts';
 import type { Action } from './log.ts';
-import { type Cell, places } from './plan.ts';
+import { type Cell, leavesArtifact, places } from './plan.ts';
 
 /** A piece of a run as plain data, JSON. */
 export interface Job {
@@ -55,16 +55,16 @@ export function planJobs(cells: readonly Cell[]): Job[] {
     const evaluation = job('evaluate', cell.evaluationKey, [jobId(weights, making)], [places.record(cell)]);
     if (weights !== id) return [evaluation];
     if (judge === null) return [job(making, cell.key, [], [places.weights(cell), places.record(cell)])];
+    const needs = from === null ? [] : [jobId(from, 'train')];
     if (prepared) {
-      const left = [places.artifact(prepared), places.record(prepared)];
+      const beforehand = [places.artifact(prepared), places.record(prepared)];
       const shared = preparations.get(prepared.id);
-      const own = shared === undefined ? [job('prepare', prepared.key, [], left)] : [];
+      const own = shared === undefined ? [job('prepare', prepared.key, [], beforehand)] : [];
       const before = shared ?? own[0].id;
       preparations.set(prepared.id, before);
-      const outputs = [places.artifact(cell), places.record(cell)];
-      return [...own, job('unlearn', cell.key, [before], outputs), evaluation];
+      const made = leavesArtifact(cell) ? places.artifact(cell) : places.weights(cell);
+      return [...own, job('unlearn', cell.key, [...needs, before], [made, places.record(cell)]), evaluation];
     }
-    const needs = from === null ? [] : [jobId(from, 'train')];
     return [job(making, cell.key, needs, [places.weights(cell), places.record(cell)]), evaluation];
   });
   const evaluations = jobs.filter(({ action }) => action === 'evaluate');

@@ -4,7 +4,7 @@
 // the same, and no file has to fit into memory.
 
 import type { ByteSource } from '../../engine/io/index.ts';
-import type { Artifact, Content } from '../artifact.ts';
+import type { Artifact, ArtifactStore, Content } from '../artifact.ts';
 import type { Bank as Trained } from '../bank.ts';
 import type { Constants } from '../model.ts';
 import type { Seeds } from '../recipe/seeds.ts';
@@ -120,7 +120,10 @@ export interface AuditTask extends Task {
 export interface MethodNeeds {
   /** It starts from the original's weights, not from nothing. */
   readonly original: boolean;
-  /** It trains in a way of its own before anything is to be forgotten. */
+  /**
+   * Something is trained for it beforehand: networks of its own, or, where it starts from the original, the original once
+   * more with a record of its training.
+   */
   readonly preparation: boolean;
   /**
    * It sees the forgotten samples alone while the model gathers statistics: then its row needs a control, the same
@@ -175,7 +178,23 @@ export interface Parts {
   train(task: Making & { readonly options: TrainOptions }): Promise<Product>;
   /** Runs a method, `retrain` included; `weights` are the original's, null for a method that starts from nothing. */
   unlearn(
-    task: Making & { readonly method: MethodEntry; readonly weights: ByteSource | null },
+    task: Making & {
+      readonly method: MethodEntry;
+      readonly weights: ByteSource | null;
+      /** What `record` left, for a method that needs it. */
+      readonly updates?: ArtifactStore;
+    },
+  ): Promise<Product>;
+  /**
+   * Trains the original once more into an artifact with the updates of all batches that hold a forgotten image, for a method
+   * that takes them back. The artifact is empty or holds what an earlier process left of the same work.
+   */
+  record(
+    task: Omit<Making, 'output'> & {
+      readonly options: TrainOptions;
+      readonly method: MethodEntry;
+      readonly artifact: Artifact;
+    },
   ): Promise<Product>;
   /** Trains into an artifact, which is empty or holds what an earlier process left of the same work. */
   prepare(task: ArtifactTask): Promise<Product>;

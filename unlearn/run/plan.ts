@@ -32,7 +32,10 @@ export interface Cell {
    * another seed as well.
    */
   readonly weights: string;
-  /** What its method trains before anything is to be forgotten, named like a cell; null for most methods. */
+  /**
+   * What its method trains before anything is to be forgotten, or for one that starts from the original the record of its
+   * training; named like a cell. Null for most methods.
+   */
   readonly prepared: Pick<Cell, 'id' | 'key'> | null;
   /**
    * What it is measured on in place of test images: those held out, for cells of a search. Null for a model that is there
@@ -93,6 +96,10 @@ export interface PlannedCell extends Cell {
   /** Seconds, those of the evaluation among them, and memory; where the weights are there, of the evaluation alone. */
   readonly estimate?: { readonly seconds: number; readonly evaluation: number; readonly bytes: number };
 }
+
+/** Whether a cell leaves an artifact, as methods with a preparation of their own do, and no weights. */
+export const leavesArtifact = ({ prepared, from }: Pick<Cell, 'prepared' | 'from'>): boolean =>
+  prepared !== null && from === null;
 
 type Named = { readonly id: string };
 /** Files and folders of a cell, in the folder of its run. */
@@ -176,10 +183,17 @@ export function planCells(
       const seed = from ? unlearn : train;
       const id = from ? nameOf(label, train, draw, unlearn) : nameOf(label, train, draw);
       const key = hashOf({ ...base, method: name, ...means, forget, from: from?.key ?? null, seed });
-      // What is prepared must not depend on what will be forgotten.
-      const prepared = needs.preparation
-        ? { id: nameOf(`${label}-prepared`, train), key: hashOf({ ...base, prepare: name, ...means, seed }) }
-        : null;
+      const networks = () => ({
+        // What is prepared must not depend on what will be forgotten.
+        id: nameOf(`${label}-prepared`, train),
+        key: hashOf({ ...base, prepare: name, ...means, seed }),
+      });
+      const record = (of: Cell) => ({
+        // Of the same training for all methods that take updates back.
+        id: nameOf('original-updates', train, draw),
+        key: hashOf({ updates: of.key, forget }),
+      });
+      const prepared = needs.preparation ? (from ? record(from) : networks()) : null;
       const made = { id, seed, label, key, method, from: from?.weights ?? null, weights: id, prepared };
       own.push(put(control ? { ...made, control } : made));
     }

@@ -160,6 +160,11 @@ export async function unlearnFile(
   const { original, preparation } = needsOf(method);
   const [, cell] = planCells({ ...recipe, methods: [method] }, materialOf, device, version, needsOf);
   const task = { recipe, material, seed: cell.seed, signal: options.signal };
+  check(
+    !(original && preparation),
+    'value',
+    () => `${name}: needs a record of the original's training, which lethe run makes; take lethe run`,
+  );
   if (preparation) {
     check(
       folder,

@@ -19,8 +19,9 @@ import type { MethodEntry, Recipe } from '../recipe.ts';
 import type { Outputs } from '../statistics/outputs.ts';
 import { unseenDistance } from '../statistics/unseen.ts';
 import { disposeTree } from '../train/feed.ts';
+import { recordUpdates } from '../train/undo.ts';
 import { train } from '../train.ts';
-import type { Dataset, Exhibits, Method, Split, UnlearnResult } from '../types.ts';
+import type { CheckpointStore, Dataset, Exhibits, Method, Split, UnlearnResult } from '../types.ts';
 import { cardIn, fromFile, toParts } from '../weights.ts';
 import { attentionOf } from './attention.ts';
 import { makeAudits, type Opened, opened } from './auditing.ts';
@@ -144,12 +145,36 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
       const variables = file ? await fromFile(model, file, dataset.shape) : fresh(model, dataset, key);
       try {
         const validation = held ?? undefined;
-        const input = { model, variables, forget, retain, validation, key, signal, onProgress, checkpoint };
+        const own = { model, variables, forget, retain, validation, key, updates: task.updates };
+        const input = { ...own, signal, onProgress, checkpoint };
         const result = await task.timed(() => way.unlearn(input));
         return await product(model, task, constants, result);
       } finally {
         disposeTree(variables);
       }
+    },
+
+    async record(task) {
+      const { recipe, seed, method, options, artifact, signal, onProgress, checkpoint } = task;
+      const { dataset, forget } = task.material;
+      const model = architecture(recipe, dataset, constantsFor(recipe, dataset));
+      const most = knownRecord(method.name).updates?.(method.options as never)?.bytes;
+      const hooks = [recordUpdates(artifact, { ids: forget.ids, most })];
+      const key = lt.random.key(seed);
+      // A record that is begun anew, as after damage, begins with its training.
+      const begun = artifact.names().length > 0;
+      const anew: CheckpointStore = {
+        load: async () => null,
+        save: (state) => checkpoint.save(state),
+        due: () => checkpoint.due?.() ?? true,
+      };
+      const how = { options, key, hooks, signal, onProgress, checkpoint: begun ? checkpoint : anew };
+      const input = { model, data: dataset.train, ...how };
+      const { variables, cost } = await task.timed(() => train(input));
+      disposeTree(variables);
+      const stored = artifact.names('steps/');
+      const bytes = stored.reduce((sum, name) => sum + artifact.ref(name).bytes, 0);
+      return { cost, details: { steps: cost.gradientSteps, stored: stored.length, bytes } };
     },
 
     async prepare(task) {
@@ -200,7 +225,8 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
       const others = await openBanks(banks, task, (kind) => bankModel(kind, task));
       const { references, retrains, retrained, variables } = others;
       const record = method && knownRecord(method.name);
-      const runs = record?.startsFrom === 'original' && !record.prepare;
+      const runs =
+        record?.startsFrom === 'original' && !record.prepare && !needsRecord(record, method?.options);
       const unlearn: AuditInput['unlearn'] = async (reference, forget, retain) => {
         const before = await variables(reference);
         try {
@@ -231,7 +257,7 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
       const model = () => architecture(recipe, dataset, constantsFor(recipe, dataset));
       return {
         original: record.startsFrom === 'original',
-        preparation: record.prepare !== undefined,
+        preparation: record.prepare !== undefined || needsRecord(record, options),
         control: record.forgetStatistics(options) && hasState(model(), dataset),
       };
     },
@@ -252,6 +278,7 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
     bank: (task) => here(() => parts.bank(task)),
     memorise: (task) => here(() => parts.memorise(task)),
     audit: (task) => here(() => parts.audit(task)),
+    record: (task) => here(() => parts.record(task)),
     prepare: (task) => here(() => parts.prepare(task)),
     forget: (task) => here(() => parts.forget(task)),
     fit: (...of) => here(() => parts.fit(...of)),
@@ -259,6 +286,10 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
     measure: (...of) => here(() => parts.measure(...of)),
   };
 }
+
+/** Whether a method takes back updates of the original's training. */
+const needsRecord = (record: MethodRecord, options: unknown): boolean =>
+  (record.updates?.(options as never) ?? null) !== null;
 
 /** Logarithms of shares. A share of 0 counts as the least number of float32, so that all stay finite. */
 const logarithms = (shares: Float32Array): Float32Array =>

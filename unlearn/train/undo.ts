@@ -1,7 +1,9 @@
 // A record of training: what each step changed, and which samples it saw, so that single steps can be taken back (Graves,
 // Nagisetty and Ganesh, "Amnesiac Machine Learning", AAAI 2021). An update is the difference of the weights before and after a
 // step, whatever the optimiser did; with w0 the first weights, the last are w0 plus the sum of all updates. The record takes
-// steps times the size of the weights. It is an artifact: a file for each update, and one with the samples of all steps.
+// steps times the size of the weights, or less where the samples that may be asked to go are known beforehand: then only
+// updates of batches that hold one of them are kept, as the paper proposes. It is an artifact: a file for each update, and
+// one with the samples of all steps.
 
 import { check } from '../../engine/error.ts';
 import type { Variables } from '../../engine/nn/types.ts';
@@ -23,16 +25,24 @@ const nameOf = (step: number): string => `steps/${step}`;
 export interface RecordOptions {
   /** The network's state too, such as batch-norm statistics. Default false: parameters only, as the paper's code does. */
   readonly statistics?: boolean;
+  /** Ids of the samples that may be asked to go: only updates of steps that see one of them are kept. Default: all. */
+  readonly ids?: Iterable<number>;
+  /** The most bytes that updates may take; a training that could take more is refused before its first step. */
+  readonly most?: number;
 }
 
 /**
  * A hook for `train` that keeps what each step changes, and the ids of its samples, in a store: `hooks: [recordUpdates(store)]`.
  * A training that was stopped and goes on from its checkpoint goes on with its record.
- * @throws LetheError 'value', when training begins, where the store holds something else; 'data' where it lacks steps
- * that the checkpoint has.
+ * @param place a store, or an artifact of the method 'updates' in it, empty or of this training.
+ * @throws LetheError 'value', when training begins, where the store holds something else, and where the record could become
+ * too large; 'data' where it lacks steps that the checkpoint has.
  */
-export function recordUpdates(store: ArtifactStore, { statistics = false }: RecordOptions = {}): Hook {
+export function recordUpdates(place: ArtifactStore | Artifact, options: RecordOptions = {}): Hook {
   const name = 'updates';
+  const { statistics = false, ids, most = Number.POSITIVE_INFINITY } = options;
+  const chosen = ids ? new Set(ids) : null;
+  const store = place instanceof Artifact ? place.store : place;
   const difference = lt.jit((after: Vector, before: Vector) => plus(after, before, -1), {
     name: 'recorded update',
   });
@@ -47,7 +57,8 @@ export function recordUpdates(store: ArtifactStore, { statistics = false }: Reco
   return {
     name,
     async start(loop) {
-      artifact = await begun(store, loop.identity, statistics);
+      checkSize(loop, recorded(loop.carry.variables), chosen, most);
+      artifact = await begun(place, loop.identity, { statistics, ids: chosen });
       samples = artifact.has(SAMPLES) ? unpacked(await artifact.bytes(SAMPLES)) : [];
       loop.put(name, aliasesOf(recorded(loop.carry.variables)));
     },
@@ -61,15 +72,16 @@ export function recordUpdates(store: ArtifactStore, { statistics = false }: Reco
       );
       const now = recorded(loop.carry.variables);
       const before = loop.carry.extra[name];
-      const update = difference(now, before);
+      const seen = idsOf(at);
+      const update = !chosen || seen.some((id) => chosen.has(id)) ? difference(now, before) : null;
       disposeTree(before);
       loop.put(name, aliasesOf(now));
       try {
-        await putTree(artifact, nameOf(at.step), update);
+        if (update) await putTree(artifact, nameOf(at.step), update);
       } finally {
-        disposeTree(update);
+        if (update) disposeTree(update);
       }
-      samples[at.step] = idsOf(at);
+      samples[at.step] = seen;
     },
     saving: () => commit({ result: null }),
     finish: async ({ carry }: Loop) => commit({ result: await digestOf(carry.variables.params) }),
@@ -77,9 +89,34 @@ export function recordUpdates(store: ArtifactStore, { statistics = false }: Reco
   };
 }
 
+/** @throws LetheError 'value' where the updates could take more bytes than they may. */
+function checkSize({ schedule }: Loop, recorded: Vector, chosen: ReadonlySet<number> | null, most: number) {
+  const each = lt.tree.flatten<lt.Tensor>(recorded).leaves.reduce((sum, { size }) => sum + 4 * size, 0);
+  // A sample is in one batch of an epoch.
+  const kept = chosen ? Math.min(schedule.steps, schedule.epochs * chosen.size) : schedule.steps;
+  const size = (bytes: number) => `${(bytes / 1e9).toPrecision(3)} GB`;
+  check(
+    kept * each <= most,
+    'value',
+    () =>
+      `recordUpdates: up to ${kept} of ${schedule.steps} steps to keep, ${size(kept * each)}; expected at most ${size(most)}: fewer samples to forget, fewer epochs, a smaller network, or more room (storage)`,
+  );
+}
+
 /** What a store holds of the same training, or an empty record. */
-async function begun(store: ArtifactStore, identity: string, statistics: boolean): Promise<Artifact> {
-  const key = sha256(JSON.stringify([identity, statistics]));
+async function begun(
+  place: ArtifactStore | Artifact,
+  identity: string,
+  { statistics, ids }: { readonly statistics: boolean; readonly ids: ReadonlySet<number> | null },
+): Promise<Artifact> {
+  const chosen = ids && [...ids].sort((a, b) => a - b);
+  if (place instanceof Artifact) {
+    // Its key is its owner's, and names the training.
+    place.facts = { statistics, result: null, ...place.facts };
+    return place;
+  }
+  const store = place;
+  const key = sha256(JSON.stringify([identity, statistics, ...(chosen ? [chosen] : [])]));
   const found = await Artifact.find(store);
   check(
     !found || (found.method === METHOD && found.key === key),
@@ -145,6 +182,13 @@ export async function undoUpdates(
   );
   const samples = unpacked(await record.bytes(SAMPLES));
   const hit = [...samples.keys()].filter((step) => samples[step].some((id) => ids.has(id)));
+  const lost = hit.find((step) => !record.has(nameOf(step)));
+  check(
+    lost === undefined,
+    'value',
+    () =>
+      `${what}: keeps the steps of other samples, not step ${lost}, which saw sample ${samples[lost as number].find((id) => ids.has(id))}; expected samples that were among its ids`,
+  );
   const less = lt.jit((from: Vector, update: Vector) => plus(from, update, -1), {
     donate: [0],
     name: 'undone update',

@@ -151,6 +151,7 @@ export function toyParts({
       const { epochs, learningRate } = method.options;
       return work(task, method.label, first, Number(epochs) * 3, Number(learningRate));
     },
+    record: () => Promise.reject(new Error('no toy takes updates back')),
     prepare: (task) => {
       onWork(`prepare ${task.method.label}`);
       return fill(task);
