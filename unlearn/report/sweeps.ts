@@ -1,5 +1,5 @@
 // What an option does: where a recipe has entries of one method that differ in one number alone, such as the density of a mask or
-// the step of an influence, its metrics are drawn over that number. Entries that differ in something else besides, such as
+// the step of an influence, its metrics and what it takes are drawn over that number. Entries that differ in something else besides, such as
 // with and without a mask, are lines of their own.
 
 import type { Results } from '../types.ts';
@@ -8,12 +8,12 @@ import { namesOf } from './names.ts';
 import { canvas, section } from './sections.ts';
 import type { Row, View } from './view.ts';
 
-/** One metric over an option. */
+/** One metric, or the cost, over an option. */
 export interface SweepChart {
   readonly title: string;
   /** The option. */
   readonly x: string;
-  /** The metric, with its unit. */
+  /** What is measured, with its unit. */
   readonly y: string;
   readonly lines: readonly {
     readonly label: string;
@@ -27,6 +27,26 @@ export interface SweepChart {
 /** Values of an option that make a line. */
 const ENOUGH = 3;
 const MEASURES = ['ua', 'ra', 'ta', 'mia'] as const;
+
+/** What is drawn: its name with the unit, and its mean over seeds. */
+interface Drawn {
+  readonly y: string;
+  mean(row: Row): number | null;
+}
+
+/** The metrics that were measured, and the cost: of exact methods that is what their options are about. */
+function drawnOf({ metrics }: View): Drawn[] {
+  const measured = MEASURES.flatMap((measure): Drawn[] => {
+    const record = metrics.find(({ key }) => key === measure);
+    const mean = (row: Row) => row.summary.metrics[measure]?.mean ?? null;
+    return record ? [{ y: `${record.label}, ${record.unit}`, mean }] : [];
+  });
+  // The original's training is no cost of forgetting.
+  const visited = ({ role, summary }: Row) =>
+    role !== 'original' && summary.cost.samplesVisited.n > 0 ? summary.cost.samplesVisited.mean : null;
+  const seconds = ({ role, seconds: spent }: Row) => (role === 'original' ? null : (spent?.mean ?? null));
+  return [...measured, { y: 'Time, s', mean: seconds }, { y: 'Samples visited', mean: visited }];
+}
 
 interface Entry {
   readonly name: string;
@@ -50,9 +70,7 @@ export function sweepsOf(results: Results, view: View): SweepChart[] {
     return keys.flatMap((key) => {
       const families = linesOver(own, key);
       if (families.length === 0) return [];
-      return MEASURES.flatMap((measure): SweepChart[] => {
-        const record = view.metrics.find((one) => one.key === measure);
-        const mean = (row: Row | null) => row?.summary.metrics[measure]?.mean ?? null;
+      return drawnOf(view).flatMap(({ y, mean }): SweepChart[] => {
         const lines = families.map(({ label, members }) => ({
           label,
           points: members.flatMap(({ options, row }): [number, number][] => {
@@ -60,11 +78,9 @@ export function sweepsOf(results: Results, view: View): SweepChart[] {
             return value === null ? [] : [[options[key] as number, value]];
           }),
         }));
-        if (!record || lines.every(({ points }) => points.length === 0)) return [];
-        const [retrain, original] = [mean(view.retrain), mean(view.original)];
-        return [
-          { title: title(name), x: key, y: `${record.label}, ${record.unit}`, lines, retrain, original },
-        ];
+        if (lines.every(({ points }) => points.length === 0)) return [];
+        const [retrain, original] = [view.retrain, view.original].map((row) => row && mean(row));
+        return [{ title: title(name), x: key, y, lines, retrain, original }];
       });
     });
   });

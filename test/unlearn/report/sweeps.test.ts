@@ -17,7 +17,8 @@ function swept(name: string, settings: readonly Record<string, unknown>[]): Resu
       ...run,
       method: label,
       options,
-      metrics: { ...run.metrics, ua: 50 + i + run.seed },
+      metrics: { ...run.metrics, ua: 50 + i + run.seed, rte_seconds: 10 * (i + 1) },
+      cost: { ...run.cost, samplesVisited: 1000 * (i + 1) },
     })),
   );
   return { ...results, recipe: { ...results.recipe, methods: entries }, runs: [...base, ...rows] };
@@ -32,7 +33,23 @@ describe('sweeps', () => {
       ['SalUn', 'density', 'RA, %'],
       ['SalUn', 'density', 'TA, %'],
       ['SalUn', 'density', 'MIA, %'],
+      ['SalUn', 'density', 'Time, s'],
+      ['SalUn', 'density', 'Samples visited'],
     ]);
+    const pointsOf = (y: string) => found.find((chart) => chart.y === y)?.lines[0].points;
+    expect(pointsOf('Time, s')).toEqual([
+      [0.1, 20],
+      [0.5, 10],
+      [0.9, 30],
+    ]);
+    expect(pointsOf('Samples visited')).toEqual([
+      [0.1, 2000],
+      [0.5, 1000],
+      [0.9, 3000],
+    ]);
+    // Forgetting does not train the original.
+    for (const { original } of found.slice(4)) expect(original).toBeNull();
+    expect(found[5].retrain).toBeGreaterThan(0);
     expect(found[0].lines).toEqual([
       {
         label: 'density',
