@@ -9,7 +9,7 @@ import { benchTables } from './tables.ts';
 
 const USAGE = `Usage: node dist/bench/influence/main.js --data DIR [options]
   --data DIR       holds tabular/ (breast-cancer-wdbc, optdigits, adult) and fashion-mnist/
-  --only NAME      tables or pictures
+  --only NAME      tables, pictures, or one table: breast-cancer-wdbc, optdigits, adult
   --seeds N        random removals of each kind (default 10)
   --ridge X        penalty of the tables' models beside the sum of losses (default 1)
   --size N         pictures to find wrong labels among (default 10000)
@@ -43,9 +43,10 @@ if (values.help || values.data === undefined) console.log(USAGE);
 else {
   await lt.init({ device: values.device as 'auto' });
   const say = (line: string) => console.log(line);
+  const one = ['', 'tables', 'pictures'].includes(values.only) ? undefined : values.only;
   if (values.only !== 'pictures')
-    await benchTables(join(values.data, 'tabular'), Number(values.seeds), Number(values.ridge), say);
-  if (values.only !== 'tables')
+    await benchTables(join(values.data, 'tabular'), Number(values.seeds), Number(values.ridge), say, one);
+  if (values.only === '' || values.only === 'pictures')
     await benchPictures(
       {
         dir: values.data,

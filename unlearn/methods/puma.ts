@@ -3,8 +3,9 @@
 // moves the weights by -H^-1 G lambda and a criterion C by -phi^T lambda, phi_i = g_i^T H^-1 grad C (../influence.ts).
 // Removal is lambda_i = -1/n; the lambda of the others are chosen so that phi^T lambda is about 0 (reweight.ts). Then
 //   w' = w - eta (H + damping)^-1 G lambda
-// Source: Wu, Hashemi and Srinivasa, AAAI 2022. No code was published; what is ours is said in docs/methods/puma.md.
+// Removal by one such step errs by about the share of curvature that goes with the samples. Source: Wu, Hashemi and Srinivasa, AAAI 2022. No code was published; what is ours is said in docs/methods/puma.md.
 
+import * as v from 'valibot';
 import { check } from '../../engine/error.ts';
 import type { Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
@@ -57,7 +58,13 @@ const options = section(
       num('Of `l1` and `sgd`: how far a weight may go from where it is, in weights of a sample.', 1e-9, 1e9),
       1,
     ),
-    steps: opt(int('Removed in this many parts, with influences anew for each.', 1, 10_000), 1),
+    steps: v.optional(
+      int(
+        'Removed in this many parts, with influences anew for each. By default 1; 10 for a network of one dense layer, whose loss is convex.',
+        1,
+        10_000,
+      ),
+    ),
     product: opt(
       choice(
         'Curvature: `gaussNewton` is never negative, and the Hessian itself where the outputs are linear in the weights; `hessian`: the exact one.',
@@ -65,9 +72,10 @@ const options = section(
       ),
       'gaussNewton',
     ),
-    secondOrder: opt(
-      bool('Take the curvature of the step with the new weights; the paper drops the difference.'),
-      false,
+    secondOrder: v.optional(
+      bool(
+        'Take the curvature of the step with the new weights; the paper drops the difference. By default false; true for a network of one dense layer.',
+      ),
     ),
     damping: opt(num('Added to the diagonal of the curvature.', 0, 1e6), 0.01),
     weightDecay: opt(fraction('Of the L2 penalty that the original was trained with: added likewise.'), 0),
@@ -79,6 +87,9 @@ const options = section(
 
 /** The sizes of sets do not say how many classes there are: for estimates. */
 const CLASSES = 10;
+/** Of a network of one dense layer, whose loss is convex: with them it ends near the re-fit (docs/methods/puma.md). */
+const CONVEX = { steps: 10, secondOrder: true };
+const AS_PAPER = { steps: 1, secondOrder: false };
 
 export const puma = define({
   name: 'puma',
@@ -91,7 +102,8 @@ export const puma = define({
   options,
   inherits: ['weightDecay'],
   search: { eta: { from: 0.1, to: 10, log: true }, damping: { from: 1e-3, to: 1, log: true } },
-  cost: ({ forget, retain }, { criteria, iterations, steps }) => {
+  // The networks of recipes have more than one layer.
+  cost: ({ forget, retain }, { criteria, iterations, steps = AS_PAPER.steps }) => {
     const n = forget + retain;
     const solutions = 1 + (criteria === 'mean' ? 1 : CLASSES);
     return {
@@ -103,15 +115,17 @@ export const puma = define({
 
   async forget(options, input) {
     const { batchSize, eta, iterations, tolerance } = options;
-    const { product, damping, weightDecay, secondOrder } = options;
+    const { product, damping, weightDecay } = options;
     const { model, variables, forget, retain, validation, mask, signal, onProgress } = input;
     const base = (input.task ?? defaultTask()) as unknown as Task;
     const { state } = variables;
+    const usual = isDenseLayer(variables.params) ? CONVEX : AS_PAPER;
+    const { secondOrder = usual.secondOrder } = options;
     const started = performance.now();
     const judges = judgesOf(options.criteria, validation?.size ? validation : retain, base);
     const seed = await seedOf(input.key);
     const n = forget.size + retain.size;
-    const steps = Math.min(options.steps, forget.size);
+    const steps = Math.min(options.steps ?? usual.steps, forget.size);
     const { task, samples } = joined<Samples>(base, [forget, retain]);
     const moved = lt.jit((p: Params, x: Vector) => within(mask, plus(p, x, -eta / n) as Params, p), {
       name: 'puma step',
@@ -163,7 +177,7 @@ export const puma = define({
         change.set(lambda, forget.size);
         const right = await weightedGradient({ model, task, variables: at, samples, ...how }, change);
         made.push(right);
-        change.forEach((v, i) => (weights[i] += v));
+        change.forEach((more, i) => (weights[i] += more));
         const after = secondOrder ? curvatureNow() : before;
         const solved = await after.solve(right, solve);
         made.push(solved.x);
@@ -215,6 +229,12 @@ export const puma = define({
   },
 });
 
+/** Whether there is one weight, a matrix, with or without a bias: then the outputs are linear in the parameters. */
+function isDenseLayer(params: Params): boolean {
+  const ranks = lt.tree.flatten<lt.Tensor>(params).leaves.map(({ shape }) => shape.length);
+  return ranks.filter((rank) => rank > 1).join() === '2' && ranks.length <= 2;
+}
+
 /** One part of the removal. */
 interface Part {
   readonly params: Params;
@@ -253,9 +273,9 @@ function told(parts: readonly Part[], after: readonly number[], scale: number) {
       changeByRemovalAlone: alone[c],
     })),
     steps: parts.map(({ found, solved, lambda }) => ({
-      reweighted: lambda.reduce((count, v) => count + (v === 0 ? 0 : 1), 0),
+      reweighted: lambda.reduce((count, one) => count + (one === 0 ? 0 : 1), 0),
       norm: Math.sqrt(inner(lambda, lambda)),
-      largest: lambda.reduce((most, v) => Math.max(most, Math.abs(v)), 0),
+      largest: lambda.reduce((most, one) => Math.max(most, Math.abs(one)), 0),
       residuals: [...found.residuals, solved.residual],
       iterations: [...found.iterations, solved.residuals.length],
       indefinite: found.indefinite.some(Boolean) || solved.indefinite,

@@ -19,7 +19,9 @@ const validation = cloud(60, 4);
 const model = softmaxModel();
 const fitter = regression(data);
 const w = fitter.fit();
-const exact = { damping: PENALTY, tolerance: 1e-12, iterations: 60, batchSize: 120 } as const;
+const solve = { damping: PENALTY, tolerance: 1e-12, iterations: 60, batchSize: 120 } as const;
+/** One step of first order, as in the paper. */
+const exact = { ...solve, steps: 1, secondOrder: false } as const;
 const splitAt = (gone: readonly number[]) => {
   const kept = [...Array(N).keys()].filter((i) => !gone.includes(i));
   return { forget: takeSplit(data, gone), retain: takeSplit(data, kept), kept };
@@ -125,6 +127,26 @@ describe('the step', () => {
         .details.criteria;
       expect(changePredicted / changeByRemovalAlone, solver).toBeCloseTo(share, 2);
     }
+  });
+
+  test('one dense layer has a convex loss: by default ten steps of second order; other networks one of first', async () => {
+    const gone = [...Array(10).keys()];
+    const { forget, retain } = splitAt(gone);
+    const quick = { ...solve, iterations: 2 };
+    const of = async (options: object) => {
+      const input = { model, variables: variablesOf(w), forget, retain, validation, key: lt.random.key(1) };
+      const { variables, details } = await methods.puma({ ...quick, ...options }).unlearn(input);
+      return { after: await flatOf(variables), parts: (details as unknown as Details).steps.length };
+    };
+    const usual = await of({});
+    expect(usual).toEqual(await of({ steps: 10, secondOrder: true }));
+    expect(usual.parts).toBe(10);
+    const deep = lt.nn.mlp({ classes: 3, hidden: [4] });
+    const input = { model: deep, variables: deep.init(lt.random.key(1), [1, ...data.shape]), forget, retain };
+    const { details } = await methods
+      .puma({ iterations: 3, solver: 'none' })
+      .unlearn({ ...input, key: lt.random.key(1) });
+    expect((details as unknown as Details).steps).toHaveLength(1);
   });
 
   test('eta scales the step', async () => {
