@@ -11,8 +11,10 @@ import { sweepsOf } from './sweeps.ts';
 import type { Verdict } from './verdict.ts';
 import type { View } from './view.ts';
 
-/** What client/ draws. */
-export type Drawings = Omit<ReturnType<typeof dataOf>, 'table'>;
+/** What the page's script gets. */
+export type PageData = ReturnType<typeof dataOf>;
+/** What of it client/ draws. */
+export type Drawings = Omit<PageData, 'table'>;
 
 /** What is drawn of the models themselves; null where there is none. */
 export interface Pictures {
@@ -69,7 +71,7 @@ function costData(view: View) {
 }
 
 /** The table with its cells as lists, in the order of CELL, of six digits: more is not known. */
-function packed({ columns, rows }: Table) {
+export function packed({ columns, rows }: Table) {
   const six = (value: number | undefined) => (value === undefined ? null : Number(value.toPrecision(6)));
   return {
     columns,

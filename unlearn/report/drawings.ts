@@ -17,7 +17,16 @@ export interface Lines {
   readonly title: string;
   readonly x: string;
   readonly y: string;
-  readonly lines: readonly { readonly m: number; readonly points: readonly Point[] }[];
+  readonly lines: readonly {
+    readonly m: number;
+    readonly points: readonly Point[];
+    /** Half a whisker at each point, in units of y; null for none. */
+    readonly spread?: readonly (number | null)[];
+  }[];
+  /** Places of x with names; without them the axis has numbers. */
+  readonly ticks?: readonly (readonly [place: number, name: string])[];
+  /** Points of methods are not joined: places of x have no order. */
+  readonly apart?: boolean;
 }
 
 const rounded = (value: number) => Number(value.toPrecision(5));

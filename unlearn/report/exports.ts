@@ -36,7 +36,7 @@ export function toCsv(results: Results): string {
 }
 
 /** Text that a spreadsheet would run as a formula gets a leading apostrophe; numbers, negative ones too, stay numbers. */
-function csvField(value: unknown): string {
+export function csvField(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'number') return Number.isFinite(value) ? String(value) : '';
   const text = String(value);

@@ -1,10 +1,7 @@
-// One report.html from one results object: no network, no second file. The page's content policy names its script, and the
-// one that it unpacks, by hash, so that nothing else runs in it whatever a class or a file is called.
+// One report.html from one results object: no network, no second file.
 
-import { createHash } from 'node:crypto';
 import type { Results } from '../types.ts';
 import { attentionSection, looksOf } from './attention.ts';
-import { CHARTS, SCRIPT } from './charts.ts';
 import { classes } from './classes.ts';
 import { comparison } from './compare.ts';
 import { type Drawings, dataOf, type Pictures } from './data.ts';
@@ -12,14 +9,14 @@ import { curves, embeddings, losses } from './drawings.ts';
 import { attacker, auditsSection } from './evidence.ts';
 import { entropies, predictionsSection, samples } from './exhibits.ts';
 import { type Facts, factsOf, type ReportOptions } from './facts.ts';
-import { type Html, html, jsonBlock, raw } from './html.ts';
+import { type Html, html } from './html.ts';
 import { judgingSection } from './judging.ts';
-import { PACKED_CHARTS, packedData, split, withoutScripts } from './pack.ts';
+import { split, withoutScripts } from './pack.ts';
 import { planesSection, slicesOf } from './planes.ts';
 import { searchSection } from './search.ts';
 import * as parts from './sections.ts';
 import { seedsSection } from './seeds.ts';
-import { STYLE } from './style.ts';
+import { framed, shell } from './shell.ts';
 import { sweeps } from './sweeps.ts';
 import { judge, type Verdict } from './verdict.ts';
 import { type View, viewOf } from './view.ts';
@@ -30,36 +27,9 @@ export function renderReport(results: Results, options: ReportOptions = {}): str
   const facts = factsOf(results, options);
   const verdict = judge(view, facts);
   const pictures = { looks: options.images === false ? null : looksOf(view), slices: slicesOf(view) };
-  const { table, ...drawings } = dataOf(results, view, verdict, pictures);
-  const { body, rest } = split(bodyOf(results, options, view, verdict, facts, drawings, pictures), view);
-  const policy = [
-    "default-src 'none'",
-    'img-src data:',
-    "style-src 'unsafe-inline'",
-    `script-src ${[CHARTS, SCRIPT].map((script) => `'sha256-${sha256(script)}'`).join(' ')}`,
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join('; ');
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<meta name="color-scheme" content="light dark">
-<title>${facts.title} – Lethe</title>
-<style>${raw(STYLE)}</style>
-</head>
-<body>
-${body}
-<script type="application/json" id="report-data">${jsonBlock({ table })}</script>
-<script type="text/plain" id="packed-charts">${raw(PACKED_CHARTS)}</script>
-<script type="text/plain" id="packed-data">${raw(packedData(drawings, rest))}</script>
-<script>${raw(SCRIPT)}</script>
-</body>
-</html>
-`.text;
+  const data = dataOf(results, view, verdict, pictures);
+  const { body, rest } = split(bodyOf(results, options, view, verdict, facts, data, pictures), view);
+  return shell(facts.title, body, data, rest);
 }
 
 function bodyOf(
@@ -102,16 +72,9 @@ function bodyOf(
     ['definitions', 'Definitions', parts.definitions(view)],
   );
   const present = blocks.filter(([, , block]) => block.text !== '');
-  return html`<a class="skip" href="#top">Skip to content</a>
-<nav aria-label="Sections"><div><span class="brand">Lethe</span><ul>${present.map(([id, title]) => html`<li><a href="#${id}">${title}</a></li>`)}</ul><button type="button" id="theme" hidden>Theme</button></div></nav>
-<main>
-${parts.headline(view, verdict, facts, options.generated)}
-${withoutScripts(view)}
-${present.map(([, , block]) => block)}
-<footer>Made by Lethe. This file is complete: it needs no network and sends nothing.</footer>
-</main>`;
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text, 'utf8').digest('base64');
+  return framed(
+    html`${parts.headline(view, verdict, facts, options.generated)}
+${withoutScripts(view)}`,
+    present,
+  );
 }

@@ -181,11 +181,11 @@ export function tables(view: View): Html {
 }
 
 /** A block with a button that copies its text; the button shows where scripts run. */
-function copied(id: string, block: Html): Html {
+export function copied(id: string, block: Html): Html {
   return html`<div class="copied">${block}<button type="button" class="copy" data-copies="${id}" hidden>Copy</button></div>`;
 }
 
-export function definitions({ metrics, audits }: View): Html {
+export function definitions({ metrics, audits }: Pick<View, 'metrics' | 'audits'>): Html {
   return html`<section id="definitions" aria-labelledby="h-definitions"><h2 id="h-definitions">What the columns mean</h2>
 <dl class="glossary">${metrics.filter(({ column }) => column).map((d) => html`<div><dt>${d.label} <small>${titled(d)}</small></dt><dd>${d.definition} ${d.aim} <small>Source: ${d.source}.</small></dd></div>`)}${audits.map(({ title, record, figures }) => html`<div><dt>${figures[0]?.label ?? title} <small>${title}</small></dt><dd>${record?.definition ?? 'An audit of your own.'} ${figures[0]?.about ?? ''} ${record ? html`<small>Source: ${record.source}.</small>` : ''}</dd></div>`)}</dl></section>`;
 }

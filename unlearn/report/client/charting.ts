@@ -74,8 +74,16 @@ function draw() {
     const xs = [...new Set(own.flatMap((one) => one.points.map(([x]) => x)))].sort((p, q) => p - q);
     const least = xs.find((x) => x > 0);
     /* Few values over a wide range stand as logarithms of 1 + x. */
-    const bent = xs.length <= 16 && xs[0] >= 0 && xs[xs.length - 1] > 12 * least;
+    const ticks = chart.ticks;
+    const bent = !ticks && xs.length <= 16 && xs[0] >= 0 && xs[xs.length - 1] > 12 * least;
     const at = bent ? Math.log1p : (x) => x;
+    const tickAt = (x) => ticks.reduce((p, q) => (Math.abs(q[0] - x) < Math.abs(p[0] - x) ? q : p));
+    const room = ticks && (chart.apart || ticks.length < 2 ? 0.5 : 0.04 * (ticks[ticks.length - 1][0] - ticks[0][0]));
+    const axis = ticks
+      ? { min: ticks[0][0] - room, max: ticks[ticks.length - 1][0] + room, afterBuildTicks(axis) { axis.ticks = ticks.map(([value]) => ({ value })); } }
+      : bent ? { min: at(xs[0]), max: at(xs[xs.length - 1]), afterBuildTicks(axis) { axis.ticks = xs.map((x) => ({ value: at(x) })); } } : {};
+    /* Whiskers are to be seen whole. */
+    const ends = ticks ? own.flatMap(({ points: all, spread }) => all.flatMap(([, y], i) => [y - (spread[i] || 0), y + (spread[i] || 0)])) : [];
     const styleOf = (m) => {
       if (roles[m] === 'retrain') return { borderColor: ink, backgroundColor: ink, borderDash: [6, 4], pointStyle: 'line' };
       if (roles[m] === 'original') return { borderColor: soft, backgroundColor: soft, borderDash: [2, 3], pointStyle: 'line' };
@@ -85,8 +93,8 @@ function draw() {
     add(id, {
       type: 'scatter',
       data: {
-        datasets: own.map(({ m, points: all }) => ({
-          label: nameOf(m), data: all.map(([x, y]) => ({ x: at(x), y, of: x })), showLine: true, borderWidth: 2, pointRadius: all.length > 20 ? 0 : 3, pointHoverRadius: 6, tension: 0, ...styleOf(m),
+        datasets: own.map(({ m, points: all, spread }) => ({
+          label: nameOf(m), spread, data: all.map(([x, y]) => ({ x: at(x), y, of: ticks ? tickAt(x)[1] : x })), showLine: !chart.apart || roles[m] !== 'method', borderWidth: 2, pointRadius: all.length > 20 ? 0 : 3, pointHoverRadius: 6, tension: 0, ...styleOf(m),
         })),
       },
       options: {
@@ -94,14 +102,14 @@ function draw() {
         scales: {
           x: {
             title: { display: true, text: chart.x, color: ink }, grid,
-            ...(bent ? { min: at(xs[0]), max: at(xs[xs.length - 1]), afterBuildTicks(axis) { axis.ticks = xs.map((x) => ({ value: at(x) })); } } : {}),
-            ticks: { maxRotation: 0, callback: (v) => (bent ? String(Math.round(Math.expm1(v))) : v) },
+            ...axis,
+            ticks: { maxRotation: chart.apart ? 60 : 0, autoSkip: !chart.apart, callback: (v) => (ticks ? tickAt(v)[1] : bent ? String(Math.round(Math.expm1(v))) : v) },
           },
-          y: { title: { display: true, text: chart.y, color: ink }, grid },
+          y: { title: { display: true, text: chart.y, color: ink }, grid, ...(ticks ? { suggestedMin: Math.min(...ends), suggestedMax: Math.max(...ends) } : {}) },
         },
         plugins: { legend: points, tooltip: { callbacks: { label: (item) => item.dataset.label + ': ' + item.parsed.y.toPrecision(4) + ' at ' + item.raw.of } } },
       },
-      plugins: [air],
+      plugins: [whiskers, air],
     });
   };
   /* Metrics over an option: a line for each family of entries, and level lines for retrain and the original. */

@@ -8,18 +8,22 @@ const whiskers = {
     chart.data.datasets.forEach((set, d) => {
       if (!set.spread || !chart.isDatasetVisible(d)) return;
       ctx.save();
-      ctx.strokeStyle = chart.options.ink;
       ctx.lineWidth = 1;
-      chart.getDatasetMeta(d).data.forEach((bar, i) => {
+      /* Bars lie along x; points have them above and below. */
+      const lying = chart.options.indexAxis === 'y';
+      const scale = lying ? chart.scales.x : chart.scales.y;
+      chart.getDatasetMeta(d).data.forEach((mark, i) => {
         const size = set.spread[i];
         if (!size || set.data[i] === null) return;
-        const scale = chart.scales.x;
-        const low = scale.getPixelForValue(Math.max(scale.min, set.data[i] - size));
-        const high = scale.getPixelForValue(Math.min(scale.max, set.data[i] + size));
+        const middle = lying ? set.data[i] : set.data[i].y;
+        const ends = [Math.max(scale.min, middle - size), Math.min(scale.max, middle + size)].map((value) => scale.getPixelForValue(value));
+        const [low, high] = ends;
+        const stroke = (a, b, c, d) => { if (lying) { ctx.moveTo(a, b); ctx.lineTo(c, d); } else { ctx.moveTo(b, a); ctx.lineTo(d, c); } };
+        const across = lying ? mark.y : mark.x;
+        ctx.strokeStyle = lying ? chart.options.ink : set.borderColor;
         ctx.beginPath();
-        ctx.moveTo(low, bar.y); ctx.lineTo(high, bar.y);
-        ctx.moveTo(low, bar.y - 2.5); ctx.lineTo(low, bar.y + 2.5);
-        ctx.moveTo(high, bar.y - 2.5); ctx.lineTo(high, bar.y + 2.5);
+        stroke(low, across, high, across);
+        for (const end of ends) stroke(end, across - 2.5, end, across + 2.5);
         ctx.stroke();
       });
       ctx.restore();
