@@ -22,9 +22,10 @@ import {
   type TrainOptions,
 } from './recipe/schema.ts';
 import { flawOfSeeds, isDrawn, type SeedEntry, seedsOf } from './recipe/seeds.ts';
+import { completeRuns } from './recipe/vary.ts';
 import { show } from './text.ts';
 
-export type { AuditEntry, MethodEntry, Recipe, TrainOptions } from './recipe/schema.ts';
+export type { AuditEntry, MethodEntry, Recipe, TrainOptions, Vary, VaryRun } from './recipe/schema.ts';
 
 /** A recipe's text as a plain value with its overrides, not yet checked. */
 export interface Draft extends Pick<Text, 'value' | 'placeOf'> {
@@ -106,8 +107,20 @@ export function methodEntry(
   return filled({ name, label: name }, checked, train, table);
 }
 
-/** Null, and at least one problem more, where the value is no recipe. */
-function complete(value: unknown, problems: Problem[], { table, entries }: KnownMethods): Recipe | null {
+/** The recipe, and all runs that it asks for. Null, and at least one problem more, where the value is no recipe. */
+function complete(value: unknown, problems: Problem[], known: KnownMethods): Recipe | null {
+  const recipe = completeOne(value, problems, known);
+  const asked = v.safeParse(recipeSchema.entries.vary, mapOf(value).vary);
+  if (!asked.success || !asked.output) return recipe;
+  const { about, runs: stated } = asked.output;
+  const runs = completeRuns(mapOf(value), stated, recipe, problems, (plain, found, i) =>
+    completeOne(plain, found, known.runs?.[i] ?? known),
+  );
+  return recipe && runs && { ...recipe, vary: { about, runs } };
+}
+
+/** The same without the runs. */
+function completeOne(value: unknown, problems: Problem[], { table, entries }: KnownMethods): Recipe | null {
   // The rest is looked at also where something else is wrong, so that all is told at once.
   const raw = mapOf(value);
   const listed = (Array.isArray(raw.methods) ? raw.methods : []).map((entry, i) => {

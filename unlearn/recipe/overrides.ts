@@ -1,4 +1,4 @@
-// `--set path=value`: single values of a recipe, given beside it.
+// Single values of a recipe that are given beside it: `--set path=value`, and the runs of `vary`.
 
 import { parse } from 'yaml';
 import type { Path, Problem } from '../options/problems.ts';
@@ -31,26 +31,33 @@ export function override(root: object, text: string, problems: Problem[]): Overr
   } catch {
     return refuse('the value is not valid YAML');
   }
+  const path = assign(root, text.slice(0, cut), value);
+  return typeof path === 'string' ? refuse(path) : { place, path };
+}
+
+/**
+ * Puts a value at `a.b` of the plain recipe, which is changed; maps and lists on the way are copied, so that nothing else is.
+ * @returns where it went, or what does not fit.
+ */
+export function assign(root: object, where: string, value: unknown): Path | string {
   const path: (string | number)[] = [];
   let at = root as Record<string | number, unknown>;
-  for (let words = text.slice(0, cut).split('.'); ; ) {
+  for (let words = where.split('.'); ; ) {
     const here = path.length > 0 ? path.join('.') : 'the recipe';
     const found = Array.isArray(at) ? stepInto(at, words) : { key: words[0], rest: words.slice(1) };
-    if (typeof found === 'string') return refuse(`${here} is a list of ${at.length}; ${found}`);
+    if (typeof found === 'string') return `${here} is a list of ${at.length}; ${found}`;
     const { key, rest } = found;
     path.push(key);
     const put = (value: unknown) =>
       Object.defineProperty(at, key, { value, enumerable: true, writable: true, configurable: true });
     if (rest.length === 0) {
       put(value);
-      return { place, path };
+      return path;
     }
     const next = Object.hasOwn(at, key) ? at[key] : undefined;
     if (next !== undefined && next !== null && typeof next !== 'object')
-      return refuse(
-        `${path.map((p) => plain(String(p))).join('.')} is ${show(next)}; expected a map or a list`,
-      );
-    if (next === undefined || next === null) put({});
+      return `${path.map((p) => plain(String(p))).join('.')} is ${show(next)}; expected a map or a list`;
+    put(Array.isArray(next) ? [...next] : { ...next });
     at = at[key] as Record<string | number, unknown>;
     words = rest;
   }

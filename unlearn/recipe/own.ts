@@ -7,6 +7,7 @@ import { loadMethodFile, type MethodFile } from '../method-file.ts';
 import { type MethodTable, methods } from '../methods/index.ts';
 import type { Problem } from '../options/problems.ts';
 import { show } from '../text.ts';
+import { plainRuns } from './vary.ts';
 
 /** An entry of `methods` that names a file. */
 interface OwnEntry extends MethodFile {
@@ -20,6 +21,8 @@ export interface KnownMethods {
   readonly table: MethodTable;
   /** By position, the entries that name a file, or what is wrong with them. */
   readonly entries: ReadonlyMap<number, OwnEntry | Problem>;
+  /** The same of each run of `vary`, in their order. */
+  readonly runs?: readonly KnownMethods[];
 }
 
 export const LISTED: KnownMethods = { table: methods, entries: new Map() };
@@ -30,6 +33,8 @@ export const LISTED: KnownMethods = { table: methods, entries: new Map() };
  */
 export async function knownMethods(recipe: unknown, source?: string): Promise<KnownMethods> {
   const { methods: listed } = (recipe ?? {}) as { methods?: unknown };
+  const runs: KnownMethods[] = [];
+  for (const plain of plainRuns(recipe)) runs.push(await knownMethods(plain, source));
   const folder = source === undefined ? '.' : dirname(source);
   const table: Record<string, MethodTable[string]> = { ...methods };
   const sums: Record<string, string> = {};
@@ -60,7 +65,7 @@ export async function knownMethods(recipe: unknown, source?: string): Promise<Kn
     sums[called] ??= own.sha256;
     table[called] ??= own.make;
   }
-  return { table, entries };
+  return { table, entries, ...(runs.length > 0 && { runs }) };
 }
 
 /** The recipe with the file of its scores as a path from the current folder. A relative one counts from the given folder. */

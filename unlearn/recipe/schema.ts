@@ -87,6 +87,49 @@ const audit = section('One audit.', {
   options: v.optional(options('Options of the audit, see below.'), {}),
 });
 
+/** Runs that `vary` may ask for. */
+const MOST_RUNS = 100;
+const runsExpected = `a list of 2 to ${MOST_RUNS} runs`;
+
+const varied = section('One of the runs.', {
+  label: v.pipe(
+    text('Its name, and that of its folder.', 'a label of letters, digits and . _ + -'),
+    v.regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/, 'expected a label of letters, digits and . _ + -'),
+  ),
+  at: v.optional(
+    v.pipe(
+      v.number('expected a number'),
+      v.finite('expected a number'),
+      v.metadata({
+        about: 'Its place on the axis: a number for each of the runs, or for none.',
+        expected: 'a number',
+      }),
+    ),
+  ),
+  set: v.pipe(
+    v.custom<Record<string, unknown>>(
+      (x) => typeof x === 'object' && x !== null && !Array.isArray(x),
+      'expected a map of keys to values',
+    ),
+    v.metadata({
+      about:
+        'What it has in place of what the recipe says: a map of keys, with points in between as after `--set`, to values: `forget.ratio: 0.1`, `methods.salun.options.density: 0.5`, or a whole map, `forget: { class: 3 }`.',
+      expected: 'a map of keys to values',
+    }),
+  ),
+});
+
+const vary = section(
+  'Several runs of this recipe that differ in one thing, with a report of their own ([running.md](running.md#several-runs-of-one-recipe)).',
+  {
+    about: text('What they differ in, in words: the axis of the figures.'),
+    runs: v.pipe(
+      list(varied, 'The runs, in their order.', runsExpected, 2),
+      v.maxLength(MOST_RUNS, `expected ${runsExpected}`),
+    ),
+  },
+);
+
 const bank = section('Further models that some audits need, trained as the original is.', {
   pairs: v.optional(
     int(
@@ -220,6 +263,7 @@ export const recipeSchema = section('A recipe.', {
     [],
   ),
   bank: v.optional(bank, {}),
+  vary: v.optional(vary),
   device: v.optional(choice('Where to compute.', devices), 'auto'),
   checkpointSeconds: v.optional(num('A killed run loses at most about this much work.', 0, 86_400), 30),
 });
@@ -250,8 +294,27 @@ export interface AuditEntry {
   readonly options: Record<string, unknown>;
 }
 
+/** The runs that a recipe asks for, where it asks for several. */
+export interface Vary {
+  /** What they differ in. */
+  readonly about: string;
+  /** In their order, two at least. */
+  readonly runs: readonly VaryRun[];
+}
+/** One of them. */
+export interface VaryRun {
+  /** Its name, and that of its folder. */
+  readonly label: string;
+  /** Its place on the axis; all of the runs have one, or none has. */
+  readonly at?: number;
+  /** Keys of the recipe to values. In a recipe that is complete: the keys that differ from it, as a whole and complete. */
+  readonly set: Readonly<Record<string, unknown>>;
+}
+
 /** A recipe, complete: every default filled in, every name known. */
-export type Recipe = Omit<Filled, 'methods' | 'seeds' | 'audits'> & {
+export type Recipe = Omit<Filled, 'methods' | 'seeds' | 'audits' | 'vary'> & {
+  /** Absent where it asks for one run. */
+  readonly vary?: Vary;
   readonly audits: readonly AuditEntry[];
   readonly methods: readonly MethodEntry[];
   readonly seeds: readonly SeedEntry[];
