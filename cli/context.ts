@@ -148,7 +148,10 @@ export const collect = (text: string, before: string[] = []) => [...before, text
 
 /** A command that computes what a recipe says. */
 export const ofRecipe = (command: Command) =>
-  computing(command.argument('<recipe>', 'file, or name of a recipe that comes with Lethe'));
+  computing(command.argument('<recipe>', 'file, or name of a recipe that comes with Lethe')).option(
+    '--vary <label>',
+    'of a recipe with vary: the one of its runs that is meant',
+  );
 
 /** The options of every command that computes. */
 export const computing = (command: Command) =>
@@ -163,4 +166,5 @@ export interface Computing {
   readonly device?: string;
   readonly seed?: number;
   readonly set?: string[];
+  readonly vary?: string;
 }

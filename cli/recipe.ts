@@ -18,8 +18,8 @@ export async function onRecipe<T>(
   change?: (plain: object) => object,
 ): Promise<T> {
   const { readRecipe } = await import('../unlearn/run.ts');
-  const recipe = await readRecipe(path, flags.set, change);
-  const { data, seed } = flags;
+  const { data, seed, vary } = flags;
+  const recipe = await readRecipe(path, flags.set, { vary, change });
   const { parts } = context.world;
   const device = deviceOf(flags.device);
   const display = new Display(context);

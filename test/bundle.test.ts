@@ -37,7 +37,7 @@ for (const { name, download } of un.datasets.list()) {
   if (un.datasets[name].inspect) await tell('inspect', () => un.datasets.inspect(name, options));
   if (download) await tell('get', () => un.datasets.get(name));
 }
-for (const name of ['cardOfFile', 'folderStore', 'loadManifest', 'loadScores', 'memorise', 'predictFiles', 'run', 'saveManifest'])
+for (const name of ['cardOfFile', 'folderStore', 'loadManifest', 'loadScores', 'memorise', 'predictFiles', 'run', 'runVaried', 'saveManifest'])
   await tell('un', () => un[name]('here', []));`,
   'cpu.js': `import { init } from 'lethe';
 init({ device: 'cpu' }).catch((error) => console.log(error.kind + ': ' + error.message));`,
@@ -152,7 +152,7 @@ describe('for a browser', () => {
     const needsFiles =
       /: io, (a data set other than glyphs|datasets.get|\w+) needs files: it works in Node, not in a browser$/;
     expect(told.filter((line) => !needsFiles.test(line))).toEqual(['glyphs']);
-    expect(told).toHaveLength(9 + 4 + 2 + 8);
+    expect(told).toHaveLength(9 + 4 + 2 + 9);
   });
   test('a plain script runs, too', async () => {
     const { pieces } = await withEsbuild('names.js', { format: 'iife' });

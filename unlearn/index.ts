@@ -111,6 +111,7 @@ export {
 } from './reduce.ts';
 export { type Grade, type Verdict, verdictOf } from './report/verdict.ts';
 export type { MemorisationFile, MemoriseOptions } from './run/memorise.ts';
+export type { VariedOptions, VariedOutcome } from './run/varied.ts';
 export type { Executor, GivenWeights, Job, Policy, RunEvent, RunOptions, RunOutcome } from './run.ts';
 export type { Memorisation } from './statistics/memorisation.ts';
 export { type Pictures, pictures } from './tasks/denoising.ts';
@@ -145,4 +146,10 @@ export const memorise: typeof import('./run/memorise.ts').memorise = async (sour
 export const run: typeof import('./run.ts').run = async (source, options) => {
   const { run } = await import('./run.ts');
   return run(source, options);
+};
+
+/** Runs a recipe with `vary`, given as for run: each of its runs, and a report of all of them; see VariedOptions. */
+export const runVaried: typeof import('./run/varied.ts').runVaried = async (source, options) => {
+  const { runVaried } = await import('./run/varied.ts');
+  return runVaried(source, options);
 };

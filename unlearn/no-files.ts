@@ -15,6 +15,7 @@ export const loadManifest: typeof import('./data/readers/manifest.ts').loadManif
 export const memorise: typeof import('./run/memorise.ts').memorise = refuseLater('memorise');
 export const predictFiles: typeof import('./predict-files.ts').predictFiles = refuseLater('predictFiles');
 export const run: typeof import('./run.ts').run = refuseLater('run');
+export const runVaried: typeof import('./run/varied.ts').runVaried = refuseLater('runVaried');
 export const loadScores: typeof import('./data/readers/scores.ts').loadScores = refuseLater('loadScores');
 export const saveManifest: typeof import('./data/readers/manifest.ts').saveManifest =
   refuseLater('saveManifest');

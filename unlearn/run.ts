@@ -8,6 +8,7 @@ import { applyManifest } from './data/forget.ts';
 import { isIo, makeFolder } from './files.ts';
 import { knownMethods, withScoresOf } from './recipe/own.ts';
 import { recipeText } from './recipe/shipped.ts';
+import { checkSingle, variantOf } from './recipe/vary.ts';
 import { checkRecipe, draftRecipe, finishRecipe, type Recipe } from './recipe.ts';
 import { Carrier } from './run/carry.ts';
 import type { Failure } from './run/collect.ts';
@@ -17,6 +18,7 @@ import { auditRecipe, type GivenWeights, openGiven } from './run/given.ts';
 import { type Executor, planJobs } from './run/jobs.ts';
 import { lockFolder } from './run/lock.ts';
 import { fileLog, type RunEvent, stackOf, tidy } from './run/log.ts';
+import { takeOver } from './run/neighbours.ts';
 import type { Parts, StepCost } from './run/parts.ts';
 import type { PlannedCell } from './run/plan.ts';
 import { searchLines } from './run/search.ts';
@@ -52,6 +54,8 @@ export interface RunOptions {
   readonly dryRun?: boolean;
   /** Weights that are audited in the place of what the recipe's methods would make, as `lethe audit` does. */
   readonly given?: GivenWeights;
+  /** Folders of other runs: what they have finished of what this one is to make is taken over. None by default. */
+  readonly neighbours?: readonly string[];
   /** Where and in which order the jobs are performed; one after the other, here, unless said otherwise. */
   readonly executor?: Executor;
   /** What to run with; the engine, its data sets and methods unless said otherwise. */
@@ -70,6 +74,8 @@ export interface RunOutcome {
   readonly data: DataSummary;
   /** How options were chosen, as far as that is known; null without a search. */
   readonly search: SearchLog | null;
+  /** Labels of the methods whose options a search has still to find. */
+  readonly open: readonly string[];
   /** Null after a dry run. */
   readonly results: Results | null;
   /** What one training step was measured to cost; null unless it was a dry run. */
@@ -86,15 +92,17 @@ export interface RunOutcome {
 /**
  * Runs a recipe, given as the path of a YAML or JSON file, as the name of one that comes with Lethe, or as a plain object.
  * Files of methods that it names are run; relative paths count from the recipe's folder, those of an object from the
- * current one.
+ * current one. A recipe with `vary` is several runs: runVaried runs those.
  * @throws LetheError: 'value' or 'data' for wrong input or a folder that holds something else, 'io' where the folder
  * cannot be written, 'state' when stopped by the signal or when another run works in the folder.
  */
 export async function run(source: string | object, options: RunOptions): Promise<RunOutcome> {
   const { given } = options;
-  const asked = (plain: object) =>
-    given ? auditRecipe(plain, given.manifest && { ids: given.manifest.ids }) : plain;
-  const read = typeof source === 'string' ? await readRecipe(source, [], asked) : asked(source);
+  const change =
+    given && ((plain: object) => auditRecipe(plain, given.manifest && { ids: given.manifest.ids }));
+  const stating = typeof source === 'string' ? await readRecipe(source, [], { change }) : source;
+  checkSingle(stating);
+  const read = change ? change(stating) : stating;
   const known = await knownMethods(read);
   const stated = checkRecipe(read, 'recipe', known);
   const seeds = options.seed === undefined ? stated.seeds : [options.seed];
@@ -119,8 +127,17 @@ export async function run(source: string | object, options: RunOptions): Promise
     estimatePlan(plan, { recipe, material, methods: known.table }, step);
   if (options.dryRun) {
     const step = await parts.measure(recipe, material);
-    const { plan, log } = await surveyor.look(options.out);
-    return { recipe, plan: estimated(plan, step), data, search: log, results: null, step, failures: [] };
+    const { plan, log, open } = await surveyor.look(options.out);
+    return {
+      recipe,
+      plan: estimated(plan, step),
+      data,
+      search: log,
+      open,
+      results: null,
+      step,
+      failures: [],
+    };
   }
   await makeFolder(options.out);
   const early: string[] = [];
@@ -135,8 +152,11 @@ export async function run(source: string | object, options: RunOptions): Promise
   let step: StepCost | null = null;
   /** Looks what there is to do, and tells it. */
   const survey = async (without?: readonly string[]): Promise<Survey> => {
-    const found = await surveyor.look(options.out, without);
+    let found = await surveyor.look(options.out, without);
     if (options.resume) refuseOthers(found, options.out);
+    const { out, neighbours = [], signal } = options;
+    if (await takeOver(found.plan, { out, neighbours, signal, tell }))
+      found = await surveyor.look(out, without);
     // A few steps, so that whoever watches can be told from the first moment how long all of it will take.
     if (options.onEvent && found.plan.some((cell) => cell.state !== 'done'))
       step ??= await parts.measure(recipe, material);
@@ -172,9 +192,9 @@ export async function run(source: string | object, options: RunOptions): Promise
     for (const line of now.log ? searchLines(now.log, now.open) : []) say(line);
     const { results, failures: more } = await carry(recipe, now.cells, now);
     failures.push(...more);
-    const { plan, log: found } = now;
+    const { plan, log: found, open } = now;
     if (failures.length === 0) await tidy(tell, () => clearUnfinished(options.out, plan));
-    return { recipe, plan, data, search: found, results, step: null, failures };
+    return { recipe, plan, data, search: found, open, results, step: null, failures };
   } catch (cause) {
     // That the last state could not be written matters more than that the run was asked to stop.
     const error = options.signal?.aborted && !isIo(cause) ? stopped(options.out) : cause;
@@ -186,24 +206,42 @@ export async function run(source: string | object, options: RunOptions): Promise
   }
 }
 
+/** How a recipe is read. */
+export interface Reading {
+  /** The label of the one of its runs that is meant, where it has `vary`. */
+  readonly vary?: string;
+  /** What becomes of it before it is checked; it has to be one run then. */
+  readonly change?: (plain: object) => object;
+}
+
 /**
  * Reads a recipe, given by its path or by the name of one that comes with Lethe, and runs the files of methods it names.
- * @param change what becomes of it before it is checked.
  * @throws LetheError 'value' where there is none or it is wrong.
  */
 export async function readRecipe(
   given: string,
   overrides: readonly string[] = [],
-  change = (plain: object): object => plain,
+  { vary, change }: Reading = {},
 ): Promise<Recipe> {
   const { text, source, path } = await recipeText(given);
   const read = draftRecipe(text, source, overrides);
   // What belongs to a recipe lies beside it; what users make for one that comes with Lethe lies with them.
   const folder = path === given ? dirname(path) : '.';
-  const draft = { ...read, value: withScoresOf(change(read.value), folder) as typeof read.value };
-  return finishRecipe(draft, await knownMethods(draft.value, path));
+  const draft = { ...read, value: withScoresOf(read.value, folder) };
+  const finish = async (value: typeof draft.value) =>
+    finishRecipe({ ...draft, value }, await knownMethods(value, path));
+  if (vary === undefined) {
+    if (!change) return finish(draft.value);
+    checkSingle(draft.value);
+    return finish(change(draft.value) as typeof draft.value);
+  }
+  const one = variantOf(await finish(draft.value), vary);
+  if (!change) return one;
+  const changed = change(one);
+  return checkRecipe(changed, source, await knownMethods(changed));
 }
 
-function stopped(out: string) {
+/** The error of a run that its signal stopped. */
+export function stopped(out: string): LetheError {
   return new LetheError('state', `stopped; the same command goes on from here (${printable(out)})`);
 }

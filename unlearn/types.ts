@@ -480,3 +480,68 @@ export interface Results {
   /** All rows. */
   readonly runs: RunEntry[];
 }
+
+/** The contents of results.json beside the runs of a recipe with `vary`: what each was measured as, in short. */
+export interface VariedResults {
+  /** The version of this form. */
+  readonly version: 1;
+  /** Tells it from the results of one run. */
+  readonly kind: 'varied';
+  /** The recipe with its runs, defaults filled in. */
+  readonly recipe: Record<string, unknown>;
+  /** What the runs differ in. */
+  readonly about: string;
+  /** In the order of the recipe. */
+  readonly runs: readonly VariedRun[];
+}
+
+/** One of several runs. Its own results and report lie in the folder that its label names. */
+export interface VariedRun {
+  /** Its name, and that of its folder. */
+  readonly label: string;
+  /** Its place on the axis; null where the runs have none. */
+  readonly at: number | null;
+  /** What was forgotten, as the title of its report; null where it was not made yet. */
+  readonly title: string | null;
+  /** Training images forgotten; null where that is not known. */
+  readonly forgotten: number | null;
+  /** What may be concluded from it; null where it was not made yet. */
+  readonly verdict: {
+    /** How near the best method comes to retraining; `void`: nothing can be concluded. */
+    readonly grade: 'close' | 'partly' | 'far' | 'exact' | 'none' | 'void';
+    /** The grade in a few words. */
+    readonly badge: string;
+    /** Label of the method that is named; null for none. */
+    readonly best: string | null;
+    /** The conclusion in one sentence. */
+    readonly headline: string;
+    /** How sure that is; null where nothing is concluded. */
+    readonly certainty: string | null;
+  } | null;
+  /** The original, retrain, then the methods. */
+  readonly models: readonly VariedModel[];
+}
+
+/** A model of one of several runs: means over its seeds. */
+export interface VariedModel {
+  /** Its label in the recipe; several settings under one label are told apart by a number. */
+  readonly label: string;
+  /** Its name in tables. */
+  readonly name: string;
+  /** What it is there for. */
+  readonly role: 'original' | 'retrain' | 'method';
+  /** Numbers by the keys `ua`, `ra`, `ta`, `mia`, `avg_gap`, `rte_seconds`; those that were not measured are left out. */
+  readonly figures: Readonly<Record<string, VariedFigure>>;
+}
+
+/** A number over seeds. */
+export interface VariedFigure {
+  /** Their mean: of UA, RA, TA and MIA in %, of the average gap in points, of the time in seconds. */
+  readonly mean: number;
+  /** Standard deviation over seeds; null for one. */
+  readonly std: number | null;
+  /** Seeds. */
+  readonly n: number;
+  /** False: the number says nothing here. Absent otherwise. */
+  readonly measurable?: false;
+}

@@ -67,7 +67,9 @@ async function cardByRecipe(weights: string, { recipe: path, set, data }: Flags)
   const { readRecipe } = await import('../../unlearn/run.ts');
   const { workshop } = await import('../../unlearn/run/workshop.ts');
   const { cardOf } = await import('../../unlearn/model.ts');
+  const { checkSingle } = await import('../../unlearn/recipe/vary.ts');
   const recipe = await readRecipe(path, set);
+  checkSingle(recipe);
   return cardOf(recipe, (await workshop().load(recipe, data)).dataset);
 }
 

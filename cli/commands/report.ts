@@ -4,7 +4,8 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { LetheError } from '../../engine/error.ts';
-import type { Results } from '../../unlearn/types.ts';
+import type { TableOptions } from '../../unlearn/report/index.ts';
+import type { Results, VariedResults } from '../../unlearn/types.ts';
 import { define, type World } from '../context.ts';
 
 interface Flags {
@@ -47,23 +48,42 @@ export function register(program: Command, world: World): void {
           `--format ${flags.format} and --json both ask for stdout; expected one of them, or --out for the first`,
         );
       const path = existsSync(given) && statSync(given).isDirectory() ? join(given, 'results.json') : given;
-      const { loadResults } = await import('../../unlearn/run/results.ts');
-      const results = await loadResults(path);
+      const { loadAny } = await import('../../unlearn/run/results.ts');
+      const results = await loadAny(path);
       const out = flags.out ?? (flags.format === 'html' ? join(dirname(path), 'report.html') : null);
-      const report = await import('../../unlearn/report/index.ts');
-      const forms = {
-        html: report.renderReport,
-        table: (given: Results) =>
-          report.renderTable(given, out === null ? context.table(flags.wide) : { wide: flags.wide }),
-        csv: report.toCsv,
-        latex: report.toLatex,
-        json: report.toJson,
-      };
-      const text = forms[flags.format](results);
-      if (out === null) return context.put({ ...results, verdict: report.verdictOf(results) }, text);
+      const terminal = out === null ? context.table(flags.wide) : { wide: flags.wide };
+      const { text, data } = await formOf(results, flags.format, terminal);
+      if (out === null) return context.put(data, text);
       const { writeFileAtomic } = await import('../../unlearn/files.ts');
       await writeFileAtomic(out, text);
       context.put({ file: out }, out);
     },
   );
+}
+
+/** The results in a form: as text, and as data. @throws LetheError 'value' where they do not come in it. */
+async function formOf(results: Results | VariedResults, format: Flags['format'], terminal: TableOptions) {
+  const report = await import('../../unlearn/report/index.ts');
+  if ('kind' in results) {
+    if (format === 'latex')
+      throw new LetheError(
+        'value',
+        '--format latex: these are several runs; expected html, table, csv or json, or the results of one of them',
+      );
+    const forms = {
+      html: report.renderVaried,
+      table: (given: VariedResults) => report.variedTable(given, terminal),
+      csv: report.variedCsv,
+      json: (given: VariedResults) => `${JSON.stringify(given, null, 2)}\n`,
+    };
+    return { text: forms[format](results), data: results };
+  }
+  const forms = {
+    html: report.renderReport,
+    table: (given: Results) => report.renderTable(given, terminal),
+    csv: report.toCsv,
+    latex: report.toLatex,
+    json: report.toJson,
+  };
+  return { text: forms[format](results), data: { ...results, verdict: report.verdictOf(results) } };
 }

@@ -1,13 +1,15 @@
 // `lethe run`: a whole experiment from a recipe. Shows the plan, the progress and the table; all work is in unlearn/run.ts.
 
 import type { Command } from 'commander';
-import { LetheError } from '../../engine/error.ts';
 import { summaryLines } from '../../unlearn/run/summary.ts';
+import type { VariedOutcome } from '../../unlearn/run/varied.ts';
 import type { RunOutcome } from '../../unlearn/run.ts';
 import { counted } from '../../unlearn/text.ts';
 import { type Computing, type Context, define, ofRecipe, type World } from '../context.ts';
-import { bytes, duration, table } from '../format.ts';
+import { duration, table } from '../format.ts';
+import { cellRow, checkFailures, secondsOf, states } from '../plan.ts';
 import { onRecipe } from '../recipe.ts';
+import { showVaried } from '../varied.ts';
 
 export interface RunFlags extends Computing {
   readonly out?: string;
@@ -31,6 +33,7 @@ export function register(program: Command, world: World): void {
         'lethe run demo --set train.epochs=3 --set methods.finetune.options.epochs=1 --dry-run',
         'lethe run my.yaml --seed 1 --out results/seed1',
         'lethe run my.yaml --json > results.json',
+        'lethe run forget-ratio --data data                   several runs of one recipe, with a report of all of them',
       ],
     },
     (command) =>
@@ -51,17 +54,21 @@ export const running = (command: Command) =>
     .option('--fail-fast', 'stop at the first method that fails')
     .option('--wide', 'the table at the end with all columns');
 
-/** Reads a recipe and runs it; also what `lethe demo` does. */
+/** Reads a recipe and runs it, or the several runs that it asks for; also what `lethe demo` does. */
 export async function runRecipe(context: Context, path: string, flags: RunFlags): Promise<void> {
   const { run } = await import('../../unlearn/run.ts');
-  const { resume, dryRun, failFast, skipBad, set = [] } = flags;
+  const { runVaried } = await import('../../unlearn/run/varied.ts');
+  const { resume, dryRun, failFast, skipBad, vary, set = [] } = flags;
   let out = flags.out ?? '';
   const all = { ...flags, set: skipBad ? [...set, 'dataset.options.skipBad=true'] : set };
-  const outcome = await onRecipe(context, path, all, (recipe, options) => {
-    out ||= `lethe-out/${recipe.name}`;
-    return run(recipe, { ...options, out, resume, dryRun, failFast });
+  const outcome = await onRecipe<RunOutcome | VariedOutcome>(context, path, all, (recipe, options) => {
+    // One of several runs has the folder that it has among them.
+    out ||= ['lethe-out', recipe.name, ...(vary === undefined ? [] : [vary])].join('/');
+    const own = { ...options, out, resume, dryRun, failFast };
+    return recipe.vary ? runVaried(recipe, own) : run(recipe, own);
   });
-  await showOutcome(context, outcome, out, flags);
+  if ('runs' in outcome) await showVaried(context, outcome, out, flags);
+  else await showOutcome(context, outcome, out, flags);
 }
 
 /** Shows the plan of a dry run, or what a run gave. @throws LetheError 'state' where cells failed. */
@@ -75,35 +82,14 @@ export async function showOutcome(
   const { renderTable } = await import('../../unlearn/report/index.ts');
   if (outcome.results) context.put(outcome.results, renderTable(outcome.results, context.table(flags.wide)));
   context.say(`${context.paint('bold', 'report:')} ${out}/report.html`);
-  if (outcome.failures.length > 0) {
-    const what = outcome.failures.map((f) => `${f.cell} (${f.reason})`).join(', ');
-    throw new LetheError(
-      'state',
-      `${outcome.failures.length} of ${outcome.plan.length} cells failed: ${what}`,
-    );
-  }
+  checkFailures(outcome);
 }
-
-const states = {
-  done: 'done already',
-  evaluate: 'evaluate only',
-  audit: 'audit only',
-  resume: 'go on',
-  todo: 'to do',
-  replace: 'REPLACES a result',
-};
 
 function showPlan(context: Context, outcome: RunOutcome, out: string): void {
   const { plan, step, data, search } = outcome;
   const left = plan.filter((cell) => cell.state !== 'done');
-  const seconds = left.reduce((sum, cell) => sum + (cell.estimate?.seconds ?? 0), 0);
-  const rows = plan.map((cell) => [
-    cell.id,
-    states[cell.state],
-    cell.state === 'done' ? '-' : `~${duration(cell.estimate?.seconds ?? Number.NaN)}`,
-    cell.state === 'done' ? '-' : `~${bytes(cell.estimate?.bytes ?? Number.NaN)}`,
-    cell.key.slice(0, 8),
-  ]);
+  const seconds = secondsOf(left);
+  const rows = plan.map((cell) => cellRow(cell, states[cell.state]));
   const text = [
     ...summaryLines(data),
     ...data.warnings.map((warning) => `warning: ${warning}`),

@@ -68,14 +68,35 @@ export async function knownMethods(recipe: unknown, source?: string): Promise<Kn
   return { table, entries, ...(runs.length > 0 && { runs }) };
 }
 
-/** The recipe with the file of its scores as a path from the current folder. A relative one counts from the given folder. */
-export function withScoresOf(recipe: object, folder: string): object {
-  const { forget } = recipe as { forget?: unknown };
-  if (typeof forget !== 'object' || forget === null || !('scores' in forget)) return recipe;
-  const { scores } = forget;
-  if (typeof scores !== 'string' || scores === '') return recipe;
-  return { ...recipe, forget: { ...forget, scores: fromHere(resolve(folder, scores)) } };
+/**
+ * The recipe, and the runs of its `vary`, with files of scores as paths from the current folder. Relative ones count from the
+ * given folder.
+ */
+export function withScoresOf<T extends object>(recipe: T, folder: string): T {
+  const { vary } = recipe as { vary?: unknown };
+  const placed = placedIn(recipe, folder);
+  if (!isMap(vary) || !Array.isArray(vary.runs)) return placed;
+  const runs = vary.runs.map((run) =>
+    isMap(run) && isMap(run.set) ? { ...run, set: placedIn(run.set, folder) } : run,
+  );
+  return { ...placed, vary: { ...vary, runs } };
 }
+
+/** `values`: a recipe, or what a run of it sets. */
+function placedIn<T extends object>(values: T, folder: string): T {
+  const here = (scores: string) => fromHere(resolve(folder, scores));
+  const { forget, 'forget.scores': own } = values as { forget?: unknown; 'forget.scores'?: unknown };
+  const scores = isMap(forget) ? forget.scores : undefined;
+  return {
+    ...values,
+    ...(isFile(scores) && { forget: { ...(forget as object), scores: here(scores) } }),
+    ...(isFile(own) && { 'forget.scores': here(own) }),
+  };
+}
+
+const isMap = (x: unknown): x is Record<string, unknown> =>
+  typeof x === 'object' && x !== null && !Array.isArray(x);
+const isFile = (x: unknown): x is string => typeof x === 'string' && x !== '';
 
 /** The path from the current folder, the same text on every system. */
 const fromHere = (path: string): string => relative('.', path).split(sep).join('/');

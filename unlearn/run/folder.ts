@@ -5,6 +5,7 @@ import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LetheError } from '../../engine/error.ts';
 import {
+  isIo,
   isThere,
   makeFolder,
   namesIn,
@@ -16,6 +17,7 @@ import {
 import { printable } from '../text.ts';
 import { isLockName } from './lock.ts';
 import { type Cell, progressFile, weightsFile } from './plan.ts';
+import { loadAny } from './results.ts';
 import { previousOf } from './store.ts';
 
 const weights = /^seed-[\d.]+-.+\.safetensors$/;
@@ -59,6 +61,47 @@ export async function checkFolder(out: string): Promise<void> {
     `--out ${printable(out)}: holds ${some}${others.length > 3 ? ' and more' : ''}, not a run; expected a new or empty folder, or one of a run`,
   );
 }
+
+const SUMMARY = ['results.json', 'report.html'];
+
+/**
+ * Refuses a folder for the runs of a recipe with `vary` that is in use for something else. May be taken: one that is not
+ * there, is empty, or in which such runs have worked before. Reads only.
+ * @param labels names of the runs.
+ * @throws LetheError 'value' for any other, 'io' where it cannot be read.
+ */
+export async function checkFolderOfRuns(out: string, labels: readonly string[]): Promise<void> {
+  const found = (await namesIn(out)) ?? [];
+  const isOneRun = found.some(
+    (name) => isManifest(temporaryFor(name) ?? name) || FOLDERS.some(([own]) => own === name),
+  );
+  if (found.length === 0 || (!isOneRun && (await isOfRuns(out, found, labels)))) return;
+  const some = found.slice(0, 3).map(printable).join(', ');
+  const what = isOneRun ? 'a run' : `${some}${found.length > 3 ? ' and more' : ''}, not runs of one recipe`;
+  throw new LetheError(
+    'value',
+    `--out ${printable(out)}: holds ${what}; expected a new or empty folder, or one of the runs of a recipe with vary`,
+  );
+}
+
+/** Marks of such a folder: its lock, its results, or a run under one of the names. */
+async function isOfRuns(out: string, found: readonly string[], labels: readonly string[]): Promise<boolean> {
+  if (found.some((name) => isLockName(temporaryFor(name) ?? name))) return true;
+  if (found.every((name) => SUMMARY.includes(temporaryFor(name) ?? ''))) return true;
+  for (const label of labels)
+    if (found.includes(label) && (await namesIn(join(out, label)))?.some(isManifest)) return true;
+  if (!found.includes('results.json')) return false;
+  try {
+    return 'kind' in (await loadAny(join(out, 'results.json')));
+  } catch (cause) {
+    if (isIo(cause)) throw cause;
+    return false;
+  }
+}
+
+/** Removes what a killed process left half-written beside the folders of several runs. The lock is ours. */
+export const sweepFolderOfRuns = (out: string): Promise<void> =>
+  sweepTemporary(out, (name) => SUMMARY.includes(name));
 
 /**
  * Makes the folders in it, and removes what a killed process left half-written. The lock is ours: nobody else writes.

@@ -5,7 +5,7 @@ import * as v from 'valibot';
 import { LetheError } from '../../engine/error.ts';
 import { isIo, readFileBounded } from '../files.ts';
 import { printable, reasonOf, show } from '../text.ts';
-import type { Results } from '../types.ts';
+import type { Results, VariedResults } from '../types.ts';
 
 const MAX_BYTES = 1 << 30;
 /** Maps and lists within each other: a recipe has five. Whatever walks through them would end at some thousands. */
@@ -211,11 +211,57 @@ const results = record({
   ),
 });
 
+const figure = record({
+  mean: number,
+  std: v.nullable(number),
+  n: whole,
+  measurable: v.optional(v.literal(false, 'false or nothing')),
+});
+const model = record({
+  label: text,
+  name: text,
+  role: v.picklist(['original', 'retrain', 'method'], '"original", "retrain" or "method"'),
+  figures: v.pipe(map, v.record(v.string(), figure)),
+});
+const grades = ['close', 'partly', 'far', 'exact', 'none', 'void'] as const;
+const verdict = record({
+  grade: v.picklist(grades, 'a grade'),
+  badge: text,
+  best: v.nullable(text),
+  headline: text,
+  certainty: v.nullable(text),
+});
+const variedRun = record({
+  label: text,
+  at: v.nullable(number),
+  title: v.nullable(text),
+  forgotten: v.nullable(number),
+  verdict: v.nullable(verdict),
+  models: v.array(model, 'a list of models'),
+});
+const varied = record({
+  kind: v.literal('varied', '"varied", or no kind'),
+  recipe: map,
+  about: text,
+  runs: v.pipe(v.array(variedRun, 'a list of runs'), v.minLength(1, 'at least one run')),
+});
+
+/** Reads results of one run. @throws LetheError as loadAny, and 'value' for those of several. */
+export async function loadResults(path: string): Promise<Results> {
+  const found = await loadAny(path);
+  if (!('kind' in found)) return found;
+  throw new LetheError(
+    'value',
+    `${printable(path)}: the results of several runs; expected those of one of them, in the folder of its name`,
+  );
+}
+
 /**
+ * Reads results of one run, or of the several runs of a recipe with `vary`.
  * @throws LetheError 'value' where there is no such file, 'data' where it is not as `lethe run` writes it: with the place
  * in it, what was expected there and what was found.
  */
-export async function loadResults(path: string): Promise<Results> {
+export async function loadAny(path: string): Promise<Results | VariedResults> {
   let text: string;
   try {
     text = (await readFileBounded(path, MAX_BYTES)).toString('utf8');
@@ -234,7 +280,8 @@ export async function loadResults(path: string): Promise<Results> {
   if (!isMap(value)) throw bad(`not a map${ours}`);
   if (value.version !== 1) throw bad(`version ${show(value.version)}${ours}`);
   if (!within(value, MAX_DEPTH)) throw bad(`more than ${MAX_DEPTH} maps and lists within each other`);
-  const { issues } = v.safeParse(results, value, { abortEarly: true });
+  const form = value.kind === undefined ? results : varied;
+  const { issues } = v.safeParse(form as v.GenericSchema, value, { abortEarly: true });
   if (issues) {
     const [{ path: steps = [], message, input }] = issues;
     const at = printable(steps.map((step) => String(step.key)).join('.'));
@@ -244,7 +291,7 @@ export async function loadResults(path: string): Promise<Results> {
         : `${at}: expected ${message}, got ${input === null ? 'null' : show(input)}`,
     );
   }
-  return value as unknown as Results;
+  return value as unknown as Results | VariedResults;
 }
 
 function within(value: unknown, depth: number): boolean {

@@ -20,6 +20,7 @@ import type { MethodTable } from '../methods/index.ts';
 import { againstRetrain } from '../metrics/measure.ts';
 import { knownMethods } from '../recipe/own.ts';
 import { seedsOf } from '../recipe/seeds.ts';
+import { checkSingle } from '../recipe/vary.ts';
 import { type MethodEntry, methodEntry, type Recipe } from '../recipe.ts';
 import { hashed } from '../sha256.ts';
 import { reasonOf } from '../text.ts';
@@ -53,6 +54,7 @@ export interface Written {
 
 /** What every step begins with: the recipe for one seed, its device in use, its data. */
 export async function prepare(given: Recipe, options: SingleOptions, methods?: MethodTable) {
+  checkSingle(given);
   const seeds = [options.seed ?? given.seeds[0]];
   const recipe: Recipe = { ...given, device: options.device ?? given.device, seeds };
   const parts = options.parts ?? (await import('./workshop.ts')).workshop({ methods });

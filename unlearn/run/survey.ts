@@ -86,7 +86,7 @@ function drawing(recipe: Recipe, first: Material, parts: Parts): MaterialOf {
 }
 
 /** @throws LetheError 'value' where finished results of other settings would be replaced; those still open are not known. */
-export function refuseOthers({ plan, open }: Survey, out: string): void {
+export function refuseOthers({ plan, open }: Pick<Survey, 'plan' | 'open'>, out: string): void {
   const replaced = plan.filter(
     ({ state, label, control, judge }) =>
       state === 'replace' && (judge === 'validation' || !open.includes(control ?? label)),

@@ -13,6 +13,7 @@ import { LetheError } from '../../../engine/error.ts';
 import * as lt from '../../../index.ts';
 import { checkRecipe, parseRecipe } from '../../../unlearn/recipe.ts';
 import type { StepCost } from '../../../unlearn/run/parts.ts';
+import { runVaried } from '../../../unlearn/run/varied.ts';
 import { workshop } from '../../../unlearn/run/workshop.ts';
 import { readRecipe, run } from '../../../unlearn/run.ts';
 import { compiled } from '../../compiled.ts';
@@ -58,10 +59,10 @@ const measure: typeof real.measure = async (recipe, material) =>
     ? real.measure(recipe, material)
     : { parameters: 1, trainSeconds: 1, inferSeconds: 1, startSeconds: 1, bytes: 1 };
 
-/** The error of a dry run, null where it could be planned. */
-const dryRun = (recipe: string | object): Promise<unknown> =>
-  run(recipe, { out, data, device, dryRun: true, parts }).then(
-    ({ plan }) => {
+/** The error of a dry run, null where it could be planned; several runs are planned as such. */
+const dryRun = (recipe: string | object, plain = recipe as Plain): Promise<unknown> =>
+  (Object.hasOwn(plain, 'vary') ? runVaried : run)(recipe, { out, data, device, dryRun: true, parts }).then(
+    ({ plan }: { plan: readonly unknown[] }) => {
       expect(plan.length).toBeGreaterThan(1);
       return null;
     },
@@ -100,7 +101,11 @@ const tame = (recipe: Plain, fit: { forget: Plain; validation: number } | null):
   }
   const options = { trainSize: 200, testSize: 20 };
   const held = validation ? { validation: fit.validation } : {};
-  return { ...recipe, ...held, dataset: { name: 'glyphs', options }, forget: fit.forget };
+  const fitted = { ...recipe, ...held, dataset: { name: 'glyphs', options }, forget: fit.forget };
+  const { vary } = recipe as { vary?: { runs: { set: Plain }[] } };
+  if (!vary) return fitted;
+  const runs = vary.runs.map(({ set: { forget: _, ...set }, ...run }) => ({ ...run, set }));
+  return { ...fitted, vary: { ...vary, runs } };
 };
 const planned = fc.tuple(goodRecipes(small), fc.option(fitting)).map(([recipe, fit]) => tame(recipe, fit));
 
@@ -151,7 +156,7 @@ describe('recipes with a fault', { timeout: 600_000 }, () => {
   const refused = async ({ recipe, names, isPlain }: Fault) => {
     for (const given of isPlain ? [recipe, file] : [recipe]) {
       if (given === file) writeFileSync(file, stringify(recipe));
-      expect(expectClear(await dryRun(given)).message).toContain(names);
+      expect(expectClear(await dryRun(given, recipe)).message).toContain(names);
     }
   };
 

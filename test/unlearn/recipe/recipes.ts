@@ -69,6 +69,30 @@ const forgets = (taste: Taste): fc.Arbitrary<Plain> => {
   });
 };
 
+/** Runs of a recipe: epochs of their own tell them apart, and some forget something else. */
+function varies(taste: Taste): fc.Arbitrary<unknown> {
+  const forget = forgets(taste).map(({ seed: _, ...others }) => others);
+  const run = fc.record({
+    label: fc.stringMatching(/^[a-z0-9][a-z0-9._+-]{0,9}$/),
+    own: fc.option(forget, { nil: null }),
+    inPoints: fc.boolean(),
+  });
+  const each = fc.uniqueArray(run, { minLength: 2, maxLength: 3, selector: ({ label }) => label });
+  return fc
+    .tuple(valuesOf(unwrapped(entriesOf(top.vary).about), taste), each, fc.boolean())
+    .map(([about, runs, placed]) => ({
+      about,
+      runs: runs.map(({ label, own, inPoints }, i) => ({
+        label,
+        ...(placed && { at: i / 4 }),
+        set: {
+          ...(own && { forget: own }),
+          ...(inPoints ? { 'train.epochs': i + 1 } : { train: { epochs: i + 1 } }),
+        },
+      })),
+    }));
+}
+
 /** Recipes that are right by themselves; whether there is such data is another matter. */
 export function goodRecipes(taste: Taste): fc.Arbitrary<Plain> {
   const { item: method } = unwrapped(top.methods);
@@ -82,6 +106,7 @@ export function goodRecipes(taste: Taste): fc.Arbitrary<Plain> {
     dataset: named(top.dataset, 'dataset', taste),
     model: named(top.model, 'model', taste),
     forget: forgets(taste),
+    vary: fc.oneof({ weight: 3, arbitrary: none }, { weight: 1, arbitrary: varies(taste) }),
     methods: fc.array(one, { minLength: 1, maxLength: 4 }),
   }).map(agreed);
 }
@@ -94,12 +119,14 @@ function agreed(recipe: Plain): Plain {
     forget,
     validation,
     search,
+    vary,
   } = recipe as {
     train?: Plain;
     seeds?: readonly SeedEntry[];
     forget: { ratio?: number; scores?: string; mislabelled?: true; seed?: number };
     validation?: number;
     search?: { seed?: number };
+    vary?: object;
   };
   const asked = recipe.audits as readonly (string | { name: string; label?: string })[] | undefined;
   const calls = asked?.map((audit) => (typeof audit === 'string' ? audit : (audit.label ?? audit.name)));
@@ -117,7 +144,9 @@ function agreed(recipe: Plain): Plain {
       ? entry
       : { ...entry, forget: entry.forget ?? entry.train, unlearn: entry.unlearn ?? entry.train },
   );
-  const own = flawOfSeeds({ seeds: whole, forget }) === null ? whole : [0];
+  // Which seeds may stand together depends on what is forgotten, which runs may change.
+  const isPlain = vary === undefined || whole.every((entry) => typeof entry === 'number');
+  const own = isPlain && flawOfSeeds({ seeds: whole, forget }) === null ? whole : [0];
   const used = new Set(seedsOf({ seeds: own, forget }).flatMap((entry) => [entry.train, entry.forget]));
   let free = search?.seed ?? 1000;
   for (let next = 0; used.has(free); next++) free = next;

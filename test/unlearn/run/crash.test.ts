@@ -8,6 +8,7 @@ import { afterAll, expect, it } from 'vitest';
 import { temporaryFor } from '../../../unlearn/files.ts';
 import type { RunEvent } from '../../../unlearn/run/log.ts';
 import { trainFile } from '../../../unlearn/run/single.ts';
+import { runVaried } from '../../../unlearn/run/varied.ts';
 import { run } from '../../../unlearn/run.ts';
 import { sha256 } from '../../../unlearn/sha256.ts';
 import {
@@ -150,6 +151,28 @@ it('a search too: a trial’s weights go once it is measured, and nothing of it 
   const folder = fresh();
   await withDisk(unsynced, () => searching(1)(folder, () => {}));
   expect((await survives(searching(2), readTree(folder))).length).toBeGreaterThan(50);
+});
+
+it('several runs too: what one takes over from another is whole, or is made', {
+  timeout: 240_000,
+}, async () => {
+  const methods = [{ name: 'finetune', options: { epochs: 1 } }, { name: 'boundaryShrink' }];
+  const vary = {
+    about: 'epochs',
+    runs: [
+      { label: 'a', set: {} },
+      { label: 'b', set: { 'methods.finetune.options.epochs': 2 } },
+    ],
+  };
+  const given = toyRecipe({ train: { epochs: 1 }, methods, vary });
+  const parts = toyParts({ prepared: ['boundaryShrink'] });
+  const several: Work = (folder, onEvent) =>
+    runVaried(given, { out: join(folder, 'made', 'out'), parts, onEvent });
+  const folder = fresh();
+  await withDisk(unsynced, () => several(folder, () => {}));
+  // The second is still to be made, beside the first.
+  const left = [...readTree(folder)].filter(([path]) => !path.includes('out/b'));
+  expect((await survives(several, new Map(left))).length).toBeGreaterThan(100);
 });
 
 it('a single step goes on to the same bits', { timeout: 120_000 }, async () => {
