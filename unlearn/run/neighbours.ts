@@ -65,11 +65,13 @@ export async function takeOver(plan: readonly PlannedCell[], taking: Taking): Pr
   for (const cell of plan) {
     // What is given is taken from its file, and what only measures another cell's weights has none.
     if (cell.record || cell.given || cell.weights !== cell.id) continue;
-    await from(cell.id, (neighbour) => takeCell(neighbour, cell, taking, measuredAs(cell)));
+    // First what comes first: a cell that is there is not looked at again.
     const before = cell.prepared;
-    if (!before || cell.isPrepared || prepared.has(before.id)) continue;
-    prepared.add(before.id);
-    await from(before.id, (neighbour) => takeCell(neighbour, before, taking));
+    if (before && !cell.isPrepared && !prepared.has(before.id)) {
+      prepared.add(before.id);
+      await from(before.id, (neighbour) => takeCell(neighbour, before, taking));
+    }
+    await from(cell.id, (neighbour) => takeCell(neighbour, cell, taking, measuredAs(cell)));
   }
   const banks = plan.flatMap(({ audits, record }) =>
     audits ? banksFor(audits, openAudits(audits, record?.audits)) : [],
