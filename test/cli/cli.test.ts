@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { optionsOf } from '../../cli/context.ts';
 import { disk } from '../../unlearn/files.ts';
 import { withDisk } from '../unlearn/run/crash.ts';
-import { TestWorld } from './world.ts';
+import { recipeText, TestWorld } from './world.ts';
 
 let world: TestWorld;
 beforeEach(() => {
@@ -322,6 +322,50 @@ describe('recipes that come with Lethe', () => {
     } finally {
       process.chdir(here);
     }
+  });
+});
+
+describe('a recipe with vary', () => {
+  const varied = `${recipeText}vary:
+  about: classes
+  runs:
+    - { label: one, set: {} }
+    - { label: two, set: { methods.finetune.options.epochs: 3 } }
+`;
+
+  it('is several runs, planned, run and reported as such', async () => {
+    writeFileSync(world.path('varied.yaml'), varied);
+    const command = ['run', 'DIR/varied.yaml', '--out', 'DIR/varied'];
+    const plan = await world.run([...command, '--dry-run']);
+    expect(plan.code, plan.err).toBe(0);
+    expect(plan.out).toMatch(/^one\/seed-0-original +to do /m);
+    expect(plan.out).toMatch(/^two\/seed-0-original +from one +- /m);
+    expect(plan.out).toContain('5 of 8 cells to do in DIR/varied');
+    const done = await world.run(command);
+    expect(done.code, done.err).toBe(0);
+    expect(done.err).toContain('two: seed-0-original: taken over from one');
+    expect(done.err).toMatch(/\[7\/8\] two\/seed-0-finetune: unlearn/);
+    expect(done.out).toMatch(/^Average gap +one +two$/m);
+    const page = readFileSync(world.path('varied/report.html'), 'utf8');
+    expect(page).toContain('href="two/report.html"');
+    const again = ['report', 'DIR/varied'];
+    expect((await world.run([...again, '--out', 'DIR/again.html'])).code).toBe(0);
+    expect(readFileSync(world.path('again.html'), 'utf8')).toBe(page);
+    expect((await world.run([...again, '--format', 'table'])).out).toBe(done.out);
+    expect((await world.run([...again, '--format', 'csv'])).out).toContain('run,at,method');
+    expect(JSON.parse((await world.run([...again, '--format', 'json'])).out).kind).toBe('varied');
+    expect(await world.run([...again, '--format', 'latex'])).toMatchObject({ code: 2 });
+  });
+
+  it('commands that work on one run ask which', async () => {
+    writeFileSync(world.path('varied.yaml'), varied);
+    const train = ['train', 'DIR/varied.yaml', '--out', 'DIR/w.safetensors'];
+    expect(await world.run(train)).toMatchObject({ code: 2, err: expect.stringContaining('--vary LABEL') });
+    expect((await world.run([...train, '--vary', 'two'])).code).toBe(0);
+    expect((await world.run([...train, '--vary', 'three'])).err).toContain(
+      'vary has no run "three"; expected one of one, two',
+    );
+    expect((await world.run(['run', 'DIR/toy.yaml', '--vary', 'x'])).err).toContain('it has no vary');
   });
 });
 

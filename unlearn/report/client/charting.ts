@@ -83,7 +83,7 @@ function draw() {
       ? { min: ticks[0][0] - room, max: ticks[ticks.length - 1][0] + room, afterBuildTicks(axis) { axis.ticks = ticks.map(([value]) => ({ value })); } }
       : bent ? { min: at(xs[0]), max: at(xs[xs.length - 1]), afterBuildTicks(axis) { axis.ticks = xs.map((x) => ({ value: at(x) })); } } : {};
     /* Whiskers are to be seen whole. */
-    const ends = ticks ? own.flatMap(({ points: all, spread }) => all.flatMap(([, y], i) => [y - (spread[i] || 0), y + (spread[i] || 0)])) : [];
+    const ends = ticks ? own.flatMap(({ points: all, spread }) => all.flatMap(([, y], i) => [y - (spread[i] || 0), Math.min(chart.y.endsWith('%') ? 100 : Infinity, y + (spread[i] || 0))])) : [];
     const styleOf = (m) => {
       if (roles[m] === 'retrain') return { borderColor: ink, backgroundColor: ink, borderDash: [6, 4], pointStyle: 'line' };
       if (roles[m] === 'original') return { borderColor: soft, backgroundColor: soft, borderDash: [2, 3], pointStyle: 'line' };
