@@ -23,7 +23,12 @@ export interface Pictures {
 }
 
 /** What client/ sorts, copies and draws. Numbers are means over seeds; null leaves a gap; `m` is a row of the table. */
-export function dataOf(results: Results, view: View, verdict: Verdict, { looks, slices }: Pictures) {
+export function dataOf(
+  results: Results,
+  view: View,
+  verdict: Verdict,
+  { looks, slices }: Pictures = { looks: null, slices: null },
+) {
   const set = (key: keyof Metrics, label: string, colour: string) => {
     const spreads = view.models.map((row): Spread | undefined => row.summary.metrics[key]);
     return {

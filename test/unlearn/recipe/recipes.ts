@@ -126,7 +126,7 @@ function agreed(recipe: Plain): Plain {
     forget: { ratio?: number; scores?: string; mislabelled?: true; seed?: number };
     validation?: number;
     search?: { seed?: number };
-    vary?: object;
+    vary?: { readonly runs: readonly { readonly set: { readonly forget?: Plain } }[] };
   };
   const asked = recipe.audits as readonly (string | { name: string; label?: string })[] | undefined;
   const calls = asked?.map((audit) => (typeof audit === 'string' ? audit : (audit.label ?? audit.name)));
@@ -151,9 +151,10 @@ function agreed(recipe: Plain): Plain {
   let free = search?.seed ?? 1000;
   for (let next = 0; used.has(free); next++) free = next;
   const dataset = recipe.dataset as Plain;
+  const sets = [forget, ...(vary?.runs ?? []).map(({ set }) => set.forget)];
   return {
     ...recipe,
-    ...(forget.mislabelled && {
+    ...(sets.some((set) => set?.mislabelled) && {
       dataset: { ...dataset, mislabelled: dataset.mislabelled ?? { share: 0.5 } },
     }),
     methods,

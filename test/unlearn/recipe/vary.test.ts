@@ -101,7 +101,11 @@ describe('the runs of a recipe', () => {
 describe('faults', () => {
   it.each([
     ['a value', { 'forget.ratio': 2 }, 'forget.ratio: expected a number from 0 to 1, got 2'],
-    ['a rule', { 'forget.ids': [1] }, 'forget: expected exactly one of class, ratio, ids, files, person'],
+    [
+      'a rule',
+      { 'forget.ids': [1] },
+      'forget: expected exactly one of class, ratio, ids, files, person, mislabelled, scores',
+    ],
     ['a misspelt key', { 'train.epoch': 2 }, 'train: unknown key "epoch"; did you mean "epochs"?'],
     [
       'an option',

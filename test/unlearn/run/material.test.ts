@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import * as lt from '../../../index.ts';
 import { datasets, mislabel } from '../../../unlearn/data/index.ts';
 import { predict } from '../../../unlearn/predict.ts';
+import { variantsOf } from '../../../unlearn/recipe/vary.ts';
 import { checkRecipe, parseRecipe } from '../../../unlearn/recipe.ts';
 import { factsOf } from '../../../unlearn/report/facts.ts';
 import { basisOf } from '../../../unlearn/run/plan.ts';
@@ -127,6 +128,18 @@ describe('scores in a recipe', () => {
     const material = await parts.load(recipe);
     expect(material.manifest.ids).toEqual([0, 1, 2, 3]);
     expect(checkRecipe(recipe)).toEqual(recipe);
+  });
+
+  it('are looked for beside the recipe in the runs of vary, too', async () => {
+    const runs = [
+      { label: 'a', set: { forget: { scores: 'a.csv', ratio: 0.1 } } },
+      { label: 'b', set: { 'forget.scores': 'in/b.csv' } },
+    ];
+    const whole = `${text('{ scores: s.csv, ratio: 0.1 }')}\nvary: ${JSON.stringify({ about: 'file', runs })}\n`;
+    const folder = await scratch({ 'my.yaml': whole });
+    const recipe = await readRecipe(join(folder, 'my.yaml'));
+    const files = [recipe, ...variantsOf(recipe).map((one) => one.recipe)].map(({ forget }) => forget.scores);
+    expect(files).toEqual(['s.csv', 'a.csv', 'in/b.csv'].map((file) => relative('.', join(folder, file))));
   });
 
   it('that are not there are one error with the command that makes them', async () => {
