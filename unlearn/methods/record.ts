@@ -89,7 +89,10 @@ export interface UnlearnRecord<S extends OptionsSection = OptionsSection> extend
    * Whether it needs a record of the original's training (`updates` of its input), which a run then makes, and the most
    * bytes that this may take; null where it needs none. Left out by methods that never do.
    */
-  updates?(options: OptionsOf<S>): { readonly bytes: number } | null;
+  updates?(options: OptionsOf<S>): {
+    /** The most that the record may take. */
+    readonly bytes: number;
+  } | null;
   /** None. */
   readonly prepare?: undefined;
   /** None. */
