@@ -48,11 +48,17 @@ export function times(factor: number): string {
   return `${factor >= 10 ? Math.round(factor).toLocaleString('en-US') : factor.toFixed(1)}×`;
 }
 
-/** "16× faster", "1.4× slower", "the same time". */
+/** "16× faster", "1.4× slower", "same time". */
 export function comparedWith(speedup: number): string {
   if (speedup > 1.05) return `${times(speedup)} faster`;
   return speedup < 0.95 ? `${times(1 / speedup)} slower` : 'same time';
 }
+
+/** The same in a sentence: "16× faster than retraining", "in the time of retraining". */
+export const besideRetraining = (speedup: number): string => {
+  const said = comparedWith(speedup);
+  return said === 'same time' ? 'in the time of retraining' : `${said} than retraining`;
+};
 
 export function count(value: number | null | undefined): string {
   return value === null || value === undefined || !Number.isFinite(value)

@@ -7,7 +7,7 @@ import type { Results } from '../types.ts';
 import { attacks, cautionsOf, drift } from './cautions.ts';
 import { type Facts, factsOf } from './facts.ts';
 import { BROKEN, type Flag, flagsOf, SPOILED } from './flags.ts';
-import { comparedWith, interval, number } from './format.ts';
+import { besideRetraining, interval, number } from './format.ts';
 import { type Ground, groundsOf } from './grounds.ts';
 import { CLOSE, PARTLY } from './rules.ts';
 import { averageGap, type Row, type View, viewOf } from './view.ts';
@@ -141,7 +141,7 @@ const PRAISE: Record<Candidate['grade'], string> = {
 
 function praise(best: Candidate, candidates: readonly Candidate[]): string {
   const { row, grade } = best;
-  const time = row.speedup ? `, ${comparedWith(row.speedup)} than retraining` : '';
+  const time = row.speedup ? `, ${besideRetraining(row.speedup)}` : '';
   const over = row.measures.includes('mia') ? '' : ' over UA, RA and TA';
   const buts = best.but ?? best.flags.map((flag) => flag.text).join(', and ');
   const but = buts ? `, but ${best.but ? '' : 'it '}${buts}` : '';
