@@ -9,7 +9,11 @@
 
 import { check } from '../../engine/error.ts';
 import { permutation } from '../random.ts';
+import { solveCholesky } from '../statistics/cholesky.ts';
 import { simplex } from './simplex.ts';
+
+/** Pivots below this share of the diagonal are rounding: criteria that depend on each other. */
+const SINGULAR = 1e-13;
 
 /** What the weights are to make up for. */
 export interface Removal {
@@ -61,8 +65,8 @@ export function ridge(problem: Removal, mu: number): Float64Array {
   const n = rows[0].length;
   check(mu >= 0, 'value', () => `re-weighting: mu is ${mu}; expected a number, 0 or more`);
   if (problem.removal.every((a) => a === 0)) return new Float64Array(n);
-  const system = rows.map((a, c) => rows.map((b, k) => inner(a, b) + (c === k ? mu : 0)));
-  const dual = solved(system, problem.removal);
+  const system = rows.flatMap((a, c) => rows.map((b, k) => inner(a, b) + (c === k ? mu : 0)));
+  const dual = solveCholesky(Float64Array.from(system), Float64Array.from(problem.removal), SINGULAR);
   check(dual, 'value', () =>
     rows.length === 1
       ? 're-weighting: no point that stays has any influence on the criterion'
@@ -75,37 +79,13 @@ export function ridge(problem: Removal, mu: number): Float64Array {
 export const minimumNorm = (problem: Removal): Float64Array => ridge(problem, 0);
 
 /** factor * sum over criteria of y_c times their row. */
-function combination(rows: readonly ArrayLike<number>[], y: readonly number[], factor: number): Float64Array {
+function combination(rows: readonly ArrayLike<number>[], y: ArrayLike<number>, factor: number): Float64Array {
   const out = new Float64Array(rows[0].length);
   rows.forEach((row, c) => {
     const f = factor * y[c];
     for (let i = 0; i < row.length; i++) out[i] += f * row[i];
   });
   return out;
-}
-
-/** By Cholesky; null where the matrix is not positive definite to the precision of its numbers. */
-function solved(matrix: readonly (readonly number[])[], right: readonly number[]): number[] | null {
-  const l: number[][] = [];
-  for (const [i, row] of matrix.entries()) {
-    l.push([]);
-    for (let j = 0; j <= i; j++) {
-      const rest = row[j] - inner(l[i], l[j].slice(0, j));
-      if (j < i) l[i].push(rest / l[j][j]);
-      else if (!(rest > 1e-13 * row[i])) return null;
-      else l[i].push(Math.sqrt(rest));
-    }
-  }
-  const y = [...right];
-  for (let i = 0; i < y.length; i++) {
-    for (let j = 0; j < i; j++) y[i] -= l[i][j] * y[j];
-    y[i] /= l[i][i];
-  }
-  for (let i = y.length - 1; i >= 0; i--) {
-    for (let j = i + 1; j < y.length; j++) y[i] -= l[j][i] * y[j];
-    y[i] /= l[i][i];
-  }
-  return y;
 }
 
 /**

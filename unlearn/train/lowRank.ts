@@ -7,6 +7,7 @@
 import { check } from '../../engine/error.ts';
 import * as lt from '../../index.ts';
 import { reduction } from '../reduce.ts';
+import { solveCholesky } from '../statistics/cholesky.ts';
 import { defaultTask } from '../tasks/index.ts';
 import type { Samples, Tensors } from '../tasks/record.ts';
 import { disposeTree, feed } from './feed.ts';
@@ -45,6 +46,7 @@ export async function inverseFisher<S extends Samples>(
     const right = (await along.rows(samples, [params, b], { batchSize, signal })).data as Float32Array;
     for (let i = 0; i < n; i++) gram[i * n + i] += n * shift;
     const y = solveCholesky(gram, Float64Array.from(right));
+    check(y, 'value', () => 'the low-rank Fisher is not positive definite; raise the damping');
     const gy = await weightedGradient(options, y);
     const x = ends(b, gy);
     disposeTree(gy);
@@ -132,31 +134,4 @@ async function gramOf<S extends Samples>(options: LowRankOptions<S>) {
     cross.dispose();
   }
   return { gram, samplesVisited };
-}
-
-/**
- * The solution of A y = b for a positive definite A, [n, n] row by row, by Cholesky's factors; both are written over.
- * @throws LetheError 'value' where A is not positive definite.
- */
-export function solveCholesky(a: Float64Array, b: Float64Array): Float64Array {
-  const n = b.length;
-  for (let i = 0; i < n; i++)
-    for (let j = 0; j <= i; j++) {
-      let sum = a[i * n + j];
-      for (let k = 0; k < j; k++) sum -= a[i * n + k] * a[j * n + k];
-      if (i !== j) a[i * n + j] = sum / a[j * n + j];
-      else {
-        check(sum > 0, 'value', () => `a matrix is not positive definite at row ${i}; raise the damping`);
-        a[i * n + i] = Math.sqrt(sum);
-      }
-    }
-  for (let i = 0; i < n; i++) {
-    for (let k = 0; k < i; k++) b[i] -= a[i * n + k] * b[k];
-    b[i] /= a[i * n + i];
-  }
-  for (let i = n - 1; i >= 0; i--) {
-    for (let k = i + 1; k < n; k++) b[i] -= a[k * n + i] * b[k];
-    b[i] /= a[i * n + i];
-  }
-  return b;
 }
