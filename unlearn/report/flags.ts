@@ -116,7 +116,8 @@ function held(row: Row, { audits }: View, shown: boolean): Flag[] {
 
 /** What metrics say far above retraining's value, and far below it; the furthest first, each by its own measure of far. */
 function traces(row: Row, { retrain, metrics }: View, { size }: Facts, hardly: boolean): Flag[] {
-  if (!retrain) return [];
+  // Who hardly forgot has a flag that says so, and did not forget too much.
+  if (!retrain || hardly) return [];
   const reasons = metrics.flatMap(({ key, unit, trace }) => {
     const { gap, measurable, draws } = row.cells[key];
     if (!trace || gap === null || !measurable) return [];
@@ -129,10 +130,7 @@ function traces(row: Row, { retrain, metrics }: View, { size }: Facts, hardly: b
     return [{ kind, text: text(by), times: Math.abs(gap) / trace.far }];
   });
   reasons.sort((a, b) => b.times - a.times);
-  // Who hardly forgot is said to by its own flag.
-  const kinds = [...new Set(reasons.map(({ kind }) => kind))].filter(
-    (kind) => !(hardly && kind === 'underforgotten'),
-  );
+  const kinds = [...new Set(reasons.map(({ kind }) => kind))];
   return kinds.map((kind) =>
     flag(
       kind,

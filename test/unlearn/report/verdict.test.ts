@@ -157,6 +157,14 @@ describe('flags', () => {
     expect(kindsOf(results, 'gradientAscent')).toEqual(['collapsed']);
     expect(kindsOf(results, 'scrub')).toEqual([]);
     expect(kindsOf(fixture('samples'), 'gradientAscent')).toEqual(['unforgotten', 'idle']);
+    // Who hardly forgot is not also said to have forgotten too much.
+    const odd = fixture('samples');
+    const marked = odd.runs.map((run) =>
+      run.method === 'gradientAscent'
+        ? { ...run, metrics: { ...run.metrics, entropy_forget: 3, asr: 0, asr_measurable: 1 } }
+        : run,
+    );
+    expect(kindsOf({ ...odd, runs: marked }, 'gradientAscent')).toEqual(['unforgotten', 'idle']);
     expect(kindsOf(changed({ scrub: { nonfinite: 50 } }), 'scrub')).toEqual(['diverged']);
     const once = (run: RunEntry) => (run.seed === 2 ? { ra: 40 } : {});
     expect(verdictOf(changed({ scrub: once })).flags.scrub[0].text).toMatch(
