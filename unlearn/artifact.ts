@@ -6,7 +6,7 @@
 import { check, LetheError } from '../engine/error.ts';
 import type { ByteSource } from '../engine/io/index.ts';
 import { type ArtifactStore, type Content, type ContentRef, pieces } from './artifact-store.ts';
-import { canonicalJson, notJson } from './json.ts';
+import { canonicalJson, isMap, notJson } from './json.ts';
 import { sha256, startSha256 } from './sha256.ts';
 import { printable, reasonOf } from './text.ts';
 
@@ -216,8 +216,6 @@ function checkJson(value: Facts, what: string): void {
   check(wrong === null, 'value', () => `artifact: ${what}: ${wrong}, which JSON cannot say`);
 }
 
-const isMap = (x: unknown): x is Record<string, unknown> =>
-  typeof x === 'object' && x !== null && !Array.isArray(x);
 const isRef = (x: unknown): x is ContentRef =>
   isMap(x) &&
   /^[0-9a-f]{64}$/.test(String(x.sha256)) &&

@@ -1,6 +1,7 @@
 // Values as JSON that is compared, hashed and read back.
 
-const isMap = (x: unknown): x is Record<string, unknown> =>
+/** Whether a value is a map of keys to values: no list, no array of numbers. */
+export const isMap = (x: unknown): x is Record<string, unknown> =>
   typeof x === 'object' && x !== null && !Array.isArray(x) && !ArrayBuffer.isView(x);
 
 const byKey = ([a]: [string, unknown], [b]: [string, unknown]) => (a < b ? -1 : 1);

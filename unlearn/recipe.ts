@@ -5,6 +5,7 @@
 import * as v from 'valibot';
 import { LetheError } from '../engine/error.ts';
 import { beside, forgetKeys, mainKeys } from './data/forget-spec.ts';
+import { isMap } from './json.ts';
 import { type MethodTable, methods, recordOf } from './methods/index.ts';
 import { check } from './options/check.ts';
 import { faulty, type Path, type Problem } from './options/problems.ts';
@@ -341,6 +342,4 @@ function filled(
   };
 }
 
-const isMap = (x: unknown): x is Record<string, unknown> =>
-  typeof x === 'object' && x !== null && !Array.isArray(x);
 const mapOf = (x: unknown): Record<string, unknown> => (isMap(x) ? x : {});

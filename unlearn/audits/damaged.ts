@@ -9,6 +9,7 @@ import { nonFinite, predictions } from '../statistics/outputs.ts';
 import { meanOf } from '../statistics/spread.ts';
 import { disposeTree } from '../train/feed.ts';
 import type { Split } from '../types.ts';
+import { unmeasured } from './attack.ts';
 import { defineAudit } from './define.ts';
 import type { AuditInput, Figure, Finding } from './record.ts';
 import { NO_TEST, pause } from './rows.ts';
@@ -55,15 +56,6 @@ const gives = {
 } satisfies Record<string, Figure>;
 type Name = keyof typeof gives;
 
-const NOTHING: Record<Name, null> = {
-  damaged: null,
-  damaged_int8: null,
-  damaged_int4: null,
-  damaged_pruned: null,
-  damaged_q: null,
-  damaged_kept: null,
-};
-
 export const damaged = defineAudit({
   name: 'damaged',
   title: 'After rounding and pruning',
@@ -86,11 +78,11 @@ export const damaged = defineAudit({
   async audit(_, input): Promise<Finding<Name>> {
     const { own, sets, goneClasses } = input;
     const asked = goneClasses.length > 0 ? sets.gone : sets.forget;
-    if (!asked || asked.size === 0) return { values: NOTHING, notes: [NO_TEST] };
+    if (!asked || asked.size === 0) return { values: unmeasured(gives), notes: [NO_TEST] };
     const { model, variables } = own.network as NetworkOf;
     if (nonFinite(await own.answers(asked, { signal: input.signal }), input.classes) > 0)
       return {
-        values: NOTHING,
+        values: unmeasured(gives),
         notes: ['As it is, the network gives no usable answer to some samples: nothing can come back.'],
       };
     const before = await right(own, asked, input);

@@ -3,6 +3,7 @@
 
 import { dirname, relative, resolve, sep } from 'node:path';
 import { LetheError } from '../../engine/error.ts';
+import { isMap } from '../json.ts';
 import { loadMethodFile, type MethodFile } from '../method-file.ts';
 import { type MethodTable, methods } from '../methods/index.ts';
 import type { Problem } from '../options/problems.ts';
@@ -94,8 +95,6 @@ function placedIn<T extends object>(values: T, folder: string): T {
   };
 }
 
-const isMap = (x: unknown): x is Record<string, unknown> =>
-  typeof x === 'object' && x !== null && !Array.isArray(x);
 const isFile = (x: unknown): x is string => typeof x === 'string' && x !== '';
 
 /** The path from the current folder, the same text on every system. */

@@ -2,7 +2,7 @@
 // `--set` before anything is completed, and has to be a good recipe by itself.
 
 import { check } from '../../engine/error.ts';
-import { canonicalJson } from '../json.ts';
+import { canonicalJson, isMap } from '../json.ts';
 import { type Path, type Problem, told } from '../options/problems.ts';
 import { show } from '../text.ts';
 import { assign } from './overrides.ts';
@@ -10,8 +10,6 @@ import type { Recipe, VaryRun } from './schema.ts';
 
 type Plain = Readonly<Record<string, unknown>>;
 type Complete = (plain: Plain, problems: Problem[], i: number) => Recipe | null;
-
-const isMap = (x: unknown): x is Plain => typeof x === 'object' && x !== null && !Array.isArray(x);
 
 /** Names in the folder of all runs that none of them can have. */
 const TAKEN =

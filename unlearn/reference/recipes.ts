@@ -1,6 +1,7 @@
 // docs/recipes.md, made from the schema itself, so that it cannot say anything else than what is checked.
 
 import type * as v from 'valibot';
+import { isMap } from '../json.ts';
 import { docOf } from '../options/fields.ts';
 import { auditOptions, datasetOptions, methodOptions, modelOptions } from '../recipe/options.ts';
 import { recipeSchema } from '../recipe/schema.ts';
@@ -85,8 +86,6 @@ function fieldsOf(schema: v.GenericSchema, prefix = ''): Field[] {
     return [{ path, expected, fallback, about }, ...below];
   });
 }
-
-const isMap = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function itemFields(schema: Schema, path: string): Field[] {
   return schema.item && (schema.item as Schema).entries ? fieldsOf(schema.item, `${path}.N.`) : [];

@@ -4,6 +4,7 @@
 import * as v from 'valibot';
 import { LetheError } from '../../engine/error.ts';
 import { isIo, readFileBounded } from '../files.ts';
+import { isMap } from '../json.ts';
 import { printable, reasonOf, show } from '../text.ts';
 import type { Results, VariedResults } from '../types.ts';
 
@@ -11,8 +12,6 @@ const MAX_BYTES = 1 << 30;
 /** Maps and lists within each other: a recipe has five. Whatever walks through them would end at some thousands. */
 const MAX_DEPTH = 100;
 
-const isMap = (x: unknown): x is Record<string, unknown> =>
-  typeof x === 'object' && x !== null && !Array.isArray(x);
 const map = v.custom<Record<string, unknown>>(isMap, 'a map');
 const text = v.string('text');
 const number = v.pipe(v.number('a number'), v.finite('a finite number'));
