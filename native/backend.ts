@@ -7,7 +7,7 @@ import type { Backend, Ceilings, DeviceBuffer, Executable, KernelTime } from '..
 import { bytesOf, type DType, type TypedArray } from '../engine/dtype.ts';
 import { check, LetheError } from '../engine/error.ts';
 import type { Program, RootName } from '../engine/program.ts';
-import { dtypeCode, lower } from './lower.ts';
+import { dtypeCode, encode } from './encode.ts';
 import { findAddon, refused } from './place.ts';
 
 interface CpuCeilings extends Ceilings {
@@ -126,7 +126,7 @@ class Cpu implements CpuBackend {
   }
 
   compile(program: Program): Executable {
-    const words = lower(program, this.exact);
+    const words = encode(program, this.exact);
     return new CpuExecutable(
       this,
       this.#call(() => this.#runtime.compile(program.label, words), program.label),

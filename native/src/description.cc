@@ -1,4 +1,4 @@
-// The decoder. The layout is the one native/lower.ts writes; a list is its length followed by its items.
+// The decoder. The layout is the one native/encode.ts writes; a list is its length followed by its items.
 #include "description.h"
 
 #include <cmath>

@@ -10,7 +10,7 @@ struct Root {
   Factory make;
   bool fuses = false;  // takes prologues and a body
 };
-// In the order of `ROOTS` in native/lower.ts.
+// In the order of `ROOTS` in native/encode.ts.
 constexpr Root kRoots[] = {
     {makePad}, {makeConcat}, {makeIota}, {makeSum}, {makeMax}, {makeMin}, {makeArgmax}, {makeArgmin}, {makeMoments},
     {makeCumsum}, {makeSort}, {makeGather}, {makeScatter}, {makeGatherAlong}, {makeScatterAlong}, {makeDot, true},

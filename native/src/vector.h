@@ -9,7 +9,7 @@ namespace lethe {
 
 enum class DType : int { F32, I32, U32, Bool };
 
-// In the order of `ELEMENTWISE` in native/lower.ts.
+// In the order of `ELEMENTWISE` in native/encode.ts.
 enum class Op : int {
   Neg, Abs, Sign, Exp, Log, Log1p, Expm1, Sqrt, Rsqrt, Tanh, Sigmoid, Erf, Sin, Cos, Floor, Relu, Identity, Not, Convert,
   Add, Sub, Mul, Div, Maximum, Minimum, Pow, Less, LessEqual, Equal, And, Or, Select, Full,

@@ -4,7 +4,7 @@
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Addon, NativeRuntime } from '../../native/backend.ts';
-import { lower } from '../../native/lower.ts';
+import { encode } from '../../native/encode.ts';
 import { addonPath, describeCpu, increment } from './support.ts';
 
 let addon: Addon;
@@ -62,7 +62,7 @@ describeCpu('a wrong argument is an error', () => {
   });
 
   it('the kind of an array', () => {
-    const words = Float64Array.from(lower(increment(4)));
+    const words = Float64Array.from(encode(increment(4)));
     const p = runtime.compile('p', words);
     const x = runtime.allocate(16);
     for (const wrong of [
@@ -133,7 +133,7 @@ describeCpu('closing', () => {
   it('rejects what is pending, and nothing else is answered', async () => {
     const r = new addon.Runtime(2);
     const n = 1_000_000;
-    const p = r.compile('p', Float64Array.from(lower(increment(n, true))));
+    const p = r.compile('p', Float64Array.from(encode(increment(n, true))));
     const x = r.allocate(4 * n);
     for (let k = 0; k < 50; k++) r.run(p, Uint32Array.of(x, x), 2);
     r.startProfile();

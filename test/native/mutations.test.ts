@@ -12,7 +12,7 @@ import type { Body, Program, Slot } from '../../engine/program.ts';
 import { Device, withDevice } from '../../engine/runtime.ts';
 import * as lt from '../../index.ts';
 import { type Addon, createCpuBackend } from '../../native/backend.ts';
-import { lower } from '../../native/lower.ts';
+import { encode } from '../../native/encode.ts';
 import { casesFor } from '../conformance/cases.ts';
 import { addonPath, describeCpu, random } from './support.ts';
 
@@ -28,7 +28,7 @@ afterAll(() => cpu.close());
 /** The backend, and every program it compiles. */
 function recording(backend: Backend, programs: Map<string, Program>): Backend {
   const compile = (p: Program): Executable => {
-    programs.set(lower(p).join(), p);
+    programs.set(encode(p).join(), p);
     return backend.compile(p);
   };
   return new Proxy(backend, {
@@ -208,7 +208,7 @@ describeCpu('a real program that was changed', () => {
   });
 
   it('number by number is refused or compiles', async () => {
-    const words = (await corpus()).map((p) => lower(p));
+    const words = (await corpus()).map((p) => encode(p));
     const next = random(SEED + 1);
     const runtime = new (createRequire(import.meta.url)(addonPath) as Addon).Runtime(1);
     let refused = 0;

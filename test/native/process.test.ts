@@ -3,7 +3,7 @@
 
 import { spawn } from 'node:child_process';
 import { expect, it } from 'vitest';
-import { lower } from '../../native/lower.ts';
+import { encode } from '../../native/encode.ts';
 import { addonPath, describeCpu, increment } from './support.ts';
 
 const load = `const { Runtime } = require(${JSON.stringify(addonPath)});`;
@@ -20,7 +20,7 @@ const run = (code: string) =>
   });
 
 // Twenty passes over 8 MB, enqueued.
-const words = JSON.stringify([...lower(increment(2_000_000, true))]);
+const words = JSON.stringify([...encode(increment(2_000_000, true))]);
 const busy = `
   const cpu = new Runtime(2);
   const p = cpu.compile('test', Float64Array.from(${words})), x = cpu.allocate(8e6);

@@ -1,4 +1,4 @@
-// Lowering: a Program (engine/program.ts) as one array of numbers, which native/src/description.cc reads back. A list is
+// Encoding: a Program (engine/program.ts) as one array of numbers, which native/src/description.cc reads back. A list is
 // its length followed by its items; names become their position in the tables below. Nothing is decided here.
 
 import type { DType } from '../engine/dtype.ts';
@@ -136,7 +136,7 @@ class Writer {
 }
 
 /** `exact`: convolutions only by algorithms that add plain products (no Winograd transforms). */
-export function lower(program: Program, exact = false): Float64Array {
+export function encode(program: Program, exact = false): Float64Array {
   const w = new Writer();
 
   const operand = (o: Operand): void => {
