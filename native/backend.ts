@@ -21,7 +21,7 @@ interface CpuBackend extends Backend {
   ceilings(): Promise<CpuCeilings>;
 }
 
-/** The addon's own surface (native/src/addon.cc). */
+/** The addon's own surface (native/src/runtime/addon.cc). */
 export interface NativeRuntime {
   allocate(bytes: number): number;
   write(buffer: number, data: TypedArray): void;

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Builds the CPU addon (build/lethe.node) from native/src with whatever C++17 compiler is there: no node-gyp, no
-// download. A file's suffix says which instruction set it is written for (*_avx512.cc, *_avx2.cc, *_neon.cc); which of
-// them runs is decided when the addon is loaded. Objects are reused while their sources and flags stay the same.
+// download. A file that is written for one instruction set has its name (avx512.cc, avx2.cc, neon.cc); which of them runs
+// is decided when the addon is loaded. Objects are reused while their sources and flags stay the same.
 //
 //   node native/build.mjs              build, or fail
 //   node native/build.mjs --optional   build if possible, else one warning and success (npm install in a checkout)
@@ -50,12 +50,12 @@ const platform = optionOf('--platform') ?? process.platform;
 
 const INSTRUCTION_SETS = [
   {
-    suffix: '_avx512.cc',
+    file: 'avx512.cc',
     arch: 'x64',
     flags: ['-mavx512f', '-mavx512vl', '-mavx512bw', '-mavx512dq', '-mfma', '-mprefer-vector-width=512'],
   },
-  { suffix: '_avx2.cc', arch: 'x64', flags: ['-mavx2', '-mfma'] },
-  { suffix: '_neon.cc', arch: 'arm64', flags: [] },
+  { file: 'avx2.cc', arch: 'x64', flags: ['-mavx2', '-mfma'] },
+  { file: 'neon.cc', arch: 'arm64', flags: [] },
 ];
 
 // No contraction, so that a * b + c means the same everywhere; no errno and no trapping comparisons, because nobody
@@ -95,7 +95,7 @@ const LINK = {
   win32: ['-shared', '-static', '-s'],
 };
 /** Only for other machines: here glibc's own do. */
-const COMPATIBILITY = 'glibc.cc';
+const COMPATIBILITY = 'runtime/glibc.cc';
 
 class Unavailable extends Error {}
 
@@ -119,11 +119,12 @@ function packageFolder(name) {
 }
 
 // As system headers: their warnings are not ours.
-const includeFlags = () =>
-  [packageFolder('node-addon-api'), join(packageFolder('node-api-headers'), 'include')].flatMap((folder) => [
-    '-isystem',
-    folder,
-  ]);
+const includeFlags = () => [
+  `-I${sourceFolder}`,
+  ...[packageFolder('node-addon-api'), join(packageFolder('node-api-headers'), 'include')].flatMap(
+    (folder) => ['-isystem', folder],
+  ),
+];
 
 /** What Node offers, for linkers that want every symbol accounted for; made by the tool that comes with the compiler. */
 async function importLibrary(compiler) {
@@ -138,18 +139,20 @@ async function importLibrary(compiler) {
   return [library];
 }
 
+/** Paths from native/src on, with `/` on every system. */
 function sources() {
-  const files = readdirSync(sourceFolder)
+  const files = readdirSync(sourceFolder, { recursive: true })
     .filter((f) => f.endsWith('.cc'))
+    .map((f) => f.replaceAll('\\', '/'))
     .sort();
   return files.flatMap((file) => {
-    const set = INSTRUCTION_SETS.find((s) => file.endsWith(s.suffix));
+    const set = INSTRUCTION_SETS.find((s) => s.file === basename(file));
     if (set && set.arch !== arch) return [];
     return [{ file, flags: set ? set.flags : [] }];
   });
 }
 
-// The contents of a source and of everything it includes from native/src.
+// The paths of a source and of everything it includes from native/src.
 function closure(file, seen = new Set()) {
   const path = join(sourceFolder, file);
   if (seen.has(path) || !existsSync(path)) return seen;
@@ -172,7 +175,7 @@ async function compileAll(compiler, include) {
   const jobs = sources().map(({ file, flags }) => {
     const all = [...compiler.first, ...COMMON, ...SYSTEM, ...SANITIZE, ...flags, ...include];
     const key = digest(file, [compiler.command, compiler.version, ...all]);
-    return { file, all, object: join(objectFolder, `${basename(file, '.cc')}-${key}.o`) };
+    return { file, all, object: join(objectFolder, `${file.slice(0, -3).replaceAll('/', '-')}-${key}.o`) };
   });
   const stale = jobs.filter((j) => !existsSync(j.object));
   if (stale.length > 0) console.error(`lethe: compiling ${stale.length} files with ${compiler.version}`);

@@ -1,4 +1,4 @@
-// Encoding: a Program (engine/program.ts) as one array of numbers, which native/src/description.cc reads back. A list is
+// Encoding: a Program (engine/program.ts) as one array of numbers, which native/src/runtime/description.cc reads back. A list is
 // its length followed by its items; names become their position in the tables below. Nothing is decided here.
 
 import type { DType } from '../engine/dtype.ts';
@@ -8,7 +8,7 @@ import type { Body, Instruction, Operand, Program, Slot } from '../engine/progra
 
 const VERSION = 1;
 
-/** In the order of `Op` in native/src/vector.h. */
+/** In the order of `Op` in native/src/loops/vector.h. */
 const ELEMENTWISE: Record<ElementwiseName, number> = {
   neg: 0,
   abs: 1,
@@ -75,7 +75,7 @@ const pooling = (i: Instruction): readonly number[] => {
 };
 const DISTRIBUTIONS = ['bits', 'uniform', 'normal'];
 
-/** In the order of the factories in native/src/program.cc. Leaving a root out does not compile. */
+/** In the order of the factories in native/src/runtime/program.cc. Leaving a root out does not compile. */
 const ROOTS: Record<RootName, Encoder> = {
   pad: [0, (i) => [...get<number[]>(i, 'low'), ...get<number[]>(i, 'high'), ...get<number[]>(i, 'interior')]],
   concat: [1, axis],

@@ -86,7 +86,7 @@ function checkGlibc(addon) {
   const newer = [...named].filter((version) => Number(version.split('.')[1]) > 28);
   if (newer.length > 0)
     throw new Error(
-      `${addon} needs ${newer.join(', ')}, Node itself 2.28 at most: native/src/glibc.cc has to help`,
+      `${addon} needs ${newer.join(', ')}, Node itself 2.28 at most: native/src/runtime/glibc.cc has to help`,
     );
 }
 

@@ -1,6 +1,6 @@
 // The arithmetic under `random`: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011) and
 // the logarithm, sine and cosine of Box-Muller. Only exact integer operations and correctly rounded double ones in a
-// fixed order, never Math.log and its like, whose last bits differ between machines: native/src/random_math.h does the
+// fixed order, never Math.log and its like, whose last bits differ between machines: native/src/loops/random_math.h does the
 // same operations and gives the same bits. Change both or neither.
 
 // High and low word of a 32 x 32 bit product.

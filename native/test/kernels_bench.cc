@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <functional>
 
-#include "../src/peak.h"
-#include "../src/isa.h"
+#include "microkernels/peak.h"
+#include "runtime/isa.h"
 #include "kernels_test.h"
 
 namespace lethe {

@@ -6,8 +6,8 @@
 #include <cstring>
 #include <functional>
 
-#include "../src/isa.h"
-#include "../src/microkernel.h"
+#include "runtime/isa.h"
+#include "microkernels/microkernel.h"
 #include "kernels_test.h"
 
 namespace lethe {

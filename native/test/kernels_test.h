@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "../src/conv.h"
-#include "../src/dot.h"
+#include "conv/conv.h"
+#include "kernels/gemm.h"
 
 namespace lethe {
 

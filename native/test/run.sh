@@ -11,28 +11,29 @@ mkdir -p "$out"
 case $(${CXX:-g++} -dumpmachine) in
   x86_64*) avx512="-mavx512f -mavx512vl -mavx512bw -mavx512dq -mfma" avx2="-mavx2 -mfma" ;;
 esac
+src=$native/src
 objects=""
-pool=""
-newest_header=$(ls -t "$native"/src/*.h "$native"/test/*.h 2>/dev/null | head -1)
-for source in "$native"/src/isa.cc "$native"/src/pool.cc "$native"/src/queue.cc "$native"/src/peak.cc \
-  "$native"/src/microkernel*.cc "$native"/src/dot*.cc "$native"/src/conv*.cc "$native"/src/winograd*.cc "$native"/test/*.cc; do
-  [ -e "$source" ] || continue
+threads=""
+newest_header=$(ls -t "$src"/*/*.h "$native"/test/*.h 2>/dev/null | head -1)
+for source in "$src"/runtime/isa.cc "$src"/runtime/threads.cc "$src"/runtime/queue.cc "$src"/microkernels/*.cc \
+  "$src"/kernels/gemm.cc "$src"/conv/*.cc "$native"/test/*.cc; do
   object=$out/$(basename "$source" .cc).o
   case $source in
-    */pool.cc) objects="$objects $object" pool="$pool $object" ;;
-    */queue.cc | */pool_test.cc) pool="$pool $object" ;;
+    */kernels.cc) continue ;; # what binds convolutions to programs
+    */threads.cc) objects="$objects $object" threads="$threads $object" ;;
+    */queue.cc | */threads_test.cc) threads="$threads $object" ;;
     *) objects="$objects $object" ;;
   esac
   if [ "$object" -nt "$source" ] && [ "$object" -nt "$newest_header" ]; then continue; fi
   case $source in
-    *_avx512.cc) flags=$avx512 ;;
-    *_avx2.cc) flags=$avx2 ;;
+    */avx512.cc) flags=$avx512 ;;
+    */avx2.cc) flags=$avx2 ;;
     *) flags="" ;;
   esac
   echo "compiling $(basename "$source")" >&2
-  ${CXX:-g++} -std=c++17 -O3 -Wall -Wextra $flags -c "$source" -o "$object"
+  ${CXX:-g++} -std=c++17 -O3 -Wall -Wextra -I"$src" $flags -c "$source" -o "$object"
 done
 ${CXX:-g++} $objects -pthread -o "$out/kernels_test"
-${CXX:-g++} $pool -pthread -o "$out/pool_test"
-[ "$1" = --bench ] || $EMULATOR "$out/pool_test"
+${CXX:-g++} $threads -pthread -o "$out/threads_test"
+[ "$1" = --bench ] || $EMULATOR "$out/threads_test"
 exec $EMULATOR "$out/kernels_test" "$@"

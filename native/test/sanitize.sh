@@ -23,11 +23,11 @@ library() {
 
 thread() {
   library libtsan >/dev/null
-  $CXX -std=c++17 -O1 -g -Wall -Wextra -fsanitize=thread "$root"/native/src/pool.cc "$root"/native/src/queue.cc \
-    "$root"/native/test/pool_test.cc -pthread -o "$out/pool_test"
+  $CXX -std=c++17 -O1 -g -Wall -Wextra -fsanitize=thread -I"$root/native/src" "$root"/native/src/runtime/threads.cc \
+    "$root"/native/src/runtime/queue.cc "$root"/native/test/threads_test.cc -pthread -o "$out/threads_test"
   # Where the system scatters memory widely ThreadSanitizer finds no room for its own.
   scatter=$(command -v setarch || true)
-  TSAN_OPTIONS=halt_on_error=1 ${scatter:+"$scatter" "$(uname -m)" -R} "$out/pool_test"
+  TSAN_OPTIONS=halt_on_error=1 ${scatter:+"$scatter" "$(uname -m)" -R} "$out/threads_test"
 }
 
 address() {

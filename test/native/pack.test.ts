@@ -48,12 +48,13 @@ const manifest = (name: string) => JSON.parse(read(name, 'package.json')) as Rec
 describe.skipIf(process.platform !== 'linux')('on Linux', () => {
   beforeAll(() => {
     root = mkdtempSync(join(tmpdir(), 'lethe-pack-'));
-    for (const folder of ['native/src', 'dist/cli', 'bin']) mkdirSync(path(folder), { recursive: true });
+    for (const folder of ['native/src/runtime', 'dist/cli', 'bin'])
+      mkdirSync(path(folder), { recursive: true });
     for (const file of ['build.mjs', 'pack.mjs'])
       copyFileSync(join(source, 'native', file), path('native', file));
     for (const file of ['package.json', 'LICENSE', 'README.md', 'CHANGELOG.md'])
       cpSync(join(source, file), path(file));
-    for (const file of ['a.cc', 'glibc.cc']) writeFileSync(path('native', 'src', file), file);
+    for (const file of ['a.cc', 'runtime/glibc.cc']) writeFileSync(path('native', 'src', file), file);
     for (const file of ['index.js', 'cli/main.js']) writeFileSync(path('dist', file), '');
     const tools = ['c++', 'x86_64-linux-gnu-g++', 'aarch64-linux-gnu-g++', 'x86_64-w64-mingw32-g++-posix'];
     for (const name of [...tools, 'x86_64-w64-mingw32-dlltool']) {

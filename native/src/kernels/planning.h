@@ -1,0 +1,53 @@
+// Small things that the planning of every product needs.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+#include "runtime/threads.h"
+
+namespace lethe {
+
+inline int64_t divideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
+inline int64_t roundUp(int64_t a, int64_t b) { return divideUp(a, b) * b; }
+
+constexpr int64_t kLine = 16;                  // floats in a cache line
+constexpr int64_t kWorthThreads = 200 * 1000;  // operations below which waking a second thread costs more
+constexpr int64_t kWantedTasks = 8;            // enough for a few threads to share fairly when one is held up
+// Results from here on are written past the caches where nobody reads them at once: they would not stay.
+constexpr int64_t kStreamBytes = int64_t{16} << 20;
+constexpr int64_t kCacheFloats = 80 * 1024;    // of one operand's block: a third of a second-level cache
+
+// Runs the tasks on the pool if they are worth it; the result is the same.
+template <class F> void runTasks(Pool& pool, int64_t operations, int64_t tasks, F&& task) {
+  if (operations >= kWorthThreads) return pool.run(tasks, task);
+  for (int64_t i = 0; i < tasks; ++i) task(i, 0);
+}
+
+// Hands a finished result to its epilogue in pieces, for kernels that finish it in no useful order.
+inline void runEpilogue(Pool& pool, int64_t size, float* result, const Epilogue* epilogue) {
+  if (!epilogue) return;
+  const int64_t piece = 16 * 1024;
+  runTasks(pool, size * 8, divideUp(size, piece), [&](int64_t i, int thread) {
+    (*epilogue)(i * piece, std::min(piece, size - i * piece), result + i * piece, thread);
+  });
+}
+
+inline bool aligned(const float* p) { return reinterpret_cast<uintptr_t>(p) % 64 == 0; }
+
+// Cuts consecutive pieces, each on a cache line, out of a workspace; with no memory it only counts.
+class Carver {
+ public:
+  explicit Carver(char* memory) : memory_(memory) {}
+  template <class T> T* take(int64_t count) {
+    T* at = memory_ ? reinterpret_cast<T*>(memory_ + used_) : nullptr;
+    used_ += (static_cast<size_t>(count) * sizeof(T) + 63) / 64 * 64;
+    return at;
+  }
+  size_t used() const { return used_; }
+
+ private:
+  char* memory_;
+  size_t used_ = 0;
+};
+
+}  // namespace lethe

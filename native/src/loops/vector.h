@@ -1,0 +1,54 @@
+// The vector loops everything elementwise is made of, one table of them per instruction set. A loop runs over a block
+// of a few hundred to a thousand 32-bit lanes that lie in the first-level cache; what to call on which block is decided
+// in plan.cc. Results may differ between instruction sets in the last bits, never between thread counts.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace lethe {
+
+enum class DType : int { F32, I32, U32, Bool };
+
+// In the order of `ELEMENTWISE` in native/encode.ts.
+enum class Op : int {
+  Neg, Abs, Sign, Exp, Log, Log1p, Expm1, Sqrt, Rsqrt, Tanh, Sigmoid, Erf, Sin, Cos, Floor, Relu, Identity, Not, Convert,
+  Add, Sub, Mul, Div, Maximum, Minimum, Pow, Less, LessEqual, Equal, And, Or, Select, Full,
+  Count,
+};
+
+enum class Fold : int { Sum, Max, Min };
+
+// d[i] = op(a[i], b[i], c[i]) for i < n. An operand that was declared uniform is read at [0] only. d may be a, b or c.
+using StepLoop = void (*)(int64_t n, void* d, const void* a, const void* b, const void* c);
+
+struct VectorTable {
+  const char* name;
+  // Null if the operation does not exist for these types. Bit k of `uniform`: operand k is a single value.
+  StepLoop (*step)(Op op, DType from, DType to, int uniform);
+  // Non-temporal copy: the destination is not read into the cache first.
+  void (*stream)(int64_t n, float* d, const float* s);
+  void (*gather)(int64_t n, void* d, const void* s, int64_t stride);
+  // Folds n values into acc[0]; accumulators are double for f32 and int64 for the integers.
+  void (*foldRun)(Fold fold, DType type, int64_t n, const void* x, void* acc);
+  // Folds each of n columns of `rows` rows (`stride` lanes apart) into acc[0..n).
+  void (*foldRows)(Fold fold, DType type, int64_t rows, int64_t n, int64_t stride, const void* x, void* acc);
+  // Mean and sum of squared distances (m2) after `seen` values, merged with n more; for columns likewise.
+  void (*momentsRun)(int64_t n, const float* x, double seen, double* mean, double* m2);
+  void (*momentsRows)(int64_t rows, int64_t n, int64_t stride, const float* x, double seen, double* mean, double* m2);
+  // The greatest pixel of a window in each of n channels, and which it was: the window's top left is pixel `first` of the
+  // image, which is `width` pixels wide.
+  void (*poolMax)(int64_t n, int64_t rows, int64_t columns, int64_t width, int32_t first, const float* image, float* best, int32_t* at);
+  void (*add)(int64_t n, float* d, const float* x);
+  // `blocks` Philox blocks (4 elements each) starting at counter `first`: words, uniforms or normals.
+  void (*random)(int distribution, uint32_t key0, uint32_t key1, uint32_t first, int64_t blocks, void* d);
+};
+
+// The table of the instruction set in use (isa.h).
+const VectorTable& vectors();
+
+const VectorTable* vectorTablePortable();
+const VectorTable* vectorTableAvx2();
+const VectorTable* vectorTableAvx512();
+const VectorTable* vectorTableNeon();
+
+}  // namespace lethe

@@ -1,0 +1,104 @@
+// A program as the TypeScript side describes it (engine/program.ts), decoded from one array of numbers and checked:
+// whatever survives decoding refers to existing slots and stays inside them, has an address for every operand, and
+// writes nothing that is still to be read. Nothing here computes.
+#pragma once
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "loops/vector.h"
+
+namespace lethe {
+
+[[noreturn]] inline void fail(const std::string& what) { throw std::runtime_error(what); }
+inline void require(bool ok, const char* what) {
+  if (!ok) fail(what);
+}
+
+using Shape = std::vector<int64_t>;
+int64_t sizeOf(const Shape& shape);
+// Whether `size`, of an array that passed decoding, is the product of the factors, which may be too large for 64 bits.
+bool isProduct(int64_t size, std::initializer_list<int64_t> factors);
+
+struct Slot {
+  enum Kind { Input, Output, Temporary } kind;
+  DType dtype;
+  int64_t size, index, offset;
+  int64_t bytes() const { return size * 4; }
+};
+
+struct Operand {
+  int slot;
+  DType dtype;
+  Shape shape;
+  int64_t size;
+};
+
+struct View {
+  int slot;
+  DType dtype;
+  Shape strides;
+  int64_t offset;
+};
+struct Step {
+  Op op;
+  DType dtype;
+  std::vector<int> args;
+  double value;
+};
+struct Store {
+  int value, slot;
+};
+enum class Reduce : int { Sum, Max, Min, Moments };
+struct Reduction {
+  Reduce op;
+  int value;
+  std::vector<int> axes;
+  int slot, second;  // `second`: where moments put the variance
+};
+struct Body {
+  Shape shape;
+  std::vector<View> inputs;
+  std::vector<Step> steps;
+  std::vector<Store> stores;
+  std::vector<Reduction> reductions;
+};
+
+struct Instruction {
+  int root;  // -1: only a body
+  std::vector<int64_t> params;
+  std::vector<Operand> inputs, outputs;
+  std::vector<std::unique_ptr<Body>> prologues;
+  std::unique_ptr<Body> body;
+
+  // Of a root that has to have them.
+  const Operand& input(size_t i) const { return at(inputs, i, "a root lacks an operand"); }
+  const Operand& output(size_t i) const { return at(outputs, i, "a root lacks a result"); }
+  int64_t param(size_t i) const { return at(params, i, "a root lacks a parameter"); }
+
+ private:
+  template <class T> static const T& at(const std::vector<T>& list, size_t i, const char* what) {
+    require(i < list.size(), what);
+    return list[i];
+  }
+};
+
+struct Description {
+  std::string label;
+  std::vector<Slot> slots;
+  std::vector<std::pair<int, int>> donations;
+  std::vector<Instruction> instructions;
+  int64_t arenaBytes, inputs, outputs;
+
+  // Whether two slots can be the same memory.
+  bool mayAlias(int a, int b) const;
+  bool isDonated(int64_t output, int64_t input) const;
+};
+
+Description decode(const std::string& label, const double* words, size_t count);
+
+}  // namespace lethe

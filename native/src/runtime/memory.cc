@@ -1,0 +1,116 @@
+// Size classes are eighths of powers of two: a step allocates the same sizes again and again, and touching fresh pages
+// costs more than most kernels. The pool keeps at most as much as was ever in use at once.
+#include "runtime/memory.h"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <new>
+#include <vector>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace lethe {
+namespace {
+
+constexpr size_t kHuge = size_t{2} << 20;
+constexpr size_t kKeep = size_t{64} << 20;
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kPools = false;  // each block as large as asked for, and given back at once: every step beyond it shows
+#else
+constexpr bool kPools = true;
+#endif
+
+size_t classOf(size_t bytes) {
+  if (!kPools) return bytes;
+  size_t unit = 256;
+  while (unit * 16 < bytes) unit *= 2;
+  return std::max(unit, (bytes + unit - 1) / unit * unit);
+}
+
+// Null where there is no room.
+char* fresh(size_t capacity) {
+  const size_t alignment = capacity >= kHuge ? kHuge : capacity >= 4096 ? 4096 : 64;
+  char* p = static_cast<char*>(::operator new(capacity, std::align_val_t(alignment), std::nothrow));
+#if defined(__linux__)
+  if (p && alignment == kHuge) madvise(p, capacity / kHuge * kHuge, MADV_HUGEPAGE);
+#endif
+  return p;
+}
+void release(char* p, size_t capacity) {
+  const size_t alignment = capacity >= kHuge ? kHuge : capacity >= 4096 ? 4096 : 64;
+  ::operator delete(p, std::align_val_t(alignment));
+}
+
+}  // namespace
+
+struct BlockPool::State {
+  std::mutex mutex;
+  std::map<size_t, std::vector<char*>> free;
+  size_t live = 0, peak = 0, pooled = 0;
+
+  ~State() { drop(0); }
+
+  // Frees pooled blocks, the largest first, until at most `keep` bytes are left. Called with the mutex held.
+  void drop(size_t keep) {
+    while (pooled > keep) {
+      auto& [capacity, blocks] = *free.rbegin();
+      release(blocks.back(), capacity);
+      pooled -= capacity;
+      blocks.pop_back();
+      if (blocks.empty()) free.erase(capacity);
+    }
+  }
+
+  char* take(size_t capacity) {
+    std::lock_guard<std::mutex> lock(mutex);
+    live += capacity;
+    peak = std::max(peak, live);
+    if (auto it = free.find(capacity); it != free.end()) {
+      char* p = it->second.back();
+      it->second.pop_back();
+      pooled -= capacity;
+      if (it->second.empty()) free.erase(it);
+      return p;
+    }
+    if (char* p = fresh(capacity)) return p;
+    drop(0);
+    if (char* p = fresh(capacity)) return p;
+    live -= capacity;
+    throw std::bad_alloc();
+  }
+  void give(char* p, size_t capacity) {
+    std::lock_guard<std::mutex> lock(mutex);
+    live -= capacity;
+    pooled += capacity;
+    free[capacity].push_back(p);
+    drop(kPools ? std::max(kKeep, peak - live) : 0);
+  }
+};
+
+BlockPool::BlockPool() : state_(std::make_shared<State>()) {}
+
+BlockPtr BlockPool::allocate(size_t bytes) {
+  const size_t capacity = classOf(std::max<size_t>(bytes, 1));
+  auto state = state_;
+  auto owner = std::make_unique<Block>(Block{nullptr, bytes, capacity});
+  owner->data = state->take(capacity);
+  return BlockPtr(owner.release(), [state](Block* b) {
+    state->give(b->data, b->capacity);
+    delete b;
+  });
+}
+
+void BlockPool::trim() {
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  state_->drop(0);
+}
+
+size_t BlockPool::pooledBytes() const {
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  return state_->pooled;
+}
+
+}  // namespace lethe
