@@ -5,6 +5,7 @@
 // anew in each phase, reading and computing again what the phase needs.
 
 import { sizeOf } from '../engine/dtype.ts';
+import { COST } from '../engine/primitives/table.ts';
 import type { Body } from '../engine/program.ts';
 import { coordinates, lanesFor, mergeAxes, position, rowMajor, valueName, writeLoad } from './body.ts';
 import { CPU_GROUPS, CPU_THREADS, GPU_THREADS, STEPS } from './each.ts';
@@ -17,8 +18,8 @@ import { fromMemory, literal, rounded, toMemory, valueType } from './shader.ts';
 /** Elements of a row that an invocation keeps in registers, and values of elements that are written out at most. */
 const KEPT = 16;
 const WRITTEN = 1024;
-/** What a CPU would rather read again than compute again: its caches keep a row. */
-const DEAR = new Set<string>('exp log log1p expm1 tanh sigmoid erf sin cos pow'.split(' '));
+/** What costs as much a CPU would rather read again than compute again: its caches keep a row. */
+const DEAR = 8;
 /** Elements of an invocation that a CPU does in less time than it takes to start a workgroup. */
 const LEAST = 64;
 /** Shares that every invocation adds up by itself: a barrier costs more than reading so many. */
@@ -157,7 +158,7 @@ export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): bool
   const dear: boolean[] = [];
   for (const n of nodes)
     dear.push(
-      !n.perRow && ((n.kind === 'step' && DEAR.has(n.step.op)) || argumentsOf(n).some((a) => dear[a])),
+      !n.perRow && ((n.kind === 'step' && COST[n.step.op] >= DEAR) || argumentsOf(n).some((a) => dear[a])),
     );
   const lent: { readonly slot: number; readonly node: number; readonly phase: number }[] = [];
   if (!keeps && to.traits.software)

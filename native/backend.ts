@@ -43,6 +43,8 @@ export interface Addon {
   /** What this machine has, the best first. */
   instructionSets(): string[];
   useInstructionSet(name: string): boolean;
+  /** How the kernels of a program (encode.ts) go about it, in words. */
+  describe(words: Float64Array): string;
 }
 
 class CpuBuffer implements DeviceBuffer {

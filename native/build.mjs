@@ -32,6 +32,7 @@ import { availableParallelism } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { operationsHeader } from './header.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const sourceFolder = join(root, 'native', 'src');
@@ -71,6 +72,8 @@ const COMMON = [
   '-pthread',
   '-Wall',
   '-Wextra',
+  // A switch over operations that leaves one out.
+  '-Werror=switch',
 ];
 
 const SANITIZE = sanitize
@@ -118,9 +121,10 @@ function packageFolder(name) {
   }
 }
 
-// As system headers: their warnings are not ours.
+// Ours, and what is made of the table of operations; others as system headers: their warnings are not ours.
 const includeFlags = () => [
   `-I${sourceFolder}`,
+  `-I${objectFolder}`,
   ...[packageFolder('node-addon-api'), join(packageFolder('node-api-headers'), 'include')].flatMap(
     (folder) => ['-isystem', folder],
   ),
@@ -152,10 +156,10 @@ function sources() {
   });
 }
 
-// The paths of a source and of everything it includes from native/src.
+// The paths of a source and of everything it includes from native/src, or from what was made.
 function closure(file, seen = new Set()) {
-  const path = join(sourceFolder, file);
-  if (seen.has(path) || !existsSync(path)) return seen;
+  const path = [sourceFolder, objectFolder].map((folder) => join(folder, file)).find((f) => existsSync(f));
+  if (path === undefined || seen.has(path)) return seen;
   seen.add(path);
   for (const [, name] of readFileSync(path, 'utf8').matchAll(/^\s*#include\s+"([^"]+)"/gm))
     closure(name, seen);
@@ -170,8 +174,15 @@ function digest(file, flags) {
 
 const run = promisify(execFile);
 
+/** Writes a file beside its place and renames it. */
+function put(path, text) {
+  writeFileSync(`${path}.${process.pid}.part`, text);
+  renameSync(`${path}.${process.pid}.part`, path);
+}
+
 async function compileAll(compiler, include) {
   for (const folder of [buildFolder, objectFolder]) mkdirSync(folder, { recursive: true });
+  put(join(objectFolder, 'operations.h'), await operationsHeader(root));
   const jobs = sources().map(({ file, flags }) => {
     const all = [...compiler.first, ...COMMON, ...SYSTEM, ...SANITIZE, ...flags, ...include];
     const key = digest(file, [compiler.command, compiler.version, ...all]);
@@ -245,8 +256,7 @@ async function link(compiler, objects) {
   }
   const linked = `${key}\n${identity(part)}`;
   renameSync(part, target);
-  writeFileSync(`${stamp}.${process.pid}.part`, linked);
-  renameSync(`${stamp}.${process.pid}.part`, stamp);
+  put(stamp, linked);
   return true;
 }
 

@@ -1,60 +1,31 @@
 // Encoding: a Program (engine/program.ts) as one array of numbers, which native/src/runtime/description.cc reads back. A list is
-// its length followed by its items; names become their position in the tables below. Nothing is decided here.
+// its length followed by its items; names become the numbers of engine/primitives/table.ts. Nothing is decided here.
 
-import type { DType } from '../engine/dtype.ts';
+import { type DType, sizeOf } from '../engine/dtype.ts';
 import { check, LetheError } from '../engine/error.ts';
+import type { ConvParams } from '../engine/primitives/conv.ts';
 import type { ElementwiseName, RootName } from '../engine/primitives/index.ts';
-import type { Body, Instruction, Operand, Program, Slot } from '../engine/program.ts';
+import type { PoolParams } from '../engine/primitives/pool.ts';
+import type { RandomParams } from '../engine/primitives/random.ts';
+import {
+  COST,
+  DISTRIBUTIONS,
+  DTYPES,
+  REDUCTIONS,
+  ROOTS,
+  SIGNATURE,
+  SLOT_KINDS,
+} from '../engine/primitives/table.ts';
+import type { Body, Instruction, Operand, Program } from '../engine/program.ts';
 
-const VERSION = 1;
+/** Numbers by place. */
+const numbered = <Name extends string>(rows: Readonly<Record<Name, unknown>>): Record<Name, number> =>
+  Object.fromEntries(Object.keys(rows).map((name, i) => [name, i])) as Record<Name, number>;
 
-/** In the order of `Op` in native/src/loops/vector.h. */
-const ELEMENTWISE: Record<ElementwiseName, number> = {
-  neg: 0,
-  abs: 1,
-  sign: 2,
-  exp: 3,
-  log: 4,
-  log1p: 5,
-  expm1: 6,
-  sqrt: 7,
-  rsqrt: 8,
-  tanh: 9,
-  sigmoid: 10,
-  erf: 11,
-  sin: 12,
-  cos: 13,
-  floor: 14,
-  relu: 15,
-  identity: 16,
-  not: 17,
-  convert: 18,
-  add: 19,
-  sub: 20,
-  mul: 21,
-  div: 22,
-  maximum: 23,
-  minimum: 24,
-  pow: 25,
-  less: 26,
-  lessEqual: 27,
-  equal: 28,
-  and: 29,
-  or: 30,
-  select: 31,
-  full: 32,
-};
+const OP_NUMBERS: Record<ElementwiseName, number> = numbered(COST);
+const ROOT_NUMBERS: Record<RootName, number> = numbered(ROOTS);
 
-type Encoder = readonly [code: number, params: (i: Instruction, exact: boolean) => readonly number[]];
-
-type Pair = readonly [number, number];
-interface WindowParams {
-  readonly size: Pair;
-  readonly stride: Pair;
-  readonly padding: readonly [Pair, Pair];
-  readonly dilation: Pair;
-  readonly groups: number;
-}
+type Encoder = (i: Instruction, exact: boolean) => readonly number[];
 
 // A primitive's own params; the engine has checked them when it made the instruction.
 const get = <T>(i: Instruction, name: string): T => {
@@ -66,55 +37,46 @@ const axes = (i: Instruction): readonly number[] => get(i, 'axes');
 const axis = (i: Instruction): readonly number[] => [get<number>(i, 'axis')];
 const flag = (i: Instruction, name: string): number => (i.params[name] ? 1 : 0);
 const convolution = (i: Instruction, exact: boolean): readonly number[] => {
-  const { stride, padding, dilation, groups } = i.params as unknown as WindowParams;
+  const { stride, padding, dilation, groups } = i.params as unknown as ConvParams;
   return [...stride, ...padding[0], ...padding[1], ...dilation, groups, exact ? 1 : 0];
 };
 const pooling = (i: Instruction): readonly number[] => {
-  const { size, stride, padding } = i.params as unknown as WindowParams;
+  const { size, stride, padding } = i.params as unknown as PoolParams;
   return [...size, ...stride, ...padding[0], ...padding[1]];
 };
-const DISTRIBUTIONS = ['bits', 'uniform', 'normal'];
 
-/** In the order of the factories in native/src/runtime/program.cc. Leaving a root out does not compile. */
-const ROOTS: Record<RootName, Encoder> = {
-  pad: [0, (i) => [...get<number[]>(i, 'low'), ...get<number[]>(i, 'high'), ...get<number[]>(i, 'interior')]],
-  concat: [1, axis],
-  iota: [2, axis],
-  sum: [3, axes],
-  max: [4, axes],
-  min: [5, axes],
-  argmax: [6, axis],
-  argmin: [7, axis],
-  moments: [8, axes],
-  cumsum: [9, (i) => [get<number>(i, 'axis'), flag(i, 'reverse')]],
-  sort: [10, none],
-  gather: [11, axis],
-  scatter: [12, axis],
-  gatherAlong: [13, axis],
-  scatterAlong: [14, axis],
-  dot: [15, (i) => [flag(i, 'transposeA'), flag(i, 'transposeB')]],
-  conv: [16, convolution],
-  convGradInput: [17, convolution],
-  convGradWeight: [18, convolution],
-  maxPool: [19, pooling],
-  sumPool: [20, pooling],
-  sumPoolTranspose: [21, pooling],
-  random: [
-    22,
-    (i) => [
-      DISTRIBUTIONS.indexOf(get<string>(i, 'distribution')),
-      get<number[]>(i, 'shape').reduce((n, d) => n * d, 1),
-    ],
+/** Each root's parameters, as its kernel reads them. Leaving a root out does not compile. */
+const PARAMS: Record<RootName, Encoder> = {
+  pad: (i) => [...get<number[]>(i, 'low'), ...get<number[]>(i, 'high'), ...get<number[]>(i, 'interior')],
+  concat: axis,
+  iota: axis,
+  sum: axes,
+  max: axes,
+  min: axes,
+  argmax: axis,
+  argmin: axis,
+  moments: axes,
+  cumsum: (i) => [get<number>(i, 'axis'), flag(i, 'reverse')],
+  sort: none,
+  gather: axis,
+  scatter: axis,
+  gatherAlong: axis,
+  scatterAlong: axis,
+  dot: (i) => [flag(i, 'transposeA'), flag(i, 'transposeB')],
+  conv: convolution,
+  convGradInput: convolution,
+  convGradWeight: convolution,
+  maxPool: pooling,
+  sumPool: pooling,
+  sumPoolTranspose: pooling,
+  random: (i) => [
+    DISTRIBUTIONS[get<RandomParams['distribution']>(i, 'distribution')],
+    sizeOf(get(i, 'shape')),
   ],
 };
 
-const SLOT_KINDS: Record<Slot['kind'], number> = { input: 0, output: 1, temporary: 2 };
-const REDUCTIONS: Record<'sum' | 'max' | 'min', number> = { sum: 0, max: 1, min: 2 };
-
-const DTYPES: Partial<Record<DType, number>> = { float32: 0, int32: 1, uint32: 2, bool: 3 };
 export const dtypeCode = (dtype: DType): number => {
-  const code = DTYPES[dtype];
-  if (code !== undefined) return code;
+  if (dtype in DTYPES) return DTYPES[dtype as keyof typeof DTYPES];
   throw new LetheError(
     'dtype',
     `the CPU backend computes in float32; ${dtype} has the reference backend (init({ device: 'reference' }))`,
@@ -154,7 +116,7 @@ export function encode(program: Program, exact = false): Float64Array {
       w.put(v.slot);
     });
     w.list(b.steps, (s) => {
-      w.put(ELEMENTWISE[s.op], dtypeCode(s.dtype), s.value ?? 0);
+      w.put(OP_NUMBERS[s.op], dtypeCode(s.dtype), s.value ?? 0);
       w.numbers(s.args);
     });
     w.list(b.stores, (s) => w.put(s.value, s.slot));
@@ -165,16 +127,15 @@ export function encode(program: Program, exact = false): Float64Array {
     });
   };
   const instruction = (i: Instruction): void => {
-    const encoder = i.root === null ? null : ROOTS[i.root];
-    w.put(encoder ? encoder[0] : -1);
-    w.numbers(encoder ? encoder[1](i, exact) : []);
+    w.put(i.root === null ? -1 : ROOT_NUMBERS[i.root]);
+    w.numbers(i.root === null ? [] : PARAMS[i.root](i, exact));
     w.list(i.inputs, operand);
     w.list(i.outputs, operand);
     w.list(i.prologues ?? [], body);
     body(i.body);
   };
 
-  w.put(VERSION, program.arenaBytes, program.inputs, program.outputs);
+  w.put(SIGNATURE, program.arenaBytes, program.inputs, program.outputs);
   w.list(program.slots, (s) => w.put(SLOT_KINDS[s.kind], dtypeCode(s.dtype), s.size, s.index, s.offset));
   w.list(program.donations, ([output, input]) => w.put(output, input));
   w.list(program.instructions, instruction);

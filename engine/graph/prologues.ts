@@ -7,16 +7,13 @@
 
 import { sizeOf } from '../dtype.ts';
 import type { ElementwiseName, RootName } from '../primitives/index.ts';
+import { COST } from '../primitives/table.ts';
 import type { Group } from './fuse.ts';
 import type { Equation, Var } from './graph.ts';
 import { type Reading, reshapeStrides, type Views } from './views.ts';
 
-/** What is worth doing again: no function that takes a loop or a polynomial. */
-const CHEAP = new Set<string>(
-  'add sub mul div neg abs sign relu maximum minimum select less lessEqual equal and or not full identity convert'.split(
-    ' ',
-  ) as ElementwiseName[],
-);
+/** What an operation may cost to be worth doing again. */
+const CHEAP = 1;
 const MOST_STEPS = 6;
 const MOST_READERS = 3;
 
@@ -47,7 +44,7 @@ function recipeOf(v: Var, g: Group, views: Views): Recipe | null {
     const e = own ?? views.definition.get(views.flat(x));
     if (e?.primitive.kind !== 'elementwise') return false;
     if (steps.has(e)) return true;
-    if (!CHEAP.has(e.primitive.name) || !e.inputs.every(needs)) return false;
+    if (COST[e.primitive.name as ElementwiseName] > CHEAP || !e.inputs.every(needs)) return false;
     steps.add(e);
     return steps.size <= MOST_STEPS;
   };

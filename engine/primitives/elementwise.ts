@@ -16,6 +16,7 @@ import type { Tensor } from '../tensor.ts';
 import { bind } from '../trace.ts';
 import { erf as erfOf } from './erf.ts';
 import { addMaybe, aval, checkShape, ensureBatched, sameShape } from './rules.ts';
+import type { COST, ELEMENTWISE } from './table.ts';
 import type { BatchRule, MaybeZero, Primitive, Sample, TransposeRule } from './types.ts';
 import { isUndefined } from './types.ts';
 
@@ -36,9 +37,13 @@ const batchAll =
       params,
     );
 
-interface Spec {
-  name: string;
-  operands: readonly Kind[];
+/** As table.ts has it. */
+type Signature =
+  | { name: keyof typeof ELEMENTWISE.unary; operands: readonly [Kind] }
+  | { name: keyof typeof ELEMENTWISE.binary; operands: readonly [Kind, Kind] }
+  | { name: keyof typeof ELEMENTWISE.ternary; operands: readonly [Kind, Kind, Kind] };
+
+type Spec = Signature & {
   /** Result type; default that of the last operand. */
   result?: DType;
   compute: (...x: number[]) => number;
@@ -48,10 +53,11 @@ interface Spec {
   tangents?: readonly ((t: Tensor, y: Tensor, ...x: Tensor[]) => MaybeZero)[];
   transpose?: TransposeRule<None>;
   samples?: readonly Sample<None>[];
-}
+};
 
 function elementwise(spec: Spec): Primitive<None> {
-  const { name, operands } = spec;
+  const { name } = spec;
+  const operands: readonly Kind[] = spec.operands;
   const self: Primitive<None> = {
     name,
     kind: 'elementwise',
@@ -401,7 +407,12 @@ const fullPrimitive: Primitive<{ shape: Shape; value: number; dtype: DType }> = 
   ],
 };
 
-export const elementwisePrimitives = { ...table, convert: convertPrimitive, full: fullPrimitive };
+/** One record for each row of table.ts. */
+export const elementwisePrimitives = {
+  ...table,
+  convert: convertPrimitive,
+  full: fullPrimitive,
+} satisfies Record<keyof typeof COST, object>;
 
 export const neg = call1(() => table.neg);
 export const abs = call1(() => table.abs);

@@ -12,6 +12,7 @@ import { randomPrimitives } from './random.ts';
 import { reducePrimitives } from './reduce.ts';
 import { scanPrimitives } from './scan.ts';
 import { sortPrimitives } from './sort.ts';
+import type { ROOTS } from './table.ts';
 import type { Primitive } from './types.ts';
 
 const rootPrimitives = {
@@ -24,7 +25,7 @@ const rootPrimitives = {
   ...convPrimitives,
   ...poolPrimitives,
   ...randomPrimitives,
-};
+} satisfies Record<keyof typeof ROOTS, object>;
 
 /** Primitives that work element by element: the steps of bodies. */
 export type ElementwiseName = keyof typeof elementwisePrimitives;

@@ -48,7 +48,9 @@ beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'lethe-build-'));
   mkdirSync(path('native', 'src'), { recursive: true });
   const project = join(import.meta.dirname, '..', '..');
-  copyFileSync(join(project, 'native', 'build.mjs'), path('native', 'build.mjs'));
+  mkdirSync(path('engine', 'primitives'), { recursive: true });
+  for (const file of ['native/build.mjs', 'native/header.mjs', 'engine/primitives/table.ts'])
+    copyFileSync(join(project, file), path(file));
   symlinkSync(join(project, 'node_modules'), path('node_modules'));
   writeFileSync(path('package.json'), '{}');
   writeFileSync(path('compiler.mjs'), COMPILER);

@@ -48,10 +48,15 @@ const manifest = (name: string) => JSON.parse(read(name, 'package.json')) as Rec
 describe.skipIf(process.platform !== 'linux')('on Linux', () => {
   beforeAll(() => {
     root = mkdtempSync(join(tmpdir(), 'lethe-pack-'));
-    for (const folder of ['native/src/runtime', 'dist/cli', 'bin'])
-      mkdirSync(path(folder), { recursive: true });
-    for (const file of ['build.mjs', 'pack.mjs'])
-      copyFileSync(join(source, 'native', file), path('native', file));
+    const folders = ['native/src/runtime', 'engine/primitives', 'dist/cli', 'bin'];
+    for (const folder of folders) mkdirSync(path(folder), { recursive: true });
+    for (const file of [
+      'native/build.mjs',
+      'native/header.mjs',
+      'native/pack.mjs',
+      'engine/primitives/table.ts',
+    ])
+      copyFileSync(join(source, file), path(file));
     for (const file of ['package.json', 'LICENSE', 'README.md', 'CHANGELOG.md'])
       cpSync(join(source, file), path(file));
     for (const file of ['a.cc', 'runtime/glibc.cc']) writeFileSync(path('native', 'src', file), file);
@@ -95,7 +100,13 @@ describe.skipIf(process.platform !== 'linux')('on Linux', () => {
     const { dependencies, exports } = JSON.parse(readFileSync('package.json', 'utf8'));
     expect(packed).toMatchObject({ name: 'lethe', version, dependencies, exports });
     expect(contents('lethe')).toEqual(
-      expect.arrayContaining(['LICENSE', 'dist/index.js', 'native/build.mjs', 'native/src/a.cc']),
+      expect.arrayContaining([
+        'LICENSE',
+        'dist/index.js',
+        'native/build.mjs',
+        'native/header.mjs',
+        'native/src/a.cc',
+      ]),
     );
     expect(contents('lethe')).not.toContain('native/pack.mjs');
   });

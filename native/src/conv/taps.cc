@@ -295,7 +295,7 @@ void tapConv(Pool& pool, const TapConv& conv, const float* source, const float* 
   const int64_t resultPlane = conv.rows.result * conv.columns.result * conv.resultChannels;
   const int64_t tasks = p.tasksPerBatch();
   const bool late = p.pieceBlocks > 1;
-  const bool stream = !epilogue && conv.resultFloats() * 4 >= kStreamBytes && aligned(result) &&
+  const bool stream = !epilogue && conv.resultFloats() * 4 >= kStreamBytes && beginsLine(result) &&
                       conv.resultPerGroup() % microkernels().width == 0;
 
   for (int64_t b0 = 0; b0 < conv.B; b0 += p.batchChunk) {

@@ -193,7 +193,7 @@ void winograd(Pool& pool, const TapConv& c, const float* source, const float* w,
   const Shared shared(p, carver);
   std::memset(shared.outside, 0, static_cast<size_t>(p.in) * sizeof(float));
   const Images images{source, prologue, c.rows.source, c.columns.source, c.sourceChannels};
-  const bool stream = !epilogue && c.resultFloats() * 4 >= kStreamBytes && aligned(result);
+  const bool stream = !epilogue && c.resultFloats() * 4 >= kStreamBytes && beginsLine(result);
   for (int64_t b = 0; b < c.B; ++b) {
     transformWeights(pool, p, w + b * c.weightFloats(), shared.u);
     runTasks(pool, static_cast<int64_t>(c.operations()) / c.B, p.grid.blocks(), [&](int64_t task, int thread) {

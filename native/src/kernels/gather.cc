@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "runtime/kernel.h"
+#include "runtime/sizes.h"
 
 namespace lethe {
 namespace {
@@ -12,11 +13,11 @@ namespace {
 uint32_t missing(DType type) {  // what a gather yields out of range
   const float nan = std::numeric_limits<float>::quiet_NaN();
   uint32_t bits = 0;
-  if (type == DType::F32) std::memcpy(&bits, &nan, 4);
+  if (type == DType::Float32) std::memcpy(&bits, &nan, 4);
   return bits;
 }
 template <class F> void numeric(DType type, F&& f) {  // integers wrap, so unsigned serves for both
-  if (type == DType::F32) f(float{});
+  if (type == DType::Float32) f(float{});
   else f(uint32_t{});
 }
 
@@ -58,9 +59,9 @@ struct Parts {
     const int64_t wanted = work < 2 * kGrain ? 1 : 4 * threads;
     const int64_t perOuter = std::max<int64_t>(1, wanted / std::max<int64_t>(1, a.outer));
     columnParts = std::clamp<int64_t>(a.inner / 64, 1, perOuter);
-    columns = (a.inner + columnParts - 1) / columnParts;
+    columns = divideUp(a.inner, columnParts);
     rowParts = std::clamp<int64_t>(perOuter / columnParts, 1, std::max<int64_t>(1, a.axis));
-    rows = (a.axis + rowParts - 1) / rowParts;
+    rows = divideUp(a.axis, rowParts);
   }
 };
 

@@ -218,7 +218,7 @@ void dot(Pool& pool, const DotShape& original, const float* a, const float* b, f
   if (s.m != original.m) std::swap(a, b);
   if (s.batch * s.m * s.n == 0) return;
   const Plan p = planOf(s);
-  const bool stream = p.stream && !epilogue && aligned(c);
+  const bool stream = p.stream && !epilogue && beginsLine(c);
   float* others = reinterpret_cast<float*>(workspace.shared);
   const int64_t size = s.batch * s.m * s.n;
 

@@ -113,7 +113,7 @@ class Iota : public Kernel {
   explicit Iota(const Instruction& i) : y_(i.output(0)), around_(y_.shape, i.param(0)) { single(i, 0); }
   double cost() const override { return y_.size; }
   void run(const Frame& f) const override {
-    if (y_.dtype == DType::F32) fill(f, f.at<float>(y_.slot));
+    if (y_.dtype == DType::Float32) fill(f, f.at<float>(y_.slot));
     else fill(f, f.at<int32_t>(y_.slot));
   }
 

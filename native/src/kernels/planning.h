@@ -3,18 +3,14 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "runtime/sizes.h"
 #include "runtime/threads.h"
 
 namespace lethe {
 
-inline int64_t divideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
-inline int64_t roundUp(int64_t a, int64_t b) { return divideUp(a, b) * b; }
-
-constexpr int64_t kLine = 16;                  // floats in a cache line
+constexpr int64_t kLine = kLineBytes / 4;      // floats in a cache line
 constexpr int64_t kWorthThreads = 200 * 1000;  // operations below which waking a second thread costs more
 constexpr int64_t kWantedTasks = 8;            // enough for a few threads to share fairly when one is held up
-// Results from here on are written past the caches where nobody reads them at once: they would not stay.
-constexpr int64_t kStreamBytes = int64_t{16} << 20;
 constexpr int64_t kCacheFloats = 80 * 1024;    // of one operand's block: a third of a second-level cache
 
 // Runs the tasks on the pool if they are worth it; the result is the same.
@@ -32,7 +28,8 @@ inline void runEpilogue(Pool& pool, int64_t size, float* result, const Epilogue*
   });
 }
 
-inline bool aligned(const float* p) { return reinterpret_cast<uintptr_t>(p) % 64 == 0; }
+// What is written past the caches has to begin where a line does.
+inline bool beginsLine(const float* p) { return reinterpret_cast<uintptr_t>(p) % kLineBytes == 0; }
 
 // Cuts consecutive pieces, each on a cache line, out of a workspace; with no memory it only counts.
 class Carver {
@@ -40,7 +37,7 @@ class Carver {
   explicit Carver(char* memory) : memory_(memory) {}
   template <class T> T* take(int64_t count) {
     T* at = memory_ ? reinterpret_cast<T*>(memory_ + used_) : nullptr;
-    used_ += (static_cast<size_t>(count) * sizeof(T) + 63) / 64 * 64;
+    used_ += wholeLines(static_cast<size_t>(count) * sizeof(T));
     return at;
   }
   size_t used() const { return used_; }

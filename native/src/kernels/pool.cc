@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "loops/vector.h"
 #include "runtime/kernel.h"
 
 namespace lethe {
@@ -22,7 +23,7 @@ class Pooling : public Kernel {
  public:
   Pooling(const Instruction& i, const Operand& big, const Operand& small) : vector_(vectors()) {
     require(big.shape.size() == 4 && small.shape.size() == 4 && i.params.size() == 8, "pooling needs rank 4");
-    require(big.dtype == DType::F32 && small.dtype == DType::F32, "pooling needs float32");
+    require(big.dtype == DType::Float32 && small.dtype == DType::Float32, "pooling needs float32");
     n_ = big.shape[0], c_ = big.shape[3];
     for (size_t k = 0; k < 8; ++k) require(i.param(k) >= (k < 4 ? 1 : 0), "pooling needs positive sizes and strides and no negative padding");
     auto window = [&](size_t d, size_t p) {

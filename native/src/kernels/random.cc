@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "loops/vector.h"
 #include "runtime/kernel.h"
+#include "runtime/sizes.h"
 
 namespace lethe {
 namespace {
@@ -11,12 +13,12 @@ constexpr int64_t kTaskBlocks = 2048;
 
 class Random : public Kernel {
  public:
-  // Params: distribution (0 bits, 1 uniform, 2 normal), elements for each key.
+  // Params: distribution, elements for each key.
   explicit Random(const Instruction& i)
-      : keys_(i.input(0)), y_(i.output(0)), distribution_(static_cast<int>(i.param(0))), size_(i.param(1)), vector_(vectors()) {
-    require(keys_.dtype == DType::U32 && !keys_.shape.empty() && keys_.shape.back() == 2, "random needs uint32 keys of two words");
-    require(distribution_ >= 0 && distribution_ <= 2, "random knows bits, uniform and normal");
-    require(y_.dtype == (distribution_ == 0 ? DType::U32 : DType::F32), "random's result has the wrong type");
+      : keys_(i.input(0)), y_(i.output(0)), distribution_(static_cast<Distribution>(i.param(0))), size_(i.param(1)), vector_(vectors()) {
+    require(keys_.dtype == DType::Uint32 && !keys_.shape.empty() && keys_.shape.back() == 2, "random needs uint32 keys of two words");
+    require(i.param(0) >= 0 && i.param(0) < kDistributions, "random knows bits, uniform and normal");
+    require(y_.dtype == (distribution_ == Distribution::Bits ? DType::Uint32 : DType::Float32), "random's result has the wrong type");
     require(size_ >= 0 && size_ < (int64_t{1} << 34), "one key can make 2^34 numbers");
     require(isProduct(y_.size, {keys_.size / 2, size_}), "random's result has the wrong size");
   }
@@ -25,7 +27,7 @@ class Random : public Kernel {
     if (y_.size == 0) return;
     const uint32_t* keys = f.at<const uint32_t>(keys_.slot);
     uint32_t* y = f.at<uint32_t>(y_.slot);
-    const int64_t blocks = (size_ + 3) / 4, ranges = (blocks + kTaskBlocks - 1) / kTaskBlocks;
+    const int64_t blocks = divideUp(size_, 4), ranges = divideUp(blocks, kTaskBlocks);
     const int64_t group = std::max<int64_t>(1, kGrain / 32 / blocks);  // short keys share a task
     forRanges(f.pool, keys_.size / 2 * ranges, ranges == 1 ? group : 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t t = begin; t < end; ++t) {
@@ -44,7 +46,7 @@ class Random : public Kernel {
 
  private:
   const Operand keys_, y_;
-  const int distribution_;
+  const Distribution distribution_;
   const int64_t size_;
   const VectorTable& vector_;
 };

@@ -1,10 +1,35 @@
-// `argmax` and `argmin`. The other reductions are bodies without steps: see loops/fold.cc.
+// Reductions over axes. `sum`, `max`, `min` and `moments` are bodies without steps, for loops/fold.cc; `argmax` and `argmin`
+// are kernels of their own.
 #include <algorithm>
 
-#include "runtime/kernel.h"
+#include "loops/body.h"
 
 namespace lethe {
 namespace {
+
+// A body that reads the operand and reduces it.
+Body whole(const Instruction& i, Fold op) {
+  require(i.inputs.size() == 1 && i.outputs.size() == (op == Fold::Moments ? 2u : 1u), "a reduction has the wrong number of operands");
+  const Operand& x = i.inputs[0];
+  Body b;
+  b.shape = x.shape;
+  View v{x.slot, x.dtype, Shape(x.shape.size()), 0};
+  int64_t stride = 1;
+  for (size_t d = x.shape.size(); d-- > 0; stride *= x.shape[d]) v.strides[d] = stride;
+  b.inputs.push_back(v);
+  Reduction r{op, 0, {}, i.outputs[0].slot, op == Fold::Moments ? i.outputs[1].slot : -1};
+  std::vector<bool> reduced(x.shape.size(), false);
+  for (size_t k = 0; k < i.params.size(); ++k) {
+    require(i.param(k) >= 0 && i.param(k) < static_cast<int64_t>(x.shape.size()), "an axis is out of range");
+    r.axes.push_back(static_cast<int>(i.param(k)));
+    reduced[i.param(k)] = true;
+  }
+  int64_t kept = 1;
+  for (size_t d = 0; d < x.shape.size(); ++d) kept *= reduced[d] ? 1 : x.shape[d];
+  for (const Operand& o : i.outputs) require(o.slot >= 0 && o.size == kept, "a reduction's result has the wrong size");
+  b.reductions.push_back(r);
+  return b;
+}
 
 constexpr int64_t kColumns = 256;
 
@@ -24,8 +49,8 @@ template <bool Max> class ArgExtreme : public Kernel {
   void run(const Frame& f) const override {
     if (y_.size == 0) return;
     switch (x_.dtype) {
-      case DType::F32: return over(f, f.at<const float>(x_.slot));
-      case DType::U32: return over(f, f.at<const uint32_t>(x_.slot));
+      case DType::Float32: return over(f, f.at<const float>(x_.slot));
+      case DType::Uint32: return over(f, f.at<const uint32_t>(x_.slot));
       default: return over(f, f.at<const int32_t>(x_.slot));
     }
   }
@@ -46,7 +71,7 @@ template <bool Max> class ArgExtreme : public Kernel {
       });
       return;
     }
-    const int64_t tiles = (inner + kColumns - 1) / kColumns;
+    const int64_t tiles = divideUp(inner, kColumns);
     forRanges(f.pool, around_.outer * tiles, kGrain / (n * std::min(inner, kColumns)) + 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t t = begin; t < end; ++t) {
         const int64_t o = t / tiles, j = t % tiles * kColumns;
@@ -72,6 +97,10 @@ template <bool Max> class ArgExtreme : public Kernel {
 
 }  // namespace
 
+KernelPtr makeSum(const Instruction& i, const Description& d) { return makeFold(whole(i, Fold::Sum), d); }
+KernelPtr makeMax(const Instruction& i, const Description& d) { return makeFold(whole(i, Fold::Max), d); }
+KernelPtr makeMin(const Instruction& i, const Description& d) { return makeFold(whole(i, Fold::Min), d); }
+KernelPtr makeMoments(const Instruction& i, const Description& d) { return makeFold(whole(i, Fold::Moments), d); }
 KernelPtr makeArgmax(const Instruction& i, const Description&) { return std::make_unique<ArgExtreme<true>>(i); }
 KernelPtr makeArgmin(const Instruction& i, const Description&) { return std::make_unique<ArgExtreme<false>>(i); }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "runtime/kernel.h"
+#include "runtime/sizes.h"
 
 namespace lethe {
 namespace {
@@ -16,7 +17,7 @@ class Cumsum : public Kernel {
   }
   double cost() const override { return x_.size * 2; }
   void run(const Frame& f) const override {
-    if (x_.dtype == DType::F32) over<float, double>(f);
+    if (x_.dtype == DType::Float32) over<float, double>(f);
     else over<uint32_t, uint32_t>(f);
   }
 
@@ -25,7 +26,7 @@ class Cumsum : public Kernel {
     if (x_.size == 0) return;
     const T* x = f.at<const T>(x_.slot);
     T* y = f.at<T>(y_.slot);
-    const int64_t n = around_.axis, inner = around_.inner, tiles = (inner + kColumns - 1) / kColumns;
+    const int64_t n = around_.axis, inner = around_.inner, tiles = divideUp(inner, kColumns);
     forRanges(f.pool, around_.outer * tiles, kGrain / (n * std::min(inner, kColumns)) + 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t t = begin; t < end; ++t) {
         const int64_t at = t / tiles * n * inner + t % tiles * kColumns, m = std::min(kColumns, inner - t % tiles * kColumns);

@@ -46,8 +46,8 @@ class Sort : public Kernel {
   double cost() const override { return x_.size * 16; }
   void run(const Frame& f) const override {
     switch (x_.dtype) {
-      case DType::F32: return over<float>(f);
-      case DType::U32: return over<uint32_t>(f);
+      case DType::Float32: return over<float>(f);
+      case DType::Uint32: return over<uint32_t>(f);
       default: return over<int32_t>(f);
     }
   }

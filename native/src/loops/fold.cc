@@ -1,4 +1,4 @@
-// Bodies with reductions, and the reductions that stand alone. The blocks of the domain form a grid; its cells along
+// Bodies with reductions. The blocks of the domain form a grid; its cells along
 // kept axes own results, its cells along reduced axes are folded into them in order. How the grid is cut into tasks
 // depends on shapes only, and partial results are joined in a fixed order: the bits do not depend on the threads.
 #include <algorithm>
@@ -14,13 +14,11 @@ constexpr int64_t kMostTasks = 64;
 constexpr int64_t kTaskElements = 65536;
 constexpr int64_t kMostAccumulators = 8192;  // of one task and one reduction: 64 KB
 
-int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-int64_t identityBits(Reduce op, DType type) {
-  const bool max = op == Reduce::Max;
-  if (op == Reduce::Sum || op == Reduce::Moments) return 0;  // also the bits of 0.0
-  if (type != DType::F32) {
-    if (type == DType::U32) return max ? 0 : std::numeric_limits<uint32_t>::max();
+int64_t identityBits(Fold op, DType type) {
+  const bool max = op == Fold::Max;
+  if (op == Fold::Sum || op == Fold::Moments) return 0;  // also the bits of 0.0
+  if (type != DType::Float32) {
+    if (type == DType::Uint32) return max ? 0 : std::numeric_limits<uint32_t>::max();
     return max ? std::numeric_limits<int32_t>::min() : std::numeric_limits<int32_t>::max();
   }
   const double v = max ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
@@ -33,8 +31,8 @@ class Folding : public Kernel {
  public:
   Folding(const Body& body, const Description& program) : plan_(body, program, BodyPlan::Role::Pass), vector_(vectors()) {
     for (const auto& f : plan_.folds) {
-      require(f.op != Reduce::Moments || f.dtype == DType::F32, "moments need float32");
-      width_ += f.op == Reduce::Moments ? 2 : 1;
+      require(f.op != Fold::Moments || f.dtype == DType::Float32, "moments need float32");
+      width_ += f.op == Fold::Moments ? 2 : 1;
     }
     kept_.resize(plan_.dims.size());
     for (size_t d = plan_.dims.size(); d-- > 0;) {
@@ -50,6 +48,7 @@ class Folding : public Kernel {
     return {partial, accumulatorsAt() + static_cast<size_t>(width_ * group_ * m_) * 8};
   }
   double cost() const override { return plan_.size * (plan_.cost + 1); }
+  std::string describe() const override { return lethe::describe(plan_); }
 
   void run(const Frame& frame) const override {
     if (plan_.size == 0) return empty(frame);
@@ -71,12 +70,12 @@ class Folding : public Kernel {
   }
 
  private:
-  size_t accumulatorsAt() const { return (plan_.stateBytes() + 63) / 64 * 64; }
+  size_t accumulatorsAt() const { return wholeLines(plan_.stateBytes); }
 
   void cut() {
     const auto& dims = plan_.dims;
     const size_t s = plan_.split;
-    chunks_ = ceilDiv(dims[s].n, plan_.chunk);
+    chunks_ = divideUp(dims[s].n, plan_.chunk);
     for (size_t d = 0; d <= s; ++d) (dims[d].reduced ? steps_ : cells_) *= d == s ? chunks_ : dims[d].n;
     m_ = 1;
     for (size_t d = s; d < dims.size(); ++d) {
@@ -84,11 +83,11 @@ class Folding : public Kernel {
       (dims[d].reduced ? blockReduced_ : m_) *= n;
     }
     const int64_t wanted = std::clamp<int64_t>(plan_.size / kTaskElements, 1, kMostTasks);
-    group_ = std::min(ceilDiv(cells_, wanted), std::max<int64_t>(1, kMostAccumulators / m_));
-    groups_ = ceilDiv(cells_, group_);
-    parts_ = groups_ >= wanted ? 1 : std::min(steps_, ceilDiv(wanted, groups_));
-    perPart_ = ceilDiv(steps_, parts_);
-    parts_ = ceilDiv(steps_, perPart_);
+    group_ = std::min(divideUp(cells_, wanted), std::max<int64_t>(1, kMostAccumulators / m_));
+    groups_ = divideUp(cells_, group_);
+    parts_ = groups_ >= wanted ? 1 : std::min(steps_, divideUp(wanted, groups_));
+    perPart_ = divideUp(steps_, parts_);
+    parts_ = divideUp(steps_, perPart_);
     keptInside_ = !dims[s].reduced;
   }
 
@@ -130,7 +129,7 @@ class Folding : public Kernel {
       char* a = acc + (g - g0) * m_ * 8;
       for (const auto& f : plan_.folds) {
         axis(f, plan_.split, rows, s.value[f.value], a, before(r) - base);
-        a += (f.op == Reduce::Moments ? 2 : 1) * group_ * m_ * 8;
+        a += (f.op == Fold::Moments ? 2 : 1) * group_ * m_ * 8;
       }
     };
     // Walk in the order of memory.
@@ -159,12 +158,12 @@ class Folding : public Kernel {
     }
   }
   void run(const BodyPlan::Folded& f, int64_t n, const char* x, char* acc, double seen) const {
-    if (f.op != Reduce::Moments) return vector_.foldRun(static_cast<Fold>(f.op), f.dtype, n, x, acc);
+    if (f.op != Fold::Moments) return vector_.foldRun(f.op, f.dtype, n, x, acc);
     double* mean = reinterpret_cast<double*>(acc);
     vector_.momentsRun(n, reinterpret_cast<const float*>(x), seen, mean, mean + group_ * m_);
   }
   void rows(const BodyPlan::Folded& f, int64_t count, int64_t n, const char* x, char* acc, double seen) const {
-    if (f.op != Reduce::Moments) return vector_.foldRows(static_cast<Fold>(f.op), f.dtype, count, n, n, x, acc);
+    if (f.op != Fold::Moments) return vector_.foldRows(f.op, f.dtype, count, n, n, x, acc);
     double* mean = reinterpret_cast<double*>(acc);
     vector_.momentsRows(count, n, n, reinterpret_cast<const float*>(x), seen, mean, mean + group_ * m_);
   }
@@ -172,23 +171,23 @@ class Folding : public Kernel {
   void reset(char* acc) const {
     int64_t* a = reinterpret_cast<int64_t*>(acc);
     for (const auto& f : plan_.folds) {
-      const int64_t n = (f.op == Reduce::Moments ? 2 : 1) * group_ * m_, bits = identityBits(f.op, f.dtype);
+      const int64_t n = (f.op == Fold::Moments ? 2 : 1) * group_ * m_, bits = identityBits(f.op, f.dtype);
       std::fill(a, a + n, bits);
       a += n;
     }
   }
 
-  template <class T> static void joinAs(Reduce op, int64_t n, T* to, const T* from) {
+  template <class T> static void joinAs(Fold op, int64_t n, T* to, const T* from) {
     for (int64_t i = 0; i < n; ++i) {
-      if (op == Reduce::Sum) to[i] += from[i];
-      else if (op == Reduce::Max) to[i] = (from[i] > to[i] || from[i] != from[i]) ? from[i] : to[i];
+      if (op == Fold::Sum) to[i] += from[i];
+      else if (op == Fold::Max) to[i] = (from[i] > to[i] || from[i] != from[i]) ? from[i] : to[i];
       else to[i] = (from[i] < to[i] || from[i] != from[i]) ? from[i] : to[i];
     }
   }
   void join(char* to, const char* from, int64_t part) const {
     const int64_t n = group_ * m_;
     for (const auto& f : plan_.folds) {
-      if (f.op == Reduce::Moments) {
+      if (f.op == Fold::Moments) {
         const double seen = before(part * perPart_), more = before(std::min((part + 1) * perPart_, steps_)) - seen;
         double* a = reinterpret_cast<double*>(to);
         const double* b = reinterpret_cast<const double*>(from);
@@ -197,19 +196,19 @@ class Folding : public Kernel {
           a[i] += delta * (more / all);
           a[n + i] += b[n + i] + delta * delta * (seen * more / all);
         }
-      } else if (f.dtype == DType::F32) {
+      } else if (f.dtype == DType::Float32) {
         joinAs(f.op, n, reinterpret_cast<double*>(to), reinterpret_cast<const double*>(from));
       } else {
         joinAs(f.op, n, reinterpret_cast<int64_t*>(to), reinterpret_cast<const int64_t*>(from));
       }
-      to += (f.op == Reduce::Moments ? 2 : 1) * n * 8;
-      from += (f.op == Reduce::Moments ? 2 : 1) * n * 8;
+      to += (f.op == Fold::Moments ? 2 : 1) * n * 8;
+      from += (f.op == Fold::Moments ? 2 : 1) * n * 8;
     }
   }
 
   static void put(DType type, int64_t n, const char* acc, double factor, char* out) {
     for (int64_t i = 0; i < n; ++i) {
-      if (type == DType::F32) reinterpret_cast<float*>(out)[i] = static_cast<float>(reinterpret_cast<const double*>(acc)[i] * factor);
+      if (type == DType::Float32) reinterpret_cast<float*>(out)[i] = static_cast<float>(reinterpret_cast<const double*>(acc)[i] * factor);
       else reinterpret_cast<uint32_t*>(out)[i] = static_cast<uint32_t>(reinterpret_cast<const int64_t*>(acc)[i]);
     }
   }
@@ -229,10 +228,10 @@ class Folding : public Kernel {
         }
         const char* a = acc + (g - g0) * m_ * 8;
         put(f.dtype, n, a, 1.0, frame.memory[f.slot] + at * 4);
-        if (f.op == Reduce::Moments)
+        if (f.op == Fold::Moments)
           put(f.dtype, n, a + group_ * m_ * 8, 1.0 / static_cast<double>(reduced_), frame.memory[f.second] + at * 4);
       }
-      acc += (f.op == Reduce::Moments ? 2 : 1) * group_ * m_ * 8;
+      acc += (f.op == Fold::Moments ? 2 : 1) * group_ * m_ * 8;
     }
   }
 
@@ -240,7 +239,7 @@ class Folding : public Kernel {
     for (const auto& f : plan_.folds) {
       const int64_t bits = identityBits(f.op, f.dtype);
       double nan = std::numeric_limits<double>::quiet_NaN();
-      const char* from = f.op == Reduce::Moments ? reinterpret_cast<const char*>(&nan) : reinterpret_cast<const char*>(&bits);
+      const char* from = f.op == Fold::Moments ? reinterpret_cast<const char*>(&nan) : reinterpret_cast<const char*>(&bits);
       for (int64_t i = 0; i < results_; ++i) {
         put(f.dtype, 1, from, 1.0, frame.memory[f.slot] + i * 4);
         if (f.second >= 0) put(f.dtype, 1, from, 1.0, frame.memory[f.second] + i * 4);
@@ -260,29 +259,6 @@ class Folding : public Kernel {
   bool keptInside_ = false;
 };
 
-Body whole(const Instruction& i, Reduce op) {
-  require(i.inputs.size() == 1 && i.outputs.size() == (op == Reduce::Moments ? 2u : 1u), "a reduction has the wrong number of operands");
-  const Operand& x = i.inputs[0];
-  Body b;
-  b.shape = x.shape;
-  View v{x.slot, x.dtype, Shape(x.shape.size()), 0};
-  int64_t stride = 1;
-  for (size_t d = x.shape.size(); d-- > 0; stride *= x.shape[d]) v.strides[d] = stride;
-  b.inputs.push_back(v);
-  Reduction r{op, 0, {}, i.outputs[0].slot, op == Reduce::Moments ? i.outputs[1].slot : -1};
-  std::vector<bool> reduced(x.shape.size(), false);
-  for (size_t k = 0; k < i.params.size(); ++k) {
-    require(i.param(k) >= 0 && i.param(k) < static_cast<int64_t>(x.shape.size()), "an axis is out of range");
-    r.axes.push_back(static_cast<int>(i.param(k)));
-    reduced[i.param(k)] = true;
-  }
-  int64_t kept = 1;
-  for (size_t d = 0; d < x.shape.size(); ++d) kept *= reduced[d] ? 1 : x.shape[d];
-  for (const Operand& o : i.outputs) require(o.slot >= 0 && o.size == kept, "a reduction's result has the wrong size");
-  b.reductions.push_back(r);
-  return b;
-}
-
 }  // namespace
 
 KernelPtr makeFold(const Body& body, const Description& program) {
@@ -290,9 +266,5 @@ KernelPtr makeFold(const Body& body, const Description& program) {
     require(r.axes == body.reductions[0].axes, "the reductions of a body have different axes");
   return std::make_unique<Folding>(body, program);
 }
-KernelPtr makeSum(const Instruction& i, const Description& d) { return makeFold(whole(i, Reduce::Sum), d); }
-KernelPtr makeMax(const Instruction& i, const Description& d) { return makeFold(whole(i, Reduce::Max), d); }
-KernelPtr makeMin(const Instruction& i, const Description& d) { return makeFold(whole(i, Reduce::Min), d); }
-KernelPtr makeMoments(const Instruction& i, const Description& d) { return makeFold(whole(i, Reduce::Moments), d); }
 
 }  // namespace lethe

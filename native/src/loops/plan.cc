@@ -1,37 +1,29 @@
 // From a Body to a plan: merged axes, block geometry, vector loops, registers by liveness, and for each store whether
 // the last loop may write it directly.
+#include "loops/plan.h"
+
 #include <algorithm>
 #include <climits>
 #include <cstring>
+#include <iterator>
 
-#include "loops/body.h"
+#include "runtime/sizes.h"
 
 namespace lethe {
 namespace {
 
-constexpr int64_t kStreamBytes = int64_t{16} << 20;  // larger results would push everything else out of the cache
-
-int64_t weightOf(Op op) {
-  switch (op) {
-    case Op::Exp: case Op::Log: case Op::Log1p: case Op::Expm1: case Op::Tanh: case Op::Sigmoid: case Op::Erf:
-    case Op::Sin: case Op::Cos: return 8;
-    case Op::Pow: return 16;
-    default: return 1;
-  }
-}
+static_assert(std::size(kOpRows) == kOps, "one row for each operation");
 
 uint32_t constantBits(DType dtype, double v) {
-  if (dtype == DType::F32) {
+  if (dtype == DType::Float32) {
     const float f = static_cast<float>(v);
     uint32_t bits;
     std::memcpy(&bits, &f, 4);
     return bits;
   }
-  if (dtype == DType::U32) return static_cast<uint32_t>(static_cast<int64_t>(v));
+  if (dtype == DType::Uint32) return static_cast<uint32_t>(static_cast<int64_t>(v));
   return static_cast<uint32_t>(static_cast<int32_t>(static_cast<int64_t>(v)));
 }
-
-int64_t aligned(int64_t n) { return (n + 63) / 64 * 64; }
 
 // Registers are blocks of scratch; a freed one is taken again first, because it is still in the cache.
 class Registers {
@@ -51,11 +43,206 @@ class Registers {
 };
 
 struct Value {
-  DType dtype = DType::F32;
+  DType dtype = DType::Float32;
   bool uniform = false, input = false, constant = false;
-  uint32_t bits = 0;
-  int last = -1;  // the last call that reads it
+  int last = -1;      // the last call that reads it
+  int producer = -1;  // the call that makes it
+  bool direct = false;
   int reg = -1;
+};
+
+// Fills a plan whose domain is laid, step by step. Values of the body are numbered as they come; those of the plan are
+// fewer, because some only rename others, and more, because some have to be copied or spread.
+class Planner {
+ public:
+  Planner(BodyPlan& plan, const Body& body, const Description& program) : p_(plan), body_(body), program_(program) {}
+
+  void numberOperands(bool hasRoot) {
+    for (size_t i = 0; i < p_.inputs.size(); ++i) {
+      Value v;
+      v.dtype = body_.inputs[i].dtype;
+      v.uniform = p_.inputs[i].mode == BodyPlan::Mode::Uniform;
+      v.input = true;
+      name_.push_back(add(v));
+    }
+    if (hasRoot) name_.push_back(p_.root = add({}));
+  }
+
+  // `identity` only renames, `full` is a constant.
+  void chooseLoops() {
+    for (const Step& s : body_.steps) {
+      const OpRow& row = kOpRows[static_cast<int>(s.op)];
+      require(static_cast<int>(s.args.size()) == row.operands, "a step has the wrong number of arguments");
+      if (s.op == Op::Full) {
+        name_.push_back(addConstant(s));
+        continue;
+      }
+      std::vector<int> args;
+      for (int a : s.args) args.push_back(name_[a]);
+      if (s.op == Op::Identity) {
+        name_.push_back(args[0]);
+        continue;
+      }
+      p_.cost += row.cost;
+      name_.push_back(call(s.op, s.dtype, args));
+    }
+    p_.cost += static_cast<int64_t>(body_.inputs.size() + body_.stores.size());
+  }
+
+  // What has to exist at the end of a block.
+  void nameResults(bool isPrologue) {
+    if (isPrologue) {
+      require(!name_.empty() && body_.stores.empty() && body_.reductions.empty(), "a prologue must only compute its operand");
+      p_.result = name_.back();
+    }
+    for (const Store& s : body_.stores) {
+      int v = name_[s.value];
+      if (!all_[v].uniform && mayBeOverwritten(v)) v = call(Op::Identity, all_[v].dtype, {v});
+      stores_.push_back({v, s.slot});
+    }
+    for (const Reduction& r : body_.reductions) {
+      int v = name_[r.value];
+      if (all_[v].uniform) v = spread(v);
+      all_[v].last = INT_MAX;
+      p_.folds.push_back({r.op, all_[v].dtype, v, r.slot, r.second});
+    }
+  }
+
+  // A result is written by the loop that makes it unless that would overwrite an input still to be read.
+  void placeResults() {
+    for (const Store& s : stores_) {
+      const Hazards h = hazards(s);
+      const bool stream = !h.alias && p_.size * 4 > kStreamBytes;
+      Value& v = all_[s.value];
+      if (!stream && !h.late && v.producer >= 0 && !v.uniform && !v.direct) {
+        v.direct = true;
+        p_.directs.push_back({s.value, s.slot});
+      } else {
+        copy(s.value, s.slot, stream);
+      }
+    }
+    if (p_.result < 0) return;
+    Value& v = all_[p_.result];
+    p_.resultDirect = v.direct = v.producer >= 0 && !v.uniform;
+    if (!p_.resultDirect) copy(p_.result, -1, false);
+  }
+
+  // The state of a thread: addresses of the values, keys of the tiles, coordinates, single values, registers, tiles.
+  void layState() {
+    p_.values = static_cast<int>(all_.size());
+    p_.keysAt = p_.values * 8;
+    p_.coordinatesAt = p_.keysAt + static_cast<int64_t>(p_.inputs.size()) * 16;
+    p_.registersAt = roundUp(p_.coordinatesAt + static_cast<int64_t>(p_.dims.size()) * 8, kLineBytes);
+    for (int v = 0; v < p_.values; ++v) {
+      if (!all_[v].constant && !(all_[v].uniform && all_[v].producer >= 0)) continue;
+      p_.fixed.push_back({v, p_.registersAt});
+      p_.registersAt += kLineBytes;
+    }
+    p_.blockBytes = roundUp(p_.block() * 4, kLineBytes);
+    int64_t at = p_.registersAt + allotRegisters() * p_.blockBytes;
+    for (BodyPlan::Input& in : p_.inputs) {
+      if (in.mode != BodyPlan::Mode::Tile) continue;
+      in.tile = at;
+      at += p_.blockBytes;
+    }
+    p_.stateBytes = static_cast<size_t>(at);
+  }
+
+ private:
+  int add(Value v) {
+    all_.push_back(v);
+    return static_cast<int>(all_.size()) - 1;
+  }
+  int addConstant(const Step& s) {
+    Value v;
+    v.dtype = s.dtype;
+    v.uniform = v.constant = true;
+    const int number = add(v);
+    p_.constants.push_back({number, constantBits(s.dtype, s.value)});
+    return number;
+  }
+  // A loop over a block, or, where all operands are single values, over one element.
+  int call(Op op, DType dtype, const std::vector<int>& args) {
+    int mask = 0;
+    for (size_t k = 0; k < args.size(); ++k)
+      if (all_[args[k]].uniform) mask |= 1 << k;
+    const bool uniform = mask == (1 << args.size()) - 1;
+    return call(op, dtype, args, uniform, uniform ? 0 : mask);
+  }
+  // A single value in every element of a block.
+  int spread(int v) { return call(Op::Select, all_[v].dtype, {v, v, v}, false, 7); }
+  int call(Op op, DType dtype, const std::vector<int>& args, bool uniform, int mask) {
+    const StepLoop loop = vectors().step(op, all_[args[0]].dtype, dtype, mask);
+    require(loop, "an elementwise operation is not defined for its operand's type");
+    const int at = static_cast<int>(p_.calls.size());
+    Value v;
+    v.dtype = dtype;
+    v.uniform = uniform;
+    v.producer = at;
+    const int dst = add(v);
+    BodyPlan::Call c{op, loop, dst, {dst, dst, dst}, static_cast<int>(args.size()), uniform};
+    for (size_t k = 0; k < args.size(); ++k) {
+      c.args[k] = args[k];
+      all_[args[k]].last = at;
+    }
+    p_.calls.push_back(c);
+    return dst;
+  }
+  void copy(int value, int slot, bool stream) {
+    all_[value].last = INT_MAX;
+    p_.copies.push_back({value, slot, all_[value].uniform, stream});
+  }
+
+  // Whether a store may overwrite this input before it is copied.
+  bool mayBeOverwritten(int v) const {
+    if (!all_[v].input) return false;
+    for (const Store& s : body_.stores)
+      if (program_.mayAlias(s.slot, p_.inputs[v].slot)) return true;
+    return false;
+  }
+  struct Hazards {
+    bool alias = false;  // what is read may lie where the result goes,
+    bool late = false;   // and may be read after the loop that makes the result
+  };
+  Hazards hazards(const Store& s) const {
+    Hazards h;
+    const int at = all_[s.value].producer;
+    for (size_t i = 0; i < p_.inputs.size(); ++i) {
+      if (!program_.mayAlias(p_.inputs[i].slot, s.slot)) continue;
+      h.alias = true;
+      h.late = h.late || all_[i].last > at;
+    }
+    // The root's result may pass through any store's memory.
+    if (p_.root >= 0) h.alias = true, h.late = h.late || all_[p_.root].last > at;
+    return h;
+  }
+
+  // Returns how many there are.
+  int allotRegisters() {
+    Registers registers;
+    const auto place = [&](int v) { p_.fixed.push_back({v, p_.registersAt + all_[v].reg * p_.blockBytes}); };
+    for (size_t k = 0; k < p_.calls.size(); ++k) {
+      const BodyPlan::Call& c = p_.calls[k];
+      for (int v : c.args) {
+        Value& arg = all_[v];
+        if (arg.reg < 0 || arg.last != static_cast<int>(k) || v == c.dst) continue;
+        registers.give(arg.reg);
+        place(v);
+        arg.reg = -1;
+      }
+      if (!c.uniform && !all_[c.dst].direct) all_[c.dst].reg = registers.take();
+    }
+    for (int v = 0; v < p_.values; ++v)
+      if (all_[v].reg >= 0) place(v);
+    return registers.count();
+  }
+
+  BodyPlan& p_;
+  const Body& body_;
+  const Description& program_;
+  std::vector<Value> all_;    // of the plan
+  std::vector<int> name_;     // number of a value in the body -> in the plan
+  std::vector<Store> stores_; // with the plan's numbers
 };
 
 }  // namespace
@@ -66,7 +253,7 @@ void BodyPlan::layDomain(const Body& body) {
   std::vector<bool> reduced(rank, false);
   if (!body.reductions.empty())
     for (int axis : body.reductions[0].axes) reduced[axis] = true;
-  for (const View& v : body.inputs) inputs.push_back({v.slot, v.offset, {}, Mode::Dense, -1});
+  for (const View& v : body.inputs) inputs.push_back({v.slot, v.offset, {}});
   size = sizeOf(body.shape);
   for (size_t d = 0; d < rank; ++d) {
     const int64_t n = body.shape[d];
@@ -115,162 +302,12 @@ void BodyPlan::chooseBlock(const Body& body) {
 BodyPlan::BodyPlan(const Body& body, const Description& program, Role role) {
   layDomain(body);
   chooseBlock(body);
-  const VectorTable& table = vectors();
-
-  // Values: inputs, the root's result, steps; `identity` only renames, `full` is a constant.
-  std::vector<Value> all;
-  std::vector<int> name;  // value number of the description -> index in `all`
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    Value v;
-    v.dtype = body.inputs[i].dtype;
-    v.uniform = inputs[i].mode == Mode::Uniform;
-    v.input = true;
-    name.push_back(static_cast<int>(all.size()));
-    all.push_back(v);
-  }
-  if (role == Role::Epilogue) {
-    root = static_cast<int>(all.size());
-    name.push_back(root);
-    all.push_back({});
-  }
-  auto add = [&](Value v) {
-    all.push_back(v);
-    return static_cast<int>(all.size()) - 1;
-  };
-  auto call = [&](StepLoop loop, DType dtype, bool uniform, std::vector<int> args) {
-    Value v;
-    v.dtype = dtype;
-    v.uniform = uniform;
-    const int dst = add(v);
-    Call c{loop, dst, {dst, dst, dst}, uniform};
-    for (size_t k = 0; k < args.size(); ++k) c.args[k] = args[k];
-    calls.push_back(c);
-    for (int a : args) all[a].last = static_cast<int>(calls.size()) - 1;
-    return dst;
-  };
-  for (const Step& s : body.steps) {
-    if (s.op == Op::Full) {
-      Value v;
-      v.dtype = s.dtype;
-      v.uniform = v.constant = true;
-      v.bits = constantBits(s.dtype, s.value);
-      name.push_back(add(v));
-      continue;
-    }
-    const bool binary = s.op >= Op::Add && s.op <= Op::Or;
-    require(s.args.size() == (s.op == Op::Select ? 3u : binary ? 2u : 1u), "a step has the wrong number of arguments");
-    std::vector<int> args;
-    int mask = 0;
-    for (size_t k = 0; k < s.args.size(); ++k) {
-      args.push_back(name[s.args[k]]);
-      if (all[args[k]].uniform) mask |= 1 << k;
-    }
-    if (s.op == Op::Identity) {
-      name.push_back(args[0]);
-      continue;
-    }
-    const bool uniform = mask == (1 << args.size()) - 1;
-    const DType from = all[args[0]].dtype;
-    StepLoop loop = table.step(s.op, from, s.dtype, uniform ? 0 : mask);
-    require(loop, "an elementwise operation is not defined for its operand's type");
-    cost += weightOf(s.op);
-    name.push_back(call(loop, s.dtype, uniform, args));
-  }
-  cost += static_cast<int64_t>(inputs.size() + body.stores.size());
-
-  // What has to exist at the end of a block.
-  if (role == Role::Prologue) {
-    require(!name.empty() && body.stores.empty() && body.reductions.empty(), "a prologue must only compute its operand");
-    result = name.back();
-  }
-  const StepLoop copy = table.step(Op::Identity, DType::F32, DType::F32, 0);
-  auto endures = [&](int v) { all[v].last = INT_MAX; };
-  std::vector<Store> stores;
-  for (const Store& s : body.stores) {
-    int v = name[s.value];
-    bool hazard = false;  // another store may overwrite this input before it is copied
-    for (const Store& other : body.stores) hazard = hazard || (all[v].input && program.mayAlias(other.slot, inputs[v].slot));
-    if (hazard && !all[v].uniform) v = call(copy, all[v].dtype, false, {v});
-    stores.push_back({v, s.slot});
-  }
-  for (const Reduction& r : body.reductions) {
-    int v = name[r.value];
-    if (all[v].uniform) {
-      const StepLoop spread = table.step(Op::Select, DType::Bool, all[v].dtype, 7);
-      v = call(spread, all[v].dtype, false, {v, v, v});
-    }
-    endures(v);
-    folds.push_back({r.op, all[v].dtype, v, r.slot, r.second});
-  }
-
-  // A store is written by the loop that makes its value unless that would overwrite an input still to be read.
-  std::vector<int> producer(all.size(), -1);
-  for (size_t k = 0; k < calls.size(); ++k) producer[calls[k].dst] = static_cast<int>(k);
-  std::vector<bool> direct(all.size(), false);
-  for (const Store& s : stores) {
-    const int v = s.value, at = producer[v];
-    bool alias = false, late = false;
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      if (!program.mayAlias(inputs[i].slot, s.slot)) continue;
-      alias = true;
-      late = late || all[i].last > at;
-    }
-    if (root >= 0) alias = true, late = late || all[root].last > at;
-    const bool stream = !alias && size * 4 > kStreamBytes;
-    if (!stream && !late && at >= 0 && !all[v].uniform && !direct[v]) {
-      direct[v] = true;
-      directs.push_back({v, s.slot});
-    } else {
-      endures(v);
-      copies.push_back({v, s.slot, all[v].uniform, stream});
-    }
-  }
-  if (result >= 0) {
-    resultDirect = producer[result] >= 0 && !all[result].uniform;
-    direct[result] = resultDirect;
-    if (!resultDirect) {
-      endures(result);
-      copies.push_back({result, -1, all[result].uniform, false});
-    }
-  }
-
-  // The state of a thread: addresses of the values, keys of the tiles, coordinates, single values, registers, tiles.
-  values = static_cast<int>(all.size());
-  keysAt = values * 8;
-  coordinatesAt = keysAt + static_cast<int64_t>(inputs.size()) * 16;
-  int64_t at = aligned(coordinatesAt + static_cast<int64_t>(dims.size()) * 8);
-  for (int v = 0; v < values; ++v) {
-    if (!all[v].constant && !(all[v].uniform && producer[v] >= 0)) continue;
-    if (all[v].constant) constants.push_back({v, all[v].bits});
-    fixed.push_back({v, at});
-    at += 64;
-  }
-  Registers registers;
-  for (size_t k = 0; k < calls.size(); ++k) {
-    const Call& c = calls[k];
-    for (int j = 0; j < 3; ++j) {
-      Value& arg = all[c.args[j]];
-      if (arg.reg >= 0 && arg.last == static_cast<int>(k) && c.args[j] != c.dst) {
-        registers.give(arg.reg);
-        fixed.push_back({c.args[j], arg.reg});
-        arg.reg = -1;
-      }
-    }
-    if (!c.uniform && !direct[c.dst]) all[c.dst].reg = registers.take();
-  }
-  for (int v = 0; v < values; ++v)
-    if (all[v].reg >= 0) fixed.push_back({v, all[v].reg});
-  const int64_t bytes = aligned(block() * 4);
-  // Registers were noted by number; they become offsets here.
-  for (Fixed& f : fixed)
-    if (!all[f.value].constant && !all[f.value].uniform) f.offset = at + f.offset * bytes;
-  at += registers.count() * bytes;
-  for (Input& in : inputs) {
-    if (in.mode != Mode::Tile) continue;
-    in.tile = at;
-    at += bytes;
-  }
-  stateBytes_ = at;
+  Planner planner(*this, body, program);
+  planner.numberOperands(role == Role::Epilogue);
+  planner.chooseLoops();
+  planner.nameResults(role == Role::Prologue);
+  planner.placeResults();
+  planner.layState();
 }
 
 }  // namespace lethe

@@ -5,18 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "operations.h"
+
 namespace lethe {
-
-enum class DType : int { F32, I32, U32, Bool };
-
-// In the order of `ELEMENTWISE` in native/encode.ts.
-enum class Op : int {
-  Neg, Abs, Sign, Exp, Log, Log1p, Expm1, Sqrt, Rsqrt, Tanh, Sigmoid, Erf, Sin, Cos, Floor, Relu, Identity, Not, Convert,
-  Add, Sub, Mul, Div, Maximum, Minimum, Pow, Less, LessEqual, Equal, And, Or, Select, Full,
-  Count,
-};
-
-enum class Fold : int { Sum, Max, Min };
 
 // d[i] = op(a[i], b[i], c[i]) for i < n. An operand that was declared uniform is read at [0] only. d may be a, b or c.
 using StepLoop = void (*)(int64_t n, void* d, const void* a, const void* b, const void* c);
@@ -40,7 +31,7 @@ struct VectorTable {
   void (*poolMax)(int64_t n, int64_t rows, int64_t columns, int64_t width, int32_t first, const float* image, float* best, int32_t* at);
   void (*add)(int64_t n, float* d, const float* x);
   // `blocks` Philox blocks (4 elements each) starting at counter `first`: words, uniforms or normals.
-  void (*random)(int distribution, uint32_t key0, uint32_t key1, uint32_t first, int64_t blocks, void* d);
+  void (*random)(Distribution distribution, uint32_t key0, uint32_t key1, uint32_t first, int64_t blocks, void* d);
 };
 
 // The table of the instruction set in use (isa.h).

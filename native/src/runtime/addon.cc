@@ -183,11 +183,21 @@ Napi::Value useInstructionSet(const Napi::CallbackInfo& info) {
   });
 }
 
+// describe(program): how its kernels would go about it, in words.
+Napi::Value describe(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Elements words = elements(info[0], napi_float64_array, "a program's description", "Float64Array");
+    const Program program(decode("", static_cast<const double*>(words.data), words.count), 1);
+    return Napi::String::New(info.Env(), program.describe());
+  });
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Runtime", Addon::define(env));
   exports.Set("instructionSet", Napi::Function::New(env, instructionSet));
   exports.Set("instructionSets", Napi::Function::New(env, instructionSets));
   exports.Set("useInstructionSet", Napi::Function::New(env, useInstructionSet));
+  exports.Set("describe", Napi::Function::New(env, describe));
   return exports;
 }
 

@@ -6,7 +6,7 @@
 namespace lethe {
 namespace {
 
-constexpr double kVersion = 1;
+static_assert(kDTypes == 4 && sizeof(float) == 4, "every element takes 32 bits");
 constexpr int64_t kMostElements = int64_t{1} << 46;
 constexpr size_t kMostAxes = 64;
 
@@ -46,7 +46,7 @@ class Decoder {
   Decoder(const double* words, size_t count, Description& out) : in_(words, count), out_(out) {}
 
   void program() {
-    require(in_.real() == kVersion, "the program's description is of another version than the addon, which has to be built again");
+    require(in_.real() == kSignature, "the addon was built from other sources than the program comes from, and has to be built again");
     out_.arenaBytes = in_.within(0, int64_t{1} << 52, "the arena's size");
     out_.inputs = in_.within(0, 1 << 24, "the number of inputs");
     out_.outputs = in_.within(0, 1 << 24, "the number of outputs");
@@ -61,7 +61,7 @@ class Decoder {
   }
 
  private:
-  DType dtype() { return static_cast<DType>(in_.within(0, 4, "an element type")); }
+  DType dtype() { return static_cast<DType>(in_.within(0, kDTypes, "an element type")); }
   Shape shape() {
     Shape s = in_.list<int64_t>([&] { return in_.within(0, kMostElements, "a dimension"); });
     require(s.size() <= kMostAxes, "a shape has too many axes");
@@ -73,15 +73,15 @@ class Decoder {
   }
   Slot slot() {
     Slot s;
-    s.kind = static_cast<Slot::Kind>(in_.within(0, 3, "a slot's kind"));
+    s.kind = static_cast<SlotKind>(in_.within(0, kSlotKinds, "a slot's kind"));
     s.dtype = dtype();
     s.size = in_.within(0, kMostElements, "a slot's size");
     s.index = in_.integer();
     s.offset = in_.integer();
-    if (s.kind == Slot::Temporary)
+    if (s.kind == SlotKind::Temporary)
       require(s.offset >= 0 && s.offset % 64 == 0 && s.offset + s.bytes() <= out_.arenaBytes, "a temporary lies outside the arena");
     else
-      require(s.index >= 0 && s.index < (s.kind == Slot::Input ? out_.inputs : out_.outputs), "a slot's index is out of range");
+      require(s.index >= 0 && s.index < (s.kind == SlotKind::Input ? out_.inputs : out_.outputs), "a slot's index is out of range");
     return s;
   }
   int slotOf(int64_t size, bool none) {
@@ -124,7 +124,7 @@ class Decoder {
     int values = static_cast<int>(b->inputs.size()) + (hasRoot ? 1 : 0);
     b->steps = in_.list<Step>([&] {
       Step s;
-      s.op = static_cast<Op>(in_.within(0, static_cast<int64_t>(Op::Count), "an operation"));
+      s.op = static_cast<Op>(in_.within(0, kOps, "an operation"));
       s.dtype = dtype();
       s.value = in_.real();
       s.args = in_.list<int>([&] { return static_cast<int>(in_.within(0, values, "an argument")); });
@@ -140,7 +140,7 @@ class Decoder {
   }
   Reduction reduction(const Body& b, int values) {
     Reduction r;
-    r.op = static_cast<Reduce>(in_.within(0, 3, "a reduction"));
+    r.op = static_cast<Fold>(in_.within(0, static_cast<int64_t>(Fold::Moments), "a reduction"));
     r.value = static_cast<int>(in_.within(0, values, "a reduced value"));
     const int rank = static_cast<int>(b.shape.size());
     r.axes = in_.list<int>([&] { return static_cast<int>(in_.within(0, rank, "an axis")); });
@@ -157,7 +157,7 @@ class Decoder {
   }
   Instruction instruction() {
     Instruction i;
-    i.root = static_cast<int>(in_.within(-1, 256, "a root"));
+    i.root = static_cast<int>(in_.within(-1, kRoots, "a root"));
     i.params = in_.list<int64_t>([&] { return in_.within(-kMostElements, kMostElements, "a parameter"); });
     i.inputs = in_.list<Operand>([&] { return operand(); });
     i.outputs = in_.list<Operand>([&] { return operand(); });
@@ -198,7 +198,7 @@ class Decoder {
     }
     results.insert(results.end(), stores.begin(), stores.end());
     for (size_t k = 0; k < results.size(); ++k) {
-      require(results[k] < 0 || out_.slots[results[k]].kind != Slot::Input, "a result is written to an input");
+      require(results[k] < 0 || out_.slots[results[k]].kind != SlotKind::Input, "a result is written to an input");
       for (int r : reads) require(!out_.mayAlias(results[k], r), kOverwrites);
       for (size_t l = 0; l < k; ++l) require(!out_.mayAlias(results[k], results[l]), "two results of an instruction share memory");
     }
@@ -213,7 +213,7 @@ class Decoder {
   }
   bool beginTogether(int a, int b) const {
     const Slot &x = out_.slots[a], &y = out_.slots[b];
-    return x.kind != Slot::Temporary || y.kind != Slot::Temporary || x.offset == y.offset;
+    return x.kind != SlotKind::Temporary || y.kind != SlotKind::Temporary || x.offset == y.offset;
   }
 
   Reader in_;
@@ -244,12 +244,12 @@ bool Description::mayAlias(int a, int b) const {
   if (a < 0 || b < 0) return false;
   if (a == b) return true;
   const Slot &x = slots[a], &y = slots[b];
-  if (x.kind == Slot::Temporary && y.kind == Slot::Temporary)
+  if (x.kind == SlotKind::Temporary && y.kind == SlotKind::Temporary)
     return x.offset < y.offset + y.bytes() && y.offset < x.offset + x.bytes();
-  const Slot& out = x.kind == Slot::Output ? x : y;
-  const Slot& in = x.kind == Slot::Output ? y : x;
+  const Slot& out = x.kind == SlotKind::Output ? x : y;
+  const Slot& in = x.kind == SlotKind::Output ? y : x;
   if (out.kind == in.kind) return out.index == in.index;
-  return out.kind == Slot::Output && in.kind == Slot::Input && isDonated(out.index, in.index);
+  return out.kind == SlotKind::Output && in.kind == SlotKind::Input && isDonated(out.index, in.index);
 }
 
 Description decode(const std::string& label, const double* words, size_t count) {

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "loops/vector.h"
+#include "operations.h"
 
 namespace lethe {
 
@@ -25,7 +25,7 @@ int64_t sizeOf(const Shape& shape);
 bool isProduct(int64_t size, std::initializer_list<int64_t> factors);
 
 struct Slot {
-  enum Kind { Input, Output, Temporary } kind;
+  SlotKind kind;
   DType dtype;
   int64_t size, index, offset;
   int64_t bytes() const { return size * 4; }
@@ -53,9 +53,8 @@ struct Step {
 struct Store {
   int value, slot;
 };
-enum class Reduce : int { Sum, Max, Min, Moments };
 struct Reduction {
-  Reduce op;
+  Fold op;
   int value;
   std::vector<int> axes;
   int slot, second;  // `second`: where moments put the variance

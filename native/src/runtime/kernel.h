@@ -1,8 +1,10 @@
 // What a program is made of: kernels, each compiled from one instruction and run against the addresses of its slots.
 #pragma once
 #include <memory>
+#include <string>
 
 #include "runtime/description.h"
+#include "runtime/sizes.h"
 #include "runtime/threads.h"
 
 namespace lethe {
@@ -25,36 +27,20 @@ class Kernel {
   // About how much work it is, in element operations; a program of little work does not wake the pool.
   virtual double cost() const = 0;
   virtual void run(const Frame& frame) const = 0;
+  // How it goes about it, in lines of words; nothing where there is nothing to choose.
+  virtual std::string describe() const { return {}; }
 };
 
 using KernelPtr = std::unique_ptr<Kernel>;
 using Factory = KernelPtr (*)(const Instruction&, const Description&);
 
-// One for each root; program.cc has the list.
+// One factory for each root. They are hidden, so that the linker misses one that is not there; what is visible it would
+// leave to be found at run time.
+#define LETHE_FACTORY(Name, fuses) __attribute__((visibility("hidden"))) KernelPtr make##Name(const Instruction&, const Description&);
+LETHE_ROOTS(LETHE_FACTORY)
+#undef LETHE_FACTORY
+// For an instruction without a root.
 KernelPtr makeBody(const Instruction&, const Description&);
-KernelPtr makePad(const Instruction&, const Description&);
-KernelPtr makeConcat(const Instruction&, const Description&);
-KernelPtr makeIota(const Instruction&, const Description&);
-KernelPtr makeSum(const Instruction&, const Description&);
-KernelPtr makeMax(const Instruction&, const Description&);
-KernelPtr makeMin(const Instruction&, const Description&);
-KernelPtr makeArgmax(const Instruction&, const Description&);
-KernelPtr makeArgmin(const Instruction&, const Description&);
-KernelPtr makeMoments(const Instruction&, const Description&);
-KernelPtr makeCumsum(const Instruction&, const Description&);
-KernelPtr makeSort(const Instruction&, const Description&);
-KernelPtr makeGather(const Instruction&, const Description&);
-KernelPtr makeScatter(const Instruction&, const Description&);
-KernelPtr makeGatherAlong(const Instruction&, const Description&);
-KernelPtr makeScatterAlong(const Instruction&, const Description&);
-KernelPtr makeDot(const Instruction&, const Description&);
-KernelPtr makeConv(const Instruction&, const Description&);
-KernelPtr makeConvGradInput(const Instruction&, const Description&);
-KernelPtr makeConvGradWeight(const Instruction&, const Description&);
-KernelPtr makeMaxPool(const Instruction&, const Description&);
-KernelPtr makeSumPool(const Instruction&, const Description&);
-KernelPtr makeSumPoolTranspose(const Instruction&, const Description&);
-KernelPtr makeRandom(const Instruction&, const Description&);
 
 constexpr int64_t kGrain = 32768;  // element operations worth a task of their own
 
@@ -62,7 +48,7 @@ constexpr int64_t kGrain = 32768;  // element operations worth a task of their o
 template <class F> void forRanges(Pool& pool, int64_t total, int64_t grain, F&& range) {
   if (total <= 0) return;
   if (grain < 1) grain = 1;
-  const int64_t tasks = (total + grain - 1) / grain;
+  const int64_t tasks = divideUp(total, grain);
   pool.run(tasks, [&](int64_t task, int thread) {
     const int64_t begin = task * grain;
     range(begin, begin + grain < total ? begin + grain : total, thread);
@@ -79,6 +65,5 @@ struct Around {
     for (size_t d = at + 1; d < shape.size(); ++d) inner *= shape[d];
   }
 };
-
 
 }  // namespace lethe

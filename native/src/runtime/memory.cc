@@ -8,6 +8,8 @@
 #include <new>
 #include <vector>
 
+#include "runtime/sizes.h"
+
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -30,9 +32,11 @@ size_t classOf(size_t bytes) {
   return std::max(unit, (bytes + unit - 1) / unit * unit);
 }
 
+size_t alignmentOf(size_t capacity) { return capacity >= kHuge ? kHuge : capacity >= kPageBytes ? kPageBytes : kLineBytes; }
+
 // Null where there is no room.
 char* fresh(size_t capacity) {
-  const size_t alignment = capacity >= kHuge ? kHuge : capacity >= 4096 ? 4096 : 64;
+  const size_t alignment = alignmentOf(capacity);
   char* p = static_cast<char*>(::operator new(capacity, std::align_val_t(alignment), std::nothrow));
 #if defined(__linux__)
   if (p && alignment == kHuge) madvise(p, capacity / kHuge * kHuge, MADV_HUGEPAGE);
@@ -40,8 +44,7 @@ char* fresh(size_t capacity) {
   return p;
 }
 void release(char* p, size_t capacity) {
-  const size_t alignment = capacity >= kHuge ? kHuge : capacity >= 4096 ? 4096 : 64;
-  ::operator delete(p, std::align_val_t(alignment));
+  ::operator delete(p, std::align_val_t(alignmentOf(capacity)));
 }
 
 }  // namespace

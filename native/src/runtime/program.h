@@ -20,6 +20,8 @@ class Program {
  public:
   Program(Description description, int threads);
   const Description& description() const { return description_; }
+  // How its kernels go about it, in words.
+  std::string describe() const;
   // Bytes of arena, shared and private workspace, in one block.
   size_t scratchBytes() const { return arena_ + shared_ + private_ * static_cast<size_t>(threads_); }
   // `bound`: addresses of the inputs, then of the outputs. `profile`, where there is one, is told when each kernel

@@ -71,8 +71,8 @@ void Runtime::run(uint32_t program, const uint32_t* buffers, size_t count) {
   bound.reserve(count);
   for (size_t i = 0; i < count; ++i) bound.push_back(buffers_.at(buffers[i]));
   for (const Slot& s : d.slots) {
-    if (s.kind == Slot::Temporary) continue;
-    const size_t have = bound[static_cast<size_t>(s.kind == Slot::Input ? s.index : d.inputs + s.index)]->bytes;
+    if (s.kind == SlotKind::Temporary) continue;
+    const size_t have = bound[static_cast<size_t>(s.kind == SlotKind::Input ? s.index : d.inputs + s.index)]->bytes;
     require(have >= static_cast<size_t>(s.bytes()), "a buffer is smaller than the program's slot");
   }
   for (int64_t o = 0; o < d.outputs; ++o) {

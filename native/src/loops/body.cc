@@ -113,8 +113,9 @@ namespace {
 class Pass : public Kernel {
  public:
   Pass(const Body& body, const Description& program) : plan_(body, program, BodyPlan::Role::Pass) {}
-  WorkspaceSize workspace(int) const override { return {0, plan_.stateBytes()}; }
+  WorkspaceSize workspace(int) const override { return {0, plan_.stateBytes}; }
   double cost() const override { return plan_.size * plan_.cost; }
+  std::string describe() const override { return lethe::describe(plan_); }
   void run(const Frame& frame) const override {
     if (plan_.size == 0) return;
     const BoundBody bound(plan_, frame, 0);
