@@ -50,9 +50,9 @@ constexpr OpRow kOpRows[] = {
 ${steps.map(([name, cost]) => `    {${operands(name)}, ${cost}},  // ${name}`).join('\n')}
 };
 
-// X(name of the factory, whether its kernel does prologues and an epilogue), in the order of the roots' numbers.
+// X(name, name of the factory, whether its kernel does prologues and an epilogue), in the order of the roots' numbers.
 #define LETHE_ROOTS(X) \\
-${roots.map(([name, fuses]) => `  X(${capitalised(name)}, ${fuses})`).join(' \\\n')}
+${roots.map(([name, fuses]) => `  X("${name}", ${capitalised(name)}, ${fuses})`).join(' \\\n')}
 constexpr int kRoots = ${roots.length};
 
 ${enumOf('Fold', table.REDUCTIONS)}

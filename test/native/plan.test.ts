@@ -99,7 +99,7 @@ describeCpu('a plan in words', () => {
       stores: [{ value: 3, slot: 2 }],
       reductions: [],
     }).body;
-    expect(plan({ ...p, instructions: [{ ...i, outputs: [{ slot: -1, ...c }], body }] })).toBe(`Dot
+    expect(plan({ ...p, instructions: [{ ...i, outputs: [{ slot: -1, ...c }], body }] })).toBe(`dot
 epilogue
   over 20 in blocks of 20 x 1, cost 12
   v0 = the root's result

@@ -4,9 +4,9 @@
 #include "conv/planar.h"
 #include "conv/taps.h"
 #include "conv/weight.h"
-#include "kernels/planning.h"
 #include "conv/winograd.h"
 #include "conv/winograd_weight.h"
+#include "kernels/planning.h"
 
 namespace lethe {
 namespace {

@@ -4,47 +4,49 @@
 // from one row to the next; what falls into the border is computed and dropped.
 #include "conv/planar.h"
 
-#include "microkernels/microkernel.h"
+#include "conv/padded.h"
 #include "kernels/planning.h"
+#include "microkernels/microkernel.h"
 
 namespace lethe {
 namespace {
 
 struct Plan {
   const TapConv& conv;
-  int64_t bandRows, bands;  // result rows to a task
-  PaddedWindow window;      // of the first band
-  int64_t tile;             // pixels
-  int64_t plane;            // floats of one source plane of a band, with what tiles read beyond it
-  int64_t resultPlane;
+  int64_t tile = 0;         // pixels
+  Cut rows;                 // of the result, to a task
+  PaddedWindow window;      // of the first band of them
+  int64_t plane = 0;        // floats of one source plane of a band, with what tiles read beyond it
+  int64_t resultPlane = 0;
   int64_t depth;            // products to a result
 
+  explicit Plan(const TapConv& c) : conv(c), depth(c.tapCount() * c.sourceChannels) {
+    const Microkernels& kernels = microkernels();
+    for (int v = 1; v <= kMostVectors; ++v) {
+      if (kernels.rowsLimit[v] >= c.resultChannels) tile = v * kernels.width;
+    }
+    window.row0 = c.rows.lowest();
+    window.column0 = c.columns.lowest();
+    window.columns = c.columns.span(0, c.columns.result);
+    rows = Cut::into(c.rows.result, std::min(wantedBands(), c.rows.result));
+    window.rows = c.rows.span(0, rows.length);
+    resultPlane = roundUp(rows.length * window.columns, tile) + kLine;
+    plane = roundUp(window.rows * window.columns, tile) + tile + kLine;
+  }
   int64_t scratchFloats() const {
     return conv.sourceChannels * plane + conv.resultChannels * resultPlane + rowFloats();
   }
   // One row made by a prologue.
   int64_t rowFloats() const { return roundUp(conv.columns.source * conv.sourceChannels, kLine); }
-};
 
-Plan planOf(const TapConv& c) {
-  const Microkernels& kernels = microkernels();
-  Plan p{c, 0, 0, {}, 0, 0, 0, c.tapCount() * c.sourceChannels};
-  for (int v = 1; v <= kMostVectors; ++v) {
-    if (kernels.rowsLimit[v] >= c.resultChannels) p.tile = v * kernels.width;
+ private:
+  // What of the source fits, and enough for all threads.
+  int64_t wantedBands() const {
+    const int64_t all = conv.rows.span(0, conv.rows.result) * window.columns * conv.sourceChannels;
+    const int64_t fitting = divideUp(all, kCacheFloats);
+    return conv.operations() >= kWorthThreads ? std::max(fitting, kWantedTasks / (conv.B * conv.N)) : fitting;
   }
-  p.window.row0 = c.rows.lowest();
-  p.window.column0 = c.columns.lowest();
-  p.window.columns = c.columns.span(0, c.columns.result);
-  const int64_t all = c.rows.span(0, c.rows.result) * p.window.columns * c.sourceChannels;
-  p.bands = divideUp(all, kCacheFloats);
-  if (c.operations() >= kWorthThreads) p.bands = std::max(p.bands, kWantedTasks / (c.B * c.N));
-  p.bandRows = divideUp(c.rows.result, std::min(p.bands, c.rows.result));
-  p.bands = divideUp(c.rows.result, p.bandRows);
-  p.window.rows = c.rows.span(0, p.bandRows);
-  p.resultPlane = roundUp(p.bandRows * p.window.columns, p.tile) + kLine;
-  p.plane = roundUp(p.window.rows * p.window.columns, p.tile) + p.tile + kLine;
-  return p;
-}
+};
 
 struct Tables {
   Segment* segments;
@@ -85,7 +87,7 @@ void fillPlanes(const Plan& p, const Images& in, int64_t image, int64_t row0, fl
 }  // namespace
 
 WorkspaceSize planarConvWorkspace(const TapConv& conv, int) {
-  const Plan p = planOf(conv);
+  const Plan p(conv);
   Carver carver(nullptr);
   Tables(p, carver, false);
   return {carver.used(), static_cast<size_t>(p.scratchFloats()) * sizeof(float)};
@@ -94,7 +96,7 @@ WorkspaceSize planarConvWorkspace(const TapConv& conv, int) {
 void planarConv(Pool& pool, const TapConv& conv, const float* source, const float* w, float* result,
                 const Workspace& workspace, const Prologue* prologue, const Epilogue* epilogue) {
   const Microkernels& kernels = microkernels();
-  const Plan p = planOf(conv);
+  const Plan p(conv);
   Carver carver(workspace.shared);
   const Tables tables(p, carver, true);
   const Images images{source, prologue, conv.rows.source, conv.columns.source, conv.sourceChannels};
@@ -106,9 +108,9 @@ void planarConv(Pool& pool, const TapConv& conv, const float* source, const floa
     }
     weights = tables.turned;
   }
-  runTasks(pool, static_cast<int64_t>(conv.operations()), conv.B * conv.N * p.bands, [&](int64_t task, int thread) {
-    const int64_t band = task % p.bands, image = task / p.bands, row0 = band * p.bandRows;
-    const int64_t rows = std::min(p.bandRows, conv.rows.result - row0);
+  runTasks(pool, static_cast<int64_t>(conv.operations()), conv.B * conv.N * p.rows.count, [&](int64_t task, int thread) {
+    const int64_t band = task % p.rows.count, image = task / p.rows.count, row0 = band * p.rows.length;
+    const int64_t rows = std::min(p.rows.length, conv.rows.result - row0);
     float* planes = reinterpret_cast<float*>(workspace.of(thread));
     float* out = planes + conv.sourceChannels * p.plane;
     fillPlanes(p, images, image, p.window.row0 + row0, planes, out + channels * p.resultPlane, thread);

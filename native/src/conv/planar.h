@@ -1,6 +1,6 @@
 // Convolution to few channels: vector lanes run over pixels in place of channels.
 #pragma once
-#include "conv/taps.h"
+#include "conv/geometry.h"
 
 namespace lethe {
 

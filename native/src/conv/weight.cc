@@ -4,8 +4,8 @@
 // source channels into slices.
 #include "conv/weight.h"
 
-#include "microkernels/microkernel.h"
 #include "kernels/planning.h"
+#include "microkernels/microkernel.h"
 
 namespace lethe {
 namespace {
@@ -13,66 +13,74 @@ namespace {
 constexpr int64_t kGradientFloats = 80 * 1024;  // of one slice of the gradient: it shares the cache with a block
 constexpr int64_t kBlockPixels = 256;
 
-struct Plan {
+class Plan {
+ public:
+  explicit Plan(const ConvShape& shape)
+      : s(shape), perGroup(shape.C / shape.groups), results(shape.O / shape.groups),
+        gradientFloats(shape.KH * shape.KW * perGroup * shape.O),
+        operations(2 * shape.B * shape.N * shape.OH * shape.OW * gradientFloats) {
+    cutChannels();
+    cutImages();
+    cutPixels();
+  }
+
   const ConvShape& s;
-  int64_t perGroup, results;      // channels of x, of dy, in a group
-  int64_t slice, slices;          // channels of x in a group, to a task
-  int64_t chunkImages, chunks;    // images to a task
-  int64_t images;                 // images in a block of pixels
-  int64_t rows, bands;            // result rows in a block
-  bool merged;                    // the taps of a kernel row are one run of channels
-  PaddedWindow window;            // of x, for the first band
-  int64_t gradientFloats;         // of one of the B
+  int64_t perGroup, results;  // channels of x, of dy, in a group
+  int64_t gradientFloats;     // of one of the B
   int64_t operations;
+  Cut slices;                 // of the channels of x in a group, to a task
+  Cut chunks;                 // of the images, to a task
+  int64_t images = 1;         // in a block of pixels
+  int64_t rows = 1;           // of the result, in a block
+  bool merged = false;        // the taps of a kernel row are one run of channels
+  PaddedWindow window;        // of x, for the first block of rows
 
   bool depthwise() const { return s.groups > 1 && perGroup == 1 && results == 1; }
-  int64_t tasks() const { return s.B * chunks * slices; }
+  bool sliced() const { return slices.count > 1; }
+  int64_t tasks() const { return s.B * chunks.count * slices.count; }
   // Channels of x in the scratch copy.
-  int64_t copied() const { return slices > 1 ? slice : s.C; }
+  int64_t copied() const { return sliced() ? slices.length : s.C; }
   int64_t xFloats() const { return s.B * s.N * s.H * s.W * s.C; }
   int64_t dyFloats() const { return s.B * s.N * s.OH * s.OW * s.O; }
   int64_t scratchX() const { return images * window.rows * window.columns * copied(); }
   int64_t scratchDy() const { return images * rows * s.OW * s.O; }
-};
 
-Plan planOf(const ConvShape& s) {
-  Plan p{s, s.C / s.groups, s.O / s.groups, 0, 1, 0, 1, 0, 0, 0, false, {}, 0, 0};
-  p.gradientFloats = s.KH * s.KW * p.perGroup * s.O;
-  p.operations = 2 * s.B * s.N * s.OH * s.OW * p.gradientFloats;
-
-  p.slice = p.perGroup;
-  if (s.groups == 1 && p.gradientFloats > 2 * kGradientFloats) {
-    const int64_t wanted = divideUp(p.gradientFloats, kGradientFloats);
-    p.slice = std::min(p.perGroup, roundUp(divideUp(p.perGroup, wanted), kLine));
-    // Slightly smaller ones, if those are equal.
-    for (int64_t even = p.slice; even >= kLine && 2 * even > p.slice; even -= kLine) {
-      if (p.perGroup % even == 0) {
-        p.slice = even;
+ private:
+  void cutChannels() {
+    int64_t slice = perGroup;
+    if (s.groups == 1 && gradientFloats > 2 * kGradientFloats) {
+      slice = std::min(perGroup, roundUp(divideUp(perGroup, divideUp(gradientFloats, kGradientFloats)), kLine));
+      // Slightly smaller ones, if those are equal.
+      for (int64_t even = slice; even >= kLine && 2 * even > slice; even -= kLine) {
+        if (perGroup % even != 0) continue;
+        slice = even;
         break;
       }
     }
+    slices = Cut(perGroup, slice);
   }
-  p.slices = std::max<int64_t>(1, divideUp(p.perGroup, std::max<int64_t>(p.slice, 1)));
 
   // Each chunk has a gradient to add: fewer of them where it is large.
-  const int64_t parts = s.B * p.slices, wanted = p.gradientFloats > kGradientFloats ? kWantedTasks / 2 : kWantedTasks;
-  p.chunks = p.operations < kWorthThreads ? 1 : std::max<int64_t>(1, std::min(s.N, wanted / parts));
-  p.chunkImages = divideUp(s.N, p.chunks);
-  p.chunks = std::max<int64_t>(1, divideUp(s.N, std::max<int64_t>(p.chunkImages, 1)));
+  void cutImages() {
+    int64_t wanted = 1;
+    if (operations >= kWorthThreads) {
+      const int64_t all = gradientFloats > kGradientFloats ? kWantedTasks / 2 : kWantedTasks;
+      wanted = std::max<int64_t>(1, std::min(s.N, all / (s.B * slices.count)));
+    }
+    chunks = Cut::into(s.N, wanted);
+  }
 
-  const int64_t plane = std::max<int64_t>(1, s.OH * s.OW);
-  p.images = std::max<int64_t>(1, std::min(p.chunkImages, kBlockPixels / plane));
-  p.bands = p.images > 1 ? 1 : std::max<int64_t>(1, std::min(s.OH, plane / kBlockPixels));
-  p.rows = divideUp(s.OH, p.bands);
-  p.bands = std::max<int64_t>(1, divideUp(s.OH, std::max<int64_t>(p.rows, 1)));
-
-  p.window.row0 = -s.padT;
-  p.window.rows = (p.rows - 1) * s.strideH + (s.KH - 1) * s.dilH + 1;
-  p.window.column0 = -s.padL;
-  p.window.columns = (s.OW - 1) * s.strideW + (s.KW - 1) * s.dilW + 1;
-  p.merged = s.groups == 1 && s.dilW == 1 && p.slices == 1;
-  return p;
-}
+  void cutPixels() {
+    const int64_t plane = std::max<int64_t>(1, s.OH * s.OW);
+    images = std::max<int64_t>(1, std::min(chunks.length, kBlockPixels / plane));
+    rows = images > 1 ? s.OH : Cut::into(s.OH, std::max<int64_t>(1, std::min(s.OH, plane / kBlockPixels))).length;
+    window.row0 = -s.padT;
+    window.rows = (rows - 1) * s.strideH + (s.KH - 1) * s.dilH + 1;
+    window.column0 = -s.padL;
+    window.columns = (s.OW - 1) * s.strideW + (s.KW - 1) * s.dilW + 1;
+    merged = s.groups == 1 && s.dilW == 1 && !sliced();
+  }
+};
 
 // One task's share: one of the B, a chunk of its images, a slice of its source channels.
 class Gradient {
@@ -118,7 +126,7 @@ class Gradient {
       return;
     }
     window.rows = (rows - 1) * s_.strideH + (s_.KH - 1) * s_.dilH + 1;
-    const bool sliced = p_.slices > 1;
+    const bool sliced = p_.sliced();
     fillPadded(x_, image, count, window, sliced ? channel0 : 0, sliced ? channels : s_.C, scratchX_, thread_);
     xPixel_ = sliced ? channels : s_.C;
     xRow_ = window.columns * xPixel_;
@@ -193,9 +201,9 @@ class Gradient {
 struct Shared {
   float *chunks, *x, *dy;
   Shared(const Plan& p, Carver& carver) {
-    chunks = carver.take<float>((p.chunks - 1) * p.s.B * p.gradientFloats);
-    x = carver.take<float>(p.slices > 1 ? p.xFloats() : 0);
-    dy = carver.take<float>(p.slices > 1 ? p.dyFloats() : 0);
+    chunks = carver.take<float>((p.chunks.count - 1) * p.s.B * p.gradientFloats);
+    x = carver.take<float>(p.sliced() ? p.xFloats() : 0);
+    dy = carver.take<float>(p.sliced() ? p.dyFloats() : 0);
   }
 };
 
@@ -213,9 +221,9 @@ void make(Pool& pool, Images& operand, int64_t size, float* memory) {
 
 void addChunks(Pool& pool, const Plan& p, const float* chunks, float* dw, const Epilogue* epilogue) {
   const int64_t size = p.s.B * p.gradientFloats, piece = 4096;
-  runTasks(pool, size * p.chunks * 4, divideUp(size, piece), [&](int64_t task, int thread) {
+  runTasks(pool, size * p.chunks.count * 4, divideUp(size, piece), [&](int64_t task, int thread) {
     const int64_t start = task * piece, count = std::min(piece, size - start);
-    for (int64_t i = 0; i + 1 < p.chunks; ++i) microkernels().add(chunks + i * size + start, count, dw + start);
+    for (int64_t i = 0; i + 1 < p.chunks.count; ++i) microkernels().add(chunks + i * size + start, count, dw + start);
     if (epilogue) (*epilogue)(start, count, dw + start, thread);
   });
 }
@@ -224,7 +232,7 @@ void addChunks(Pool& pool, const Plan& p, const float* chunks, float* dw, const 
 
 WorkspaceSize directWeightGradientWorkspace(const ConvShape& s, int) {
   if (s.B * s.N * s.OH * s.OW * s.C * s.O == 0) return {};
-  const Plan p = planOf(s);
+  const Plan p(s);
   Carver carver(nullptr);
   Shared(p, carver);
   return {carver.used(), static_cast<size_t>(roundUp(p.scratchX(), kLine) + p.scratchDy()) * sizeof(float)};
@@ -233,7 +241,7 @@ WorkspaceSize directWeightGradientWorkspace(const ConvShape& s, int) {
 void directWeightGradient(Pool& pool, const ConvShape& s, const float* x, const float* dy, float* dw,
                           const Workspace& workspace, const Prologue* px, const Prologue* pdy,
                           const Epilogue* epilogue) {
-  const Plan p = planOf(s);
+  const Plan p(s);
   const int64_t size = s.B * p.gradientFloats;
   if (size == 0) return;
   if (s.N * s.OH * s.OW == 0) {
@@ -243,7 +251,7 @@ void directWeightGradient(Pool& pool, const ConvShape& s, const float* x, const 
   Carver carver(workspace.shared);
   const Shared shared(p, carver);
   Images source{x, px, s.H, s.W, s.C}, result{dy, pdy, s.OH, s.OW, s.O};
-  if (p.slices > 1) {
+  if (p.sliced()) {
     make(pool, source, p.xFloats(), shared.x);
     make(pool, result, p.dyFloats(), shared.dy);
   }
@@ -252,20 +260,20 @@ void directWeightGradient(Pool& pool, const ConvShape& s, const float* x, const 
   const bool inPlace = !source.prologue && all.inside(source);
 
   runTasks(pool, p.operations, p.tasks(), [&](int64_t task, int thread) {
-    const int64_t slice = task % p.slices, chunk = task / p.slices % p.chunks, b = task / p.slices / p.chunks;
-    const int64_t channel0 = slice * p.slice, channels = std::min(p.slice, p.perGroup - channel0);
-    const int64_t image0 = chunk * p.chunkImages, images = std::min(p.chunkImages, s.N - image0);
+    const int64_t slice = task % p.slices.count, chunk = task / p.slices.count % p.chunks.count, b = task / p.slices.count / p.chunks.count;
+    const int64_t channel0 = slice * p.slices.length, channels = std::min(p.slices.length, p.perGroup - channel0);
+    const int64_t image0 = chunk * p.chunks.length, images = std::min(p.chunks.length, s.N - image0);
     float* to = (chunk == 0 ? dw : shared.chunks + (chunk - 1) * size) + b * p.gradientFloats;
     Gradient gradient(p, source, result, inPlace, reinterpret_cast<float*>(workspace.of(thread)), thread);
     gradient.run(b * s.N + image0, images, channel0, channels, to);
-    if (!epilogue || p.chunks > 1) return;
-    if (p.slices == 1) return (*epilogue)(to - dw, p.gradientFloats, to, thread);
+    if (!epilogue || p.chunks.count > 1) return;
+    if (!p.sliced()) return (*epilogue)(to - dw, p.gradientFloats, to, thread);
     for (int64_t tap = 0; tap < s.KH * s.KW; ++tap) {
       float* run = to + (tap * p.perGroup + channel0) * s.O;
       (*epilogue)(run - dw, channels * s.O, run, thread);
     }
   });
-  if (p.chunks > 1) addChunks(pool, p, shared.chunks, dw, epilogue);
+  if (p.chunks.count > 1) addChunks(pool, p, shared.chunks, dw, epilogue);
 }
 
 }  // namespace lethe

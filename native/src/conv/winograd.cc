@@ -3,8 +3,8 @@
 // than a block, whose memory belongs to one thread.
 #include "conv/winograd.h"
 
-#include "microkernels/microkernel.h"
 #include "conv/winograd_tiles.h"
+#include "microkernels/microkernel.h"
 
 namespace lethe {
 namespace {
@@ -19,23 +19,20 @@ struct Plan {
   int64_t vStep, mStep;  // of patches and of products. Never a power of two, or all 36 would meet in one cache set
   int64_t rowFloats;     // of the source rows of a block, for a prologue
 
+  explicit Plan(const TapConv& c)
+      : conv(c), in(c.sourceChannels), out(c.resultChannels), grid(c.N, c.rows.result, c.columns.result, tilesFor(in)),
+        panel(panelFor(out)), columnBlock(std::min(out, roundUp(in <= 64 ? 64 : 128, panel))), uStep(in * out + kLine),
+        vStep(grid.mostTiles() * in + kLine), mStep(grid.mostTiles() * columnBlock + kLine),
+        rowFloats(grid.blockImages * std::min(c.rows.source, grid.blockRows * kTile + 2) * c.columns.source * in) {}
   int64_t scratchFloats() const { return kFrequencies * (vStep + mStep) + columnBlock + rowFloats; }
-};
 
-Plan planOf(const TapConv& c) {
-  const Microkernels& kernels = microkernels();
-  const int64_t in = c.sourceChannels, out = c.resultChannels;
-  const int64_t tiles = std::min<int64_t>(64, std::max<int64_t>(32, 4096 / in));
-  Plan p{c, in, out, TileGrid(c.N, c.rows.result, c.columns.result, tiles), 0, 0, 0, 0, 0, 0};
-  p.panel = kernels.dotVectors * kernels.width;
-  if (out % p.panel) p.panel = kernels.convVectors * kernels.width;
-  p.columnBlock = std::min(out, roundUp(in <= 64 ? 64 : 128, p.panel));
-  p.uStep = in * out + kLine;
-  p.vStep = p.grid.mostTiles() * in + kLine;
-  p.mStep = p.grid.mostTiles() * p.columnBlock + kLine;
-  p.rowFloats = p.grid.blockImages * std::min(c.rows.source, p.grid.blockRows * kTile + 2) * c.columns.source * in;
-  return p;
-}
+ private:
+  static int64_t panelFor(int64_t channels) {
+    const Microkernels& kernels = microkernels();
+    const int64_t wide = kernels.dotVectors * kernels.width;
+    return channels % wide == 0 ? wide : kernels.convVectors * kernels.width;
+  }
+};
 
 struct Shared {
   float *u, *outside;
@@ -177,10 +174,10 @@ double winogradGain(const TapConv& c) {
   return 4.0 * c.rows.result * c.columns.result / covered;
 }
 
-int64_t winogradBlocks(const TapConv& c) { return planOf(c).grid.blocks(); }
+int64_t winogradBlocks(const TapConv& c) { return Plan(c).grid.blocks(); }
 
 WorkspaceSize winogradWorkspace(const TapConv& c, int) {
-  const Plan p = planOf(c);
+  const Plan p(c);
   Carver carver(nullptr);
   Shared(p, carver);
   return {carver.used(), static_cast<size_t>(p.scratchFloats()) * sizeof(float)};
@@ -188,7 +185,7 @@ WorkspaceSize winogradWorkspace(const TapConv& c, int) {
 
 void winograd(Pool& pool, const TapConv& c, const float* source, const float* w, float* result,
               const Workspace& workspace, const Prologue* prologue, const Epilogue* epilogue) {
-  const Plan p = planOf(c);
+  const Plan p(c);
   Carver carver(workspace.shared);
   const Shared shared(p, carver);
   std::memset(shared.outside, 0, static_cast<size_t>(p.in) * sizeof(float));

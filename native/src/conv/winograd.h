@@ -2,7 +2,7 @@
 // are about twice those of plain sums, but relative to the largest value of a patch of 6x6 pixels, and one NaN or
 // infinity fills its whole tile of 4x4 results.
 #pragma once
-#include "conv/taps.h"
+#include "conv/geometry.h"
 
 namespace lethe {
 

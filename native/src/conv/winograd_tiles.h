@@ -8,6 +8,9 @@ namespace lethe {
 
 constexpr int64_t kTile = 4, kPatch = 6, kFrequencies = 36;
 
+// Tiles to a block: enough to use the weights' frequencies while they are near, no more patches than fit.
+inline int64_t tilesFor(int64_t channels) { return std::min<int64_t>(64, std::max<int64_t>(32, 4096 / channels)); }
+
 // Blocks are bands of tile rows of one image, or several whole images.
 struct TileGrid {
   int64_t images, height, width;   // results

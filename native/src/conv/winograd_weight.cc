@@ -3,9 +3,9 @@
 // with sums of its own that are added in order.
 #include "conv/winograd_weight.h"
 
-#include "microkernels/microkernel.h"
 #include "conv/winograd.h"
 #include "conv/winograd_tiles.h"
+#include "microkernels/microkernel.h"
 
 namespace lethe {
 namespace {
@@ -15,36 +15,32 @@ constexpr int64_t kMostWeights = 256 * 256;  // channels in times out: beyond, s
 struct Plan {
   const ConvShape& s;
   TileGrid grid;
-  int64_t chunkBlocks, chunks;   // of one of the B
-  int64_t panel, tileRows;       // of the product
+  Cut chunks;                    // of the blocks of one of the B, summed separately
+  int64_t panel = 0, tileRows = 0;  // of the product
   int64_t vStep, dStep, sStep;   // from one frequency to the next: patches, tiles of dy, sums
   int64_t xFloats, dyFloats;     // of the rows of a block, for prologues
   int64_t gradientFloats;        // of one of the B
 
+  explicit Plan(const ConvShape& shape)
+      : s(shape), grid(s.N, s.OH, s.OW, tilesFor(s.C)), vStep(grid.mostTiles() * s.C + kLine),
+        dStep(grid.mostTiles() * s.O + kLine), sStep(s.C * s.O + kLine),
+        xFloats(grid.blockImages * std::min(s.H, grid.blockRows * kTile + 2) * s.W * s.C),
+        dyFloats(grid.blockImages * std::min(s.OH, grid.blockRows * kTile) * s.OW * s.O), gradientFloats(9 * s.C * s.O) {
+    // Each chunk has sums of its own to add: fewer of them where these are large.
+    const int64_t most = s.B >= kWantedTasks ? 1 : s.C * s.O <= 128 * 128 ? 4 : 2;
+    chunks = Cut::into(grid.blocks(), std::min(most, grid.blocks()));
+    const Microkernels& kernels = microkernels();
+    const bool wide = kernels.dotVectors > 2 && s.O % (kernels.dotVectors * kernels.width) == 0;
+    panel = (wide ? kernels.dotVectors : kernels.convVectors) * kernels.width;
+    tileRows = wide ? 4 : std::min(8, kernels.outerLimit[kernels.convVectors]);
+  }
+
   int64_t sumFloats() const { return kFrequencies * sStep; }
   int64_t blockFloats() const { return kFrequencies * (vStep + dStep) + xFloats + dyFloats; }
   // A single chunk is finished by the thread that summed it.
-  bool shared() const { return chunks > 1; }
+  bool shared() const { return chunks.count > 1; }
   int64_t operations() const { return 2 * s.N * s.OH * s.OW * gradientFloats; }
 };
-
-Plan planOf(const ConvShape& s) {
-  const Microkernels& kernels = microkernels();
-  Plan p{s, TileGrid(s.N, s.OH, s.OW, std::min<int64_t>(64, std::max<int64_t>(32, 4096 / s.C))), 0, 0, 0, 0, 0, 0, 0, 0, 0,
-         9 * s.C * s.O};
-  const int64_t most = s.B >= kWantedTasks ? 1 : s.C * s.O <= 128 * 128 ? 4 : 2;
-  p.chunkBlocks = divideUp(p.grid.blocks(), std::min(most, p.grid.blocks()));
-  p.chunks = divideUp(p.grid.blocks(), p.chunkBlocks);
-  const bool wide = kernels.dotVectors > 2 && s.O % (kernels.dotVectors * kernels.width) == 0;
-  p.panel = (wide ? kernels.dotVectors : kernels.convVectors) * kernels.width;
-  p.tileRows = wide ? 4 : std::min(8, kernels.outerLimit[kernels.convVectors]);
-  p.vStep = p.grid.mostTiles() * s.C + kLine;
-  p.dStep = p.grid.mostTiles() * s.O + kLine;
-  p.sStep = s.C * s.O + kLine;
-  p.xFloats = p.grid.blockImages * std::min(s.H, p.grid.blockRows * kTile + 2) * s.W * s.C;
-  p.dyFloats = p.grid.blockImages * std::min(s.OH, p.grid.blockRows * kTile) * s.OW * s.O;
-  return p;
-}
 
 // Adds one block of tiles to the sums.
 class Worker {
@@ -109,7 +105,7 @@ void finish(const Plan& p, float* sums, int64_t first, int64_t count, float* dw)
     float* to[9];
     for (int64_t f = 0; f < kFrequencies; ++f) {
       float* sum = sums + f * p.sStep + i * s.O;
-      for (int64_t chunk = 1; chunk < p.chunks; ++chunk) microkernels().add(sum + chunk * p.sumFloats(), s.O, sum);
+      for (int64_t chunk = 1; chunk < p.chunks.count; ++chunk) microkernels().add(sum + chunk * p.sumFloats(), s.O, sum);
       from[f] = sum;
     }
     for (int64_t tap = 0; tap < 9; ++tap) to[tap] = dw + (tap * s.C + i) * s.O;
@@ -120,7 +116,7 @@ void finish(const Plan& p, float* sums, int64_t first, int64_t count, float* dw)
 struct Shared {
   float *sums, *outside;
   Shared(const Plan& p, Carver& carver) {
-    sums = carver.take<float>(p.shared() ? p.s.B * p.chunks * p.sumFloats() : 0);
+    sums = carver.take<float>(p.shared() ? p.s.B * p.chunks.count * p.sumFloats() : 0);
     outside = carver.take<float>(std::max(p.s.C, p.s.O));
   }
 };
@@ -132,7 +128,7 @@ bool winogradWeightFits(const ConvShape& s) {
 }
 
 WorkspaceSize winogradWeightWorkspace(const ConvShape& s, int) {
-  const Plan p = planOf(s);
+  const Plan p(s);
   Carver carver(nullptr);
   Shared(p, carver);
   return {carver.used(), static_cast<size_t>(p.blockFloats() + (p.shared() ? 0 : p.sumFloats())) * sizeof(float)};
@@ -140,18 +136,18 @@ WorkspaceSize winogradWeightWorkspace(const ConvShape& s, int) {
 
 void winogradWeight(Pool& pool, const ConvShape& s, const float* x, const float* dy, float* dw,
                     const Workspace& workspace, const Prologue* px, const Prologue* pdy, const Epilogue* epilogue) {
-  const Plan p = planOf(s);
+  const Plan p(s);
   Carver carver(workspace.shared);
   const Shared shared(p, carver);
   std::memset(shared.outside, 0, static_cast<size_t>(std::max(s.C, s.O)) * sizeof(float));
   const Images source{x, px, s.H, s.W, s.C}, result{dy, pdy, s.OH, s.OW, s.O};
 
-  runTasks(pool, s.B * p.operations(), s.B * p.chunks, [&](int64_t task, int thread) {
-    const int64_t b = task / p.chunks, first = task % p.chunks * p.chunkBlocks;
+  runTasks(pool, s.B * p.operations(), s.B * p.chunks.count, [&](int64_t task, int thread) {
+    const int64_t b = task / p.chunks.count, first = task % p.chunks.count * p.chunks.length;
     float* scratch = reinterpret_cast<float*>(workspace.of(thread));
     float* sums = p.shared() ? shared.sums + task * p.sumFloats() : scratch + p.blockFloats();
     Worker worker(p, source, result, shared.outside, scratch, thread);
-    for (int64_t i = first; i < std::min(first + p.chunkBlocks, p.grid.blocks()); ++i) {
+    for (int64_t i = first; i < std::min(first + p.chunks.length, p.grid.blocks()); ++i) {
       worker.add(TileBlock(p.grid, i), b * s.N, sums, i > first);
     }
     if (p.shared()) return;
@@ -162,10 +158,10 @@ void winogradWeight(Pool& pool, const ConvShape& s, const float* x, const float*
   if (!p.shared()) return;
 
   const int64_t some = 8, parts = divideUp(s.C, some);
-  runTasks(pool, s.B * p.sumFloats() * p.chunks * 4, s.B * parts, [&](int64_t task, int thread) {
+  runTasks(pool, s.B * p.sumFloats() * p.chunks.count * 4, s.B * parts, [&](int64_t task, int thread) {
     const int64_t b = task / parts, first = task % parts * some, count = std::min(some, s.C - first);
     float* to = dw + b * p.gradientFloats;
-    finish(p, shared.sums + b * p.chunks * p.sumFloats(), first, count, to);
+    finish(p, shared.sums + b * p.chunks.count * p.sumFloats(), first, count, to);
     for (int64_t tap = 0; epilogue && tap < 9; ++tap) {
       float* run = to + (tap * s.C + first) * s.O;
       (*epilogue)(run - dw, count * s.O, run, thread);

@@ -6,32 +6,14 @@
 
 #include <cstring>
 
-#include "microkernels/microkernel.h"
 #include "kernels/planning.h"
+#include "microkernels/microkernel.h"
 
 namespace lethe {
 namespace {
 
 constexpr int64_t kPackedFloats = 128 * 1024;        // of B: half a MiB, half of a second-level cache
 constexpr int64_t kTurnedFloats = 32 * 1024;         // of A
-
-struct Plan {
-  DotShape shape;
-  bool inner;       // rows of A times rows of B, both contiguous along k
-  bool packB;       // B goes through panels
-  bool stream;
-  int64_t rowBlock, rowBlocks;        // rows of C to a task
-  int64_t turnRows;                   // rows transposed (and finished) at a time
-  int64_t columnBlock, columnBlocks;  // columns of C to a task
-  int64_t chunk, chunks;              // of k, summed separately
-  int64_t kBlock;                     // of a chunk, between two visits to C
-  int64_t batchBlock, batchBlocks;
-  int64_t panel;  // columns of a tile
-  int64_t turnStep;  // floats from row to row of transposed A
-
-  int64_t tasks() const { return batchBlocks * chunks * rowBlocks * columnBlocks; }
-  bool wholeRows() const { return columnBlocks == 1; }
-};
 
 // A column of results is a row of results: the orientation in which the long operand is read along its rows. And a
 // single row is stored the same either way.
@@ -41,52 +23,85 @@ DotShape oriented(DotShape s) {
   return s;
 }
 
-Plan planOf(const DotShape& shape) {
-  const Microkernels& kernels = microkernels();
-  Plan p{};
-  p.shape = shape;
-  const int64_t m = shape.m, n = shape.n, k = shape.k;
-  const int64_t flops = 2 * m * n * k;
-  p.panel = kernels.dotVectors * kernels.width;
+// How a product is cut. Each part is chosen from the shape and from those before it.
+class Plan {
+ public:
+  explicit Plan(const DotShape& s) : shape(s) {
+    chooseReading();
+    cutDepth();
+    cutColumns();
+    cutRows();
+    cutBatch();
+    stream = s.batch * s.m * s.n * 4 >= kStreamBytes && s.k <= kBlock && s.n % kernels_.width == 0;
+  }
 
-  const bool alongK = (!shape.transA || m == 1) && (shape.transB || n == 1);
-  const bool fewOutputs = n == 1 || (std::min(m, n) <= 4 && k >= 4 * kernels.width);
-  p.inner = alongK && fewOutputs;
+  DotShape shape;
+  bool inner = false;     // rows of A times rows of B, both contiguous along k
+  bool packB = false;     // B goes through panels
+  bool stream = false;    // C is written past the caches
+  int64_t panel = 0;      // columns of a tile
+  Cut chunks;             // of k, summed separately
+  int64_t kBlock = 1;     // of a chunk, between two visits to C
+  Cut rows, columns;      // of C, to a task
+  int64_t turnRows = 0;   // rows transposed (and finished) at a time
+  int64_t turnStep = 0;   // floats from row to row of transposed A
+  Cut batch;
 
-  const bool shortResult = m * n <= 64 * 1024 && k >= 2048;
-  p.chunks = shortResult && !p.inner ? std::min<int64_t>(8, k / 1024) : 1;
-  p.chunk = roundUp(divideUp(k, p.chunks), kLine);
-  p.chunks = std::max<int64_t>(1, divideUp(k, std::max<int64_t>(p.chunk, 1)));
+  int64_t tasks() const { return batch.count * chunks.count * rows.count * columns.count; }
+  bool wholeRows() const { return columns.count == 1; }
 
+ private:
+  int64_t flops() const { return 2 * shape.m * shape.n * shape.k; }
   // B in place is read with a stride: good while its rows are short, bad when each row is another page.
-  const bool shortRows = n <= 256 && k * n <= kPackedFloats;
-  p.packB = !p.inner && (shape.transB ? n > 1 : (m > 48 && !shortRows));
-  p.kBlock = !p.packB && !shortRows && !p.inner ? 64 : shape.transA ? 512 : 1024;
-  p.kBlock = std::min(p.kBlock, std::max<int64_t>(p.chunk, 1));
+  bool shortRows() const { return shape.n <= 256 && shape.k * shape.n <= kPackedFloats; }
 
-  // Columns: as many as the packed block holds, fewer if that leaves threads without work, whole rows if they fit.
-  const int64_t fitting = std::max(p.panel, kPackedFloats / std::max<int64_t>(p.kBlock, 1) / p.panel * p.panel);
-  p.columnBlock = std::min(n, p.packB ? std::min<int64_t>(fitting, 512) : 1024);
-  const bool fewRows = m * shape.batch * p.chunks < 256;
-  if (fewRows && flops > kWorthThreads) p.columnBlock = std::min(p.columnBlock, roundUp(divideUp(n, 8), p.panel));
-  p.columnBlock = std::max<int64_t>(p.columnBlock, 1);
-  p.columnBlocks = std::max<int64_t>(1, divideUp(n, p.columnBlock));
+  void chooseReading() {
+    const int64_t m = shape.m, n = shape.n, k = shape.k;
+    const bool alongK = (!shape.transA || m == 1) && (shape.transB || n == 1);
+    const bool fewOutputs = n == 1 || (std::min(m, n) <= 4 && k >= 4 * kernels_.width);
+    inner = alongK && fewOutputs;
+    packB = !inner && (shape.transB ? n > 1 : (m > 48 && !shortRows()));
+    panel = kernels_.dotVectors * kernels_.width;
+  }
 
-  // Rows: all of them where that gives enough tasks, since each task packs B anew.
-  const int64_t wanted = kWantedTasks, others = shape.batch * p.chunks * p.columnBlocks;
-  const int64_t leastRows = p.packB ? 240 : 24;
-  p.rowBlock = flops > kWorthThreads && others < wanted ? roundUp(divideUp(m, divideUp(wanted, others)), 24) : m;
-  p.rowBlock = std::max<int64_t>(1, std::min(m, std::max(p.rowBlock, leastRows)));
-  p.rowBlocks = std::max<int64_t>(1, divideUp(m, p.rowBlock));
-  p.turnStep = roundUp(p.kBlock, kLine) + kLine;
-  p.turnRows = std::min(p.rowBlock, std::max<int64_t>(24, kTurnedFloats / p.turnStep / 24 * 24));
+  void cutDepth() {
+    const int64_t k = shape.k;
+    const bool shortResult = shape.m * shape.n <= 64 * 1024 && k >= 2048;
+    const int64_t wanted = shortResult && !inner ? std::min<int64_t>(8, k / 1024) : 1;
+    chunks = Cut(k, roundUp(divideUp(k, wanted), kLine));
+    kBlock = !packB && !shortRows() && !inner ? 64 : shape.transA ? 512 : 1024;
+    kBlock = std::min(kBlock, chunks.length);
+  }
 
-  const int64_t least = 20 * 1000;
-  p.batchBlock = std::max<int64_t>(1, std::min(shape.batch, least / std::max<int64_t>(flops, 1)));
-  p.batchBlocks = divideUp(shape.batch, p.batchBlock);
-  p.stream = shape.batch * m * n * 4 >= kStreamBytes && k <= p.kBlock && n % kernels.width == 0;
-  return p;
-}
+  // As many as the packed block holds, fewer if that leaves threads without work, whole rows if they fit.
+  void cutColumns() {
+    const int64_t n = shape.n;
+    const int64_t fitting = std::max(panel, kPackedFloats / kBlock / panel * panel);
+    int64_t wanted = std::min(n, packB ? std::min<int64_t>(fitting, 512) : 1024);
+    const bool fewRows = shape.m * shape.batch * chunks.count < 256;
+    if (fewRows && flops() > kWorthThreads) wanted = std::min(wanted, roundUp(divideUp(n, 8), panel));
+    columns = Cut(n, wanted);
+  }
+
+  // All of them where that gives enough tasks, since each task packs B anew.
+  void cutRows() {
+    const int64_t m = shape.m, others = shape.batch * chunks.count * columns.count;
+    const int64_t least = packB ? 240 : 24;
+    const bool tooFew = flops() > kWorthThreads && others < kWantedTasks;
+    const int64_t wanted = tooFew ? roundUp(divideUp(m, divideUp(kWantedTasks, others)), 24) : m;
+    rows = Cut(m, std::min(m, std::max(wanted, least)));
+    turnStep = roundUp(kBlock, kLine) + kLine;
+    turnRows = std::min(rows.length, std::max<int64_t>(24, kTurnedFloats / turnStep / 24 * 24));
+  }
+
+  // Small products share a task.
+  void cutBatch() {
+    const int64_t least = 20 * 1000;
+    batch = Cut(shape.batch, std::min(shape.batch, least / std::max<int64_t>(flops(), 1)));
+  }
+
+  const Microkernels& kernels_ = microkernels();
+};
 
 // One task: the block of C that starts at (row0, column0) and the range of k of one chunk.
 class Block {
@@ -96,7 +111,7 @@ class Block {
         packed_(reinterpret_cast<float*>(scratch)), turned_(packed_ + packedFloats(plan)) {}
 
   static int64_t packedFloats(const Plan& p) {
-    return p.packB ? p.kBlock * roundUp(p.columnBlock, p.panel) : 0;
+    return p.packB ? p.kBlock * roundUp(p.columns.length, p.panel) : 0;
   }
   static int64_t turnedFloats(const Plan& p) { return p.shape.transA && !p.inner ? p.turnRows * p.turnStep : 0; }
 
@@ -195,7 +210,7 @@ void addChunks(Pool& pool, const Plan& p, const float* others, float* c, const E
   const int64_t size = p.shape.batch * p.shape.m * p.shape.n, piece = 4096;
   pool.run(divideUp(size, piece), [&](int64_t task, int thread) {
     const int64_t start = task * piece, count = std::min(piece, size - start);
-    for (int64_t i = 0; i + 1 < p.chunks; ++i) microkernels().add(others + i * size + start, count, c + start);
+    for (int64_t i = 0; i + 1 < p.chunks.count; ++i) microkernels().add(others + i * size + start, count, c + start);
     if (epilogue) (*epilogue)(start, count, c + start, thread);
   });
 }
@@ -205,9 +220,9 @@ void addChunks(Pool& pool, const Plan& p, const float* others, float* c, const E
 WorkspaceSize dotWorkspace(const DotShape& original, int) {
   const DotShape shape = oriented(original);
   if (shape.batch * shape.m * shape.n == 0) return {};
-  const Plan p = planOf(shape);
+  const Plan p(shape);
   WorkspaceSize size;
-  size.shared = (p.chunks - 1) * shape.batch * shape.m * shape.n * sizeof(float);
+  size.shared = (p.chunks.count - 1) * shape.batch * shape.m * shape.n * sizeof(float);
   size.private_ = (Block::packedFloats(p) + Block::turnedFloats(p)) * sizeof(float);
   return size;
 }
@@ -217,27 +232,27 @@ void dot(Pool& pool, const DotShape& original, const float* a, const float* b, f
   const DotShape s = oriented(original);
   if (s.m != original.m) std::swap(a, b);
   if (s.batch * s.m * s.n == 0) return;
-  const Plan p = planOf(s);
+  const Plan p(s);
   const bool stream = p.stream && !epilogue && beginsLine(c);
   float* others = reinterpret_cast<float*>(workspace.shared);
   const int64_t size = s.batch * s.m * s.n;
 
   auto task = [&](int64_t index, int thread) {
-    const int64_t columnBlock = index % p.columnBlocks;
-    index /= p.columnBlocks;
-    const int64_t rowBlock = index % p.rowBlocks;
-    index /= p.rowBlocks;
-    const int64_t chunk = index % p.chunks;
-    index /= p.chunks;
-    const int64_t row0 = rowBlock * p.rowBlock, rows = std::min(p.rowBlock, s.m - row0);
-    const int64_t column0 = columnBlock * p.columnBlock, columns = std::min(p.columnBlock, s.n - column0);
-    const int64_t k0 = chunk * p.chunk, k1 = std::min(s.k, k0 + p.chunk);
+    const int64_t columnBlock = index % p.columns.count;
+    index /= p.columns.count;
+    const int64_t rowBlock = index % p.rows.count;
+    index /= p.rows.count;
+    const int64_t chunk = index % p.chunks.count;
+    index /= p.chunks.count;
+    const int64_t row0 = rowBlock * p.rows.length, rows = std::min(p.rows.length, s.m - row0);
+    const int64_t column0 = columnBlock * p.columns.length, columns = std::min(p.columns.length, s.n - column0);
+    const int64_t k0 = chunk * p.chunks.length, k1 = std::min(s.k, k0 + p.chunks.length);
     float* result = chunk == 0 ? c : others + (chunk - 1) * size;
-    const int64_t lastBatch = std::min(s.batch, (index + 1) * p.batchBlock);
-    for (int64_t i = index * p.batchBlock; i < lastBatch; ++i) {
+    const int64_t lastBatch = std::min(s.batch, (index + 1) * p.batch.length);
+    for (int64_t i = index * p.batch.length; i < lastBatch; ++i) {
       const int64_t base = i * s.m * s.n;
       auto finished = [&](int64_t row, int64_t count) {
-        if (!epilogue || p.chunks > 1) return;
+        if (!epilogue || p.chunks.count > 1) return;
         const int64_t start = base + row * s.n + column0;
         if (p.wholeRows()) return (*epilogue)(start, count * s.n, c + start, thread);
         for (int64_t r = 0; r < count; ++r) (*epilogue)(start + r * s.n, columns, c + start + r * s.n, thread);
@@ -255,7 +270,7 @@ void dot(Pool& pool, const DotShape& original, const float* a, const float* b, f
   };
 
   runTasks(pool, 2 * size * s.k, p.tasks(), task);
-  if (p.chunks > 1) addChunks(pool, p, others, c, epilogue);
+  if (p.chunks.count > 1) addChunks(pool, p, others, c, epilogue);
 }
 
 }  // namespace lethe

@@ -13,6 +13,16 @@ constexpr int64_t kWorthThreads = 200 * 1000;  // operations below which waking 
 constexpr int64_t kWantedTasks = 8;            // enough for a few threads to share fairly when one is held up
 constexpr int64_t kCacheFloats = 80 * 1024;    // of one operand's block: a third of a second-level cache
 
+// An axis of n cut into `count` blocks of `length`, the last of which may be shorter.
+struct Cut {
+  int64_t length = 1, count = 1;
+
+  Cut() = default;
+  Cut(int64_t n, int64_t wanted) : length(std::max<int64_t>(1, wanted)), count(std::max<int64_t>(1, divideUp(n, length))) {}
+  // Into about that many equal ones.
+  static Cut into(int64_t n, int64_t parts) { return {n, divideUp(n, parts)}; }
+};
+
 // Runs the tasks on the pool if they are worth it; the result is the same.
 template <class F> void runTasks(Pool& pool, int64_t operations, int64_t tasks, F&& task) {
   if (operations >= kWorthThreads) return pool.run(tasks, task);

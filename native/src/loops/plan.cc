@@ -1,5 +1,5 @@
-// From a Body to a plan: merged axes, block geometry, vector loops, registers by liveness, and for each store whether
-// the last loop may write it directly.
+// From a Body to a plan: vector loops, registers by liveness, and for each store whether the last loop may write it
+// directly. Axes and blocks are laid by domain.cc.
 #include "loops/plan.h"
 
 #include <algorithm>
@@ -246,58 +246,6 @@ class Planner {
 };
 
 }  // namespace
-
-// Drops axes of one element and merges neighbours that every input walks through in one stride.
-void BodyPlan::layDomain(const Body& body) {
-  const size_t rank = body.shape.size();
-  std::vector<bool> reduced(rank, false);
-  if (!body.reductions.empty())
-    for (int axis : body.reductions[0].axes) reduced[axis] = true;
-  for (const View& v : body.inputs) inputs.push_back({v.slot, v.offset, {}});
-  size = sizeOf(body.shape);
-  for (size_t d = 0; d < rank; ++d) {
-    const int64_t n = body.shape[d];
-    if (n == 1) continue;
-    bool merge = !dims.empty() && dims.back().reduced == reduced[d];
-    for (size_t i = 0; merge && i < inputs.size(); ++i) merge = inputs[i].strides.back() == body.inputs[i].strides[d] * n;
-    if (merge) {
-      dims.back().n *= n;
-      for (size_t i = 0; i < inputs.size(); ++i) inputs[i].strides.back() = body.inputs[i].strides[d];
-    } else {
-      dims.push_back({n, reduced[d], 0});
-      for (size_t i = 0; i < inputs.size(); ++i) inputs[i].strides.push_back(body.inputs[i].strides[d]);
-    }
-  }
-  if (dims.empty()) {
-    dims.push_back({1, false, 1});
-    for (Input& in : inputs) in.strides.push_back(0);
-  }
-  int64_t stride = 1;
-  for (size_t d = dims.size(); d-- > 0;) {
-    dims[d].stride = stride;
-    stride *= dims[d].n;
-  }
-}
-
-// A block has 256 to 1024 elements, fewer the more arrays have to share the first-level cache with it.
-void BodyPlan::chooseBlock(const Body& body) {
-  const size_t arrays = body.inputs.size() + body.stores.size() + std::min<size_t>(body.steps.size(), 6);
-  const int64_t most = arrays <= 8 ? 1024 : arrays <= 16 ? 512 : 256;
-  split = dims.size() - 1;
-  // An empty domain has no blocks: nothing to choose, and no size to divide by.
-  while (size > 0 && split > 0 && inner * dims[split].n * 2 <= most) inner *= dims[split--].n;
-  chunk = std::max<int64_t>(1, std::min(dims[split].n, most / inner));
-  for (Input& in : inputs) {
-    bool dense = true, uniform = true;
-    int64_t expected = 1;
-    for (size_t d = dims.size(); d-- > split;) {
-      dense = dense && in.strides[d] == expected;
-      uniform = uniform && in.strides[d] == 0;
-      expected *= dims[d].n;
-    }
-    in.mode = uniform || dims[split].n * inner == 1 ? Mode::Uniform : dense ? Mode::Dense : Mode::Tile;
-  }
-}
 
 BodyPlan::BodyPlan(const Body& body, const Description& program, Role role) {
   layDomain(body);

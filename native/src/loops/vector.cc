@@ -1,6 +1,6 @@
 // Which vector table is used: the one of the instruction set the other kernels use.
-#include "runtime/isa.h"
 #include "loops/vector.h"
+#include "runtime/isa.h"
 
 namespace lethe {
 

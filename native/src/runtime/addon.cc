@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <limits>
 
+#include "microkernels/peak.h"
 #include "runtime/arguments.h"
 #include "runtime/isa.h"
-#include "microkernels/peak.h"
 #include "runtime/promises.h"
 #include "runtime/runtime.h"
 

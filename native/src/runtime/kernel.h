@@ -36,7 +36,8 @@ using Factory = KernelPtr (*)(const Instruction&, const Description&);
 
 // One factory for each root. They are hidden, so that the linker misses one that is not there; what is visible it would
 // leave to be found at run time.
-#define LETHE_FACTORY(Name, fuses) __attribute__((visibility("hidden"))) KernelPtr make##Name(const Instruction&, const Description&);
+#define LETHE_FACTORY(name, Name, fuses) \
+  __attribute__((visibility("hidden"))) KernelPtr make##Name(const Instruction&, const Description&);
 LETHE_ROOTS(LETHE_FACTORY)
 #undef LETHE_FACTORY
 // For an instruction without a root.

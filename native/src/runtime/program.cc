@@ -13,7 +13,7 @@ struct Root {
   Factory make;
   bool fuses;  // takes prologues and a body
 };
-#define LETHE_ROOT(Name, fuses) {#Name, make##Name, fuses},
+#define LETHE_ROOT(name, Name, fuses) {name, make##Name, fuses},
 constexpr Root kRootRows[] = {LETHE_ROOTS(LETHE_ROOT)};
 #undef LETHE_ROOT
 static_assert(std::size(kRootRows) == kRoots, "one row for each root");
