@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Builds the CPU addon (build/lethe.node) from native/src with whatever C++17 compiler is there: no node-gyp, no
-// download. A file that is written for one instruction set has its name (avx512.cc, avx2.cc, neon.cc); which of them runs
-// is decided when the addon is loaded. Objects are reused while their sources and flags stay the same.
+// download. A file that is written for one instruction set has its name (src/loops/avx2.cc); which of them runs is decided
+// when the addon is loaded. Objects are reused while their sources and flags stay the same.
 //
 //   node native/build.mjs              build, or fail
 //   node native/build.mjs --optional   build if possible, else one warning and success (npm install in a checkout)

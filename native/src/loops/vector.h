@@ -34,7 +34,7 @@ struct VectorTable {
   void (*random)(Distribution distribution, uint32_t key0, uint32_t key1, uint32_t first, int64_t blocks, void* d);
 };
 
-// The table of the instruction set in use (isa.h).
+// The table of the instruction set in use (runtime/isa.h).
 const VectorTable& vectors();
 
 const VectorTable* vectorTablePortable();

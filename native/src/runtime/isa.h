@@ -1,5 +1,5 @@
 // Which instruction set the kernels use, found once at run time. Not a list of CPU features: only the four levels that
-// have their own translation units (avx512.cc, avx2.cc, neon.cc and portable.cc in loops/ and microkernels/).
+// have translation units of their own in loops/ and microkernels/.
 #pragma once
 
 namespace lethe {
