@@ -5,7 +5,7 @@
 import { type DType, isFloat, showAval, type TypedArray } from './dtype.ts';
 import { LetheError } from './error.ts';
 import { traceGraph } from './graph/graph.ts';
-import { convert } from './primitives/elementwise.ts';
+import { convert } from './primitives/apply.ts';
 import { isCall, type Operation } from './primitives/types.ts';
 import { type Device, upload, withDevice } from './runtime.ts';
 import { Concrete, type Tensor } from './tensor.ts';

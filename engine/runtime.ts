@@ -14,8 +14,10 @@ import {
   type TypedArray,
 } from './dtype.ts';
 import { check, describe, LetheError } from './error.ts';
-import { type Graph, Var } from './graph/graph.ts';
+import { equationOf, type Graph, Var } from './graph/graph.ts';
 import { lower, type ResultSource } from './graph/lower.ts';
+import { setPrimitives } from './primitives/apply.ts';
+import { primitives } from './primitives/index.ts';
 import type { Primitive } from './primitives/types.ts';
 import { Concrete, Storage, type Tensor } from './tensor.ts';
 import { setEvaluator } from './trace.ts';
@@ -246,7 +248,8 @@ function singleEquation(
 ): Graph {
   const inputs = xs.map((x) => new Var(x.shape, x.dtype));
   const outputs = outs.map((a) => new Var(a.shape, a.dtype));
-  return { inputs, constants: [], equations: [{ primitive, inputs, params, outputs }], outputs };
+  return { inputs, constants: [], equations: [equationOf(primitive, inputs, params, outputs)], outputs };
 }
 
 setEvaluator(evaluate);
+setPrimitives(primitives);

@@ -60,7 +60,12 @@ export function unstaged<R>(f: () => R): R {
   }
 }
 
-export function bind<P extends object>(of: Operation<P>, operands: readonly Tensor[], params: P): Tensor[] {
+/** An operation on tensors, by the interpreter whose turn it is. */
+export function bind<P extends object>(
+  of: Operation<P>,
+  operands: readonly Tensor[],
+  params: NoInfer<P>,
+): Tensor[] {
   let top: Trace | null = staging;
   for (const x of operands) {
     if (!(x instanceof Tensor)) expectTensors(of.name, ...operands);
@@ -73,8 +78,7 @@ export function bind<P extends object>(of: Operation<P>, operands: readonly Tens
       );
     if (top === null || t.level > top.level) top = t;
   }
-  const operation = of as unknown as Operation;
-  if (top !== null) return top.process(operation, operands, params);
-  if (isCall(operation)) return operation.expand(operands, params);
-  return evaluate(operation, operands, params);
+  if (top !== null) return top.process(of, operands, params);
+  if (isCall(of)) return of.expand(operands, params);
+  return evaluate(of, operands, params);
 }

@@ -2,7 +2,7 @@
 // from the engine's (NaN, integer division, conversions that do not fit) is decided here and in math.ts.
 
 import type { DType } from '../engine/dtype.ts';
-import type { ElementwiseName } from '../engine/primitives/index.ts';
+import type { ElementwiseName } from '../engine/primitives/names.ts';
 import type { Step } from '../engine/program.ts';
 import { literal, rounded, valueType } from './shader.ts';
 

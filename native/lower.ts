@@ -1,10 +1,17 @@
 // Lowering: a Program (engine/program.ts) as one array of numbers, which native/src/description.cc reads back. A list is
 // its length followed by its items; names become their position in the tables below. Nothing is decided here.
 
-import type { DType } from '../engine/dtype.ts';
-import { check, LetheError } from '../engine/error.ts';
-import type { ElementwiseName, RootName } from '../engine/primitives/index.ts';
-import type { Body, Instruction, Operand, Program, Slot } from '../engine/program.ts';
+import { type DType, sizeOf } from '../engine/dtype.ts';
+import { LetheError } from '../engine/error.ts';
+import type {
+  ConvParams,
+  ElementwiseName,
+  ParamsOf,
+  PoolParams,
+  RandomParams,
+  RootName,
+} from '../engine/primitives/names.ts';
+import type { Body, Instruction, Operand, Program, RootInstruction, Slot } from '../engine/program.ts';
 
 const VERSION = 1;
 
@@ -45,39 +52,30 @@ const ELEMENTWISE: Record<ElementwiseName, number> = {
   full: 32,
 };
 
-type Encoder = readonly [code: number, params: (i: Instruction, exact: boolean) => readonly number[]];
+type Encoder<K extends RootName> = readonly [
+  code: number,
+  params: (p: ParamsOf<K>, exact: boolean) => readonly number[],
+];
 
-type Pair = readonly [number, number];
-interface WindowParams {
-  readonly size: Pair;
-  readonly stride: Pair;
-  readonly padding: readonly [Pair, Pair];
-  readonly dilation: Pair;
-  readonly groups: number;
-}
-
-// A primitive's own params; the engine has checked them when it made the instruction.
-const get = <T>(i: Instruction, name: string): T => {
-  check(i.params[name] !== undefined, 'value', () => `${i.root} lacks its parameter ${name}`);
-  return i.params[name] as T;
-};
+const flag = (on: boolean): number => (on ? 1 : 0);
 const none = (): readonly number[] => [];
-const axes = (i: Instruction): readonly number[] => get(i, 'axes');
-const axis = (i: Instruction): readonly number[] => [get<number>(i, 'axis')];
-const flag = (i: Instruction, name: string): number => (i.params[name] ? 1 : 0);
-const convolution = (i: Instruction, exact: boolean): readonly number[] => {
-  const { stride, padding, dilation, groups } = i.params as unknown as WindowParams;
-  return [...stride, ...padding[0], ...padding[1], ...dilation, groups, exact ? 1 : 0];
-};
-const pooling = (i: Instruction): readonly number[] => {
-  const { size, stride, padding } = i.params as unknown as WindowParams;
-  return [...size, ...stride, ...padding[0], ...padding[1]];
-};
-const DISTRIBUTIONS = ['bits', 'uniform', 'normal'];
+const axes = (p: ParamsOf<'sum'>): readonly number[] => p.axes;
+const axis = (p: ParamsOf<'concat'>): readonly number[] => [p.axis];
+const convolution = (
+  { stride, padding, dilation, groups }: ConvParams,
+  exact: boolean,
+): readonly number[] => [...stride, ...padding[0], ...padding[1], ...dilation, groups, flag(exact)];
+const pooling = ({ size, stride, padding }: PoolParams): readonly number[] => [
+  ...size,
+  ...stride,
+  ...padding[0],
+  ...padding[1],
+];
+const DISTRIBUTIONS: Record<RandomParams['distribution'], number> = { bits: 0, uniform: 1, normal: 2 };
 
 /** In the order of the factories in native/src/program.cc. Leaving a root out does not compile. */
-const ROOTS: Record<RootName, Encoder> = {
-  pad: [0, (i) => [...get<number[]>(i, 'low'), ...get<number[]>(i, 'high'), ...get<number[]>(i, 'interior')]],
+const ROOTS: { readonly [K in RootName]: Encoder<K> } = {
+  pad: [0, (p) => [...p.low, ...p.high, ...p.interior]],
   concat: [1, axis],
   iota: [2, axis],
   sum: [3, axes],
@@ -86,26 +84,28 @@ const ROOTS: Record<RootName, Encoder> = {
   argmax: [6, axis],
   argmin: [7, axis],
   moments: [8, axes],
-  cumsum: [9, (i) => [get<number>(i, 'axis'), flag(i, 'reverse')]],
+  cumsum: [9, (p) => [p.axis, flag(p.reverse)]],
   sort: [10, none],
   gather: [11, axis],
   scatter: [12, axis],
   gatherAlong: [13, axis],
   scatterAlong: [14, axis],
-  dot: [15, (i) => [flag(i, 'transposeA'), flag(i, 'transposeB')]],
+  dot: [15, (p) => [flag(p.transposeA), flag(p.transposeB)]],
   conv: [16, convolution],
   convGradInput: [17, convolution],
   convGradWeight: [18, convolution],
   maxPool: [19, pooling],
   sumPool: [20, pooling],
   sumPoolTranspose: [21, pooling],
-  random: [
-    22,
-    (i) => [
-      DISTRIBUTIONS.indexOf(get<string>(i, 'distribution')),
-      get<number[]>(i, 'shape').reduce((n, d) => n * d, 1),
-    ],
-  ],
+  random: [22, (p) => [DISTRIBUTIONS[p.distribution], sizeOf(p.shape)]],
+};
+
+const encoded = <K extends RootName>(
+  { root, params }: RootInstruction<K>,
+  exact: boolean,
+): { code: number; numbers: readonly number[] } => {
+  const [code, encode] = ROOTS[root];
+  return { code, numbers: encode(params, exact) };
 };
 
 const SLOT_KINDS: Record<Slot['kind'], number> = { input: 0, output: 1, temporary: 2 };
@@ -165,9 +165,9 @@ export function lower(program: Program, exact = false): Float64Array {
     });
   };
   const instruction = (i: Instruction): void => {
-    const encoder = i.root === null ? null : ROOTS[i.root];
-    w.put(encoder ? encoder[0] : -1);
-    w.numbers(encoder ? encoder[1](i, exact) : []);
+    const { code, numbers } = i.root === null ? { code: -1, numbers: [] } : encoded(i, exact);
+    w.put(code);
+    w.numbers(numbers);
     w.list(i.inputs, operand);
     w.list(i.outputs, operand);
     w.list(i.prologues ?? [], body);

@@ -8,7 +8,7 @@
 // than to recompute.
 
 import { type Shape, sizeOf, stridesOf } from '../dtype.ts';
-import type { RootName } from '../primitives/index.ts';
+import type { RootName } from '../primitives/names.ts';
 import { sameShape } from '../primitives/rules.ts';
 import type { Equation, Graph, Var } from './graph.ts';
 import { type Node, Order } from './order.ts';

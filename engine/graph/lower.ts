@@ -2,7 +2,7 @@
 // instruction, and temporaries are placed in one arena so that values alive at the same time never overlap.
 
 import { bytesOf, sizeOf } from '../dtype.ts';
-import type { ElementwiseName, RootName } from '../primitives/index.ts';
+import type { ElementwiseName, RootName } from '../primitives/names.ts';
 import type { Body, Instruction, Operand, Program, Reduction, Slot, Step, Store, View } from '../program.ts';
 import { type Fused, fuse, isCheap, type Kernel } from './fuse.ts';
 import type { Equation, Graph, Var } from './graph.ts';
@@ -210,32 +210,17 @@ function instructionOf(k: Kernel, fused: Fused, slots: SlotTable): Instruction {
       body: new BodyBuilder(k, fused, slots).build(),
     };
   const { root } = k;
+  const fetched = root.inputs.map((_, n) => prologueOf(k, n, fused, slots));
   const inputs = root.inputs.map((x, n) =>
     k.prologues.has(n) ? { slot: -1, shape: x.shape, dtype: x.dtype } : slots.operand(x),
   );
-  const prologues =
-    k.prologues.size === 0 ? {} : { prologues: root.inputs.map((_, n) => prologueOf(k, n, fused, slots)) };
-  const params = root.params as Record<string, unknown>;
-  const name = root.primitive.name as RootName;
-  if (k.steps.length === 0)
-    return {
-      root: name,
-      params,
-      inputs,
-      outputs: root.outputs.map((v) => slots.operand(v)),
-      ...prologues,
-      body: null,
-    };
-  const [out] = root.outputs;
-  const body = new BodyBuilder(k, fused, slots).build();
-  return {
-    root: name,
-    params,
-    inputs,
-    outputs: [slots.stored(out) ? slots.operand(out) : { slot: -1, shape: out.shape, dtype: out.dtype }],
-    ...prologues,
-    body,
-  };
+  const body = k.steps.length === 0 ? null : new BodyBuilder(k, fused, slots).build();
+  const outputs = root.outputs.map((v) =>
+    body === null || slots.stored(v) ? slots.operand(v) : { slot: -1, shape: v.shape, dtype: v.dtype },
+  );
+  const prologues = k.prologues.size === 0 ? {} : { prologues: fetched };
+  // Name and parameters come from one equation, which has them in pairs.
+  return { root: root.op, params: root.params, inputs, outputs, ...prologues, body } as Instruction;
 }
 
 function prologueOf(k: Kernel, index: number, fused: Fused, slots: SlotTable): Body | null {
@@ -342,13 +327,12 @@ class BodyBuilder {
   private step(e: Equation): Ref {
     const refs = e.inputs.map((x) => this.value(x));
     const [out] = e.outputs;
-    const value = (e.params as { value?: number }).value;
     this.refs.push(refs);
     const step: Step = {
       op: e.primitive.name as ElementwiseName,
       args: [],
       dtype: out.dtype,
-      ...(value === undefined ? {} : { value }),
+      ...(e.op === 'full' ? { value: e.params.value } : {}),
     };
     return { kind: 'step', index: this.steps.push(step) - 1 };
   }

@@ -6,7 +6,7 @@
 // each element several times, so they have to be few and simple, and the readers few.
 
 import { sizeOf } from '../dtype.ts';
-import type { ElementwiseName, RootName } from '../primitives/index.ts';
+import type { ElementwiseName, RootName } from '../primitives/names.ts';
 import type { Group } from './fuse.ts';
 import type { Equation, Var } from './graph.ts';
 import { type Reading, reshapeStrides, type Views } from './views.ts';

@@ -7,7 +7,7 @@ import { primitives } from '../primitives/index.ts';
 import { sameShape } from '../primitives/rules.ts';
 import type { Primitive } from '../primitives/types.ts';
 import { compute } from '../reference.ts';
-import { type Equation, type Graph, Var } from './graph.ts';
+import { type Equation, equationOf, type Graph, Var } from './graph.ts';
 
 /** What building an equation needs to know of its operands. */
 class Builder {
@@ -44,7 +44,7 @@ class Builder {
     const known = this.seen.get(key);
     if (known) return known;
     const outputs = primitive.shape(inputs, params).map((a: Aval) => new Var(a.shape, a.dtype));
-    const e: Equation = { primitive, inputs, params, outputs };
+    const e = equationOf(primitive, inputs, params, outputs);
     this.equations.push(e);
     for (const v of outputs) this.definition.set(v, e);
     this.seen.set(key, outputs);
@@ -79,7 +79,6 @@ function rewrite(
   const [x, y] = inputs;
   switch (name) {
     case 'identity':
-    case 'stopGradient':
       return [x];
     case 'convert': {
       const { dtype } = params as { dtype: DType };

@@ -1,7 +1,7 @@
 // checkpoint: rematerialisation as a call (see calls.ts).
 
 import { lift, replay } from '../graph/graph.ts';
-import { barrier } from '../primitives/order.ts';
+import { barrier } from '../primitives/apply.ts';
 import type { Call, LinearCall, MaybeZero } from '../primitives/types.ts';
 import type { Tensor } from '../tensor.ts';
 import { bind, depth } from '../trace.ts';

@@ -3,8 +3,9 @@
 import { type Aval, isFloat, showAval } from '../dtype.ts';
 import { check, LetheError } from '../error.ts';
 import { type Lifted, lift, replay } from '../graph/graph.ts';
-import { sum } from '../primitives/reduce.ts';
-import { ensureBatched, sameShape } from '../primitives/rules.ts';
+import { sum } from '../primitives/apply.ts';
+import { ensureBatched } from '../primitives/linear.ts';
+import { sameShape } from '../primitives/rules.ts';
 import type { Call, LinearCall, MaybeZero } from '../primitives/types.ts';
 import { Tensor } from '../tensor.ts';
 import { bind, depth } from '../trace.ts';

@@ -4,7 +4,7 @@
 
 import type { Aval } from '../dtype.ts';
 import { LetheError } from '../error.ts';
-import { add } from '../primitives/elementwise.ts';
+import { add } from '../primitives/apply.ts';
 import { isCall, type MaybeZero, type Operation, Undefined } from '../primitives/types.ts';
 import { Tensor } from '../tensor.ts';
 import type { Trace } from '../trace.ts';
