@@ -2,10 +2,10 @@
 // instruction, and temporaries are placed in one arena so that values alive at the same time never overlap.
 
 import { bytesOf, sizeOf } from '../dtype.ts';
-import type { ElementwiseName, RootName } from '../primitives/names.ts';
+import type { RootName } from '../primitives/names.ts';
 import type { Body, Instruction, Operand, Program, Reduction, Slot, Step, Store, View } from '../program.ts';
 import { type Fused, fuse, isCheap, type Kernel } from './fuse.ts';
-import type { Equation, Graph, Var } from './graph.ts';
+import { type ElementwiseEquation, type Equation, type Graph, isElementwise, type Var } from './graph.ts';
 import { reshapeStrides } from './views.ts';
 
 /** Where one result of the compiled function comes from. */
@@ -257,7 +257,7 @@ class BodyBuilder {
       const { target, source } = k.copy;
       const ref = source
         ? this.input(source.base, source.strides, source.offset)
-        : this.stepOnce(this.fused.definition.get(target) as Equation);
+        : this.stepOnce(this.fused.definition.get(target) as ElementwiseEquation);
       stores.push({ ref, slot: slots.slot(target) });
     }
     const used = this.usedSteps();
@@ -324,19 +324,19 @@ class BodyBuilder {
     return { kind: 'input', index };
   }
 
-  private step(e: Equation): Ref {
+  private step(e: ElementwiseEquation): Ref {
     const refs = e.inputs.map((x) => this.value(x));
     const [out] = e.outputs;
     this.refs.push(refs);
     const step: Step = {
-      op: e.primitive.name as ElementwiseName,
+      op: e.op,
       args: [],
       dtype: out.dtype,
       ...(e.op === 'full' ? { value: e.params.value } : {}),
     };
     return { kind: 'step', index: this.steps.push(step) - 1 };
   }
-  private stepOnce(e: Equation): Ref {
+  private stepOnce(e: ElementwiseEquation): Ref {
     const [out] = e.outputs;
     let ref = this.values.get(out);
     if (ref === undefined) {
@@ -352,7 +352,7 @@ class BodyBuilder {
     const e = fused.definition.get(flat);
     const known = this.values.get(flat);
     if (known) return known;
-    if (e && this.own.has(e)) return this.stepOnce(e);
+    if (e && isElementwise(e) && this.own.has(e)) return this.stepOnce(e);
     if (k.root?.outputs[0] === flat) return { kind: 'root', index: 0 };
     const reading = k.readings.get(x);
     if (reading) {
