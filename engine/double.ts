@@ -12,7 +12,7 @@ import { Concrete, type Tensor } from './tensor.ts';
 import { bind, type Trace, unstaged, withTrace } from './trace.ts';
 
 /** An operation that reached the device, with the values it met. */
-export interface Step {
+interface Step {
   readonly operation: Operation;
   readonly operands: readonly Concrete[];
   readonly params: object;

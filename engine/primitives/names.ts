@@ -20,7 +20,7 @@ interface AxesParams {
   readonly axes: readonly number[];
 }
 
-export interface FullParams {
+interface FullParams {
   readonly shape: Shape;
   readonly value: number;
   readonly dtype: DType;
@@ -31,12 +31,12 @@ export interface BroadcastParams {
   /** Where the operand's axes lie in `shape`, in order. */
   readonly dims: readonly number[];
 }
-export interface SliceParams {
+interface SliceParams {
   readonly begin: readonly number[];
   readonly size: readonly number[];
   readonly strides: readonly number[];
 }
-export interface PadParams {
+interface PadParams {
   readonly low: readonly number[];
   readonly high: readonly number[];
   /** Zeros between neighbours. */
