@@ -103,9 +103,18 @@ const TABLE: Record<ElementwiseName, Emit> = {
 };
 
 /** Operations whose results are halves where their operands are. */
-const EXACT = new Set<ElementwiseName>(
-  'neg abs sign floor relu identity maximum minimum select full'.split(' ') as ElementwiseName[],
-);
+const EXACT: ReadonlySet<ElementwiseName> = new Set([
+  'neg',
+  'abs',
+  'sign',
+  'floor',
+  'relu',
+  'identity',
+  'maximum',
+  'minimum',
+  'select',
+  'full',
+]);
 
 /** Values of type float16 are always halves: fused or not, an operation yields the same. */
 export const expressionOf = (step: Step, args: readonly Argument[]): string => {

@@ -177,3 +177,6 @@ export type KindOf<K extends PrimitiveName> = (Record<ElementwiseName, 'elementw
 export type ParamsOf<K extends PrimitiveName> = All[K];
 /** Elementwise primitives without parameters. */
 export type PlainName = Exclude<ElementwiseName, 'convert' | 'full'>;
+
+/** What has a function instead of a kernel: see transforms/calls.ts. */
+export type CallName = 'checkpoint' | 'customVjp' | 'stopGradient';

@@ -4,7 +4,7 @@
 
 import type { Aval, Shape, TypedArray } from '../dtype.ts';
 import type { Tensor } from '../tensor.ts';
-import type { KindOf, ParamsOf, PrimitiveName } from './names.ts';
+import type { CallName, KindOf, ParamsOf, PrimitiveName } from './names.ts';
 
 /** A plain dense array: what reference implementations compute with. */
 export interface NDArray extends Aval {
@@ -82,9 +82,7 @@ export interface Sample<P> {
 
 /** What transformations ask of all that can be bound. */
 interface Rules<P extends object> {
-  readonly name: string;
   readonly shape: ShapeRule<P>;
-  readonly transpose: TransposeRule<P> | 'nonlinear';
   readonly batch: BatchRule<P>;
 }
 
@@ -95,6 +93,7 @@ export interface Primitive<P extends object = object, K extends PrimitiveName = 
   /** 'elementwise' primitives fuse into bodies; 'view' ones become strides or aliases; 'root' ones are kernels. */
   readonly kind: KindOf<K>;
   readonly jvp: JvpRule<P> | 'constant';
+  readonly transpose: TransposeRule<P> | 'nonlinear';
   readonly reference: ReferenceRule<P>;
   readonly samples: readonly Sample<P>[];
 }
@@ -102,20 +101,24 @@ export interface Primitive<P extends object = object, K extends PrimitiveName = 
 export type PrimitiveOf<K extends PrimitiveName> = Primitive<ParamsOf<K>, K>;
 
 /**
- * What has a function instead of a kernel: checkpoint, customVjp, stopGradient. Interpreters that do not treat it specially
- * run `expand` on their own values, so no device ever sees it.
+ * What has a function instead of a kernel: checkpoint, customVjp, stopGradient. Interpreters that do not treat it specially,
+ * a tape among them, run `expand` on their own values, so no device ever sees it.
  */
 export interface Call<P extends object = object> extends Rules<P> {
+  readonly name: CallName;
   readonly kind: 'call';
   readonly jvp: JvpRule<P> | 'constant';
   readonly expand: ExpandRule<P>;
 }
 /** A call that is linear in its tangents: what a call becomes on a tape. Forward mode runs `expand`. */
 export interface LinearCall<P extends object = object> extends Rules<P> {
+  readonly name: `${CallName} of tangents`;
   readonly kind: 'linear call';
+  readonly transpose: TransposeRule<P>;
   readonly expand: ExpandRule<P>;
 }
 
 /** All that can be bound. */
 export type Operation<P extends object = object> = Primitive<P> | Call<P> | LinearCall<P>;
-export const isCall = <P extends object>(of: Operation<P>): of is Call<P> | LinearCall<P> => 'expand' in of;
+export const isCall = <P extends object>(of: Operation<P>): of is Call<P> | LinearCall<P> =>
+  of.kind === 'call' || of.kind === 'linear call';

@@ -48,7 +48,6 @@ const customCall: Call<CustomParams> = {
   shape: shapeOfCall,
   expand: (xs, { run }) => within(xs, () => run(xs)),
   batch: (xs, batched, params, size) => bind(customCall, xs, batchRules(params, batched, size)),
-  transpose: 'nonlinear',
   jvp: (primals, tangents, params) => {
     const { name, arity, forward } = params;
     check(
@@ -73,7 +72,7 @@ const noForward = ({ name }: CustomParams): never => {
 
 /** Operands: the tangents of the active arguments. */
 const customLinear: LinearCall<CustomLinearParams> = {
-  name: 'customVjpLinear',
+  name: 'customVjp of tangents',
   kind: 'linear call',
   shape: shapeOfCall,
   expand: (_, params) => noForward(params),
