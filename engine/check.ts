@@ -3,13 +3,13 @@
 // directions, reverse mode with forward mode through inner products; where they disagree, every operation that was
 // computed is checked by itself, on the operands it met, and the one that is wrong is named.
 
+import { Device } from './device.ts';
 import { capturedBy, DoubleWorld, isConcrete } from './double.ts';
 import { type Aval, isFloat, showAval } from './dtype.ts';
 import { LetheError } from './error.ts';
 import { settle } from './options.ts';
 import { add, mul, sum } from './primitives/apply.ts';
 import { createReferenceBackend } from './reference.ts';
-import { Device } from './runtime.ts';
 import { type Concrete, scope, Tensor } from './tensor.ts';
 import { bind } from './trace.ts';
 import { asTensor, expectArray, grad, jvp, runNow, vjp } from './transforms/autodiff.ts';

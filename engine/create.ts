@@ -1,10 +1,11 @@
 // Making tensors: from data, and constants.
 
+import type { Device } from './device.ts';
 import { allocate, type DType, roundTo, type Shape, showShape, sizeOf, type TypedArray } from './dtype.ts';
 import { check, LetheError } from './error.ts';
 import { convert, equal, full as fullOf, iota } from './primitives/apply.ts';
 import { checkShape } from './primitives/rules.ts';
-import { type Device, expectDevice, floatType, upload } from './runtime.ts';
+import { expectDevice, floatType, upload } from './runtime.ts';
 import { Tensor } from './tensor.ts';
 import { flatten, type Leaf, unflatten } from './tree.ts';
 

@@ -5,13 +5,11 @@
 
 import { LetheError } from './error.ts';
 import { isCall, type Operation, type Primitive } from './primitives/types.ts';
-import { expectTensors, Tensor } from './tensor.ts';
+import { expectTensors, Tensor, type Transformation } from './tensor.ts';
 
-export interface Trace {
-  readonly level: number;
-  readonly name: string;
-  /** False once the transformation has returned: a value that still refers to it has escaped. */
-  active: boolean;
+/** A transformation in progress. */
+export interface Trace extends Transformation {
+  /** Interprets one operation on values of this transformation and of those further out. */
   process(operation: Operation, operands: readonly Tensor[], params: object): Tensor[];
 }
 
@@ -76,7 +74,7 @@ export function bind<P extends object>(
         'state',
         `${of.name}: an operand escaped from ${t.name}; return values from the function instead of storing them outside`,
       );
-    if (top === null || t.level > top.level) top = t;
+    if (top === null || t.level > top.level) top = stack[t.level - 1];
   }
   if (top !== null) return top.process(of, operands, params);
   if (isCall(of)) return of.expand(operands, params);

@@ -58,8 +58,8 @@ export class Views {
     for (let at = v; ; ) {
       const e = this.definition.get(at);
       if (e === undefined || this.copied.has(at)) return at;
-      if (e.primitive.name === 'reshape') at = e.inputs[0];
-      else if (e.primitive.name === 'barrier') at = e.inputs[e.outputs.indexOf(at)];
+      if (e.op === 'reshape') at = e.inputs[0];
+      else if (e.op === 'barrier') at = e.inputs[e.outputs.indexOf(at)];
       else return at;
     }
   }
@@ -69,8 +69,8 @@ export class Views {
     for (let at = v; ; ) {
       const e = this.definition.get(at);
       if (e === undefined || this.copied.has(at)) return false;
-      if (e.primitive.name === 'barrier') return true;
-      if (e.primitive.name !== 'reshape') return false;
+      if (e.op === 'barrier') return true;
+      if (e.op !== 'reshape') return false;
       at = e.inputs[0];
     }
   }

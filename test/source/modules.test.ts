@@ -2,7 +2,7 @@
 // exported for nobody. Each check is also given a small made-up tree in which it has something to find.
 
 import { beforeAll, describe, expect, test } from 'vitest';
-import { circlesOf, type Modules, modulesOf, sources, unusedExports } from './modules.ts';
+import { circlesOf, type Modules, modulesOf, neededBy, sources, unusedExports } from './modules.ts';
 
 /** What each folder may import beside itself. The engine stands on nothing, devices on the engine, unlearning on both. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -58,6 +58,15 @@ describe('the sources', () => {
       ['kernels/body.ts', 'kernels/pieces.ts'],
       ['kernels/phases.ts', 'kernels/rows.ts'],
     ]);
+  });
+  test('have the records of primitives above what tensors, programs and backends are', () => {
+    for (const below of ['tensor', 'program', 'backend', 'device', 'context']) {
+      const needed = [...neededBy(modules, `engine/${below}.ts`, ['value', 'type', 'late'])];
+      expect(needed).toContain('engine/dtype.ts');
+      expect(needed.filter((path) => /^engine\/(primitives|graph)\//.test(path))).toEqual([
+        'engine/primitives/names.ts',
+      ]);
+    }
   });
   test('export no name that no other file uses', () => {
     expect(unused(modules, ['engine', 'kernels', 'native', 'unlearn', 'cli'])).toEqual([]);

@@ -126,22 +126,24 @@ function moduleOf(path: string, code: string, tree: Tree): Module {
 export const modulesOf = (tree: Tree): Modules =>
   new Map([...tree].map(([path, code]) => [path, moduleOf(path, code, tree)]));
 
+/** The files that one file needs, directly or through others, by imports of these kinds. */
+export function neededBy(modules: Modules, path: string, kinds: readonly Import['kind'][]): Set<string> {
+  const found = new Set<string>();
+  const open = [path];
+  for (let at = open.pop(); at !== undefined; at = open.pop())
+    for (const { from, kind } of modules.get(at)?.imports ?? [])
+      if (kinds.includes(kind) && !found.has(from)) {
+        found.add(from);
+        open.push(from);
+      }
+  return found;
+}
+
 /** Groups of files that must all be loaded before each other: each sorted, by their first file. */
 export function circlesOf(modules: Modules): string[][] {
-  const reached = new Map<string, Set<string>>();
-  for (const start of modules.keys()) {
-    const found = new Set<string>();
-    const open = [start];
-    for (let at = open.pop(); at !== undefined; at = open.pop())
-      for (const { from, kind } of modules.get(at)?.imports ?? [])
-        if (kind === 'value' && !found.has(from)) {
-          found.add(from);
-          open.push(from);
-        }
-    reached.set(start, found);
-  }
+  const needed = new Map([...modules.keys()].map((path) => [path, neededBy(modules, path, ['value'])]));
   const mutual = (a: string, b: string): boolean =>
-    reached.get(a)?.has(b) === true && reached.get(b)?.has(a) === true;
+    needed.get(a)?.has(b) === true && needed.get(b)?.has(a) === true;
   const groups = [...modules.keys()].map((a) => [...modules.keys()].filter((b) => mutual(a, b)).sort());
   return [...new Map(groups.filter((g) => g.length > 0).map((g) => [g[0], g])).values()].sort();
 }
