@@ -134,6 +134,7 @@ export interface RootInstruction<K extends RootName = RootName> extends Work {
 
 /** One kernel for a body alone. */
 export interface BodyInstruction extends Work {
+  /** None. */
   readonly root: null;
   /** None. */
   readonly params: Readonly<Record<string, never>>;
@@ -160,4 +161,4 @@ export interface Program {
   readonly donations: readonly (readonly [number, number])[];
 }
 
-export type { ElementwiseName, PrimitiveName, RootName };
+export type { ElementwiseName, ParamsOf, PrimitiveName, RootName };
