@@ -5,7 +5,7 @@ import type { Backend } from './backend.ts';
 import { DTYPES, type DType } from './dtype.ts';
 import { check } from './error.ts';
 
-const OTHERS: Partial<Record<DType, string>> = {
+const DEVICES_WITH: Partial<Record<DType, string>> = {
   float16: "device 'webgpu' has on adapters with shader-f16, and 'reference'",
   float64: "device 'reference' has",
 };
@@ -19,7 +19,7 @@ export function checkSupport(backend: Backend, dtype: DType): void {
   check(
     backend.supports(dtype),
     'dtype',
-    () => `device '${backend.name}' has no ${dtype} here; ${OTHERS[dtype]}`,
+    () => `device '${backend.name}' has no ${dtype} here; ${DEVICES_WITH[dtype]}`,
   );
 }
 

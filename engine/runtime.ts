@@ -32,10 +32,10 @@ export function device(): Device {
 export const floatType = (): 'float32' | 'float64' => device().dtype;
 
 /** What addresses of 47 bits reach: no device has more, and all positions are exact numbers. */
-const MOST_BYTES = 2 ** 47;
+const MAX_BYTES = 2 ** 47;
 function checkSize(backend: Backend, x: Aval): void {
   check(
-    sizeOf(x.shape) * bytesOf(x.dtype) <= MOST_BYTES,
+    sizeOf(x.shape) * bytesOf(x.dtype) <= MAX_BYTES,
     'device',
     () => `device '${backend.name}': out of memory: ${showAval(x)} has more bytes than any device`,
   );

@@ -66,10 +66,11 @@ export const expand = (x: Tensor, shape: Shape): Tensor =>
 
 export const asFull = (x: number | boolean, dtype: DType): Tensor => prim.full([], Number(x), dtype);
 
+/** From the narrowest to the widest. */
+const PROMOTION_ORDER: readonly DType[] = ['bool', 'uint32', 'int32', 'float16', 'float32', 'float64'];
 /** The type that values of these types share: the widest float, else the widest integer. */
-const WIDER: readonly DType[] = ['bool', 'uint32', 'int32', 'float16', 'float32', 'float64'];
 export const widest = (types: readonly DType[]): DType =>
-  WIDER.reduce<DType>((best, d) => (types.includes(d) ? d : best), 'bool');
+  PROMOTION_ORDER.reduce<DType>((best, d) => (types.includes(d) ? d : best), 'bool');
 
 /**
  * Operands of one type and shape. Of several float types the widest wins; mixed floats and integers become floats; bools
@@ -168,4 +169,4 @@ export const reduction =
   };
 
 /** The defaults of ConvOptions, here and in layers. */
-export const CONV = { stride: 1, padding: 'valid', dilation: 1, groups: 1 } as const;
+export const CONV_DEFAULTS = { stride: 1, padding: 'valid', dilation: 1, groups: 1 } as const;

@@ -7,7 +7,7 @@ import * as prim from '../primitives/apply.ts';
 import type { PoolParams } from '../primitives/names.ts';
 import { upload } from '../runtime.ts';
 import { expectTensors, type Tensor } from '../tensor.ts';
-import { CONV, type Pair, pair } from './common.ts';
+import { CONV_DEFAULTS, type Pair, pair } from './common.ts';
 import { div, mul } from './elementwise.ts';
 import { mean } from './reduce.ts';
 
@@ -98,7 +98,7 @@ function checkFit(
  */
 export function conv2d(x: Tensor, w: Tensor, options?: ConvOptions): Tensor {
   expectTensors('conv2d', x, w);
-  const { stride, padding, dilation, groups } = settle('conv2d', options, CONV);
+  const { stride, padding, dilation, groups } = settle('conv2d', options, CONV_DEFAULTS);
   check(
     x.ndim === 4 && w.ndim === 4 && x.shape[3] === w.shape[2] * groups && w.shape[3] % groups === 0,
     'shape',
@@ -135,7 +135,7 @@ export function convTranspose2d(x: Tensor, w: Tensor, options?: ConvTransposeOpt
   const op = 'convTranspose2d';
   expectTensors(op, x, w);
   const { stride, padding, dilation, groups, outputPadding } = settle(op, options, {
-    ...CONV,
+    ...CONV_DEFAULTS,
     outputPadding: 0,
   });
   check(
@@ -190,10 +190,10 @@ export interface PoolOptions {
   /** Pixels around the images, on each side fewer than the window has. Default 'valid'. */
   padding?: Padding;
 }
-const POOL = { size: undefined, stride: undefined, padding: 'valid' } as const;
+const POOL_DEFAULTS = { size: undefined, stride: undefined, padding: 'valid' } as const;
 function poolParams(op: string, x: Tensor, options: PoolOptions): PoolParams {
   expectTensors(op, x);
-  const { size, stride, padding } = settle(op, options, POOL);
+  const { size, stride, padding } = settle(op, options, POOL_DEFAULTS);
   check(x.ndim === 4, 'shape', () => `${op}: needs images [N, H, W, C], got ${showAval(x)}`);
   const [n, s] = [pair(op, 'size', size), pair(op, 'stride', stride ?? size)];
   const p = paddingOf(op, padding, x.shape.slice(1, 3), n, s, [1, 1]);

@@ -46,7 +46,7 @@ export interface NormOptions {
   /** Added to the variance. Default 1e-5. */
   epsilon?: number;
 }
-const NORM = { scale: undefined, shift: undefined, epsilon: 1e-5 };
+const NORM_DEFAULTS = { scale: undefined, shift: undefined, epsilon: 1e-5 };
 /**
  * (x - mean) / sqrt(variance + epsilon) * scale + shift, folded into one factor and one shift a channel. The statistics of
  * float16 are float32, and so is all arithmetic with them; the result is rounded once.
@@ -76,7 +76,7 @@ export interface LayerNormOptions extends NormOptions {
  */
 export function layerNorm(x: Tensor, options?: LayerNormOptions): Tensor {
   expectTensors('layerNorm', x);
-  const { axes, ...norm } = settle('layerNorm', options, { ...NORM, axes: 1 });
+  const { axes, ...norm } = settle('layerNorm', options, { ...NORM_DEFAULTS, axes: 1 });
   check(
     Number.isInteger(axes) && axes >= 1 && axes <= x.ndim,
     'value',
@@ -94,7 +94,7 @@ export function layerNorm(x: Tensor, options?: LayerNormOptions): Tensor {
  */
 export function groupNorm(x: Tensor, groups: number, options?: NormOptions): Tensor {
   expectTensors('groupNorm', x);
-  const { scale, shift, epsilon } = settle('groupNorm', options, NORM);
+  const { scale, shift, epsilon } = settle('groupNorm', options, NORM_DEFAULTS);
   const ch = x.shape.at(-1) as number;
   check(
     typeof groups === 'number' && ch % groups === 0,
@@ -137,7 +137,7 @@ export function batchNorm(x: Tensor, options?: BatchNormOptions): BatchNormResul
     mean: givenMean,
     variance: givenVariance,
     ...norm
-  } = settle('batchNorm', options, { ...NORM, mean: undefined, variance: undefined });
+  } = settle('batchNorm', options, { ...NORM_DEFAULTS, mean: undefined, variance: undefined });
   check(
     (givenMean === undefined) === (givenVariance === undefined),
     'value',

@@ -96,13 +96,13 @@ const extremeJvp =
     return { outs: [y], tangents: [div(sum(mul(t, hit), params.axes), sum(hit, params.axes))] };
   };
 
-const RANGE: Partial<Record<DType, { min: number; max: number }>> = {
+const INTEGER_RANGE: Partial<Record<DType, { min: number; max: number }>> = {
   int32: { min: -2147483648, max: 2147483647 },
   uint32: { min: 0, max: 4294967295 },
 };
 /** The extreme of no elements at all: what every element of the type wins against, or equals. */
 export const extremeOfNone = (op: 'max' | 'min', dtype: DType): number => {
-  const { min, max } = RANGE[dtype] ?? { min: -Infinity, max: Infinity };
+  const { min, max } = INTEGER_RANGE[dtype] ?? { min: -Infinity, max: Infinity };
   return op === 'max' ? min : max;
 };
 
