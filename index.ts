@@ -8,10 +8,11 @@
 import { inNode } from './builtin.ts';
 import type { FoundDevice } from './devices.ts';
 import type { Backend, MemoryUse } from './engine/backend.ts';
+import { Device } from './engine/device.ts';
 import { LetheError } from './engine/error.ts';
 import { settle } from './engine/options.ts';
 import { createReferenceBackend } from './engine/reference.ts';
-import { Device, device, useBackend } from './engine/runtime.ts';
+import { device, useBackend } from './engine/runtime.ts';
 import { findTaskLocal } from './task-local.ts';
 
 export type { FoundDevice } from './devices.ts';

@@ -45,11 +45,12 @@ export interface Tuned {
 const PRODUCTS: ReadonlySet<string | null> = new Set(['dot', 'conv', 'convGradInput', 'convGradWeight']);
 
 /** The product of an instruction as a program of its own, without what is fused to it. */
-function alone({ root, params, inputs, outputs }: Instruction): Program {
+function alone(i: Instruction): Program {
+  const { inputs, outputs } = i;
   const operands = [...inputs, ...outputs];
   const at = (o: Operand, slot: number): Operand => ({ ...o, slot });
   return {
-    label: `tuning ${root}`,
+    label: `tuning ${i.root}`,
     slots: operands.map((o, n) => ({
       kind: n < inputs.length ? 'input' : 'output',
       dtype: o.dtype,
@@ -59,10 +60,10 @@ function alone({ root, params, inputs, outputs }: Instruction): Program {
     })),
     instructions: [
       {
-        root,
-        params,
+        ...i,
         inputs: inputs.map(at),
         outputs: outputs.map((o, n) => at(o, inputs.length + n)),
+        prologues: undefined,
         body: null,
       },
     ],

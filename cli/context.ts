@@ -22,7 +22,7 @@ export interface World {
   readonly parts?: Parts;
 }
 
-export interface Globals {
+interface Globals {
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly color?: boolean;
@@ -97,7 +97,7 @@ export class Context {
   }
 }
 
-export type Action<Options> = (context: Context, args: string[], options: Options) => Promise<void>;
+type Action<Options> = (context: Context, args: string[], options: Options) => Promise<void>;
 
 /** Adds a command whose help opens with examples and which knows the options that all share. */
 export function define<Options extends object>(

@@ -11,7 +11,7 @@ import { timeLeft } from './format.ts';
 const QUIET_MS = 10_000;
 const FRAME_MS = 100;
 
-export interface Clock {
+interface Clock {
   /** Milliseconds, for distances. */
   readonly now: () => number;
   /** The time of day as text, for dated lines. */

@@ -3,14 +3,13 @@
 // directions, reverse mode with forward mode through inner products; where they disagree, every operation that was
 // computed is checked by itself, on the operands it met, and the one that is wrong is named.
 
+import { Device } from './device.ts';
 import { capturedBy, DoubleWorld, isConcrete } from './double.ts';
 import { type Aval, isFloat, showAval } from './dtype.ts';
 import { LetheError } from './error.ts';
 import { settle } from './options.ts';
-import { add, mul } from './primitives/elementwise.ts';
-import { sum } from './primitives/reduce.ts';
+import { add, mul, sum } from './primitives/apply.ts';
 import { createReferenceBackend } from './reference.ts';
-import { Device } from './runtime.ts';
 import { type Concrete, scope, Tensor } from './tensor.ts';
 import { bind } from './trace.ts';
 import { asTensor, expectArray, grad, jvp, runNow, vjp } from './transforms/autodiff.ts';
@@ -203,9 +202,8 @@ class Probe {
     order: 1 | 2,
   ): Promise<{ checks: GradientCheck[]; steps: Steps }> {
     const { result: ys, steps } = this.world.run(() => f(at));
-    const custom = steps.find((c) => c.operation.name === 'customVjp');
-    const why =
-      custom && `${(custom.params as { name: string }).name} is a customVjp and has no forward mode`;
+    const [custom] = steps.flatMap((c) => customName(c) ?? []);
+    const why = custom && `${custom} is a customVjp and has no forward mode`;
     const checks: GradientCheck[] = [];
     const x = await Promise.all(floats(at).map(async (t) => Float64Array.from(await t.data())));
     if (floats(ys).length === 0) return { checks, steps };
@@ -309,15 +307,20 @@ class Probe {
 
 // ---- finding the culprit ---------------------------------------------------------------------------------------------
 
+/** The name of the function with its own rule that a step calls, if it does. */
+const customName = ({ operation, params }: Steps[number]): string | null =>
+  operation.name === 'customVjp' && 'name' in params ? String(params.name) : null;
+
 /** Checks each operation by itself and says in words which one is wrong. */
 async function blame(probe: Probe, steps: Steps, order: 1 | 2, tolerance: number): Promise<string> {
   const seen = new Set<string>();
   let kink: string | null = null;
-  for (const { operation, operands, params } of steps) {
+  for (const step of steps) {
+    const { operation, operands, params } = step;
     if (operation.name === 'stopGradient' || operation.name === 'checkpoint') continue;
     if (!operands.some((x) => isFloat(x.dtype) && x.size > 0)) continue;
-    const custom = operation.name === 'customVjp';
-    const name = custom ? `customVjp of ${(params as { name: string }).name}` : operation.name;
+    const custom = customName(step);
+    const name = custom === null ? operation.name : `customVjp of ${custom}`;
     const described = `${name} on ${operands.map(showAval).join(', ')}`;
     const f: Flat = (xs) => bind(operation, xs, params);
     const failed = (await probe.all(f, operands, order)).checks.find(
@@ -330,11 +333,12 @@ async function blame(probe: Probe, steps: Steps, order: 1 | 2, tolerance: number
       kink ??= described;
       continue;
     }
-    const rule = custom
-      ? 'backward rule'
-      : failed.what.startsWith('forward')
-        ? `${order === 2 ? 'second derivative' : 'jvp rule'}`
-        : `${order === 2 ? 'second derivative (reverse over reverse)' : 'reverse mode'}`;
+    const rule =
+      custom !== null
+        ? 'backward rule'
+        : failed.what.startsWith('forward')
+          ? `${order === 2 ? 'second derivative' : 'jvp rule'}`
+          : `${order === 2 ? 'second derivative (reverse over reverse)' : 'reverse mode'}`;
     return `the ${rule} of ${described} is wrong, by ${show(failed.error)} of its size`;
   }
   if (kink)

@@ -4,7 +4,7 @@
 // offers it); whoever loads the engine hands it in. Without one, state lasts while a function is on the stack, and code
 // after an await meets that of the process: it may miss its own, but never gets another task's.
 
-import type { Device } from './runtime.ts';
+import type { Device } from './device.ts';
 import type { Scope } from './tensor.ts';
 
 export interface Context {

@@ -1,11 +1,11 @@
 // Making tensors: from data, and constants.
 
+import type { Device } from './device.ts';
 import { allocate, type DType, roundTo, type Shape, showShape, sizeOf, type TypedArray } from './dtype.ts';
 import { check, LetheError } from './error.ts';
-import { convert, equal, full as fullPrimitive } from './primitives/elementwise.ts';
-import { iota } from './primitives/movement.ts';
+import { convert, equal, full as fullOf, iota } from './primitives/apply.ts';
 import { checkShape } from './primitives/rules.ts';
-import { type Device, expectDevice, floatType, upload } from './runtime.ts';
+import { expectDevice, floatType, upload } from './runtime.ts';
 import { Tensor } from './tensor.ts';
 import { flatten, type Leaf, unflatten } from './tree.ts';
 
@@ -149,7 +149,7 @@ export const full = (
   shape: Shape,
   value: number | boolean,
   dtype: DType = typeof value === 'boolean' ? 'bool' : floatType(),
-): Tensor => fullPrimitive(shape, Number(value), dtype);
+): Tensor => fullOf(shape, Number(value), dtype);
 /** Zeros, by default of the device's float type. */
 export const zeros = (shape: Shape, dtype?: DType): Tensor => full(shape, 0, dtype);
 /** Ones, by default of the device's float type. */

@@ -2,17 +2,18 @@
 // they captured. It is a staging trace at the bottom of all others: it sees each call that would reach the device,
 // replaces tensors from elsewhere by their copies here, and notes the call, so that a wrong one can be found later.
 
+import type { Device } from './device.ts';
 import { type DType, isFloat, showAval, type TypedArray } from './dtype.ts';
 import { LetheError } from './error.ts';
 import { traceGraph } from './graph/graph.ts';
-import { convert } from './primitives/elementwise.ts';
+import { convert } from './primitives/apply.ts';
 import { isCall, type Operation } from './primitives/types.ts';
-import { type Device, upload, withDevice } from './runtime.ts';
+import { upload, withDevice } from './runtime.ts';
 import { Concrete, type Tensor } from './tensor.ts';
 import { bind, type Trace, unstaged, withTrace } from './trace.ts';
 
 /** An operation that reached the device, with the values it met. */
-export interface Step {
+interface Step {
   readonly operation: Operation;
   readonly operands: readonly Concrete[];
   readonly params: object;

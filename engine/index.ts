@@ -22,6 +22,7 @@ export {
   zeros,
   zerosLike,
 } from './create.ts';
+export { Device } from './device.ts';
 export type { Aval, DType, Shape, TypedArray } from './dtype.ts';
 export { type ErrorKind, LetheError } from './error.ts';
 export * as io from './io/index.ts';
@@ -31,7 +32,7 @@ export * as optim from './optim.ts';
 export type * as program from './program.ts';
 export * as random from './random.ts';
 export { createReferenceBackend } from './reference.ts';
-export { Device, useBackend, withDevice } from './runtime.ts';
+export { useBackend, withDevice } from './runtime.ts';
 export { findLeaks, keep, type Leak, type NestedArray, scope, Tensor } from './tensor.ts';
 export { type GradOptions, grad, hvp, jvp, stopGradient, valueAndGrad, vjp } from './transforms/autodiff.ts';
 export { checkpoint } from './transforms/checkpoint.ts';

@@ -7,7 +7,7 @@
  */
 
 import type { DType, Shape } from './dtype.ts';
-import type { ElementwiseName, PrimitiveName, RootName } from './primitives/index.ts';
+import type { ElementwiseName, ParamsOf, PrimitiveName, RootName } from './primitives/names.ts';
 
 /**
  * One piece of memory. `input` and `output` slots are bound at every run (`index` says which argument or result);
@@ -106,18 +106,8 @@ export interface Body {
   readonly reductions: readonly Reduction[];
 }
 
-/**
- * One kernel: a root primitive, a body, or a root with a body as its epilogue (then the body's domain is the shape
- * of the root's single result, which needs no memory of its own unless a store asks for it, and the body has no
- * reductions). `prologues[i]`, where present, computes the root's i-th operand while it is loaded: a body over
- * the operand's shape whose last step (or only input) is that operand; the operand then has slot -1. Only `dot` and the convolutions are
- * given prologues or epilogues.
- */
-export interface Instruction {
-  /** The primitive that the kernel is for; null for a body alone. */
-  readonly root: RootName | null;
-  /** The root's parameters, such as axes or strides. */
-  readonly params: Readonly<Record<string, unknown>>;
+/** What every instruction has. */
+interface Work {
   /** Operands of the root. */
   readonly inputs: readonly Operand[];
   /** Results of the root; slot -1 where a body consumes the result and nothing stores it. */
@@ -127,6 +117,31 @@ export interface Instruction {
   /** What is done element by element: of an instruction with a root, with its result. */
   readonly body: Body | null;
 }
+
+/**
+ * One kernel for a root primitive, perhaps with a body as its epilogue (then the body's domain is the shape of the root's
+ * single result, which needs no memory of its own unless a store asks for it, and the body has no reductions).
+ * `prologues[i]`, where present, computes the root's i-th operand while it is loaded: a body over the operand's shape
+ * whose last step (or only input) is that operand; the operand then has slot -1. Only `dot` and the convolutions are
+ * given prologues or epilogues.
+ */
+export interface RootInstruction<K extends RootName = RootName> extends Work {
+  /** The primitive that the kernel is for. */
+  readonly root: K;
+  /** The root's parameters, such as axes or strides. */
+  readonly params: ParamsOf<K>;
+}
+
+/** One kernel for a body alone. */
+export interface BodyInstruction extends Work {
+  /** None. */
+  readonly root: null;
+  /** None. */
+  readonly params: Readonly<Record<string, never>>;
+}
+
+/** One kernel. A test of `root` tells which primitive it is for, and so the type of its parameters. */
+export type Instruction = { [K in RootName]: RootInstruction<K> }[RootName] | BodyInstruction;
 
 /** A planned program: memory, and kernels in the order they run. */
 export interface Program {
@@ -146,4 +161,4 @@ export interface Program {
   readonly donations: readonly (readonly [number, number])[];
 }
 
-export type { ElementwiseName, PrimitiveName, RootName };
+export type { ElementwiseName, ParamsOf, PrimitiveName, RootName };

@@ -9,10 +9,7 @@ import { full, tensor } from './create.ts';
 import { below, type DType, isFloat, type Shape } from './dtype.ts';
 import { check, describe } from './error.ts';
 import * as ops from './ops/index.ts';
-import { convert, less } from './primitives/elementwise.ts';
-import { reshape, slice } from './primitives/movement.ts';
-import { random } from './primitives/random.ts';
-import { sort } from './primitives/sort.ts';
+import { convert, less, random, reshape, slice, sort } from './primitives/apply.ts';
 import { floatType } from './runtime.ts';
 import type { Tensor } from './tensor.ts';
 

@@ -3,43 +3,16 @@
 
 import type { Backend, DeviceBuffer, Executable } from './backend.ts';
 import { context, followsAwaits, inContext, isPromise } from './context.ts';
-import {
-  type Aval,
-  bytesOf,
-  DTYPES,
-  type DType,
-  type Shape,
-  showAval,
-  sizeOf,
-  type TypedArray,
-} from './dtype.ts';
+import { checkSupport, Device } from './device.ts';
+import { type Aval, bytesOf, type DType, type Shape, showAval, sizeOf, type TypedArray } from './dtype.ts';
 import { check, describe, LetheError } from './error.ts';
-import { type Graph, Var } from './graph/graph.ts';
+import { equationOf, type Graph, Var } from './graph/graph.ts';
 import { lower, type ResultSource } from './graph/lower.ts';
+import { setPrimitives } from './primitives/apply.ts';
+import { primitives } from './primitives/index.ts';
 import type { Primitive } from './primitives/types.ts';
 import { Concrete, Storage, type Tensor } from './tensor.ts';
 import { setEvaluator } from './trace.ts';
-
-/** A place to compute: what `open` and `init` return, or made for a backend of one's own. */
-export class Device {
-  /** @throws LetheError 'dtype' where the backend lacks the float type. */
-  constructor(
-    /** What computes. */
-    readonly backend: Backend,
-    /** The float type of tensors that are made without one. Default 'float32'. */
-    readonly dtype: 'float32' | 'float64' = 'float32',
-  ) {
-    checkSupport(backend, dtype);
-  }
-  /** Its name: 'webgpu', 'cpu' or 'reference'. */
-  get device(): Backend['name'] {
-    return this.backend.name;
-  }
-  /** Facts for people: processor, instruction set, threads, adapter. */
-  get info(): Backend['info'] {
-    return this.backend.info;
-  }
-}
 
 /** Throws 'value' for what is no device. */
 export const expectDevice = (name: string, x: unknown): void =>
@@ -58,29 +31,11 @@ export function device(): Device {
 }
 export const floatType = (): 'float32' | 'float64' => device().dtype;
 
-const OTHERS: Partial<Record<DType, string>> = {
-  float16: "device 'webgpu' has on adapters with shader-f16, and 'reference'",
-  float64: "device 'reference' has",
-};
-/** @throws 'dtype' with the devices that have it, where this one does not. */
-export function checkSupport(backend: Backend, dtype: DType): void {
-  check(
-    DTYPES.includes(dtype),
-    'dtype',
-    () => `dtype is ${JSON.stringify(dtype)}, expected one of ${DTYPES.join(', ')}`,
-  );
-  check(
-    backend.supports(dtype),
-    'dtype',
-    () => `device '${backend.name}' has no ${dtype} here; ${OTHERS[dtype]}`,
-  );
-}
-
 /** What addresses of 47 bits reach: no device has more, and all positions are exact numbers. */
-const MOST_BYTES = 2 ** 47;
+const MAX_BYTES = 2 ** 47;
 function checkSize(backend: Backend, x: Aval): void {
   check(
-    sizeOf(x.shape) * bytesOf(x.dtype) <= MOST_BYTES,
+    sizeOf(x.shape) * bytesOf(x.dtype) <= MAX_BYTES,
     'device',
     () => `device '${backend.name}': out of memory: ${showAval(x)} has more bytes than any device`,
   );
@@ -246,7 +201,8 @@ function singleEquation(
 ): Graph {
   const inputs = xs.map((x) => new Var(x.shape, x.dtype));
   const outputs = outs.map((a) => new Var(a.shape, a.dtype));
-  return { inputs, constants: [], equations: [{ primitive, inputs, params, outputs }], outputs };
+  return { inputs, constants: [], equations: [equationOf(primitive, inputs, params, outputs)], outputs };
 }
 
 setEvaluator(evaluate);
+setPrimitives(primitives);

@@ -6,7 +6,15 @@ import type { Backend, DeviceBuffer } from './backend.ts';
 import { context, inContext, isPromise } from './context.ts';
 import { type Aval, bytesOf, type DType, type Shape, showAval, sizeOf, type TypedArray } from './dtype.ts';
 import { describe, LetheError } from './error.ts';
-import type { Trace } from './trace.ts';
+
+/** What a traced value knows of the transformation that made it. */
+export interface Transformation {
+  /** Its place among those in progress, from 1: the innermost has the highest. */
+  readonly level: number;
+  readonly name: string;
+  /** False once the transformation has returned: a value that still refers to it has escaped. */
+  active: boolean;
+}
 
 /**
  * An array of numbers of one element type. Operations are methods and functions alike: `a.add(b)` is `lt.add(a, b)`.
@@ -29,7 +37,7 @@ export abstract class Tensor implements Aval {
    * The transformation this value belongs to; null for concrete values.
    * @internal
    */
-  abstract readonly trace: Trace | null;
+  abstract readonly trace: Transformation | null;
 
   /** Number of elements. */
   get size(): number {

@@ -5,13 +5,11 @@
 
 import { LetheError } from './error.ts';
 import { isCall, type Operation, type Primitive } from './primitives/types.ts';
-import { expectTensors, Tensor } from './tensor.ts';
+import { expectTensors, Tensor, type Transformation } from './tensor.ts';
 
-export interface Trace {
-  readonly level: number;
-  readonly name: string;
-  /** False once the transformation has returned: a value that still refers to it has escaped. */
-  active: boolean;
+/** A transformation in progress. */
+export interface Trace extends Transformation {
+  /** Interprets one operation on values of this transformation and of those further out. */
   process(operation: Operation, operands: readonly Tensor[], params: object): Tensor[];
 }
 
@@ -60,7 +58,12 @@ export function unstaged<R>(f: () => R): R {
   }
 }
 
-export function bind<P extends object>(of: Operation<P>, operands: readonly Tensor[], params: P): Tensor[] {
+/** An operation on tensors, by the interpreter whose turn it is. */
+export function bind<P extends object>(
+  of: Operation<P>,
+  operands: readonly Tensor[],
+  params: NoInfer<P>,
+): Tensor[] {
   let top: Trace | null = staging;
   for (const x of operands) {
     if (!(x instanceof Tensor)) expectTensors(of.name, ...operands);
@@ -71,10 +74,9 @@ export function bind<P extends object>(of: Operation<P>, operands: readonly Tens
         'state',
         `${of.name}: an operand escaped from ${t.name}; return values from the function instead of storing them outside`,
       );
-    if (top === null || t.level > top.level) top = t;
+    if (top === null || t.level > top.level) top = stack[t.level - 1];
   }
-  const operation = of as unknown as Operation;
-  if (top !== null) return top.process(operation, operands, params);
-  if (isCall(operation)) return operation.expand(operands, params);
-  return evaluate(operation, operands, params);
+  if (top !== null) return top.process(of, operands, params);
+  if (isCall(of)) return of.expand(operands, params);
+  return evaluate(of, operands, params);
 }

@@ -52,7 +52,7 @@ export const dtypeOfClass = (key: string): DType => (key.endsWith(' float16') ? 
 
 // ---- what there is to choose -----------------------------------------------------------------------------------------
 
-export const staged = (
+const staged = (
   rows: number,
   columns: number,
   depth: number,
@@ -60,7 +60,7 @@ export const staged = (
   ownColumns: number,
 ): Tiles => ({ rows, columns, depth, ownRows, ownColumns, direct: false });
 
-export const direct = (ownRows: number, ownColumns: number, invocations: number): Tiles => ({
+const direct = (ownRows: number, ownColumns: number, invocations: number): Tiles => ({
   rows: ownRows,
   columns: ownColumns * invocations,
   depth: 4,

@@ -7,6 +7,7 @@
 // with (i, j) the tap of the kernel; the batch is (independent convolution, group). Any stride, padding, dilation and
 // number of groups takes this way. Where channels are a multiple of four, four are fetched at once.
 
+import type { ConvParams } from '../engine/primitives/names.ts';
 import type { Instruction } from '../engine/program.ts';
 import { emitProduct, type Product } from './gemm.ts';
 import type { Emitter, Lowering } from './lowering.ts';
@@ -34,14 +35,8 @@ function geometry(
   x: readonly number[],
   w: readonly number[],
   y: readonly number[],
-  params: Readonly<Record<string, unknown>>,
+  { stride, padding, dilation, groups }: ConvParams,
 ): Geometry {
-  const { stride, padding, dilation, groups } = params as unknown as {
-    stride: Pair;
-    padding: readonly [Pair, Pair];
-    dilation: Pair;
-    groups: number;
-  };
   return {
     batch: x[0],
     images: x[1],
@@ -256,7 +251,7 @@ function emitConvolution(
 
 const area = ([height, width]: Pair): number => height * width;
 
-const conv: Emitter = (i, to) => {
+const conv: Emitter<'conv'> = (i, to) => {
   const [x, w] = sourcesOf(i);
   const g = geometry(x.shape, w.shape, i.outputs[0].shape, i.params);
   const depth = area(g.kernel) * g.channels;
@@ -266,7 +261,7 @@ const conv: Emitter = (i, to) => {
   }));
 };
 
-const convGradInput: Emitter = (i, to) => {
+const convGradInput: Emitter<'convGradInput'> = (i, to) => {
   const [dy, w] = sourcesOf(i);
   const g = geometry(i.outputs[0].shape, w.shape, dy.shape, i.params);
   const depth = area(g.kernel) * g.filters;
@@ -276,7 +271,7 @@ const convGradInput: Emitter = (i, to) => {
   }));
 };
 
-const convGradWeight: Emitter = (i, to) => {
+const convGradWeight: Emitter<'convGradWeight'> = (i, to) => {
   const [x, dy] = sourcesOf(i);
   const g = geometry(x.shape, i.outputs[0].shape, dy.shape, i.params);
   const depth = g.images * area(g.output);
@@ -286,4 +281,4 @@ const convGradWeight: Emitter = (i, to) => {
   }));
 };
 
-export const convEmitters = { conv, convGradInput, convGradWeight } satisfies Record<string, Emitter>;
+export const convEmitters = { conv, convGradInput, convGradWeight };

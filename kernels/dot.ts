@@ -46,12 +46,11 @@ ${whole ? '' : `fn element${side}(at: u32, inside: bool) -> f32 { return select(
   };
 }
 
-const dot: Emitter = (i, to) => {
+const dot: Emitter<'dot'> = (i, to) => {
   const [a, b] = sourcesOf(i);
   const [out] = i.outputs;
   const [rows, columns] = out.shape.slice(-2);
-  const transposeA = Boolean(i.params.transposeA);
-  const transposeB = Boolean(i.params.transposeB);
+  const { transposeA, transposeB } = i.params;
   const depth = a.shape.at(transposeA ? -2 : -1) as number;
   emitProduct(
     {
@@ -74,4 +73,4 @@ const dot: Emitter = (i, to) => {
   );
 };
 
-export const dotEmitters = { dot } satisfies Record<string, Emitter>;
+export const dotEmitters = { dot };

@@ -2,7 +2,7 @@
 // from the engine's (NaN, integer division, conversions that do not fit) is decided here and in math.ts.
 
 import type { DType } from '../engine/dtype.ts';
-import type { ElementwiseName } from '../engine/primitives/index.ts';
+import type { ElementwiseName } from '../engine/primitives/names.ts';
 import type { Step } from '../engine/program.ts';
 import { literal, rounded, valueType } from './shader.ts';
 
@@ -103,9 +103,18 @@ const TABLE: Record<ElementwiseName, Emit> = {
 };
 
 /** Operations whose results are halves where their operands are. */
-const EXACT = new Set<ElementwiseName>(
-  'neg abs sign floor relu identity maximum minimum select full'.split(' ') as ElementwiseName[],
-);
+const EXACT: ReadonlySet<ElementwiseName> = new Set([
+  'neg',
+  'abs',
+  'sign',
+  'floor',
+  'relu',
+  'identity',
+  'maximum',
+  'minimum',
+  'select',
+  'full',
+]);
 
 /** Values of type float16 are always halves: fused or not, an operation yields the same. */
 export const expressionOf = (step: Step, args: readonly Argument[]): string => {

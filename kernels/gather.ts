@@ -3,22 +3,20 @@
 // or a stretch of one, clears it and walks all updates of the column in order, adding those that fall into its stretch.
 
 import { isFloat, sizeOf } from '../engine/dtype.ts';
-import type { Instruction } from '../engine/program.ts';
 import { emitEach } from './each.ts';
 import { denseView, type Emitter, type Lowering } from './lowering.ts';
 import { emitBody } from './reduce.ts';
 import { literal, toMemory } from './shader.ts';
 
-const axisOf = (i: Instruction): number => i.params.axis as number;
 /** Whole slices (gather, scatter) or single elements (the two `Along`). */
 type Kind = 'slices' | 'elements';
 
 const gather =
-  (kind: Kind): Emitter =>
+  (kind: Kind): Emitter<'gather' | 'gatherAlong'> =>
   (i, to) => {
     const [x, indices] = i.inputs;
     const [out] = i.outputs;
-    const axis = axisOf(i);
+    const { axis } = i.params;
     const n = x.shape[axis];
     const inner = sizeOf(x.shape.slice(axis + 1));
     const count = kind === 'slices' ? sizeOf(indices.shape) : out.shape[axis];
@@ -38,11 +36,11 @@ ${shader.write(out.slot, out.dtype)}[at] = value;`,
   };
 
 const scatter =
-  (kind: Kind): Emitter =>
+  (kind: Kind): Emitter<'scatter' | 'scatterAlong'> =>
   (i, to) => {
     const [updates, indices] = i.inputs;
     const [out] = i.outputs;
-    const axis = axisOf(i);
+    const { axis } = i.params;
     const size = out.shape[axis];
     const inner = sizeOf(out.shape.slice(axis + 1));
     const count = kind === 'slices' ? sizeOf(indices.shape) : updates.shape[axis];
@@ -104,4 +102,4 @@ export const gatherEmitters = {
   gatherAlong: gather('elements'),
   scatter: scatter('slices'),
   scatterAlong: scatter('elements'),
-} satisfies Record<string, Emitter>;
+};

@@ -3,8 +3,7 @@
 // The table is total over the engine's roots: a primitive without kernels does not compile.
 
 import { sizeOf } from '../engine/dtype.ts';
-import type { RootName } from '../engine/primitives/index.ts';
-import type { Body, Instruction, Program } from '../engine/program.ts';
+import type { Body, Instruction, Program, RootInstruction, RootName } from '../engine/program.ts';
 import { valueTypes } from './body.ts';
 import type { Tuning } from './choice.ts';
 import { convEmitters } from './conv.ts';
@@ -20,7 +19,7 @@ import { lowerRows } from './rows.ts';
 import { scanEmitters } from './scan.ts';
 import { sortEmitters } from './sort.ts';
 
-const ROOTS: Record<RootName, Emitter> = {
+const ROOTS: { readonly [K in RootName]: Emitter<K> } = {
   ...movementEmitters,
   ...reduceEmitters,
   ...scanEmitters,
@@ -31,6 +30,8 @@ const ROOTS: Record<RootName, Emitter> = {
   ...poolEmitters,
   ...randomEmitters,
 };
+
+const emit = <K extends RootName>(i: RootInstruction<K>, to: Lowering): void => ROOTS[i.root](i, to);
 
 /** Roots whose kernels take prologues and an epilogue; the others' bodies run after them. */
 const FUSES = new Set<RootName>(['dot', 'conv', 'convGradInput', 'convGradWeight']);
@@ -57,7 +58,7 @@ function lowerInstruction(i: Instruction, to: Lowering): void {
     o.slot >= 0 || keepsOpen ? o : { ...o, slot: to.scratch(sizeOf(o.shape), o.dtype) },
   );
   const body = keepsOpen ? i.body : null;
-  ROOTS[i.root]({ ...i, inputs, outputs, prologues, body }, to);
+  emit({ ...i, inputs, outputs, prologues, body }, to);
   if (i.body && !keepsOpen)
     emitBody(withRootInMemory(i.body, outputs[0].slot, outputs[0].dtype), to, `${i.root} epilogue`);
 }

@@ -4,7 +4,7 @@
 
 import { bytesOf, type DType } from '../engine/dtype.ts';
 import { check } from '../engine/error.ts';
-import type { Body, Instruction, Program, Slot, View } from '../engine/program.ts';
+import type { Body, Program, RootInstruction, RootName, Slot, View } from '../engine/program.ts';
 import type { Tuning } from './choice.ts';
 import type { MatrixConfig } from './matrix.ts';
 import { type Kernel, type Part, Shader } from './shader.ts';
@@ -41,7 +41,8 @@ export const PORTABLE: Traits = {
   software: false,
 };
 
-export type Emitter = (i: Instruction, to: Lowering) => void;
+/** Writes the kernels of an instruction. */
+export type Emitter<K extends RootName> = (i: RootInstruction<K>, to: Lowering) => void;
 
 /** A slot without a place in the arena: arena.ts plans anew. */
 export type LoweredSlot = Omit<Slot, 'offset'>;

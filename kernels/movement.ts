@@ -7,10 +7,10 @@ import { emitEach } from './each.ts';
 import type { Emitter } from './lowering.ts';
 import { memoryType, toMemory, valueType } from './shader.ts';
 
-const pad: Emitter = (i, to) => {
+const pad: Emitter<'pad'> = (i, to) => {
   const [x] = i.inputs;
   const [out] = i.outputs;
-  const { low, interior } = i.params as { low: readonly number[]; interior: readonly number[] };
+  const { low, interior } = i.params;
   const shader = to.shader('pad');
   const target = shader.write(out.slot, out.dtype);
   const zero = `${memoryType(x.dtype)}(0)`;
@@ -38,9 +38,9 @@ ${target}[at] = value;`,
   );
 };
 
-const concat: Emitter = (i, to) => {
+const concat: Emitter<'concat'> = (i, to) => {
   const [out] = i.outputs;
-  const axis = i.params.axis as number;
+  const { axis } = i.params;
   const whole = sizeOf(out.shape.slice(axis));
   const inner = sizeOf(out.shape.slice(axis + 1));
   let begin = 0;
@@ -61,9 +61,9 @@ const concat: Emitter = (i, to) => {
   }
 };
 
-const iota: Emitter = (i, to) => {
+const iota: Emitter<'iota'> = (i, to) => {
   const [out] = i.outputs;
-  const axis = i.params.axis as number;
+  const { axis } = i.params;
   const inner = sizeOf(out.shape.slice(axis + 1));
   const shader = to.shader('iota');
   const value = `at / ${inner}u % ${out.shape[axis]}u`;
@@ -72,4 +72,4 @@ const iota: Emitter = (i, to) => {
   emitEach(shader, sizeOf(out.shape), to, `${shader.write(out.slot, out.dtype)}[at] = ${stored};`);
 };
 
-export const movementEmitters = { pad, concat, iota } satisfies Record<string, Emitter>;
+export const movementEmitters = { pad, concat, iota };

@@ -2,18 +2,10 @@
 // that reach it). Nothing is shared between invocations; caches serve the overlap.
 
 import { sizeOf } from '../engine/dtype.ts';
-import type { Instruction } from '../engine/program.ts';
+import type { PoolParams } from '../engine/primitives/names.ts';
 import { emitEach } from './each.ts';
 import type { Emitter } from './lowering.ts';
 import { fromMemory, toMemory } from './shader.ts';
-
-type Pair = readonly [number, number];
-interface Window {
-  readonly size: Pair;
-  readonly stride: Pair;
-  readonly padding: readonly [Pair, Pair];
-}
-const windowOf = (i: Instruction): Window => i.params as unknown as Window;
 
 /** `at` as (n, y, x, c) of an image. */
 const image = (shape: readonly number[]): string => `let c = at % ${shape[3]}u;
@@ -22,7 +14,7 @@ let y = at / ${shape[3] * shape[2]}u % ${shape[1]}u;
 let n = at / ${shape[3] * shape[2] * shape[1]}u;`;
 
 /** Runs `each` for the elements of the window of result (n, y, x, c) that lie in the image, first row first. */
-function eachOfWindow(w: Window, shape: readonly number[], each: string): string {
+function eachOfWindow(w: PoolParams, shape: readonly number[], each: string): string {
   const [, H, W, C] = shape;
   return `let top = i32(y * ${w.stride[0]}u) - ${w.padding[0][0]};
 let left = i32(x * ${w.stride[1]}u) - ${w.padding[1][0]};
@@ -35,7 +27,7 @@ ${each}
 }`;
 }
 
-const maxPool: Emitter = (i, to) => {
+const maxPool: Emitter<'maxPool'> = (i, to) => {
   const [x] = i.inputs;
   const [values, positions] = i.outputs;
   const shader = to.shader('maxPool');
@@ -49,13 +41,13 @@ if (found < 0 || (!isNan(best) && (value > best || isNan(value)))) { best = valu
     `${image(values.shape)}
 var best = floatOf(0xff800000u);
 var found = -1;
-${eachOfWindow(windowOf(i), x.shape, each)}
+${eachOfWindow(i.params, x.shape, each)}
 ${shader.write(values.slot, values.dtype)}[at] = ${toMemory('best', values.dtype)};
 ${shader.write(positions.slot, 'int32')}[at] = found;`,
   );
 };
 
-const sumPool: Emitter = (i, to) => {
+const sumPool: Emitter<'sumPool'> = (i, to) => {
   const [x] = i.inputs;
   const [y] = i.outputs;
   const shader = to.shader('sumPool');
@@ -66,16 +58,16 @@ const sumPool: Emitter = (i, to) => {
     to,
     `${image(y.shape)}
 var total = 0f;
-${eachOfWindow(windowOf(i), x.shape, `total += ${fromMemory(`${array}[source]`, x.dtype)};`)}
+${eachOfWindow(i.params, x.shape, `total += ${fromMemory(`${array}[source]`, x.dtype)};`)}
 ${shader.write(y.slot, y.dtype)}[at] = ${toMemory('total', y.dtype)};`,
   );
 };
 
 /** Windows oy with oy * stride <= y + low < oy * stride + size. */
-const sumPoolTranspose: Emitter = (i, to) => {
+const sumPoolTranspose: Emitter<'sumPoolTranspose'> = (i, to) => {
   const [dy] = i.inputs;
   const [x] = i.outputs;
-  const w = windowOf(i);
+  const w = i.params;
   const [, OH, OW, C] = dy.shape;
   const shader = to.shader('sumPoolTranspose');
   const array = shader.read(dy.slot, dy.dtype);
@@ -103,4 +95,4 @@ ${shader.write(x.slot, x.dtype)}[at] = ${toMemory('total', x.dtype)};`,
   );
 };
 
-export const poolEmitters = { maxPool, sumPool, sumPoolTranspose } satisfies Record<string, Emitter>;
+export const poolEmitters = { maxPool, sumPool, sumPoolTranspose };

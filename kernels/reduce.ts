@@ -5,9 +5,9 @@
 // results a second kernel reduces. The order of additions depends on sizes and device only, never on scheduling.
 
 import { type DType, sizeOf } from '../engine/dtype.ts';
-import type { ElementwiseName } from '../engine/primitives/index.ts';
+import type { ElementwiseName } from '../engine/primitives/names.ts';
 import { extremeOfNone } from '../engine/primitives/reduce.ts';
-import type { Body, Instruction, Reduction, Step } from '../engine/program.ts';
+import type { Body, Instruction, Reduction, RootInstruction, Step } from '../engine/program.ts';
 import {
   coordinates,
   emitMap,
@@ -247,22 +247,24 @@ export interface Reduced extends Body {
   readonly after?: Body;
 }
 
-const reductionBody = (op: Reduction['op'], { inputs: [x], outputs: [y], params }: Instruction): Reduced => ({
+type Reducing = RootInstruction<'sum' | 'max' | 'min' | 'moments'>;
+
+const reductionBody = (op: Reduction['op'], { inputs: [x], outputs: [y], params }: Reducing): Reduced => ({
   shape: x.shape,
   inputs: [denseView(x.slot, x.dtype, x.shape)],
   steps: [],
   stores: [],
-  reductions: [{ op, value: 0, axes: params.axes as readonly number[], slot: y.slot }],
+  reductions: [{ op, value: 0, axes: params.axes, slot: y.slot }],
 });
 
 /**
  * A mean first, rounded as sums of float32 are; then the mean distance from it and the mean squared distance; then both
  * results, corrected by that distance: as accurate as the data, and exact where all of it is one number.
  */
-function momentBodies(i: Instruction, to: Lowering): Reduced[] {
+function momentBodies(i: Reducing, to: Lowering): Reduced[] {
   const [x] = i.inputs;
   const [{ shape, dtype, slot: mean }, { slot: variance }] = i.outputs;
-  const axes = i.params.axes as readonly number[];
+  const { axes } = i.params;
   const divisor = sizeOf(axes.map((a) => x.shape[a]));
   const keptStrides = rowMajor(shape);
   let next = 0;
@@ -323,17 +325,17 @@ export function bodiesOf(i: Instruction, to: Lowering): readonly Reduced[] | nul
   }
 }
 
-const reduction: Emitter = (i, to) => {
-  for (const body of bodiesOf(i, to) ?? []) emitReductions(body, to, i.root as string);
+const reduction: Emitter<Reducing['root']> = (i, to) => {
+  for (const body of bodiesOf(i, to) ?? []) emitReductions(body, to, i.root);
 };
 
 /** One workgroup for a result: positions strided over invocations, then the earliest of the best. */
 const argument =
-  (op: 'argmax' | 'argmin'): Emitter =>
+  (op: 'argmax' | 'argmin'): Emitter<typeof op> =>
   (i, to) => {
     const [x] = i.inputs;
     const [out] = i.outputs;
-    const axis = i.params.axis as number;
+    const { axis } = i.params;
     const n = x.shape[axis];
     const inner = sizeOf(x.shape.slice(axis + 1));
     const results = sizeOf(out.shape);
@@ -391,4 +393,4 @@ export const reduceEmitters = {
   argmax: argument('argmax'),
   argmin: argument('argmin'),
   moments: reduction,
-} satisfies Record<string, Emitter>;
+};

@@ -8,10 +8,10 @@ import { fromMemory, literal, toMemory, valueType } from './shader.ts';
 
 const THREADS = 64;
 
-const cumsum: Emitter = (i, to) => {
+const cumsum: Emitter<'cumsum'> = (i, to) => {
   const [x] = i.inputs;
   const [out] = i.outputs;
-  const axis = i.params.axis as number;
+  const { axis, reverse } = i.params;
   const n = x.shape[axis];
   const inner = sizeOf(x.shape.slice(axis + 1));
   const columns = sizeOf(x.shape) / Math.max(1, n);
@@ -22,7 +22,7 @@ const cumsum: Emitter = (i, to) => {
   const zero = literal(0, x.dtype);
   const walk = (column: string): string =>
     `let base = ${column} / ${inner}u * ${n * inner}u + ${column} % ${inner}u;`;
-  const at = `base + ${i.params.reverse ? `(${n - 1}u - k)` : 'k'} * ${inner}u`;
+  const at = `base + ${reverse ? `(${n - 1}u - k)` : 'k'} * ${inner}u`;
   const element = fromMemory(`${from}[${at}]`, x.dtype);
   if (columns >= 1024 || n <= 64)
     return emitEach(
@@ -54,4 +54,4 @@ ${target}[${at}] = ${toMemory('total', out.dtype)};
   to.add(shader.kernel({ threads: THREADS, groups: columns, declarations, main }));
 };
 
-export const scanEmitters = { cumsum } satisfies Record<string, Emitter>;
+export const scanEmitters = { cumsum };

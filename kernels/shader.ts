@@ -88,7 +88,7 @@ interface Bound {
   write: boolean;
 }
 
-export interface Source {
+interface Source {
   /** Invocations in a workgroup. */
   readonly threads: number;
   readonly groups: number;

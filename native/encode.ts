@@ -2,11 +2,14 @@
 // its length followed by its items; names become the numbers of engine/primitives/table.ts. Nothing is decided here.
 
 import { type DType, sizeOf } from '../engine/dtype.ts';
-import { check, LetheError } from '../engine/error.ts';
-import type { ConvParams } from '../engine/primitives/conv.ts';
-import type { ElementwiseName, RootName } from '../engine/primitives/index.ts';
-import type { PoolParams } from '../engine/primitives/pool.ts';
-import type { RandomParams } from '../engine/primitives/random.ts';
+import { LetheError } from '../engine/error.ts';
+import type {
+  ConvParams,
+  ElementwiseName,
+  ParamsOf,
+  PoolParams,
+  RootName,
+} from '../engine/primitives/names.ts';
 import {
   COST,
   DISTRIBUTIONS,
@@ -16,7 +19,7 @@ import {
   SIGNATURE,
   SLOT_KINDS,
 } from '../engine/primitives/table.ts';
-import type { Body, Instruction, Operand, Program } from '../engine/program.ts';
+import type { Body, Instruction, Operand, Program, RootInstruction } from '../engine/program.ts';
 
 /** Numbers by place. */
 const numbered = <Name extends string>(rows: Readonly<Record<Name, unknown>>): Record<Name, number> =>
@@ -25,29 +28,26 @@ const numbered = <Name extends string>(rows: Readonly<Record<Name, unknown>>): R
 const OP_NUMBERS: Record<ElementwiseName, number> = numbered(COST);
 const ROOT_NUMBERS: Record<RootName, number> = numbered(ROOTS);
 
-type Encoder = (i: Instruction, exact: boolean) => readonly number[];
+type Encoder<K extends RootName> = (p: ParamsOf<K>, exact: boolean) => readonly number[];
 
-// A primitive's own params; the engine has checked them when it made the instruction.
-const get = <T>(i: Instruction, name: string): T => {
-  check(i.params[name] !== undefined, 'value', () => `${i.root} lacks its parameter ${name}`);
-  return i.params[name] as T;
-};
+const flag = (on: boolean): number => (on ? 1 : 0);
 const none = (): readonly number[] => [];
-const axes = (i: Instruction): readonly number[] => get(i, 'axes');
-const axis = (i: Instruction): readonly number[] => [get<number>(i, 'axis')];
-const flag = (i: Instruction, name: string): number => (i.params[name] ? 1 : 0);
-const convolution = (i: Instruction, exact: boolean): readonly number[] => {
-  const { stride, padding, dilation, groups } = i.params as unknown as ConvParams;
-  return [...stride, ...padding[0], ...padding[1], ...dilation, groups, exact ? 1 : 0];
-};
-const pooling = (i: Instruction): readonly number[] => {
-  const { size, stride, padding } = i.params as unknown as PoolParams;
-  return [...size, ...stride, ...padding[0], ...padding[1]];
-};
+const axes = (p: ParamsOf<'sum'>): readonly number[] => p.axes;
+const axis = (p: ParamsOf<'concat'>): readonly number[] => [p.axis];
+const convolution = (
+  { stride, padding, dilation, groups }: ConvParams,
+  exact: boolean,
+): readonly number[] => [...stride, ...padding[0], ...padding[1], ...dilation, groups, flag(exact)];
+const pooling = ({ size, stride, padding }: PoolParams): readonly number[] => [
+  ...size,
+  ...stride,
+  ...padding[0],
+  ...padding[1],
+];
 
 /** Each root's parameters, as its kernel reads them. Leaving a root out does not compile. */
-const PARAMS: Record<RootName, Encoder> = {
-  pad: (i) => [...get<number[]>(i, 'low'), ...get<number[]>(i, 'high'), ...get<number[]>(i, 'interior')],
+const PARAMS: { readonly [K in RootName]: Encoder<K> } = {
+  pad: (p) => [...p.low, ...p.high, ...p.interior],
   concat: axis,
   iota: axis,
   sum: axes,
@@ -56,24 +56,26 @@ const PARAMS: Record<RootName, Encoder> = {
   argmax: axis,
   argmin: axis,
   moments: axes,
-  cumsum: (i) => [get<number>(i, 'axis'), flag(i, 'reverse')],
+  cumsum: (p) => [p.axis, flag(p.reverse)],
   sort: none,
   gather: axis,
   scatter: axis,
   gatherAlong: axis,
   scatterAlong: axis,
-  dot: (i) => [flag(i, 'transposeA'), flag(i, 'transposeB')],
+  dot: (p) => [flag(p.transposeA), flag(p.transposeB)],
   conv: convolution,
   convGradInput: convolution,
   convGradWeight: convolution,
   maxPool: pooling,
   sumPool: pooling,
   sumPoolTranspose: pooling,
-  random: (i) => [
-    DISTRIBUTIONS[get<RandomParams['distribution']>(i, 'distribution')],
-    sizeOf(get(i, 'shape')),
-  ],
+  random: (p) => [DISTRIBUTIONS[p.distribution], sizeOf(p.shape)],
 };
+
+const paramsOf = <K extends RootName>(
+  { root, params }: RootInstruction<K>,
+  exact: boolean,
+): readonly number[] => PARAMS[root](params, exact);
 
 export const dtypeCode = (dtype: DType): number => {
   if (dtype in DTYPES) return DTYPES[dtype as keyof typeof DTYPES];
@@ -128,7 +130,7 @@ export function encode(program: Program, exact = false): Float64Array {
   };
   const instruction = (i: Instruction): void => {
     w.put(i.root === null ? -1 : ROOT_NUMBERS[i.root]);
-    w.numbers(i.root === null ? [] : PARAMS[i.root](i, exact));
+    w.numbers(i.root === null ? [] : paramsOf(i, exact));
     w.list(i.inputs, operand);
     w.list(i.outputs, operand);
     w.list(i.prologues ?? [], body);

@@ -38,7 +38,7 @@ export interface DiagonalOptions<S extends Samples = Split> extends Pick<FeedOpt
   readonly onFraction?: (fraction: number) => void;
 }
 
-export interface Diagonal {
+interface Diagonal {
   /** In the form of the parameters; the caller's to dispose. */
   readonly values: Vector;
   /** Samples that went through a forward and a backward pass. */

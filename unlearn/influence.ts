@@ -131,7 +131,7 @@ export async function influences<S extends Samples = Split>(input: InfluencesInp
 }
 
 /** What the influences of a known curvature need. */
-export interface ByCurvature<S extends Samples>
+interface ByCurvature<S extends Samples>
   extends Pick<InfluenceInput<S>, 'model' | 'variables' | 'data' | 'batchSize' | 'signal'> {
   readonly task: Task<S>;
   readonly criteria: readonly Judge[];

@@ -39,9 +39,9 @@ export {
 } from './options/training.ts';
 export { reduceOver, reduction } from './reduce.ts';
 export { labelsOf, relabelled } from './tasks/classification.ts';
-export { aliasesOf, disposeTree } from './train/feed.ts';
+export { aliasesOf, copyOf, disposeTree } from './train/feed.ts';
 export { movingAverage } from './train/hooks.ts';
-export { copyOf, type LoopInput, type LoopResult } from './train/loop.ts';
+export type { LoopInput, LoopResult } from './train/loop.ts';
 export { type NetworkSettings, networkOf } from './train/network.ts';
 export { meanLoss } from './train/objective.ts';
 export type { Schedule } from './train/schedule.ts';

@@ -9,7 +9,7 @@ import type { Split } from './types.ts';
 /** How a split is gone through; `onBatch` is told after each batch how many samples are done. */
 export type PredictOptions = SweepOptions;
 
-export interface Predictor {
+interface Predictor {
   /** Logits [split.size, K], row by row. `variables` stay the caller's. */
   logits(variables: Variables, split: Split, options?: PredictOptions): Promise<Float32Array>;
   dispose(): void;

@@ -27,7 +27,7 @@ export const hockeyStick = (epsilon: number, r: number): number =>
     : Math.max(0, normalTail(epsilon / r - r / 2) - Math.exp(epsilon) * normalTail(epsilon / r + r / 2));
 
 /** Steps of a certificate, and the delta they reach. */
-export interface Steps {
+interface Steps {
   readonly steps: number;
   readonly delta: number;
 }
@@ -106,7 +106,7 @@ export function rhoOf(epsilon: number, delta: number): number {
 }
 
 /** theta <- theta - rate (clip(gradient) + decay theta) + N(0, sigma^2 I). */
-export interface NoisyDescent {
+interface NoisyDescent {
   /** Largest norm of a start. */
   readonly startNorm: number;
   /** Largest norm of a gradient. */

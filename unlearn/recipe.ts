@@ -26,10 +26,10 @@ import { flawOfSeeds, isDrawn, type SeedEntry, seedsOf } from './recipe/seeds.ts
 import { completeRuns } from './recipe/vary.ts';
 import { show } from './text.ts';
 
-export type { AuditEntry, MethodEntry, Recipe, TrainOptions, Vary, VaryRun } from './recipe/schema.ts';
+export type { AuditEntry, MethodEntry, Recipe, TrainOptions } from './recipe/schema.ts';
 
 /** A recipe's text as a plain value with its overrides, not yet checked. */
-export interface Draft extends Pick<Text, 'value' | 'placeOf'> {
+interface Draft extends Pick<Text, 'value' | 'placeOf'> {
   readonly source: string;
   readonly problems: readonly Problem[];
   readonly set: readonly Override[];

@@ -8,9 +8,18 @@
 // than to recompute.
 
 import { type Shape, sizeOf, stridesOf } from '../dtype.ts';
-import type { RootName } from '../primitives/index.ts';
+import type { PrimitiveName, RootName } from '../primitives/names.ts';
 import { sameShape } from '../primitives/rules.ts';
-import type { Equation, Graph, Var } from './graph.ts';
+import {
+  type ElementwiseEquation,
+  type Equation,
+  type Graph,
+  isElementwise,
+  isRoot,
+  isView,
+  type RootEquation,
+  type Var,
+} from './graph.ts';
 import { type Node, Order } from './order.ts';
 import { placePrologues } from './prologues.ts';
 import { type Reading, reshapeStrides, Views } from './views.ts';
@@ -25,9 +34,9 @@ interface KernelReduction {
 export interface Kernel {
   /** Shape of the elementwise domain; for a root with an epilogue, the root's result. */
   readonly domain: Shape;
-  readonly root: Equation | null;
+  readonly root: RootEquation | null;
   /** Elementwise equations in order. */
-  readonly steps: readonly Equation[];
+  readonly steps: readonly ElementwiseEquation[];
   readonly reductions: readonly KernelReduction[];
   /** How each operand that comes from memory is read. */
   readonly readings: ReadonlyMap<Var, Reading>;
@@ -41,13 +50,13 @@ export interface Kernel {
 interface Prologue {
   readonly value: Var;
   readonly shape: Shape;
-  readonly steps: readonly Equation[];
+  readonly steps: readonly ElementwiseEquation[];
   readonly readings: ReadonlyMap<Var, Reading>;
 }
 
 export class Group implements Kernel, Node {
-  root: Equation | null = null;
-  steps: Equation[] = [];
+  root: RootEquation | null = null;
+  steps: ElementwiseEquation[] = [];
   reductions: KernelReduction[] = [];
   readings = new Map<Var, Reading>();
   rootReads: Var[] = [];
@@ -74,12 +83,14 @@ const resolve = (g: Group): Group => {
   return at;
 };
 
-const EPILOGUE_ROOTS = new Set(['dot', 'conv', 'convGradInput']);
-const REDUCTIONS = new Set(['sum', 'max', 'min']);
+const EPILOGUE_ROOTS = new Set<PrimitiveName>(['dot', 'conv', 'convGradInput']);
+type ReductionEquation = Extract<Equation, { op: 'sum' | 'max' | 'min' }>;
+const isReduction = (e: Equation): e is ReductionEquation =>
+  e.op === 'sum' || e.op === 'max' || e.op === 'min';
 
 /** Constants and comparisons: cheaper to compute anew than to keep. */
-export const isCheap = (e: Equation): boolean =>
-  e.primitive.kind === 'elementwise' && (e.primitive.name === 'full' || e.outputs[0].dtype === 'bool');
+export const isCheap = (e: Equation): e is ElementwiseEquation =>
+  isElementwise(e) && (e.op === 'full' || e.outputs[0].dtype === 'bool');
 
 export interface Fused {
   readonly kernels: readonly Kernel[];
@@ -112,10 +123,10 @@ class Fuser {
     for (const e of equations) for (const v of e.outputs) this.definition.set(v, e);
     this.findReductionOnly();
     equations.forEach((e, i) => {
-      if (e.primitive.kind === 'view' || this.isLazy(e.outputs[0])) return;
-      if (e.primitive.kind === 'elementwise') this.placeElementwise(e, i);
-      else if (REDUCTIONS.has(e.primitive.name)) this.placeReduction(e, i);
-      else this.placeRoot(e, i);
+      if (isView(e) || this.isLazy(e.outputs[0])) return;
+      if (isElementwise(e)) this.placeElementwise(e, i);
+      else if (isReduction(e)) this.placeReduction(e, i);
+      else if (isRoot(e)) this.placeRoot(e, i);
     });
     for (const v of outputs) this.written(v, equations.length);
     const groups = this.ordered();
@@ -150,8 +161,8 @@ class Fuser {
       const [out] = e.outputs;
       if (e.primitive.kind !== 'elementwise' || other.has(out)) continue;
       const axes = (uses.get(out) ?? []).map((u) =>
-        REDUCTIONS.has(u.primitive.name) && sameShape(u.inputs[0].shape, out.shape)
-          ? (u.params as { axes: readonly number[] }).axes
+        isReduction(u) && sameShape(u.inputs[0].shape, out.shape)
+          ? u.params.axes
           : u.primitive.kind === 'elementwise' && sameShape(u.outputs[0].shape, out.shape)
             ? this.reductionOnly.get(u.outputs[0])
             : undefined,
@@ -164,7 +175,7 @@ class Fuser {
 
   // ---- the three kinds ----------------------------------------------------------------------------------------------
 
-  private placeElementwise(e: Equation, position: number): void {
+  private placeElementwise(e: ElementwiseEquation, position: number): void {
     const operands = this.operandsOf(e);
     const [out] = e.outputs;
     const size = sizeOf(out.shape);
@@ -190,14 +201,14 @@ class Fuser {
     this.maker.set(out, home);
   }
 
-  private placeReduction(e: Equation, position: number): void {
+  private placeReduction(e: ReductionEquation, position: number): void {
     const [x] = e.inputs;
-    const { axes } = e.params as { axes: readonly number[] };
+    const { axes } = e.params;
     const home = this.homeOfReduction(x, axes) ?? this.start(x.shape, position);
     this.addReadings(home, this.operandsOf(e), position);
     home.reductions.push({
       equation: e,
-      op: e.primitive.name as 'sum',
+      op: e.op,
       axes: mapAxes(x.shape, axes, home.domain) as number[],
     });
     home.position = Math.max(home.position, position);
@@ -231,7 +242,7 @@ class Fuser {
     return operands.flatMap((x) => [...(this.readers.get(this.readAs(x)) ?? [])].map(resolve));
   }
 
-  private placeRoot(e: Equation, position: number): void {
+  private placeRoot(e: RootEquation, position: number): void {
     const reads = e.inputs.map((x) => this.written(x, position));
     const g = this.start(e.outputs[0].shape, position);
     g.root = e;
@@ -245,7 +256,7 @@ class Fuser {
     const flat = this.views.flat(x);
     const e = this.definition.get(flat);
     if (e === undefined || this.maker.has(flat)) return flat;
-    if (e.primitive.kind === 'elementwise' && e.primitive.name !== 'full') {
+    if (isElementwise(e) && e.op !== 'full') {
       const g = this.start(flat.shape, position);
       this.maker.set(flat, g);
       this.addReadings(g, this.operandsOf(e), position);
@@ -287,7 +298,7 @@ class Fuser {
     const g = this.makerOf(v);
     if (g === undefined || g.copy !== null || g.reductions.some((r) => r.equation.outputs[0] === v))
       return null;
-    if (g.root?.outputs.includes(v) && !EPILOGUE_ROOTS.has(g.root.primitive.name)) return null;
+    if (g.root?.outputs.includes(v) && !EPILOGUE_ROOTS.has(g.root.op)) return null;
     return g;
   }
   private basesFor(g: Group, operands: readonly Var[]): Var[] {

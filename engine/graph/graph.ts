@@ -4,7 +4,8 @@
 
 import { type Aval, type DType, type Shape, showAval } from '../dtype.ts';
 import { LetheError } from '../error.ts';
-import { isCall, type Operation, type Primitive } from '../primitives/types.ts';
+import type { ElementwiseName, ParamsOf, PrimitiveName, RootName, ViewName } from '../primitives/names.ts';
+import { type Call, isCall, type LinearCall, type Operation, type Primitive } from '../primitives/types.ts';
 import { type Concrete, Tensor } from '../tensor.ts';
 import { bind, type Trace, withTrace } from '../trace.ts';
 
@@ -16,24 +17,61 @@ export class Var implements Aval {
   ) {}
 }
 
-export interface Equation<O extends Operation = Primitive> {
-  readonly primitive: O;
+/** A call of the primitive `op`: its name tells the type of its parameters. */
+export interface EquationOf<K extends PrimitiveName> {
+  readonly op: K;
+  readonly primitive: Primitive;
+  readonly inputs: readonly Var[];
+  readonly params: ParamsOf<K>;
+  readonly outputs: readonly Var[];
+}
+/** A call of some primitive: a test of `op` tells which. */
+export type Equation = { [K in PrimitiveName]: EquationOf<K> }[PrimitiveName];
+
+/** A call that runs a function (checkpoint, customVjp): only in graphs that are replayed, no device sees it. */
+interface CallEquation {
+  readonly op: 'call';
+  readonly call: Call | LinearCall;
   readonly inputs: readonly Var[];
   readonly params: object;
   readonly outputs: readonly Var[];
 }
 
-export interface Graph<O extends Operation = Primitive> {
+/** `params` are those that `primitive` was bound with, of whatever type its name says. */
+export const equationOf = (
+  primitive: Primitive,
+  inputs: readonly Var[],
+  params: object,
+  outputs: readonly Var[],
+): Equation => ({ op: primitive.name, primitive, inputs, params, outputs }) as Equation;
+
+/** Is this equation, if there is one, a call of the primitive `op`? */
+export const isOp = <K extends PrimitiveName>(
+  e: Equation | undefined,
+  op: K,
+): e is Extract<Equation, { op: K }> => e?.op === op;
+
+/** An equation that becomes a step of a body. */
+export type ElementwiseEquation = Extract<Equation, { op: ElementwiseName }>;
+/** An equation that becomes a kernel. */
+export type RootEquation = Extract<Equation, { op: RootName }>;
+export const isElementwise = (e: Equation): e is ElementwiseEquation => e.primitive.kind === 'elementwise';
+export const isRoot = (e: Equation): e is RootEquation => e.primitive.kind === 'root';
+export const isView = (e: Equation): e is Extract<Equation, { op: ViewName }> => e.primitive.kind === 'view';
+
+export interface Graph<E = Equation> {
   readonly inputs: readonly Var[];
   /** Tensors the function captured; bound after the inputs at every run. */
   readonly constants: readonly { readonly variable: Var; readonly value: Concrete }[];
-  readonly equations: readonly Equation<O>[];
+  readonly equations: readonly E[];
   readonly outputs: readonly Var[];
 }
+/** A graph to be replayed on tensors. */
+type Replayed = Graph<Equation | CallEquation>;
 
 class GraphTrace implements Trace {
   active = true;
-  readonly equations: Equation<Operation>[] = [];
+  readonly equations: (Equation | CallEquation)[] = [];
   /** Values that came from outside, in order of appearance. */
   readonly captured = new Map<Tensor, Var>();
   constructor(
@@ -47,7 +85,11 @@ class GraphTrace implements Trace {
     if (!this.lifts && isCall(operation)) return operation.expand(operands, params);
     const inputs = operands.map((x) => this.variable(x));
     const outputs = operation.shape(inputs, params).map((a) => new Var(a.shape, a.dtype));
-    this.equations.push({ primitive: operation, inputs, params, outputs });
+    this.equations.push(
+      isCall(operation)
+        ? { op: 'call', call: operation, inputs, params, outputs }
+        : equationOf(operation, inputs, params, outputs),
+    );
     return outputs.map((v) => new Traced(this, v));
   }
   variable(x: Tensor): Var {
@@ -101,13 +143,13 @@ export function traceGraph<R>(
 ): { graph: Graph; result: R } {
   const { captured, result, equations, ...rest } = record('jit', false, inputs, f, finish);
   const constants = [...captured].map(([value, variable]) => ({ variable, value: value as Concrete }));
-  // Calls were expanded: what is left are primitives.
-  return { graph: { ...rest, equations: equations as Equation[], constants }, result };
+  // Calls were expanded: there are none to leave out.
+  return { graph: { ...rest, equations: equations.filter((e) => e.op !== 'call'), constants }, result };
 }
 
 /** A function of its operands alone: `graph` takes the inputs, then the values that were captured. */
 export interface Lifted<R> {
-  readonly graph: Graph<Operation>;
+  readonly graph: Replayed;
   readonly captured: readonly Tensor[];
   readonly result: R;
 }
@@ -131,18 +173,18 @@ export function lift<R>(
 }
 
 /** Runs a graph without constants again on tensors, through bind: under whatever transformations are active. */
-export function replay(graph: Graph<Operation>, inputs: readonly Tensor[]): Tensor[] {
+export function replay(graph: Replayed, inputs: readonly Tensor[]): Tensor[] {
   const env = new Map<Var, Tensor>();
   graph.inputs.forEach((v, i) => {
     env.set(v, inputs[i]);
   });
-  for (const { primitive, inputs: xs, params, outputs } of graph.equations)
+  for (const e of graph.equations)
     bind(
-      primitive,
-      xs.map((x) => env.get(x) as Tensor),
-      params,
+      e.op === 'call' ? e.call : e.primitive,
+      e.inputs.map((x) => env.get(x) as Tensor),
+      e.params,
     ).forEach((y, i) => {
-      env.set(outputs[i], y);
+      env.set(e.outputs[i], y);
     });
   return graph.outputs.map((v) => env.get(v) as Tensor);
 }

@@ -2,10 +2,10 @@
 // instruction, and temporaries are placed in one arena so that values alive at the same time never overlap.
 
 import { bytesOf, sizeOf } from '../dtype.ts';
-import type { ElementwiseName, RootName } from '../primitives/index.ts';
+import type { RootName } from '../primitives/names.ts';
 import type { Body, Instruction, Operand, Program, Reduction, Slot, Step, Store, View } from '../program.ts';
 import { type Fused, fuse, isCheap, type Kernel } from './fuse.ts';
-import type { Equation, Graph, Var } from './graph.ts';
+import { type ElementwiseEquation, type Equation, type Graph, isElementwise, type Var } from './graph.ts';
 import { reshapeStrides } from './views.ts';
 
 /** Where one result of the compiled function comes from. */
@@ -210,32 +210,17 @@ function instructionOf(k: Kernel, fused: Fused, slots: SlotTable): Instruction {
       body: new BodyBuilder(k, fused, slots).build(),
     };
   const { root } = k;
+  const fetched = root.inputs.map((_, n) => prologueOf(k, n, fused, slots));
   const inputs = root.inputs.map((x, n) =>
     k.prologues.has(n) ? { slot: -1, shape: x.shape, dtype: x.dtype } : slots.operand(x),
   );
-  const prologues =
-    k.prologues.size === 0 ? {} : { prologues: root.inputs.map((_, n) => prologueOf(k, n, fused, slots)) };
-  const params = root.params as Record<string, unknown>;
-  const name = root.primitive.name as RootName;
-  if (k.steps.length === 0)
-    return {
-      root: name,
-      params,
-      inputs,
-      outputs: root.outputs.map((v) => slots.operand(v)),
-      ...prologues,
-      body: null,
-    };
-  const [out] = root.outputs;
-  const body = new BodyBuilder(k, fused, slots).build();
-  return {
-    root: name,
-    params,
-    inputs,
-    outputs: [slots.stored(out) ? slots.operand(out) : { slot: -1, shape: out.shape, dtype: out.dtype }],
-    ...prologues,
-    body,
-  };
+  const body = k.steps.length === 0 ? null : new BodyBuilder(k, fused, slots).build();
+  const outputs = root.outputs.map((v) =>
+    body === null || slots.stored(v) ? slots.operand(v) : { slot: -1, shape: v.shape, dtype: v.dtype },
+  );
+  const prologues = k.prologues.size === 0 ? {} : { prologues: fetched };
+  // Name and parameters come from one equation, which has them in pairs.
+  return { root: root.op, params: root.params, inputs, outputs, ...prologues, body } as Instruction;
 }
 
 function prologueOf(k: Kernel, index: number, fused: Fused, slots: SlotTable): Body | null {
@@ -272,7 +257,7 @@ class BodyBuilder {
       const { target, source } = k.copy;
       const ref = source
         ? this.input(source.base, source.strides, source.offset)
-        : this.stepOnce(this.fused.definition.get(target) as Equation);
+        : this.stepOnce(this.fused.definition.get(target) as ElementwiseEquation);
       stores.push({ ref, slot: slots.slot(target) });
     }
     const used = this.usedSteps();
@@ -339,20 +324,19 @@ class BodyBuilder {
     return { kind: 'input', index };
   }
 
-  private step(e: Equation): Ref {
+  private step(e: ElementwiseEquation): Ref {
     const refs = e.inputs.map((x) => this.value(x));
     const [out] = e.outputs;
-    const value = (e.params as { value?: number }).value;
     this.refs.push(refs);
     const step: Step = {
-      op: e.primitive.name as ElementwiseName,
+      op: e.op,
       args: [],
       dtype: out.dtype,
-      ...(value === undefined ? {} : { value }),
+      ...(e.op === 'full' ? { value: e.params.value } : {}),
     };
     return { kind: 'step', index: this.steps.push(step) - 1 };
   }
-  private stepOnce(e: Equation): Ref {
+  private stepOnce(e: ElementwiseEquation): Ref {
     const [out] = e.outputs;
     let ref = this.values.get(out);
     if (ref === undefined) {
@@ -368,7 +352,7 @@ class BodyBuilder {
     const e = fused.definition.get(flat);
     const known = this.values.get(flat);
     if (known) return known;
-    if (e && this.own.has(e)) return this.stepOnce(e);
+    if (e && isElementwise(e) && this.own.has(e)) return this.stepOnce(e);
     if (k.root?.outputs[0] === flat) return { kind: 'root', index: 0 };
     const reading = k.readings.get(x);
     if (reading) {

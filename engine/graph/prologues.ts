@@ -6,10 +6,10 @@
 // each element several times, so they have to be few and simple, and the readers few.
 
 import { sizeOf } from '../dtype.ts';
-import type { ElementwiseName, RootName } from '../primitives/index.ts';
+import type { RootName } from '../primitives/names.ts';
 import { COST } from '../primitives/table.ts';
 import type { Group } from './fuse.ts';
-import type { Equation, Var } from './graph.ts';
+import { type ElementwiseEquation, type Equation, isElementwise, type Var } from './graph.ts';
 import { type Reading, reshapeStrides, type Views } from './views.ts';
 
 /** What an operation may cost to be worth doing again. */
@@ -21,14 +21,14 @@ const MOST_READERS = 3;
 interface Recipe {
   /** The array of its size that is read. */
   readonly base: Var;
-  readonly steps: readonly Equation[];
+  readonly steps: readonly ElementwiseEquation[];
   readonly readings: ReadonlyMap<Var, Reading>;
 }
 
 /** How g computes v, if that is cheap and reads one array of v's size, the rest being broadcast. */
 function recipeOf(v: Var, g: Group, views: Views): Recipe | null {
   const made = new Map(g.steps.map((e) => [e.outputs[0], e]));
-  const steps = new Set<Equation>();
+  const steps = new Set<ElementwiseEquation>();
   const readings = new Map<Var, Reading>();
   const large = new Set<Var>();
   const needs = (x: Var): boolean => {
@@ -42,9 +42,9 @@ function recipeOf(v: Var, g: Group, views: Views): Recipe | null {
     }
     // What is neither made nor read here is lazy: computed wherever it is used.
     const e = own ?? views.definition.get(views.flat(x));
-    if (e?.primitive.kind !== 'elementwise') return false;
+    if (e === undefined || !isElementwise(e)) return false;
     if (steps.has(e)) return true;
-    if (COST[e.primitive.name as ElementwiseName] > CHEAP || !e.inputs.every(needs)) return false;
+    if (COST[e.op] > CHEAP || !e.inputs.every(needs)) return false;
     steps.add(e);
     return steps.size <= MOST_STEPS;
   };
@@ -86,7 +86,7 @@ export function placePrologues(
   for (const v of outputs) of(views.flat(v)).other = true;
   for (const g of groups) {
     g.rootReads.forEach((v, index) => {
-      if (roots.includes(g.root?.primitive.name as RootName)) of(v).operands.push({ g, index });
+      if (g.root !== null && roots.includes(g.root.op)) of(v).operands.push({ g, index });
       else of(v).other = true;
     });
     if (g.copy?.source) of(g.copy.source.base).other = true;

@@ -3,7 +3,7 @@
 
 import { type Shape, sizeOf, stridesOf } from '../dtype.ts';
 import { viewOf } from '../primitives/movement.ts';
-import type { Equation, Var } from './graph.ts';
+import { type Equation, isView, type Var } from './graph.ts';
 
 export interface Reading {
   /** A value in memory, dense and row-major. */
@@ -58,8 +58,8 @@ export class Views {
     for (let at = v; ; ) {
       const e = this.definition.get(at);
       if (e === undefined || this.copied.has(at)) return at;
-      if (e.primitive.name === 'reshape') at = e.inputs[0];
-      else if (e.primitive.name === 'barrier') at = e.inputs[e.outputs.indexOf(at)];
+      if (e.op === 'reshape') at = e.inputs[0];
+      else if (e.op === 'barrier') at = e.inputs[e.outputs.indexOf(at)];
       else return at;
     }
   }
@@ -69,8 +69,8 @@ export class Views {
     for (let at = v; ; ) {
       const e = this.definition.get(at);
       if (e === undefined || this.copied.has(at)) return false;
-      if (e.primitive.name === 'barrier') return true;
-      if (e.primitive.name !== 'reshape') return false;
+      if (e.op === 'barrier') return true;
+      if (e.op !== 'reshape') return false;
       at = e.inputs[0];
     }
   }
@@ -78,51 +78,16 @@ export class Views {
   reading(v: Var): Reading {
     const e = this.definition.get(v);
     const dense = { base: v, strides: stridesOf(v.shape), offset: 0 };
-    if (e === undefined || this.copied.has(v) || e.primitive.kind !== 'view') return dense;
-    if (e.primitive.name === 'barrier') return this.reading(e.inputs[e.outputs.indexOf(v)]);
+    if (e === undefined || this.copied.has(v) || !isView(e)) return dense;
+    if (e.op === 'barrier') return this.reading(e.inputs[e.outputs.indexOf(v)]);
     const [x] = e.inputs;
     const under = this.reading(x);
-    if (e.primitive.name === 'reshape') {
+    if (e.op === 'reshape') {
       const strides = reshapeStrides(x.shape, under.strides, v.shape);
       if (strides) return { base: under.base, strides, offset: under.offset };
       // The operand itself has to be written out; its reshape is then an alias.
       return { base: this.flat(x), strides: stridesOf(v.shape), offset: 0 };
     }
-    const step = viewOf(e.primitive.name, x.shape, e.params);
-    if (step === null) return dense;
-    return compose(x.shape, under, e.params, e.primitive.name, v.shape);
-  }
-}
-
-/** Strides of a view primitive applied on top of an existing reading of its operand. */
-function compose(operand: Shape, under: Reading, params: object, name: string, result: Shape): Reading {
-  const { base, strides: s, offset } = under;
-  switch (name) {
-    case 'transpose':
-      return { base, strides: (params as { perm: number[] }).perm.map((p) => s[p]), offset };
-    case 'broadcast': {
-      const strides = new Array<number>(result.length).fill(0);
-      (params as { dims: number[] }).dims.forEach((d, i) => {
-        strides[d] = operand[i] === 1 ? 0 : s[i];
-      });
-      return { base, strides, offset };
-    }
-    case 'slice': {
-      const p = params as { begin: number[]; strides: number[] };
-      return {
-        base,
-        strides: s.map((v, i) => v * p.strides[i]),
-        offset: p.begin.reduce((at, b, i) => at + b * s[i], offset),
-      };
-    }
-    default: {
-      const strides = [...s];
-      let at = offset;
-      for (const a of (params as { axes: number[] }).axes) {
-        at += Math.max(0, operand[a] - 1) * s[a];
-        strides[a] = -s[a];
-      }
-      return { base, strides, offset: at };
-    }
+    return { base: under.base, ...viewOf(e, x.shape, under) };
   }
 }

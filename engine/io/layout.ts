@@ -31,7 +31,7 @@ export type Metadata = Record<string, string>;
 
 const MAX_HEADER = 100_000_000;
 /** Bytes that say how long the header is. */
-export const PREFIX = 8;
+export const LENGTH_BYTES = 8;
 
 export function bad(message: string): never {
   throw new LetheError('data', `safetensors: ${message}`);
@@ -83,14 +83,15 @@ function placeOf(name: string, info: Json): Place {
 }
 
 export function checkPrefix(fileBytes: number): void {
-  if (fileBytes < PREFIX) bad(`${fileBytes} bytes are too few; a file starts with 8 bytes of header length`);
+  if (fileBytes < LENGTH_BYTES)
+    bad(`${fileBytes} bytes are too few; a file starts with 8 bytes of header length`);
 }
 
 /** Length of the header, from the first 8 bytes of a file. */
 export function headerLength(prefix: Uint8Array, fileBytes: number): number {
-  const declared = new DataView(prefix.buffer, prefix.byteOffset, PREFIX).getBigUint64(0, true);
+  const declared = new DataView(prefix.buffer, prefix.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
   if (declared > BigInt(MAX_HEADER)) bad(`a header of ${declared} bytes is over the limit of ${MAX_HEADER}`);
-  const rest = fileBytes - PREFIX;
+  const rest = fileBytes - LENGTH_BYTES;
   if (declared > rest) bad(`the header should have ${declared} bytes, the file has ${rest} after its length`);
   return Number(declared);
 }
@@ -181,9 +182,9 @@ export function layOut(
   const padded = Math.ceil(header.length / 8) * 8;
   check(padded <= MAX_HEADER, 'value', () => `safetensors: a header of ${padded} bytes is over the limit`);
 
-  const head = new Uint8Array(PREFIX + padded).fill(0x20, PREFIX);
+  const head = new Uint8Array(LENGTH_BYTES + padded).fill(0x20, LENGTH_BYTES);
   new DataView(head.buffer).setBigUint64(0, BigInt(padded), true);
-  head.set(header, PREFIX);
+  head.set(header, LENGTH_BYTES);
   return { head, parts, bytes: head.length + size };
 }
 

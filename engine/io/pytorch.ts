@@ -24,7 +24,7 @@ interface Anatomy {
   readonly stem?: string;
   readonly flattened?: { readonly dense: string; readonly after?: string };
 }
-const KNOWN: Readonly<Record<string, Anatomy>> = {
+const ANATOMIES: Readonly<Record<string, Anatomy>> = {
   mlp: { flattened: { dense: 'fc1' } },
   lenet: { stem: 'conv1', flattened: { dense: 'fc1', after: 'conv2' } },
   smallCnn: { stem: 'conv1', flattened: { dense: 'fc1', after: 'conv2' } },
@@ -34,12 +34,12 @@ const KNOWN: Readonly<Record<string, Anatomy>> = {
 };
 function anatomyOf(what: string, model: Model): Anatomy {
   check(
-    Object.hasOwn(KNOWN, model.name),
+    Object.hasOwn(ANATOMIES, model.name),
     'value',
     () =>
-      `${what}: no PyTorch names for model '${model.name}'; there are some for ${Object.keys(KNOWN).join(', ')}`,
+      `${what}: no PyTorch names for model '${model.name}'; there are some for ${Object.keys(ANATOMIES).join(', ')}`,
   );
-  return KNOWN[model.name];
+  return ANATOMIES[model.name];
 }
 
 /** Options of toPyTorch and fromPyTorch. */

@@ -12,11 +12,11 @@ import {
   checkPrefix,
   headerLength,
   type LazyTensor,
+  LENGTH_BYTES,
   layOut,
   type Metadata,
   type Part,
   type Place,
-  PREFIX,
   quote,
   readLayout,
   type StoredTensor,
@@ -78,8 +78,8 @@ function readHeader(source: Uint8Array | ArrayBuffer) {
       ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
       : new Uint8Array(source);
   checkPrefix(bytes.length);
-  const start = PREFIX + headerLength(bytes, bytes.length);
-  return { bytes, start, ...readLayout(bytes.subarray(PREFIX, start), bytes.length - start) };
+  const start = LENGTH_BYTES + headerLength(bytes, bytes.length);
+  return { bytes, start, ...readLayout(bytes.subarray(LENGTH_BYTES, start), bytes.length - start) };
 }
 
 /**
@@ -110,9 +110,9 @@ export const safetensorsMetadata = (source: Uint8Array | ArrayBuffer): Metadata 
  */
 export async function openSafetensors(file: ByteSource): Promise<SafetensorsFile> {
   checkPrefix(file.bytes);
-  const length = headerLength(await readExactly(file, 0, PREFIX), file.bytes);
-  const start = PREFIX + length;
-  const { places, metadata } = readLayout(await readExactly(file, PREFIX, length), file.bytes - start);
+  const length = headerLength(await readExactly(file, 0, LENGTH_BYTES), file.bytes);
+  const start = LENGTH_BYTES + length;
+  const { places, metadata } = readLayout(await readExactly(file, LENGTH_BYTES, length), file.bytes - start);
   const byName = new Map(places.map((place) => [place.name, place]));
   return {
     metadata,

@@ -55,7 +55,7 @@ function inChild<R>(name: string, f: () => R): R {
   }
 }
 
-const APPLY = { train: false, key: undefined, frozenStatistics: false, tap: undefined };
+const APPLY_DEFAULTS = { train: false, key: undefined, frozenStatistics: false, tap: undefined };
 
 /** A child's output, told to the caller's tap with all that is inside the child, under the child's name. */
 function tapped(
@@ -125,7 +125,7 @@ export function sequential(children: Children, name = 'sequential'): Layer {
       };
     },
     apply: ({ params, state }, x, given?: ApplyOptions) => {
-      const options = settle(name, given, APPLY);
+      const options = settle(name, given, APPLY_DEFAULTS);
       const { key, train } = options;
       const keys = train && key && drawing > 1 ? split(key, drawing) : key ? [key] : [];
       let output = x;

@@ -4,7 +4,7 @@
 import { tensor } from '../create.ts';
 import { isFloat, type Shape, showShape, sizeOf } from '../dtype.ts';
 import { check } from '../error.ts';
-import { CONV, pair } from '../ops/common.ts';
+import { CONV_DEFAULTS, pair } from '../ops/common.ts';
 import * as ops from '../ops/index.ts';
 import { settle } from '../options.ts';
 import { bernoulli, split } from '../random.ts';
@@ -36,7 +36,7 @@ export interface WeightOptions {
   /** Default uniform within 1 / sqrt(fanIn), as in PyTorch. */
   biasInit?: Initialiser;
 }
-const WEIGHTS = { bias: true, weightInit: kaimingUniform(), biasInit: undefined };
+const LAYER_DEFAULTS = { bias: true, weightInit: kaimingUniform(), biasInit: undefined };
 function weights(
   key: Tensor,
   shape: Shape,
@@ -58,7 +58,7 @@ type Weights = { weight: Tensor; bias?: Tensor };
  */
 export function dense(features: number, options?: WeightOptions): Layer {
   positive('dense', 'features', features);
-  const own = settle('dense', options, WEIGHTS);
+  const own = settle('dense', options, LAYER_DEFAULTS);
   return {
     name: 'dense',
     init: (key, shape) => {
@@ -91,8 +91,8 @@ export interface ConvLayerOptions extends ops.ConvOptions, WeightOptions {
 export function conv2d(filters: number, options?: ConvLayerOptions): Layer {
   positive('conv2d', 'filters', filters);
   const { size, stride, padding, dilation, groups, ...own } = settle('conv2d', options, {
-    ...WEIGHTS,
-    ...CONV,
+    ...LAYER_DEFAULTS,
+    ...CONV_DEFAULTS,
     size: 3,
   });
   return {

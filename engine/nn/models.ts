@@ -32,7 +32,7 @@ export interface ModelOptions {
 }
 
 /** undefined for classes: they have to be given, which `classifier` checks. */
-const MODEL = { classes: undefined, normalise: undefined };
+const MODEL_DEFAULTS = { classes: undefined, normalise: undefined };
 
 function classifier(
   name: string,
@@ -40,7 +40,7 @@ function classifier(
   options: ModelOptions,
   build: (classes: number) => { readonly [child: string]: Layer },
 ): Classifier {
-  const { classes, normalise: statistics } = settle(name, options, MODEL);
+  const { classes, normalise: statistics } = settle(name, options, MODEL_DEFAULTS);
   positive(name, 'classes', classes);
   const children = build(classes);
   const model = sequential({ normalise: statistics && normalise(statistics), ...children }, name);
@@ -59,7 +59,7 @@ export interface MlpOptions extends ModelOptions {
  * @throws 'value' for options out of range.
  */
 export function mlp(given: MlpOptions): Classifier {
-  const { hidden, ...options } = settle('mlp', given, { ...MODEL, hidden: [256, 256] });
+  const { hidden, ...options } = settle('mlp', given, { ...MODEL_DEFAULTS, hidden: [256, 256] });
   const head = `fc${hidden.length + 1}`;
   const children: Record<string, Layer> = { flatten: flatten() };
   hidden.forEach((n, i) => {
@@ -119,7 +119,7 @@ export interface AllCnnOptions extends ModelOptions {
  * @throws 'value' for options out of range.
  */
 export function allCnn(given: AllCnnOptions): Classifier {
-  const { width, ...options } = settle('allCnn', given, { ...MODEL, width: 'half' });
+  const { width, ...options } = settle('allCnn', given, { ...MODEL_DEFAULTS, width: 'half' });
   check(
     width === 'half' || width === 'full',
     'value',

@@ -2,8 +2,7 @@
 
 import { type DType, isFloat, type Shape, showShape } from '../dtype.ts';
 import { check, describe } from '../error.ts';
-import * as e from '../primitives/elementwise.ts';
-import * as m from '../primitives/movement.ts';
+import * as prim from '../primitives/apply.ts';
 import { floatType } from '../runtime.ts';
 import { Concrete, expectTensors, Tensor } from '../tensor.ts';
 
@@ -59,18 +58,19 @@ export function broadcastShapes(op: string, ...shapes: readonly Shape[]): Shape 
 }
 
 export const expand = (x: Tensor, shape: Shape): Tensor =>
-  m.broadcast(
+  prim.broadcast(
     x,
     shape,
     x.shape.map((_, i) => i + shape.length - x.ndim),
   );
 
-export const asFull = (x: number | boolean, dtype: DType): Tensor => e.full([], Number(x), dtype);
+export const asFull = (x: number | boolean, dtype: DType): Tensor => prim.full([], Number(x), dtype);
 
+/** From the narrowest to the widest. */
+const PROMOTION_ORDER: readonly DType[] = ['bool', 'uint32', 'int32', 'float16', 'float32', 'float64'];
 /** The type that values of these types share: the widest float, else the widest integer. */
-const WIDER: readonly DType[] = ['bool', 'uint32', 'int32', 'float16', 'float32', 'float64'];
 export const widest = (types: readonly DType[]): DType =>
-  WIDER.reduce<DType>((best, d) => (types.includes(d) ? d : best), 'bool');
+  PROMOTION_ORDER.reduce<DType>((best, d) => (types.includes(d) ? d : best), 'bool');
 
 /**
  * Operands of one type and shape. Of several float types the widest wins; mixed floats and integers become floats; bools
@@ -91,18 +91,18 @@ export function promote(op: string, operands: readonly TensorLike[], arithmetic:
     dtype = floatType();
   if (dtype === 'bool' && (arithmetic || operands.some((x) => typeof x === 'number'))) dtype = 'int32';
   const shape = broadcastShapes(op, ...tensors.map((x) => x.shape));
-  return operands.map((x) => expand(x instanceof Tensor ? e.convert(x, dtype) : asFull(x, dtype), shape));
+  return operands.map((x) => expand(x instanceof Tensor ? prim.convert(x, dtype) : asFull(x, dtype), shape));
 }
 
 /** Floats as they are; anything else in the device's float type. */
-export const toFloat = (x: Tensor): Tensor => (isFloat(x.dtype) ? x : e.convert(x, floatType()));
+export const toFloat = (x: Tensor): Tensor => (isFloat(x.dtype) ? x : prim.convert(x, floatType()));
 
 /** f of floats; for float16 computed in float32 throughout and rounded once, at the end. */
 export const inFloat32 =
   (f: (x: Tensor) => Tensor) =>
   (of: Tensor): Tensor => {
     const x = toFloat(of);
-    return x.dtype === 'float16' ? e.convert(f(e.convert(x, 'float32')), 'float16') : f(x);
+    return x.dtype === 'float16' ? prim.convert(f(prim.convert(x, 'float32')), 'float16') : f(x);
   };
 
 export const unary =
@@ -154,7 +154,7 @@ export function axesOf(op: string, x: Tensor, axis: Axis | undefined): number[] 
 /** y, which is x reduced over `axes`, with these axes as ones again if they are to be kept. */
 export const restoreAxes = (y: Tensor, x: Tensor, axes: readonly number[], keepDims: boolean): Tensor =>
   keepDims
-    ? m.reshape(
+    ? prim.reshape(
         y,
         x.shape.map((d, i) => (axes.includes(i) ? 1 : d)),
       )
@@ -163,10 +163,10 @@ export const reduction =
   (op: string, f: (x: Tensor, axes: readonly number[]) => Tensor) =>
   (x: Tensor, axis?: Axis, keepDims = false): Tensor => {
     expectTensors(op, x); // its type is read before axesOf looks at it
-    const y = x.dtype === 'bool' ? e.convert(x, 'int32') : x;
+    const y = x.dtype === 'bool' ? prim.convert(x, 'int32') : x;
     const axes = axesOf(op, y, axis);
     return restoreAxes(f(y, axes), y, axes, keepDims);
   };
 
 /** The defaults of ConvOptions, here and in layers. */
-export const CONV = { stride: 1, padding: 'valid', dilation: 1, groups: 1 } as const;
+export const CONV_DEFAULTS = { stride: 1, padding: 'valid', dilation: 1, groups: 1 } as const;

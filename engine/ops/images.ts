@@ -3,14 +3,11 @@
 import { showAval } from '../dtype.ts';
 import { check } from '../error.ts';
 import { settle } from '../options.ts';
-import * as c from '../primitives/conv.ts';
-import * as e from '../primitives/elementwise.ts';
-import * as g from '../primitives/gather.ts';
-import * as m from '../primitives/movement.ts';
-import * as pl from '../primitives/pool.ts';
+import * as prim from '../primitives/apply.ts';
+import type { PoolParams } from '../primitives/names.ts';
 import { upload } from '../runtime.ts';
 import { expectTensors, type Tensor } from '../tensor.ts';
-import { CONV, type Pair, pair } from './common.ts';
+import { CONV_DEFAULTS, type Pair, pair } from './common.ts';
 import { div, mul } from './elementwise.ts';
 import { mean } from './reduce.ts';
 
@@ -101,7 +98,7 @@ function checkFit(
  */
 export function conv2d(x: Tensor, w: Tensor, options?: ConvOptions): Tensor {
   expectTensors('conv2d', x, w);
-  const { stride, padding, dilation, groups } = settle('conv2d', options, CONV);
+  const { stride, padding, dilation, groups } = settle('conv2d', options, CONV_DEFAULTS);
   check(
     x.ndim === 4 && w.ndim === 4 && x.shape[3] === w.shape[2] * groups && w.shape[3] % groups === 0,
     'shape',
@@ -111,13 +108,13 @@ export function conv2d(x: Tensor, w: Tensor, options?: ConvOptions): Tensor {
   const [s, d] = [pair('conv2d', 'stride', stride), pair('conv2d', 'dilation', dilation)];
   const p = paddingOf('conv2d', padding, x.shape.slice(1, 3), w.shape.slice(0, 2), s, d);
   checkFit('conv2d', x, w.shape, d, p);
-  const y = c.conv(m.reshape(x, [1, ...x.shape]), m.reshape(w, [1, ...w.shape]), {
+  const y = prim.conv(prim.reshape(x, [1, ...x.shape]), prim.reshape(w, [1, ...w.shape]), {
     stride: s,
     padding: p,
     dilation: d,
     groups,
   });
-  return m.reshape(y, y.shape.slice(1));
+  return prim.reshape(y, y.shape.slice(1));
 }
 
 /** Options of convTranspose2d. */
@@ -138,7 +135,7 @@ export function convTranspose2d(x: Tensor, w: Tensor, options?: ConvTransposeOpt
   const op = 'convTranspose2d';
   expectTensors(op, x, w);
   const { stride, padding, dilation, groups, outputPadding } = settle(op, options, {
-    ...CONV,
+    ...CONV_DEFAULTS,
     outputPadding: 0,
   });
   check(
@@ -172,7 +169,7 @@ export function convTranspose2d(x: Tensor, w: Tensor, options?: ConvTransposeOpt
     'shape',
     () => `${op}: padding ${JSON.stringify(padding)} cuts more off images ${showAval(x)} than there is`,
   );
-  const y = c.convGradInput(m.reshape(x, [1, ...x.shape]), m.reshape(w, [1, ...w.shape]), {
+  const y = prim.convGradInput(prim.reshape(x, [1, ...x.shape]), prim.reshape(w, [1, ...w.shape]), {
     stride: s,
     padding: cut,
     dilation: d,
@@ -181,7 +178,7 @@ export function convTranspose2d(x: Tensor, w: Tensor, options?: ConvTransposeOpt
   });
   const beyond = extra.map((n, i) => Math.max(0, n - p[i][1]));
   const none = [0, 0, 0, 0];
-  return m.pad(m.reshape(y, y.shape.slice(1)), none, [0, ...beyond, 0], none);
+  return prim.pad(prim.reshape(y, y.shape.slice(1)), none, [0, ...beyond, 0], none);
 }
 
 /** Options of pooling. */
@@ -193,10 +190,10 @@ export interface PoolOptions {
   /** Pixels around the images, on each side fewer than the window has. Default 'valid'. */
   padding?: Padding;
 }
-const POOL = { size: undefined, stride: undefined, padding: 'valid' } as const;
-function poolParams(op: string, x: Tensor, options: PoolOptions): pl.PoolParams {
+const POOL_DEFAULTS = { size: undefined, stride: undefined, padding: 'valid' } as const;
+function poolParams(op: string, x: Tensor, options: PoolOptions): PoolParams {
   expectTensors(op, x);
-  const { size, stride, padding } = settle(op, options, POOL);
+  const { size, stride, padding } = settle(op, options, POOL_DEFAULTS);
   check(x.ndim === 4, 'shape', () => `${op}: needs images [N, H, W, C], got ${showAval(x)}`);
   const [n, s] = [pair(op, 'size', size), pair(op, 'stride', stride ?? size)];
   const p = paddingOf(op, padding, x.shape.slice(1, 3), n, s, [1, 1]);
@@ -209,7 +206,7 @@ function poolParams(op: string, x: Tensor, options: PoolOptions): pl.PoolParams 
  * @throws 'shape' for other images, 'value' for impossible options.
  */
 export const maxPool2d = (x: Tensor, options: PoolOptions): Tensor =>
-  pl.maxPool(x, poolParams('maxPool2d', x, options))[0];
+  prim.maxPool(x, poolParams('maxPool2d', x, options))[0];
 /**
  * Mean of each window of float images [N, H, W, C]: [N, OH, OW, C], with OH as in conv2d. Padding is not counted
  * (PyTorch's count_include_pad = False).
@@ -217,9 +214,9 @@ export const maxPool2d = (x: Tensor, options: PoolOptions): Tensor =>
  */
 export function avgPool2d(x: Tensor, options: PoolOptions): Tensor {
   const p = poolParams('avgPool2d', x, options);
-  const total = pl.sumPool(x, p);
+  const total = prim.sumPool(x, p);
   if (p.padding.flat().every((v) => v === 0)) return mul(total, 1 / (p.size[0] * p.size[1]));
-  const counts = pl.sumPool(e.full([1, x.shape[1], x.shape[2], 1], 1, x.dtype), p);
+  const counts = prim.sumPool(prim.full([1, x.shape[1], x.shape[2], 1], 1, x.dtype), p);
   return div(total, counts);
 }
 /** Mean over all pixels: [N, H, W, C] -> [N, C]. */
@@ -241,7 +238,7 @@ export function resizeNearest(x: Tensor, size: readonly [number, number]): Tenso
   const [n, h, w, ch] = x.shape;
   if (height % h === 0 && width % w === 0) {
     const [a, b] = [height / h, width / w];
-    return m.reshape(m.broadcast(x, [n, h, a, w, b, ch], [0, 1, 3, 5]), [n, height, width, ch]);
+    return prim.reshape(prim.broadcast(x, [n, h, a, w, b, ch], [0, 1, 3, 5]), [n, height, width, ch]);
   }
   const positions = (from: number, to: number): Tensor =>
     upload(
@@ -249,5 +246,5 @@ export function resizeNearest(x: Tensor, size: readonly [number, number]): Tenso
       [to],
       'int32',
     );
-  return g.gather(g.gather(x, positions(h, height), 1), positions(w, width), 2);
+  return prim.gather(prim.gather(x, positions(h, height), 1), positions(w, width), 2);
 }

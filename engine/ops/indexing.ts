@@ -2,9 +2,7 @@
 
 import { type DType, showAval } from '../dtype.ts';
 import { check, describe } from '../error.ts';
-import * as e from '../primitives/elementwise.ts';
-import * as g from '../primitives/gather.ts';
-import * as m from '../primitives/movement.ts';
+import * as prim from '../primitives/apply.ts';
 import { floatType } from '../runtime.ts';
 import { expectTensors, type Tensor } from '../tensor.ts';
 import { normaliseAxis } from './common.ts';
@@ -27,7 +25,7 @@ function positions(op: string, x: Tensor, indices: Tensor, ...more: readonly Ten
  */
 export const take = (x: Tensor, indices: Tensor, axis = 0): Tensor => {
   positions('take', x, indices);
-  return g.gather(x, indices, normaliseAxis('take', axis, x.ndim));
+  return prim.gather(x, indices, normaliseAxis('take', axis, x.ndim));
 };
 /**
  * result[..., i, ...] = x[..., indices[..., i, ...], ...]: one element of x for each int32 index, along `axis` (default
@@ -36,7 +34,7 @@ export const take = (x: Tensor, indices: Tensor, axis = 0): Tensor => {
  */
 export const takeAlongAxis = (x: Tensor, indices: Tensor, axis = -1): Tensor => {
   positions('takeAlongAxis', x, indices);
-  return g.gatherAlong(x, indices, normaliseAxis('takeAlongAxis', axis, x.ndim));
+  return prim.gatherAlong(x, indices, normaliseAxis('takeAlongAxis', axis, x.ndim));
 };
 /**
  * x with `updates` added at int32 positions along `axis` (default 0); updates have the shape of take(x, indices, axis).
@@ -46,7 +44,7 @@ export const takeAlongAxis = (x: Tensor, indices: Tensor, axis = -1): Tensor => 
 export const scatterAdd = (x: Tensor, indices: Tensor, updates: Tensor, axis = 0): Tensor => {
   positions('scatterAdd', x, indices, updates);
   const a = normaliseAxis('scatterAdd', axis, x.ndim);
-  return add(x, g.scatter(updates, indices, a, x.shape[a]));
+  return add(x, prim.scatter(updates, indices, a, x.shape[a]));
 };
 /**
  * 1 at position `indices[...]` of a new last axis of size `classes`, 0 elsewhere: shape indices.shape + [classes].
@@ -61,14 +59,14 @@ export function oneHot(indices: Tensor, classes: number, dtype: DType = floatTyp
     () => `oneHot: the number of classes must be a whole number, got ${describe(classes)}`,
   );
   const shape = [...indices.shape, classes];
-  return e.convert(
-    e.equal(
-      m.broadcast(
+  return prim.convert(
+    prim.equal(
+      prim.broadcast(
         indices,
         shape,
         indices.shape.map((_, i) => i),
       ),
-      m.iota(shape, indices.ndim, indices.dtype),
+      prim.iota(shape, indices.ndim, indices.dtype),
     ),
     dtype,
   );

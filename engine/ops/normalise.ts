@@ -3,10 +3,7 @@
 import { isFloat, showAval, showShape, sizeOf } from '../dtype.ts';
 import { check, describe } from '../error.ts';
 import { settle } from '../options.ts';
-import * as e from '../primitives/elementwise.ts';
-import * as g from '../primitives/gather.ts';
-import * as m from '../primitives/movement.ts';
-import * as r from '../primitives/reduce.ts';
+import * as prim from '../primitives/apply.ts';
 import { sameShape } from '../primitives/rules.ts';
 import { expectTensors, type Tensor } from '../tensor.ts';
 import { stopGradient } from '../transforms/autodiff.ts';
@@ -25,9 +22,9 @@ export function softmax(of: Tensor, axis = -1): Tensor {
 }
 function softmaxOf(x: Tensor, axis: number): Tensor {
   const axes = [normaliseAxis('softmax', axis, x.ndim)];
-  const top = stopGradient(r.max(x, axes)) as Tensor;
-  const ex = e.exp(e.sub(x, r.spread(top, x.shape, axes)));
-  return e.div(ex, r.spread(r.sum(ex, axes), x.shape, axes));
+  const top = stopGradient(prim.max(x, axes)) as Tensor;
+  const ex = prim.exp(prim.sub(x, prim.spread(top, x.shape, axes)));
+  return prim.div(ex, prim.spread(prim.sum(ex, axes), x.shape, axes));
 }
 /** log(softmax(x)) along `axis` (default the last), as a float, without overflow or underflow. */
 export function logSoftmax(of: Tensor, axis = -1): Tensor {
@@ -36,8 +33,8 @@ export function logSoftmax(of: Tensor, axis = -1): Tensor {
 }
 function logSoftmaxOf(x: Tensor, axis: number): Tensor {
   const axes = [normaliseAxis('logSoftmax', axis, x.ndim)];
-  const centred = e.sub(x, r.spread(stopGradient(r.max(x, axes)) as Tensor, x.shape, axes));
-  return e.sub(centred, r.spread(e.log(r.sum(e.exp(centred), axes)), x.shape, axes));
+  const centred = prim.sub(x, prim.spread(stopGradient(prim.max(x, axes)) as Tensor, x.shape, axes));
+  return prim.sub(centred, prim.spread(prim.log(prim.sum(prim.exp(centred), axes)), x.shape, axes));
 }
 
 /** Options of normalisations. */
@@ -49,7 +46,7 @@ export interface NormOptions {
   /** Added to the variance. Default 1e-5. */
   epsilon?: number;
 }
-const NORM = { scale: undefined, shift: undefined, epsilon: 1e-5 };
+const NORM_DEFAULTS = { scale: undefined, shift: undefined, epsilon: 1e-5 };
 /**
  * (x - mean) / sqrt(variance + epsilon) * scale + shift, folded into one factor and one shift a channel. The statistics of
  * float16 are float32, and so is all arithmetic with them; the result is rounded once.
@@ -60,11 +57,11 @@ function normaliseWith(
   varianceT: Tensor,
   { scale, shift, epsilon }: NormOptions & { epsilon: number },
 ): Tensor {
-  const inverse = e.rsqrt(add(varianceT, epsilon));
+  const inverse = prim.rsqrt(add(varianceT, epsilon));
   const factor = scale ? mul(inverse, scale) : inverse;
   const y = mul(sub(x, mean), factor);
   const shifted = shift ? add(y, shift) : y;
-  return x.dtype === 'float16' ? e.convert(shifted, 'float16') : shifted;
+  return x.dtype === 'float16' ? prim.convert(shifted, 'float16') : shifted;
 }
 /** Options of layerNorm. */
 export interface LayerNormOptions extends NormOptions {
@@ -79,7 +76,7 @@ export interface LayerNormOptions extends NormOptions {
  */
 export function layerNorm(x: Tensor, options?: LayerNormOptions): Tensor {
   expectTensors('layerNorm', x);
-  const { axes, ...norm } = settle('layerNorm', options, { ...NORM, axes: 1 });
+  const { axes, ...norm } = settle('layerNorm', options, { ...NORM_DEFAULTS, axes: 1 });
   check(
     Number.isInteger(axes) && axes >= 1 && axes <= x.ndim,
     'value',
@@ -87,7 +84,7 @@ export function layerNorm(x: Tensor, options?: LayerNormOptions): Tensor {
       `layerNorm: axes is ${describe(axes)}, expected a whole number from 1 to ${x.ndim} for ${showAval(x)}`,
   );
   const over = x.shape.map((_, i) => i).slice(-axes);
-  const [mu, v] = r.moments(x, over).map((y) => restoreAxes(y, x, over, true));
+  const [mu, v] = prim.moments(x, over).map((y) => restoreAxes(y, x, over, true));
   return normaliseWith(x, mu, v, norm);
 }
 /**
@@ -97,7 +94,7 @@ export function layerNorm(x: Tensor, options?: LayerNormOptions): Tensor {
  */
 export function groupNorm(x: Tensor, groups: number, options?: NormOptions): Tensor {
   expectTensors('groupNorm', x);
-  const { scale, shift, epsilon } = settle('groupNorm', options, NORM);
+  const { scale, shift, epsilon } = settle('groupNorm', options, NORM_DEFAULTS);
   const ch = x.shape.at(-1) as number;
   check(
     typeof groups === 'number' && ch % groups === 0,
@@ -105,9 +102,9 @@ export function groupNorm(x: Tensor, groups: number, options?: NormOptions): Ten
     () => `groupNorm: groups is ${describe(groups)}, expected a divisor of the ${ch} channels`,
   );
   const pixels = sizeOf(x.shape.slice(1, -1));
-  const split4 = m.reshape(x, [x.shape[0], pixels, groups, ch / groups]);
-  const [mu, v] = r.moments(split4, [1, 3]).map((y) => m.reshape(y, [x.shape[0], 1, groups, 1]));
-  const y = m.reshape(normaliseWith(split4, mu, v, { epsilon }), x.shape);
+  const split4 = prim.reshape(x, [x.shape[0], pixels, groups, ch / groups]);
+  const [mu, v] = prim.moments(split4, [1, 3]).map((y) => prim.reshape(y, [x.shape[0], 1, groups, 1]));
+  const y = prim.reshape(normaliseWith(split4, mu, v, { epsilon }), x.shape);
   const scaled = scale ? mul(y, scale) : y;
   return shift ? add(scaled, shift) : scaled;
 }
@@ -140,7 +137,7 @@ export function batchNorm(x: Tensor, options?: BatchNormOptions): BatchNormResul
     mean: givenMean,
     variance: givenVariance,
     ...norm
-  } = settle('batchNorm', options, { ...NORM, mean: undefined, variance: undefined });
+  } = settle('batchNorm', options, { ...NORM_DEFAULTS, mean: undefined, variance: undefined });
   check(
     (givenMean === undefined) === (givenVariance === undefined),
     'value',
@@ -148,7 +145,7 @@ export function batchNorm(x: Tensor, options?: BatchNormOptions): BatchNormResul
       `batchNorm: ${givenMean ? 'mean' : 'variance'} was given alone, expected mean and variance, or neither`,
   );
   const axes = x.shape.map((_, i) => i).slice(0, -1);
-  const [mu, v] = givenMean && givenVariance ? [givenMean, givenVariance] : r.moments(x, axes);
+  const [mu, v] = givenMean && givenVariance ? [givenMean, givenVariance] : prim.moments(x, axes);
   return { output: normaliseWith(x, mu, v, norm), mean: mu, variance: v };
 }
 /** Options of attention. */
@@ -204,7 +201,7 @@ export function crossEntropy(logits: Tensor, labels: Tensor, options?: LossOptio
       () =>
         `crossEntropy: distributions ${showAval(labels)} must have the shape of the logits ${showAval(logits)}`,
     );
-    const each = e.neg(r.sum(e.mul(logp, e.convert(labels, logits.dtype)), [logits.ndim - 1]));
+    const each = prim.neg(prim.sum(prim.mul(logp, prim.convert(labels, logits.dtype)), [logits.ndim - 1]));
     return reduceLoss('crossEntropy', each, options);
   }
   check(
@@ -213,14 +210,14 @@ export function crossEntropy(logits: Tensor, labels: Tensor, options?: LossOptio
     () =>
       `crossEntropy: labels ${showAval(labels)} must have shape ${showShape(logits.shape.slice(0, -1))} for logits ${showAval(logits)}`,
   );
-  const picked = g.gatherAlong(
+  const picked = prim.gatherAlong(
     logp,
-    m.reshape(e.convert(labels, 'int32'), [...labels.shape, 1]),
+    prim.reshape(prim.convert(labels, 'int32'), [...labels.shape, 1]),
     logits.ndim - 1,
   );
-  return reduceLoss('crossEntropy', e.neg(m.reshape(picked, labels.shape)), options);
+  return reduceLoss('crossEntropy', prim.neg(prim.reshape(picked, labels.shape)), options);
 }
-const difference = binary('mse', e.sub);
+const difference = binary('mse', prim.sub);
 /**
  * Mean squared error (prediction - target)^2, broadcast; averaged over all elements unless `reduction` says otherwise.
  */

@@ -3,10 +3,7 @@
 import { isFloat, type Shape, showAval, sizeOf } from '../dtype.ts';
 import { check, describe } from '../error.ts';
 import { settle } from '../options.ts';
-import { dot as dotPrimitive } from '../primitives/dot.ts';
-import * as e from '../primitives/elementwise.ts';
-import * as m from '../primitives/movement.ts';
-import * as r from '../primitives/reduce.ts';
+import * as prim from '../primitives/apply.ts';
 import { expectTensors, type Tensor } from '../tensor.ts';
 import { broadcastShapes, expand, fresh, widest } from './common.ts';
 import { mul } from './elementwise.ts';
@@ -34,9 +31,9 @@ export function matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor {
     () => `matmul: needs at least one axis each, got ${showAval(a)} and ${showAval(b)}`,
   );
   const [x, y] = promoteTypes(a, b);
-  const p = x.ndim === 1 ? m.reshape(x, [1, x.shape[0]]) : x;
+  const p = x.ndim === 1 ? prim.reshape(x, [1, x.shape[0]]) : x;
   const column = transposeB ? [1, y.shape[0]] : [y.shape[0], 1];
-  const q = y.ndim === 1 ? m.reshape(y, column) : y;
+  const q = y.ndim === 1 ? prim.reshape(y, column) : y;
   const [inner, columns] = transposeB ? [q.shape.at(-1), q.shape.at(-2)] : q.shape.slice(-2);
   check(
     p.shape.at(-1) === inner,
@@ -48,27 +45,27 @@ export function matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor {
   if (q.ndim === 2 && p.ndim > 2) {
     // Many rows against one matrix are one larger product.
     const rows = sizeOf(p.shape.slice(0, -1));
-    out = m.reshape(dotPrimitive(m.reshape(p, [rows, p.shape.at(-1)!]), q, false, transposeB), [
+    out = prim.reshape(prim.dot(prim.reshape(p, [rows, p.shape.at(-1)!]), q, false, transposeB), [
       ...p.shape.slice(0, -1),
       columns!,
     ]);
   } else {
     const batch = broadcastShapes('matmul', p.shape.slice(0, -2), q.shape.slice(0, -2));
-    out = dotPrimitive(
+    out = prim.dot(
       expand(p, [...batch, ...p.shape.slice(-2)]),
       expand(q, [...batch, ...q.shape.slice(-2)]),
       false,
       transposeB,
     );
   }
-  if (x.ndim === 1) out = m.reshape(out, out.shape.toSpliced(-2, 1));
-  if (y.ndim === 1) out = m.reshape(out, out.shape.slice(0, -1));
+  if (x.ndim === 1) out = prim.reshape(out, out.shape.toSpliced(-2, 1));
+  if (y.ndim === 1) out = prim.reshape(out, out.shape.slice(0, -1));
   return out;
 }
 function promoteTypes(a: Tensor, b: Tensor): [Tensor, Tensor] {
   const wide = widest([a.dtype, b.dtype]);
   const dtype = isFloat(wide) ? wide : 'float32';
-  return [e.convert(a, dtype), e.convert(b, dtype)];
+  return [prim.convert(a, dtype), prim.convert(b, dtype)];
 }
 /** matmul(a, b), and mul(a, b) where one of them is a scalar. For two vectors: the inner product. */
 export const dot = (a: Tensor, b: Tensor): Tensor => {
@@ -134,11 +131,11 @@ export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor
   const sizeOfLetters = (ls: readonly string[]): number => sizeOf(ls.map((l) => sizes.get(l) as number));
   const sumOut = (x: Tensor, t: string, keptLetters: string): [Tensor, string] => {
     const gone = [...t].flatMap((l, i) => (keptLetters.includes(l) ? [] : [i]));
-    return gone.length ? [r.sum(x, gone), [...t].filter((l) => keptLetters.includes(l)).join('')] : [x, t];
+    return gone.length ? [prim.sum(x, gone), [...t].filter((l) => keptLetters.includes(l)).join('')] : [x, t];
   };
   const arrange = (x: Tensor, t: string, order: readonly string[], shape: Shape): Tensor =>
-    m.reshape(
-      m.transpose(
+    prim.reshape(
+      prim.transpose(
         x,
         order.map((l) => t.indexOf(l)),
       ),
@@ -160,15 +157,15 @@ export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor
       arrange(x, u, [...batch, ...inner, ...columns], [b, k, q]),
     );
     const letters = [...batch, ...rows, ...columns];
-    acc = m.reshape(
-      dotPrimitive(A, B),
+    acc = prim.reshape(
+      prim.dot(A, B),
       letters.map((l) => sizes.get(l) as number),
     );
     t = letters.join('');
   }
   [acc, t] = sumOut(acc, t, target);
   return fresh(
-    m.transpose(
+    prim.transpose(
       acc,
       [...target].map((l) => t.indexOf(l)),
     ),

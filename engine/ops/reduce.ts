@@ -2,11 +2,8 @@
 
 import { showAval } from '../dtype.ts';
 import { check } from '../error.ts';
-import * as e from '../primitives/elementwise.ts';
-import * as m from '../primitives/movement.ts';
-import * as r from '../primitives/reduce.ts';
-import { cumsum as cumsumPrimitive } from '../primitives/scan.ts';
-import { sort as sortPrimitive } from '../primitives/sort.ts';
+import * as prim from '../primitives/apply.ts';
+import { countOf } from '../primitives/rules.ts';
 import { expectTensors, type Tensor } from '../tensor.ts';
 import { stopGradient } from '../transforms/autodiff.ts';
 import { type Axis, axesOf, axisOf, inFloat32, reduction, restoreAxes, toFloat } from './common.ts';
@@ -17,22 +14,22 @@ import { slice } from './shape.ts';
  * Sum over `axis` (all axes by default); with `keepDims` these stay as axes of size 1. Bools are counted, as int32;
  * integers wrap around at 32 bits; float16 and float32 are accumulated in float32 or better. Of none: 0.
  */
-export const sum = reduction('sum', r.sum);
+export const sum = reduction('sum', prim.sum);
 /**
  * Largest element over `axis` (all axes by default); with `keepDims` these stay as axes of size 1. NaN if there is one;
  * of none, the least number of the type (-Infinity). Tied elements share the derivative. Bools as int32.
  */
-export const max = reduction('max', r.max);
+export const max = reduction('max', prim.max);
 /**
  * Smallest element over `axis` (all axes by default); with `keepDims` these stay as axes of size 1. NaN if there is
  * one; of none, the greatest number of the type (Infinity). Tied elements share the derivative. Bools as int32.
  */
-export const min = reduction('min', r.min);
+export const min = reduction('min', prim.min);
 /** Mean over `axis` (all axes by default), as a float; with `keepDims` these stay as axes of size 1. Of none: NaN. */
 export const mean = reduction('mean', (x, axes) =>
   inFloat32((f) => {
-    const y = r.sum(f, axes);
-    return e.mul(y, e.fillLike(y, 1 / r.countOf(f.shape, axes)));
+    const y = prim.sum(f, axes);
+    return prim.mul(y, prim.fillLike(y, 1 / countOf(f.shape, axes)));
   })(x),
 );
 /**
@@ -41,20 +38,20 @@ export const mean = reduction('mean', (x, axes) =>
  * @throws 'shape' where there is nothing to average.
  */
 export const variance = reduction('variance', (x, axes) =>
-  axes.length === 0 ? e.fillLike(toFloat(x), 0) : inFloat32((f) => r.moments(f, axes)[1])(x),
+  axes.length === 0 ? prim.fillLike(toFloat(x), 0) : inFloat32((f) => prim.moments(f, axes)[1])(x),
 );
 /**
  * Position of the largest element along `axis` (default the last), int32: the first of equals; NaN counts as the
  * largest.
  * @throws 'shape' for an empty axis, 'dtype' for bool.
  */
-export const argmax = (x: Tensor, axis = -1): Tensor => r.argmax(x, axisOf('argmax', x, axis));
+export const argmax = (x: Tensor, axis = -1): Tensor => prim.argmax(x, axisOf('argmax', x, axis));
 /**
  * Position of the smallest element along `axis` (default the last), int32: the first of equals; NaN counts as the
  * smallest.
  * @throws 'shape' for an empty axis, 'dtype' for bool.
  */
-export const argmin = (x: Tensor, axis = -1): Tensor => r.argmin(x, axisOf('argmin', x, axis));
+export const argmin = (x: Tensor, axis = -1): Tensor => prim.argmin(x, axisOf('argmin', x, axis));
 /**
  * log(sum(exp(x))) over `axis` (all axes by default), as a float, without overflow; -Infinity where all elements are.
  * With `keepDims` the axes stay with size 1.
@@ -65,17 +62,20 @@ export function logsumexp(of: Tensor, axis?: Axis, keepDims = false): Tensor {
 }
 function logsumexpOf(x: Tensor, axis: Axis | undefined, keepDims: boolean): Tensor {
   const axes = axesOf('logsumexp', x, axis);
-  const top = stopGradient(r.max(x, axes)) as Tensor;
+  const top = stopGradient(prim.max(x, axes)) as Tensor;
   // An infinite maximum must not meet itself in a subtraction.
   const shift = where(less(abs(top), Infinity), top, 0);
-  const total = e.add(e.log(r.sum(e.exp(e.sub(x, r.spread(shift, x.shape, axes))), axes)), shift);
+  const total = prim.add(
+    prim.log(prim.sum(prim.exp(prim.sub(x, prim.spread(shift, x.shape, axes))), axes)),
+    shift,
+  );
   return restoreAxes(total, x, axes, keepDims);
 }
 /**
  * Running sum along `axis` (default the last): element i is the sum of elements 0 to i. Same shape and type.
  * @throws 'dtype' for bool.
  */
-export const cumsum = (x: Tensor, axis = -1): Tensor => cumsumPrimitive(x, axisOf('cumsum', x, axis));
+export const cumsum = (x: Tensor, axis = -1): Tensor => prim.cumsum(x, axisOf('cumsum', x, axis));
 /** What sort and topK give. */
 export interface Sorted {
   /** The elements in order, in the type of the operand. */
@@ -90,8 +90,8 @@ export interface Sorted {
  */
 export function sort(x: Tensor, axis = -1): Sorted {
   const a = axisOf('sort', x, axis);
-  const [values, indices] = sortPrimitive(m.moveAxis(x, a, x.ndim - 1));
-  return { values: m.moveAxis(values, x.ndim - 1, a), indices: m.moveAxis(indices, x.ndim - 1, a) };
+  const [values, indices] = prim.sort(prim.moveAxis(x, a, x.ndim - 1));
+  return { values: prim.moveAxis(values, x.ndim - 1, a), indices: prim.moveAxis(indices, x.ndim - 1, a) };
 }
 /**
  * The k largest elements along the last axis, largest first; the first of equals first. NaN counts as the largest, as
@@ -110,8 +110,8 @@ export function topK(x: Tensor, k: number): Sorted {
   const last = x.ndim - 1;
   const largest = (y: Tensor): Tensor => {
     const begin = y.shape.map((_, i) => (i === last ? n - k : 0));
-    return m.flip(slice(y, begin, y.shape.with(-1, k)), [last]);
+    return prim.flip(slice(y, begin, y.shape.with(-1, k)), [last]);
   };
-  const [values, indices] = sortPrimitive(m.flip(x, [last])).map(largest);
-  return { values, indices: e.sub(e.fillLike(indices, n - 1), indices) };
+  const [values, indices] = prim.sort(prim.flip(x, [last])).map(largest);
+  return { values, indices: prim.sub(prim.fillLike(indices, n - 1), indices) };
 }

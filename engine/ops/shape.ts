@@ -2,8 +2,7 @@
 
 import { type Shape, showAval, showShape, sizeOf } from '../dtype.ts';
 import { check, describe } from '../error.ts';
-import * as e from '../primitives/elementwise.ts';
-import * as m from '../primitives/movement.ts';
+import * as prim from '../primitives/apply.ts';
 import { expectShape, sameShape } from '../primitives/rules.ts';
 import { expectTensors, type Tensor } from '../tensor.ts';
 import { type Axis, axesOf, axisOf, broadcastShapes, expand, fresh, normaliseAxis } from './common.ts';
@@ -24,7 +23,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
     'shape',
     () => `reshape: ${showAval(x)} does not fit ${showShape(shape)}`,
   );
-  return fresh(m.reshape(x, full), x);
+  return fresh(prim.reshape(x, full), x);
 }
 /**
  * Axes in a new order: axis i of the result is axis perm[i] of x. Without `perm` the order is reversed.
@@ -35,7 +34,7 @@ export function transpose(x: Tensor, perm?: readonly number[]): Tensor {
   if (perm !== undefined) expectShape('transpose', perm);
   const order =
     perm?.map((p) => normaliseAxis('transpose', p, x.ndim)) ?? x.shape.map((_, i) => x.ndim - 1 - i);
-  return fresh(m.transpose(x, order), x);
+  return fresh(prim.transpose(x, order), x);
 }
 /**
  * x repeated to a larger shape by NumPy's rules: counted from the last axis, each size of x is 1 or that of `shape`.
@@ -61,7 +60,7 @@ function expectList(op: string, xs: readonly Tensor[]): void {
  */
 export function concat(xs: readonly Tensor[], axis = 0): Tensor {
   expectList('concat', xs);
-  return m.concat(xs, normaliseAxis('concat', axis, xs[0].ndim));
+  return prim.concat(xs, normaliseAxis('concat', axis, xs[0].ndim));
 }
 /**
  * Joins tensors of one shape and element type along a new axis, at position `axis` of the result (default 0).
@@ -76,8 +75,8 @@ export function stack(xs: readonly Tensor[], axis = 0): Tensor {
       () => `stack: ${showAval(x)} has another shape than ${showAval(xs[0])}`,
     );
   const a = normaliseAxis('stack', axis, xs[0].ndim + 1);
-  return m.concat(
-    xs.map((x) => m.reshape(x, x.shape.toSpliced(a, 0, 1))),
+  return prim.concat(
+    xs.map((x) => prim.reshape(x, x.shape.toSpliced(a, 0, 1))),
     a,
   );
 }
@@ -126,7 +125,7 @@ export function slice(
   );
   const step = strides ?? x.shape.map(() => 1);
   const full = size.map((s, i) => (s === -1 ? Math.ceil((x.shape[i] - begin[i]) / step[i]) : s));
-  return fresh(m.slice(x, begin, full, step), x);
+  return fresh(prim.slice(x, begin, full, step), x);
 }
 /**
  * Adds [before, after] elements of `value` (default 0) to each axis: one pair of whole numbers from 0 for each.
@@ -141,18 +140,18 @@ export function pad(x: Tensor, widths: readonly (readonly [number, number])[], v
       `pad: needs one [before, after] for each axis of ${showAval(x)}, got ${JSON.stringify(widths) ?? describe(widths)}`,
   );
   const go = (y: Tensor) =>
-    m.pad(
+    prim.pad(
       y,
       widths.map((w) => w[0]),
       widths.map((w) => w[1]),
       widths.map(() => 0),
     );
   if (value === 0) return fresh(go(x), x);
-  const inside = go(e.fillLike(x, 1));
-  return e.select(e.equal(inside, e.fillLike(inside, 1)), go(x), e.fillLike(inside, value));
+  const inside = go(prim.fillLike(x, 1));
+  return prim.select(prim.equal(inside, prim.fillLike(inside, 1)), go(x), prim.fillLike(inside, value));
 }
 /** Reverses the order along `axis` (all axes by default). */
-export const flip = (x: Tensor, axis?: Axis): Tensor => fresh(m.flip(x, axesOf('flip', x, axis)), x);
+export const flip = (x: Tensor, axis?: Axis): Tensor => fresh(prim.flip(x, axesOf('flip', x, axis)), x);
 /** Without its axes of size 1, or without those of the named ones that have size 1. */
 export const squeeze = (x: Tensor, axis?: Axis): Tensor => {
   expectTensors('squeeze', x);

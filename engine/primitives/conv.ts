@@ -11,24 +11,14 @@
 import { type Aval, allocate, isFloat, type Shape, showAval, sizeOf } from '../dtype.ts';
 import { check } from '../error.ts';
 import type { Tensor } from '../tensor.ts';
-import { bind } from '../trace.ts';
-import { moveAxis, reshape } from './movement.ts';
-import { aval, ensureBatched, multilinear } from './rules.ts';
-import type { BatchRule, NDArray, Primitive, SampleOperand } from './types.ts';
+import { apply, conv, convGradInput, convGradWeight, moveAxis, reshape } from './apply.ts';
+import { ensureBatched, multilinear } from './linear.ts';
+import type { ConvParams, ParamsOf } from './names.ts';
+import { aval } from './rules.ts';
+import type { BatchRule, NDArray, PrimitiveOf, SampleOperand } from './types.ts';
 import { isUndefined } from './types.ts';
 
-export interface ConvParams {
-  readonly stride: readonly [number, number];
-  readonly padding: readonly [readonly [number, number], readonly [number, number]];
-  readonly dilation: readonly [number, number];
-  readonly groups: number;
-}
-export interface ConvGradInputParams extends ConvParams {
-  readonly inputSize: readonly [number, number];
-}
-export interface ConvGradWeightParams extends ConvParams {
-  readonly kernelSize: readonly [number, number];
-}
+type ConvName = 'conv' | 'convGradInput' | 'convGradWeight';
 
 /** Output size of one axis; 0 when the window does not fit. */
 export const windowCount = (
@@ -128,7 +118,7 @@ function finish(total: Float64Array, out: Aval) {
  * batch joins N. Otherwise every operand gets the batch, and it joins B.
  */
 const batchConv =
-  <P extends ConvParams>(self: () => Primitive<P>, imageOperands: readonly boolean[]): BatchRule<P> =>
+  <K extends ConvName>(name: K, imageOperands: readonly boolean[]): BatchRule<ParamsOf<K>> =>
   (operands, batched, params, size) => {
     const B = operands[0].shape[batched[0] ? 1 : 0];
     if (operands.every((_, i) => batched[i] === imageOperands[i])) {
@@ -137,14 +127,14 @@ const batchConv =
       const merged = operands.map((x, i) =>
         batched[i] ? reshape(moveUnit(x, 0, 1), [B, size * N, ...x.shape.slice(3)]) : x,
       );
-      const [y] = bind(self(), merged, params);
+      const [y] = apply(name, merged, params);
       return [moveUnit(reshape(y, [B, size, N, ...y.shape.slice(2)]), 1, 0)];
     }
     const all = operands.map((x, i) => {
       const full = ensureBatched(x, batched[i], size);
       return reshape(full, [size * full.shape[1], ...full.shape.slice(2)]);
     });
-    const [y] = bind(self(), all, params);
+    const [y] = apply(name, all, params);
     return [reshape(y, [size, B, ...y.shape.slice(1)])];
   };
 
@@ -238,7 +228,7 @@ const samplesFor = <P>(operands: (c: Case) => Shape[], params: (c: Case) => P) =
     note: c.note,
   }));
 
-const convPrimitive: Primitive<ConvParams> = {
+const convPrimitive: PrimitiveOf<'conv'> = {
   name: 'conv',
   kind: 'root',
   shape: ([x, w], p) => {
@@ -253,14 +243,14 @@ const convPrimitive: Primitive<ConvParams> = {
     );
     return [aval([x.shape[0], x.shape[1], ...outputSize(x.shape.slice(2, 4), [kh, kw], p), o], x.dtype)];
   },
-  jvp: multilinear(() => convPrimitive, [0, 1]),
+  jvp: multilinear('conv', [0, 1]),
   transpose: ([ct], [x, w], p) => {
     if (ct === null) return [null, null];
     if (isUndefined(x))
       return [convGradInput(ct, w as Tensor, { ...common(p), inputSize: [x.shape[2], x.shape[3]] }), null];
     return [null, convGradWeight(x, ct, { ...common(p), kernelSize: [w.shape[1], w.shape[2]] })];
   },
-  batch: batchConv(() => convPrimitive, [true, false]),
+  batch: batchConv('conv', [true, false]),
   reference: ([x, w], p, [out]) => {
     const total = new Float64Array(sizeOf(out.shape));
     eachProduct(x.shape, w.shape, out.shape, p, (i, j, k) => {
@@ -274,7 +264,7 @@ const convPrimitive: Primitive<ConvParams> = {
   ),
 };
 
-const convGradInputPrimitive: Primitive<ConvGradInputParams> = {
+const convGradInputPrimitive: PrimitiveOf<'convGradInput'> = {
   name: 'convGradInput',
   kind: 'root',
   shape: ([dy, w], p) => {
@@ -292,13 +282,13 @@ const convGradInputPrimitive: Primitive<ConvGradInputParams> = {
     );
     return [aval([dy.shape[0], dy.shape[1], ...p.inputSize, w.shape[3] * p.groups], dy.dtype)];
   },
-  jvp: multilinear(() => convGradInputPrimitive, [0, 1]),
+  jvp: multilinear('convGradInput', [0, 1]),
   transpose: ([ct], [dy, w], p) => {
     if (ct === null) return [null, null];
     if (isUndefined(dy)) return [conv(ct, w as Tensor, common(p)), null];
     return [null, convGradWeight(ct, dy, { ...common(p), kernelSize: [w.shape[1], w.shape[2]] })];
   },
-  batch: batchConv(() => convGradInputPrimitive, [true, false]),
+  batch: batchConv('convGradInput', [true, false]),
   reference: ([dy, w]: readonly NDArray[], p, [out]) => {
     const total = new Float64Array(sizeOf(out.shape));
     eachProduct(out.shape, w.shape, dy.shape, p, (i, j, k) => {
@@ -312,7 +302,7 @@ const convGradInputPrimitive: Primitive<ConvGradInputParams> = {
   ),
 };
 
-const convGradWeightPrimitive: Primitive<ConvGradWeightParams> = {
+const convGradWeightPrimitive: PrimitiveOf<'convGradWeight'> = {
   name: 'convGradWeight',
   kind: 'root',
   shape: ([x, dy], p) => {
@@ -331,14 +321,14 @@ const convGradWeightPrimitive: Primitive<ConvGradWeightParams> = {
     );
     return [aval([x.shape[0], ...p.kernelSize, x.shape[4] / p.groups, dy.shape[4]], x.dtype)];
   },
-  jvp: multilinear(() => convGradWeightPrimitive, [0, 1]),
+  jvp: multilinear('convGradWeight', [0, 1]),
   transpose: ([ct], [x, dy], p) => {
     if (ct === null) return [null, null];
     if (isUndefined(x))
       return [convGradInput(dy as Tensor, ct, { ...common(p), inputSize: [x.shape[2], x.shape[3]] }), null];
     return [null, conv(x, ct, common(p))];
   },
-  batch: batchConv(() => convGradWeightPrimitive, [false, false]),
+  batch: batchConv('convGradWeight', [false, false]),
   reference: ([x, dy], p, [out]) => {
     const total = new Float64Array(sizeOf(out.shape));
     eachProduct(x.shape, out.shape, dy.shape, p, (i, j, k) => {
@@ -357,8 +347,3 @@ export const convPrimitives = {
   convGradInput: convGradInputPrimitive,
   convGradWeight: convGradWeightPrimitive,
 };
-export const conv = (x: Tensor, w: Tensor, p: ConvParams): Tensor => bind(convPrimitive, [x, w], p)[0];
-export const convGradInput = (dy: Tensor, w: Tensor, p: ConvGradInputParams): Tensor =>
-  bind(convGradInputPrimitive, [dy, w], p)[0];
-export const convGradWeight = (x: Tensor, dy: Tensor, p: ConvGradWeightParams): Tensor =>
-  bind(convGradWeightPrimitive, [x, dy], p)[0];

@@ -4,18 +4,13 @@
 import { allocate, isFloat, showAval, sizeOf } from '../dtype.ts';
 import { check } from '../error.ts';
 import type { Tensor } from '../tensor.ts';
-import { bind } from '../trace.ts';
-import { reshape } from './movement.ts';
-import { aval, ensureBatched, multilinear, sameShape } from './rules.ts';
-import type { Primitive } from './types.ts';
+import { dot, reshape } from './apply.ts';
+import { ensureBatched, multilinear } from './linear.ts';
+import { aval, sameShape } from './rules.ts';
+import type { PrimitiveOf } from './types.ts';
 import { isUndefined } from './types.ts';
 
-export interface DotParams {
-  transposeA: boolean;
-  transposeB: boolean;
-}
-
-const dotPrimitive: Primitive<DotParams> = {
+const dotPrimitive: PrimitiveOf<'dot'> = {
   name: 'dot',
   kind: 'root',
   shape: ([a, b], { transposeA, transposeB }) => {
@@ -41,7 +36,7 @@ const dotPrimitive: Primitive<DotParams> = {
     check(k === k2, 'shape', () => `${describe()}: inner sizes ${k} and ${k2} differ`);
     return [aval([...a.shape.slice(0, -2), m!, n!], a.dtype)];
   },
-  jvp: multilinear(() => dotPrimitive, [0, 1]),
+  jvp: multilinear('dot', [0, 1]),
   transpose: ([ct], [a, b], { transposeA: ta, transposeB: tb }) => {
     if (ct === null) return [null, null];
     if (isUndefined(a)) return [ta ? dot(b as Tensor, ct, tb, true) : dot(ct, b as Tensor, false, !tb), null];
@@ -98,6 +93,3 @@ const dotPrimitive: Primitive<DotParams> = {
 };
 
 export const dotPrimitives = { dot: dotPrimitive };
-/** op(a) op(b) with op the transposition of the last two axes where asked. */
-export const dot = (a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor =>
-  bind(dotPrimitive, [a, b], { transposeA, transposeB })[0];

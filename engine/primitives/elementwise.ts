@@ -1,27 +1,35 @@
 // Primitives that work element by element, and fuse: one table of formulas and derivatives. All operands of one call
 // have the same shape (broadcasting is made explicit by the public operations).
 
-import {
-  type Aval,
-  allocate,
-  type DType,
-  isFloat,
-  type Shape,
-  showAval,
-  sizeOf,
-  type TypedArray,
-} from '../dtype.ts';
+import { allocate, type DType, isFloat, showAval, sizeOf, type TypedArray } from '../dtype.ts';
 import { check } from '../error.ts';
 import type { Tensor } from '../tensor.ts';
-import { bind } from '../trace.ts';
-import { erf as erfOf } from './erf.ts';
-import { addMaybe, aval, checkShape, ensureBatched, sameShape } from './rules.ts';
-import type { COST, ELEMENTWISE } from './table.ts';
-import type { BatchRule, MaybeZero, Primitive, Sample, TransposeRule } from './types.ts';
+import {
+  add,
+  apply,
+  convert,
+  cos,
+  div,
+  equal,
+  exp,
+  fillLike,
+  less,
+  log,
+  mul,
+  neg,
+  pow,
+  select,
+  sign,
+  sin,
+  sub,
+} from './apply.ts';
+import { erf } from './erf.ts';
+import { addMaybe, ensureBatched } from './linear.ts';
+import type { ElementwiseName, ParamsOf, PlainName } from './names.ts';
+import { aval, checkShape, sameShape } from './rules.ts';
+import type { ELEMENTWISE } from './table.ts';
+import type { BatchRule, MaybeZero, PrimitiveOf, Sample, TransposeRule } from './types.ts';
 import { isUndefined } from './types.ts';
-
-type None = Record<string, never>;
-const NONE: None = {};
 
 type Kind = 'float' | 'number' | 'bool' | 'any';
 const fits = (kind: Kind, dtype: DType): boolean =>
@@ -29,21 +37,24 @@ const fits = (kind: Kind, dtype: DType): boolean =>
   (kind === 'float' ? isFloat(dtype) : kind === 'bool' ? dtype === 'bool' : dtype !== 'bool');
 
 const batchAll =
-  <P extends object>(self: () => Primitive<P>): BatchRule<P> =>
+  <K extends ElementwiseName>(name: K): BatchRule<ParamsOf<K>> =>
   (operands, batched, params, size) =>
-    bind(
-      self(),
+    apply(
+      name,
       operands.map((x, i) => ensureBatched(x, batched[i], size)),
       params,
     );
 
-/** As table.ts has it. */
-type Signature =
-  | { name: keyof typeof ELEMENTWISE.unary; operands: readonly [Kind] }
-  | { name: keyof typeof ELEMENTWISE.binary; operands: readonly [Kind, Kind] }
-  | { name: keyof typeof ELEMENTWISE.ternary; operands: readonly [Kind, Kind, Kind] };
+/** As many as table.ts has of it. */
+type Operands<K extends PlainName> = K extends keyof typeof ELEMENTWISE.unary
+  ? readonly [Kind]
+  : K extends keyof typeof ELEMENTWISE.binary
+    ? readonly [Kind, Kind]
+    : readonly [Kind, Kind, Kind];
 
-type Spec = Signature & {
+interface Spec<K extends PlainName> {
+  name: K;
+  operands: Operands<K>;
   /** Result type; default that of the last operand. */
   result?: DType;
   compute: (...x: number[]) => number;
@@ -51,14 +62,13 @@ type Spec = Signature & {
   computeInteger?: (...x: number[]) => number;
   /** One tangent rule an operand: (tangent, result, ...operands) -> tangent of the result. Absent: constant. */
   tangents?: readonly ((t: Tensor, y: Tensor, ...x: Tensor[]) => MaybeZero)[];
-  transpose?: TransposeRule<None>;
-  samples?: readonly Sample<None>[];
-};
+  transpose?: TransposeRule<ParamsOf<PlainName>>;
+  samples?: readonly Sample<ParamsOf<PlainName>>[];
+}
 
-function elementwise(spec: Spec): Primitive<None> {
-  const { name } = spec;
-  const operands: readonly Kind[] = spec.operands;
-  const self: Primitive<None> = {
+function elementwise<K extends PlainName>(spec: Spec<K>): PrimitiveOf<K> {
+  const { name, operands } = spec;
+  return {
     name,
     kind: 'elementwise',
     shape: (inputs) => {
@@ -94,7 +104,7 @@ function elementwise(spec: Spec): Primitive<None> {
       spec.tangents === undefined
         ? 'constant'
         : (primals, tangents) => {
-            const [y] = bind(self, primals, NONE);
+            const [y] = apply(name, primals, {});
             let total: MaybeZero = null;
             spec.tangents?.forEach((rule, i) => {
               const t = tangents[i];
@@ -103,7 +113,7 @@ function elementwise(spec: Spec): Primitive<None> {
             return { outs: [y], tangents: [total] };
           },
     transpose: spec.transpose ?? 'nonlinear',
-    batch: batchAll(() => self),
+    batch: batchAll(name),
     reference: (inputs, _, [out]) => {
       const n = sizeOf(out.shape);
       const result = allocate(out.dtype, n);
@@ -116,12 +126,12 @@ function elementwise(spec: Spec): Primitive<None> {
     },
     samples: spec.samples ?? defaultSamples(operands, name),
   };
-  return self;
 }
 
-const defaultSamples = (operands: readonly Kind[], name: string): Sample<None>[] => {
-  const positive = ['log', 'sqrt', 'rsqrt', 'log1p', 'pow'].includes(name);
-  const kinked = ['relu', 'abs', 'sign', 'div'].includes(name);
+const defaultSamples = (operands: readonly Kind[], name: PlainName): Sample<ParamsOf<PlainName>>[] => {
+  const oneOf = (...names: PlainName[]): boolean => names.includes(name);
+  const positive = oneOf('log', 'sqrt', 'rsqrt', 'log1p', 'pow');
+  const kinked = oneOf('relu', 'abs', 'sign', 'div');
   const fill = positive ? 'positive' : kinked ? 'away-from-zero' : 'normal';
   return [[2, 3], [5], [], [1, 4, 1], [0, 3]].map((shape) => ({
     operands: operands.map((k) =>
@@ -129,17 +139,12 @@ const defaultSamples = (operands: readonly Kind[], name: string): Sample<None>[]
         ? { shape, dtype: 'bool' as const, fill: 'bool' as const }
         : { shape, fill: fill as 'normal' },
     ),
-    params: NONE,
+    params: {},
   }));
 };
 
 // ---- derivatives -----------------------------------------------------------------------------------------------------
 
-const call1 = (p: () => Primitive<None>) => (a: Tensor) => bind(p(), [a], NONE)[0];
-const call2 = (p: () => Primitive<None>) => (a: Tensor, b: Tensor) => bind(p(), [a, b], NONE)[0];
-
-/** `value` everywhere, with the shape and type of `x`. */
-export const fillLike = (x: Aval, value: number): Tensor => full(x.shape, value, x.dtype);
 const times = (x: Tensor, value: number): Tensor => mul(x, fillLike(x, value));
 const plus = (x: Tensor, value: number): Tensor => add(x, fillLike(x, value));
 
@@ -148,7 +153,7 @@ const share = (a: Tensor, b: Tensor, wins: Tensor): Tensor =>
   select(equal(a, b), fillLike(a, 0.5), select(wins, fillLike(a, 1), fillLike(a, 0)));
 
 const linearIn =
-  (f: (ct: Tensor) => (MaybeZero | undefined)[]): TransposeRule<None> =>
+  (f: (ct: Tensor) => (MaybeZero | undefined)[]): TransposeRule<ParamsOf<PlainName>> =>
   ([ct], operands) =>
     ct === null ? operands.map(() => null) : f(ct).map((x) => x ?? null);
 
@@ -218,7 +223,7 @@ const table = {
   erf: elementwise({
     name: 'erf',
     operands: ['float'],
-    compute: erfOf,
+    compute: erf,
     tangents: [(t, _, x) => mul(t, times(exp(neg(mul(x, x))), 2 / Math.sqrt(Math.PI)))],
   }),
   sin: elementwise({
@@ -366,16 +371,16 @@ const convertOne: Record<DType, (x: number) => number> = {
   bool: (x) => (x !== 0 ? 1 : 0),
 };
 
-const convertPrimitive: Primitive<{ dtype: DType }> = {
+const convertPrimitive: PrimitiveOf<'convert'> = {
   name: 'convert',
   kind: 'elementwise',
   shape: ([x], { dtype }) => [aval(x.shape, dtype)],
   jvp: ([x], [t], params) => ({
-    outs: bind(convertPrimitive, [x], params),
+    outs: apply('convert', [x], params),
     tangents: [t !== null && isFloat(params.dtype) ? convert(t, params.dtype) : null],
   }),
   transpose: ([ct], [x]) => [ct === null ? null : convert(ct, x.dtype)],
-  batch: batchAll(() => convertPrimitive),
+  batch: batchAll('convert'),
   reference: ([x], { dtype }) => {
     const f = convertOne[dtype];
     return [(allocate(dtype, x.data.length) as Float32Array).map((_, i) => f(x.data[i])) as TypedArray];
@@ -389,7 +394,7 @@ const convertPrimitive: Primitive<{ dtype: DType }> = {
   ],
 };
 
-const fullPrimitive: Primitive<{ shape: Shape; value: number; dtype: DType }> = {
+const fullPrimitive: PrimitiveOf<'full'> = {
   name: 'full',
   kind: 'elementwise',
   shape: (_, { shape, dtype }) => {
@@ -398,7 +403,7 @@ const fullPrimitive: Primitive<{ shape: Shape; value: number; dtype: DType }> = 
   },
   jvp: 'constant',
   transpose: 'nonlinear',
-  batch: (_, __, params, size) => bind(fullPrimitive, [], { ...params, shape: [size, ...params.shape] }),
+  batch: (_, __, params, size) => apply('full', [], { ...params, shape: [size, ...params.shape] }),
   reference: (_, { value }, [out]) => [allocate(out.dtype, sizeOf(out.shape)).fill(value)],
   samples: [
     { operands: [], params: { shape: [2, 3], value: 1.5, dtype: 'float32' } },
@@ -407,48 +412,4 @@ const fullPrimitive: Primitive<{ shape: Shape; value: number; dtype: DType }> = 
   ],
 };
 
-/** One record for each row of table.ts. */
-export const elementwisePrimitives = {
-  ...table,
-  convert: convertPrimitive,
-  full: fullPrimitive,
-} satisfies Record<keyof typeof COST, object>;
-
-export const neg = call1(() => table.neg);
-export const abs = call1(() => table.abs);
-export const sign = call1(() => table.sign);
-export const floor = call1(() => table.floor);
-export const exp = call1(() => table.exp);
-export const log = call1(() => table.log);
-export const log1p = call1(() => table.log1p);
-export const expm1 = call1(() => table.expm1);
-export const sqrt = call1(() => table.sqrt);
-export const rsqrt = call1(() => table.rsqrt);
-export const tanh = call1(() => table.tanh);
-export const sigmoid = call1(() => table.sigmoid);
-export const erf = call1(() => table.erf);
-export const sin = call1(() => table.sin);
-export const cos = call1(() => table.cos);
-export const relu = call1(() => table.relu);
-export const identity = call1(() => table.identity);
-export const not = call1(() => table.not);
-export const add = call2(() => table.add);
-export const sub = call2(() => table.sub);
-export const mul = call2(() => table.mul);
-export const div = call2(() => table.div);
-export const maximum = call2(() => table.maximum);
-export const minimum = call2(() => table.minimum);
-export const pow = call2(() => table.pow);
-export const less = call2(() => table.less);
-export const lessEqual = call2(() => table.lessEqual);
-export const equal = call2(() => table.equal);
-export const and = call2(() => table.and);
-export const or = call2(() => table.or);
-export const select = (c: Tensor, a: Tensor, b: Tensor): Tensor => bind(table.select, [c, a, b], NONE)[0];
-export const convert = (x: Tensor, dtype: DType): Tensor =>
-  x.dtype === dtype ? x : bind(convertPrimitive, [x], { dtype })[0];
-/** `value` in every element. As an integer it is truncated and wraps, as in a typed array: backends meet only what fits. */
-export const full = (shape: Shape, value: number, dtype: DType): Tensor => {
-  const fitting = dtype === 'int32' ? value | 0 : dtype === 'uint32' ? value >>> 0 : value;
-  return bind(fullPrimitive, [], { shape, value: fitting, dtype })[0];
-};
+export const elementwisePrimitives = { ...table, convert: convertPrimitive, full: fullPrimitive };

@@ -5,18 +5,26 @@
 import { allocate, type DType, isFloat, showAval, showShape, sizeOf } from '../dtype.ts';
 import { check } from '../error.ts';
 import type { Tensor } from '../tensor.ts';
-import { bind } from '../trace.ts';
-import { add, and, fillLike, less, lessEqual, mul, select } from './elementwise.ts';
-import { broadcast, iota, moveAxis, reshape } from './movement.ts';
-import { around, aval, checkAxis, checkIndices, ensureBatched, multilinear, sameShape } from './rules.ts';
-import type { Primitive } from './types.ts';
-
-export interface Axis {
-  axis: number;
-}
-export interface AxisSize extends Axis {
-  size: number;
-}
+import {
+  add,
+  and,
+  broadcast,
+  fillLike,
+  gather,
+  gatherAlong,
+  iota,
+  less,
+  lessEqual,
+  moveAxis,
+  mul,
+  reshape,
+  scatter,
+  scatterAlong,
+  select,
+} from './apply.ts';
+import { ensureBatched, multilinear } from './linear.ts';
+import { around, aval, checkAxis, checkIndices, sameShape } from './rules.ts';
+import type { PrimitiveOf } from './types.ts';
 
 const missing = (dtype: DType): number => (isFloat(dtype) ? Number.NaN : 0);
 
@@ -30,7 +38,7 @@ function offsetIndices(indices: Tensor, n: number): Tensor {
   return select(inRange(indices, n), add(indices, row), fillLike(indices, -1));
 }
 
-const gatherPrimitive: Primitive<Axis> = {
+const gatherPrimitive: PrimitiveOf<'gather'> = {
   name: 'gather',
   kind: 'root',
   shape: ([x, indices], { axis }) => {
@@ -38,7 +46,7 @@ const gatherPrimitive: Primitive<Axis> = {
     checkIndices('gather', indices);
     return [aval(x.shape.toSpliced(axis, 1, ...indices.shape), x.dtype)];
   },
-  jvp: multilinear(() => gatherPrimitive, [0]),
+  jvp: multilinear('gather', [0]),
   transpose: ([ct], [x, indices], { axis }) => [
     ct && scatter(ct, indices as Tensor, axis, x.shape[axis]),
     null,
@@ -91,7 +99,7 @@ const gatherPrimitive: Primitive<Axis> = {
   ],
 };
 
-const scatterPrimitive: Primitive<AxisSize> = {
+const scatterPrimitive: PrimitiveOf<'scatter'> = {
   name: 'scatter',
   kind: 'root',
   shape: ([updates, indices], { axis, size }) => {
@@ -110,7 +118,7 @@ const scatterPrimitive: Primitive<AxisSize> = {
     );
     return [aval(updates.shape.toSpliced(axis, indices.shape.length, size), updates.dtype)];
   },
-  jvp: multilinear(() => scatterPrimitive, [0]),
+  jvp: multilinear('scatter', [0]),
   // A dropped update has no influence: zero, where a gather alone would say NaN.
   transpose: ([ct], [updates, i], { axis, size }) => {
     if (ct === null) return [null, null];
@@ -158,7 +166,7 @@ const scatterPrimitive: Primitive<AxisSize> = {
 const offAxisEqual = (a: readonly number[], b: readonly number[], axis: number): boolean =>
   a.length === b.length && a.every((d, i) => i === axis || d === b[i]);
 
-const gatherAlongPrimitive: Primitive<Axis> = {
+const gatherAlongPrimitive: PrimitiveOf<'gatherAlong'> = {
   name: 'gatherAlong',
   kind: 'root',
   shape: ([x, indices], { axis }) => {
@@ -171,7 +179,7 @@ const gatherAlongPrimitive: Primitive<Axis> = {
     );
     return [aval(indices.shape, x.dtype)];
   },
-  jvp: multilinear(() => gatherAlongPrimitive, [0]),
+  jvp: multilinear('gatherAlong', [0]),
   transpose: ([ct], [x, indices], { axis }) => [
     ct && scatterAlong(ct, indices as Tensor, axis, x.shape[axis]),
     null,
@@ -208,7 +216,7 @@ const gatherAlongPrimitive: Primitive<Axis> = {
   ],
 };
 
-const scatterAlongPrimitive: Primitive<AxisSize> = {
+const scatterAlongPrimitive: PrimitiveOf<'scatterAlong'> = {
   name: 'scatterAlong',
   kind: 'root',
   shape: ([updates, indices], { axis, size }) => {
@@ -221,7 +229,7 @@ const scatterAlongPrimitive: Primitive<AxisSize> = {
     );
     return [aval(updates.shape.with(axis, size), updates.dtype)];
   },
-  jvp: multilinear(() => scatterAlongPrimitive, [0]),
+  jvp: multilinear('scatterAlong', [0]),
   transpose: ([ct], [, i], { axis, size }) => {
     if (ct === null) return [null, null];
     const g = gatherAlong(ct, i as Tensor, axis);
@@ -262,12 +270,3 @@ export const gatherPrimitives = {
   gatherAlong: gatherAlongPrimitive,
   scatterAlong: scatterAlongPrimitive,
 };
-
-export const gather = (x: Tensor, indices: Tensor, axis: number): Tensor =>
-  bind(gatherPrimitive, [x, indices], { axis })[0];
-export const scatter = (updates: Tensor, indices: Tensor, axis: number, size: number): Tensor =>
-  bind(scatterPrimitive, [updates, indices], { axis, size })[0];
-export const gatherAlong = (x: Tensor, indices: Tensor, axis: number): Tensor =>
-  bind(gatherAlongPrimitive, [x, indices], { axis })[0];
-const scatterAlong = (updates: Tensor, indices: Tensor, axis: number, size: number): Tensor =>
-  bind(scatterAlongPrimitive, [updates, indices], { axis, size })[0];

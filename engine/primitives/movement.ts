@@ -1,32 +1,30 @@
 // Primitives that move data without computing. reshape is an alias; transpose, broadcast, slice and flip are strided
 // views (`viewOf` gives their strides); pad, concat and iota write memory. All but iota are linear.
 
-import { allocate, type DType, type Shape, showAval, showShape, sizeOf, stridesOf } from '../dtype.ts';
+import { allocate, type Shape, showAval, showShape, sizeOf, stridesOf } from '../dtype.ts';
 import { check } from '../error.ts';
-import type { Tensor } from '../tensor.ts';
-import { bind } from '../trace.ts';
-import { full } from './elementwise.ts';
-import { sum } from './reduce.ts';
-import {
-  around,
-  aval,
-  checkAxis,
-  checkShape,
-  ensureBatched,
-  multilinear,
-  sameShape,
-  stridedCopy,
-} from './rules.ts';
-import type { Primitive } from './types.ts';
+import { apply, broadcast, concat, fillLike, flip, pad, reshape, slice, sum, transpose } from './apply.ts';
+import { ensureBatched, multilinear } from './linear.ts';
+import type { ParamsOf, ViewName } from './names.ts';
+import { around, aval, checkAxis, checkShape, sameShape, stridedCopy } from './rules.ts';
+import type { NDArray, PrimitiveOf } from './types.ts';
 import { isUndefined } from './types.ts';
 
-/** A dense operand read through strides: how view primitives are executed. */
+/** Elements of an array: (i0, i1, ...) is at offset + sum(ik * strides[k]). How view primitives are executed. */
 interface Strided {
-  strides: number[];
-  offset: number;
+  readonly strides: readonly number[];
+  readonly offset: number;
 }
+/** A view of `operand`, whose own elements are read as `from` says. */
+type ViewRule<K extends ViewName> = (operand: Shape, from: Strided, params: ParamsOf<K>) => Strided;
 
-const reshapePrimitive: Primitive<{ shape: Shape }> = {
+/** A view of a dense array, copied out. */
+const copied = ({ data, dtype }: NDArray, shape: Shape, { strides, offset }: Strided) => [
+  stridedCopy(data, shape, strides, offset, dtype),
+];
+const dense = (shape: Shape): Strided => ({ strides: stridesOf(shape), offset: 0 });
+
+const reshapePrimitive: PrimitiveOf<'reshape'> = {
   name: 'reshape',
   kind: 'view',
   shape: ([x], { shape }) => {
@@ -39,7 +37,7 @@ const reshapePrimitive: Primitive<{ shape: Shape }> = {
     );
     return [aval(shape, x.dtype)];
   },
-  jvp: multilinear(() => reshapePrimitive, [0]),
+  jvp: multilinear('reshape', [0]),
   transpose: ([ct], [x]) => [ct && reshape(ct, x.shape)],
   batch: ([x], _, { shape }, size) => [reshape(x, [size, ...shape])],
   reference: ([x]) => [x.data.slice()],
@@ -50,7 +48,7 @@ const reshapePrimitive: Primitive<{ shape: Shape }> = {
   ],
 };
 
-const transposePrimitive: Primitive<{ perm: readonly number[] }> = {
+const transposePrimitive: PrimitiveOf<'transpose'> = {
   name: 'transpose',
   kind: 'view',
   shape: ([x], { perm }) => {
@@ -67,27 +65,21 @@ const transposePrimitive: Primitive<{ perm: readonly number[] }> = {
       ),
     ];
   },
-  jvp: multilinear(() => transposePrimitive, [0]),
+  jvp: multilinear('transpose', [0]),
   transpose: ([ct], _, { perm }) => [ct && transpose(ct, inverse(perm))],
   batch: ([x], _, { perm }) => [transpose(x, [0, ...perm.map((p) => p + 1)])],
-  reference: ([x], { perm }, [out]) => {
-    const s = stridesOf(x.shape);
-    return [
-      stridedCopy(
-        x.data,
-        out.shape,
-        perm.map((p) => s[p]),
-        0,
-        out.dtype,
-      ),
-    ];
-  },
+  reference: ([x], p, [out]) => copied(x, out.shape, transposed(x.shape, dense(x.shape), p)),
   samples: [
     { operands: [{ shape: [2, 3, 4] }], params: { perm: [2, 0, 1] } },
     { operands: [{ shape: [3, 1] }], params: { perm: [1, 0] } },
     { operands: [{ shape: [] }], params: { perm: [] } },
   ],
 };
+
+const transposed: ViewRule<'transpose'> = (_, { strides, offset }, { perm }) => ({
+  strides: perm.map((p) => strides[p]),
+  offset,
+});
 
 const inverse = (perm: readonly number[]): number[] => {
   const out = new Array<number>(perm.length);
@@ -97,7 +89,7 @@ const inverse = (perm: readonly number[]): number[] => {
   return out;
 };
 
-const broadcastPrimitive: Primitive<{ shape: Shape; dims: readonly number[] }> = {
+const broadcastPrimitive: PrimitiveOf<'broadcast'> = {
   name: 'broadcast',
   kind: 'view',
   shape: ([x], { shape, dims }) => {
@@ -114,7 +106,7 @@ const broadcastPrimitive: Primitive<{ shape: Shape; dims: readonly number[] }> =
     );
     return [aval(shape, x.dtype)];
   },
-  jvp: multilinear(() => broadcastPrimitive, [0]),
+  jvp: multilinear('broadcast', [0]),
   transpose: ([ct], [x], { shape, dims }) => {
     if (ct === null) return [null];
     const kept = new Map(dims.map((d, i) => [d, x.shape[i]]));
@@ -122,10 +114,7 @@ const broadcastPrimitive: Primitive<{ shape: Shape; dims: readonly number[] }> =
     return [reshape(axes.length ? sum(ct, axes) : ct, x.shape)];
   },
   batch: ([x], _, { shape, dims }, size) => [broadcast(x, [size, ...shape], [0, ...dims.map((d) => d + 1)])],
-  reference: ([x], params, [out]) => {
-    const s = broadcastStrides(x.shape, params);
-    return [stridedCopy(x.data, out.shape, s, 0, out.dtype)];
-  },
+  reference: ([x], p, [out]) => copied(x, out.shape, broadcasted(x.shape, dense(x.shape), p)),
   samples: [
     { operands: [{ shape: [3] }], params: { shape: [2, 3], dims: [1] } },
     { operands: [{ shape: [2, 1, 3] }], params: { shape: [2, 4, 3], dims: [0, 1, 2] } },
@@ -134,21 +123,15 @@ const broadcastPrimitive: Primitive<{ shape: Shape; dims: readonly number[] }> =
   ],
 };
 
-const broadcastStrides = (x: Shape, { shape, dims }: { shape: Shape; dims: readonly number[] }): number[] => {
-  const out = new Array<number>(shape.length).fill(0);
-  const s = stridesOf(x);
+const broadcasted: ViewRule<'broadcast'> = (operand, from, { shape, dims }) => {
+  const strides = new Array<number>(shape.length).fill(0);
   dims.forEach((d, i) => {
-    out[d] = x[i] === 1 ? 0 : s[i];
+    strides[d] = operand[i] === 1 ? 0 : from.strides[i];
   });
-  return out;
+  return { strides, offset: from.offset };
 };
 
-export interface SliceParams {
-  begin: readonly number[];
-  size: readonly number[];
-  strides: readonly number[];
-}
-const slicePrimitive: Primitive<SliceParams> = {
+const slicePrimitive: PrimitiveOf<'slice'> = {
   name: 'slice',
   kind: 'view',
   shape: ([x], { begin, size, strides }) => {
@@ -169,7 +152,7 @@ const slicePrimitive: Primitive<SliceParams> = {
     );
     return [aval(size, x.dtype)];
   },
-  jvp: multilinear(() => slicePrimitive, [0]),
+  jvp: multilinear('slice', [0]),
   transpose: ([ct], [x], { begin, size, strides }) => {
     if (ct === null) return [null];
     const covered = size.map((n, i) => (n === 0 ? 0 : (n - 1) * strides[i] + 1));
@@ -183,19 +166,7 @@ const slicePrimitive: Primitive<SliceParams> = {
     ];
   },
   batch: ([x], _, { begin, size, strides }, n) => [slice(x, [0, ...begin], [n, ...size], [1, ...strides])],
-  reference: ([x], { begin, strides }, [out]) => {
-    const s = stridesOf(x.shape);
-    const offset = begin.reduce((at, b, i) => at + b * s[i], 0);
-    return [
-      stridedCopy(
-        x.data,
-        out.shape,
-        s.map((v, i) => v * strides[i]),
-        offset,
-        out.dtype,
-      ),
-    ];
-  },
+  reference: ([x], p, [out]) => copied(x, out.shape, sliced(x.shape, dense(x.shape), p)),
   samples: [
     { operands: [{ shape: [4, 5] }], params: { begin: [1, 0], size: [2, 3], strides: [1, 2] } },
     { operands: [{ shape: [6] }], params: { begin: [5], size: [1], strides: [1] } },
@@ -203,14 +174,19 @@ const slicePrimitive: Primitive<SliceParams> = {
   ],
 };
 
-const flipPrimitive: Primitive<{ axes: readonly number[] }> = {
+const sliced: ViewRule<'slice'> = (_, from, { begin, strides }) => ({
+  strides: from.strides.map((s, i) => s * strides[i]),
+  offset: begin.reduce((at, b, i) => at + b * from.strides[i], from.offset),
+});
+
+const flipPrimitive: PrimitiveOf<'flip'> = {
   name: 'flip',
   kind: 'view',
   shape: ([x], { axes }) => {
     for (const a of axes) checkAxis('flip', a, x.shape);
     return [aval(x.shape, x.dtype)];
   },
-  jvp: multilinear(() => flipPrimitive, [0]),
+  jvp: multilinear('flip', [0]),
   transpose: ([ct], _, { axes }) => [ct && flip(ct, axes)],
   batch: ([x], _, { axes }) => [
     flip(
@@ -218,10 +194,7 @@ const flipPrimitive: Primitive<{ axes: readonly number[] }> = {
       axes.map((a) => a + 1),
     ),
   ],
-  reference: ([x], { axes }, [out]) => {
-    const { strides, offset } = flipStrides(x.shape, axes);
-    return [stridedCopy(x.data, out.shape, strides, offset, out.dtype)];
-  },
+  reference: ([x], p, [out]) => copied(x, out.shape, flipped(x.shape, dense(x.shape), p)),
   samples: [
     { operands: [{ shape: [2, 3] }], params: { axes: [1] } },
     { operands: [{ shape: [2, 3, 2] }], params: { axes: [0, 2] } },
@@ -229,46 +202,36 @@ const flipPrimitive: Primitive<{ axes: readonly number[] }> = {
   ],
 };
 
-const flipStrides = (shape: Shape, axes: readonly number[]): Strided => {
-  const strides = stridesOf(shape);
-  let offset = 0;
+const flipped: ViewRule<'flip'> = (operand, from, { axes }) => {
+  const strides = [...from.strides];
+  let { offset } = from;
   for (const a of axes) {
-    offset += Math.max(0, shape[a] - 1) * strides[a];
+    offset += Math.max(0, operand[a] - 1) * strides[a];
     strides[a] = -strides[a];
   }
   return { strides, offset };
 };
 
-/** Strides of a view primitive's result over its dense operand; null for those that are no strided view. */
-export function viewOf(name: string, operand: Shape, params: object): Strided | null {
-  switch (name) {
-    case 'transpose': {
-      const s = stridesOf(operand);
-      return { strides: (params as { perm: number[] }).perm.map((p) => s[p]), offset: 0 };
-    }
+/** A call of a primitive that gives strides. */
+type ViewCall = {
+  readonly [K in ViewName]: { readonly op: K; readonly params: ParamsOf<K> };
+}['transpose' | 'broadcast' | 'slice' | 'flip'];
+
+/** The result of a view primitive on `operand`, whose own elements are read as `from` says. */
+export function viewOf({ op, params }: ViewCall, operand: Shape, from: Strided): Strided {
+  switch (op) {
+    case 'transpose':
+      return transposed(operand, from, params);
     case 'broadcast':
-      return { strides: broadcastStrides(operand, params as { shape: Shape; dims: number[] }), offset: 0 };
-    case 'slice': {
-      const { begin, strides } = params as SliceParams;
-      const s = stridesOf(operand);
-      return {
-        strides: s.map((v, i) => v * strides[i]),
-        offset: begin.reduce((at, b, i) => at + b * s[i], 0),
-      };
-    }
+      return broadcasted(operand, from, params);
+    case 'slice':
+      return sliced(operand, from, params);
     case 'flip':
-      return flipStrides(operand, (params as { axes: number[] }).axes);
-    default:
-      return null;
+      return flipped(operand, from, params);
   }
 }
 
-export interface PadParams {
-  low: readonly number[];
-  high: readonly number[];
-  interior: readonly number[];
-}
-const padPrimitive: Primitive<PadParams> = {
+const padPrimitive: PrimitiveOf<'pad'> = {
   name: 'pad',
   kind: 'root',
   shape: ([x], { low, high, interior }) => {
@@ -287,7 +250,7 @@ const padPrimitive: Primitive<PadParams> = {
       ),
     ];
   },
-  jvp: multilinear(() => padPrimitive, [0]),
+  jvp: multilinear('pad', [0]),
   transpose: ([ct], [x], { low, interior }) => [
     ct &&
       slice(
@@ -320,7 +283,7 @@ const padPrimitive: Primitive<PadParams> = {
   ],
 };
 
-const concatPrimitive: Primitive<{ axis: number }> = {
+const concatPrimitive: PrimitiveOf<'concat'> = {
   name: 'concat',
   kind: 'root',
   shape: (inputs, { axis }) => {
@@ -344,10 +307,10 @@ const concatPrimitive: Primitive<{ axis: number }> = {
     ];
   },
   jvp: (primals, tangents, params) => ({
-    outs: bind(concatPrimitive, primals, params),
+    outs: apply('concat', primals, params),
     tangents: [
-      bindConcat(
-        primals.map((p, i) => tangents[i] ?? zeros(p)),
+      concat(
+        primals.map((p, i) => tangents[i] ?? fillLike(p, 0)),
         params.axis,
       ),
     ],
@@ -368,7 +331,7 @@ const concatPrimitive: Primitive<{ axis: number }> = {
     });
   },
   batch: (operands, batched, { axis }, size) => [
-    bindConcat(
+    concat(
       operands.map((x, i) => ensureBatched(x, batched[i], size)),
       axis + 1,
     ),
@@ -391,10 +354,7 @@ const concatPrimitive: Primitive<{ axis: number }> = {
     { operands: [{ shape: [1, 2, 2] }, { shape: [3, 2, 2] }], params: { axis: 0 } },
   ],
 };
-const zeros = (x: Tensor): Tensor => broadcast(full([], 0, x.dtype), x.shape, []);
-const bindConcat = (xs: readonly Tensor[], axis: number): Tensor => bind(concatPrimitive, xs, { axis })[0];
-
-const iotaPrimitive: Primitive<{ shape: Shape; axis: number; dtype: DType }> = {
+const iotaPrimitive: PrimitiveOf<'iota'> = {
   name: 'iota',
   kind: 'root',
   shape: (_, { shape, axis, dtype }) => {
@@ -405,7 +365,7 @@ const iotaPrimitive: Primitive<{ shape: Shape; axis: number; dtype: DType }> = {
   jvp: 'constant',
   transpose: 'nonlinear',
   batch: (_, __, { shape, axis, dtype }, size) =>
-    bind(iotaPrimitive, [], { shape: [size, ...shape], axis: axis + 1, dtype }),
+    apply('iota', [], { shape: [size, ...shape], axis: axis + 1, dtype }),
   reference: (_, { axis }, [out]) => {
     const { n, inner } = around(out.shape, axis);
     const result = allocate(out.dtype, sizeOf(out.shape));
@@ -426,39 +386,3 @@ export const viewPrimitives = {
   flip: flipPrimitive,
 };
 export const movementPrimitives = { pad: padPrimitive, concat: concatPrimitive, iota: iotaPrimitive };
-
-export const reshape = (x: Tensor, shape: Shape): Tensor =>
-  sameShape(x.shape, shape) ? x : bind(reshapePrimitive, [x], { shape })[0];
-export const transpose = (x: Tensor, perm: readonly number[]): Tensor =>
-  perm.every((p, i) => p === i) && perm.length === x.ndim ? x : bind(transposePrimitive, [x], { perm })[0];
-export const broadcast = (x: Tensor, shape: Shape, dims: readonly number[]): Tensor =>
-  sameShape(x.shape, shape) ? x : bind(broadcastPrimitive, [x], { shape, dims })[0];
-export const slice = (
-  x: Tensor,
-  begin: readonly number[],
-  size: readonly number[],
-  strides: readonly number[],
-): Tensor =>
-  sameShape(x.shape, size) && begin.every((b) => b === 0) && strides.every((s) => s === 1)
-    ? x
-    : bind(slicePrimitive, [x], { begin, size, strides })[0];
-export const pad = (
-  x: Tensor,
-  low: readonly number[],
-  high: readonly number[],
-  interior: readonly number[],
-): Tensor =>
-  [low, high, interior].every((p) => p.every((v) => v === 0)) && low.length === x.ndim
-    ? x
-    : bind(padPrimitive, [x], { low, high, interior })[0];
-export const flip = (x: Tensor, axes: readonly number[]): Tensor =>
-  axes.length === 0 ? x : bind(flipPrimitive, [x], { axes })[0];
-export const concat = (xs: readonly Tensor[], axis: number): Tensor => bindConcat(xs, axis);
-export const iota = (shape: Shape, axis: number, dtype: DType): Tensor =>
-  bind(iotaPrimitive, [], { shape, axis, dtype })[0];
-/** Moves axis `from` to position `to`. */
-export function moveAxis(x: Tensor, from: number, to: number): Tensor {
-  const perm = x.shape.map((_, i) => i).filter((i) => i !== from);
-  perm.splice(to, 0, from);
-  return transpose(x, perm);
-}

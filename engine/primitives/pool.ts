@@ -3,22 +3,12 @@
 
 import { type Aval, allocate, isFloat, showAval, sizeOf } from '../dtype.ts';
 import { check } from '../error.ts';
-import type { Tensor } from '../tensor.ts';
-import { bind } from '../trace.ts';
+import { apply, gatherAlong, maxPool, reshape, sumPool, sumPoolTranspose } from './apply.ts';
 import { windowCount } from './conv.ts';
-import { gatherAlong } from './gather.ts';
-import { reshape } from './movement.ts';
-import { aval, multilinear } from './rules.ts';
-import type { BatchRule, Primitive } from './types.ts';
-
-export interface PoolParams {
-  readonly size: readonly [number, number];
-  readonly stride: readonly [number, number];
-  readonly padding: readonly [readonly [number, number], readonly [number, number]];
-}
-export interface PoolTransposeParams extends PoolParams {
-  readonly inputSize: readonly [number, number];
-}
+import { multilinear } from './linear.ts';
+import type { ParamsOf, PoolParams } from './names.ts';
+import { aval } from './rules.ts';
+import type { BatchRule, PrimitiveOf } from './types.ts';
 
 function pooledShape(op: string, x: Aval, { size, stride, padding }: PoolParams): number[] {
   check(
@@ -49,9 +39,9 @@ function pooledShape(op: string, x: Aval, { size, stride, padding }: PoolParams)
 }
 
 const mergeBatch =
-  <P extends object>(self: () => Primitive<P>): BatchRule<P> =>
+  <K extends 'maxPool' | 'sumPool' | 'sumPoolTranspose'>(name: K): BatchRule<ParamsOf<K>> =>
   ([x], _, params, size) =>
-    bind(self(), [reshape(x, [size * x.shape[1], ...x.shape.slice(2)])], params).map((y) =>
+    apply(name, [reshape(x, [size * x.shape[1], ...x.shape.slice(2)])], params).map((y) =>
       reshape(y, [size, ...x.shape.slice(1, 2), ...y.shape.slice(1)]),
     );
 
@@ -98,7 +88,7 @@ const cases: { x: number[]; p: PoolParams; note?: string }[] = [
   { x: [3, 1, 1, 4], p: { size: [1, 1], stride: [1, 1], padding: none } },
 ];
 
-const maxPoolPrimitive: Primitive<PoolParams> = {
+const maxPoolPrimitive: PrimitiveOf<'maxPool'> = {
   name: 'maxPool',
   kind: 'root',
   shape: ([x], p) => {
@@ -106,7 +96,7 @@ const maxPoolPrimitive: Primitive<PoolParams> = {
     return [aval(shape, x.dtype), aval(shape, 'int32')];
   },
   jvp: ([x], [t], p) => {
-    const [y, positions] = bind(maxPoolPrimitive, [x], p);
+    const [y, positions] = maxPool(x, p);
     if (t === null) return { outs: [y, positions], tangents: [null, null] };
     const [n, h, w, c] = x.shape;
     const flat = reshape(positions, [n, y.shape[1] * y.shape[2], c]);
@@ -116,7 +106,7 @@ const maxPoolPrimitive: Primitive<PoolParams> = {
     };
   },
   transpose: 'nonlinear',
-  batch: mergeBatch(() => maxPoolPrimitive),
+  batch: mergeBatch('maxPool'),
   reference: ([x], p, [out]) => {
     const values = allocate(out.dtype, sizeOf(out.shape)).fill(-Infinity);
     const positions = allocate('int32', values.length).fill(-1);
@@ -138,13 +128,13 @@ const maxPoolPrimitive: Primitive<PoolParams> = {
   })),
 };
 
-const sumPoolPrimitive: Primitive<PoolParams> = {
+const sumPoolPrimitive: PrimitiveOf<'sumPool'> = {
   name: 'sumPool',
   kind: 'root',
   shape: ([x], p) => [aval(pooledShape('sumPool', x, p), x.dtype)],
-  jvp: multilinear(() => sumPoolPrimitive, [0]),
+  jvp: multilinear('sumPool', [0]),
   transpose: ([ct], [x], p) => [ct && sumPoolTranspose(ct, { ...p, inputSize: [x.shape[1], x.shape[2]] })],
-  batch: mergeBatch(() => sumPoolPrimitive),
+  batch: mergeBatch('sumPool'),
   reference: ([x], p, [out]) => {
     const total = new Float64Array(sizeOf(out.shape));
     eachWindow(x.shape, out.shape, p, (i, o) => {
@@ -157,7 +147,7 @@ const sumPoolPrimitive: Primitive<PoolParams> = {
   samples: cases.map(({ x, p, note }) => ({ operands: [{ shape: x }], params: p, note })),
 };
 
-const sumPoolTransposePrimitive: Primitive<PoolTransposeParams> = {
+const sumPoolTransposePrimitive: PrimitiveOf<'sumPoolTranspose'> = {
   name: 'sumPoolTranspose',
   kind: 'root',
   shape: ([dy], p) => {
@@ -177,9 +167,9 @@ const sumPoolTransposePrimitive: Primitive<PoolTransposeParams> = {
     );
     return [x];
   },
-  jvp: multilinear(() => sumPoolTransposePrimitive, [0]),
+  jvp: multilinear('sumPoolTranspose', [0]),
   transpose: ([ct], _, { size, stride, padding }) => [ct && sumPool(ct, { size, stride, padding })],
-  batch: mergeBatch(() => sumPoolTransposePrimitive),
+  batch: mergeBatch('sumPoolTranspose'),
   reference: ([dy], p, [out]) => {
     const total = new Float64Array(sizeOf(out.shape));
     eachWindow(out.shape, dy.shape, p, (i, o) => {
@@ -201,8 +191,3 @@ export const poolPrimitives = {
   sumPool: sumPoolPrimitive,
   sumPoolTranspose: sumPoolTransposePrimitive,
 };
-export const maxPool = (x: Tensor, p: PoolParams): [Tensor, Tensor] =>
-  bind(maxPoolPrimitive, [x], p) as [Tensor, Tensor];
-export const sumPool = (x: Tensor, p: PoolParams): Tensor => bind(sumPoolPrimitive, [x], p)[0];
-const sumPoolTranspose = (dy: Tensor, p: PoolTransposeParams): Tensor =>
-  bind(sumPoolTransposePrimitive, [dy], p)[0];

@@ -2,21 +2,12 @@
 // backend, in any order and any shape of parallelism. Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy
 // as 1, 2, 3", SC 2011).
 
-import type { DType } from '../dtype.ts';
-import { allocate, isFloat, type Shape, showAval, sizeOf } from '../dtype.ts';
-import { check, describe } from '../error.ts';
-import { Tensor } from '../tensor.ts';
-import { bind } from '../trace.ts';
+import { allocate, isFloat, showAval, sizeOf } from '../dtype.ts';
+import { check } from '../error.ts';
+import { apply } from './apply.ts';
 import { logUnit, philox4x32, sinCosTwoPi } from './random-math.ts';
 import { aval, checkShape } from './rules.ts';
-import type { Primitive } from './types.ts';
-
-export interface RandomParams {
-  readonly shape: Shape;
-  readonly distribution: 'bits' | 'uniform' | 'normal';
-  /** Of the result: uint32 for bits, a float type otherwise. */
-  readonly dtype: DType;
-}
+import type { PrimitiveOf } from './types.ts';
 
 const unit = (word: number): number => (word >>> 8) * 2 ** -24;
 /** As many bits as are exact: rounding could reach 1. */
@@ -29,7 +20,7 @@ function boxMuller(w1: number, w2: number): [number, number] {
   return [radius * cos, radius * sin];
 }
 
-const randomPrimitive: Primitive<RandomParams> = {
+const randomPrimitive: PrimitiveOf<'random'> = {
   name: 'random',
   kind: 'root',
   shape: ([key], { shape, distribution, dtype }) => {
@@ -49,7 +40,7 @@ const randomPrimitive: Primitive<RandomParams> = {
   },
   jvp: 'constant',
   transpose: 'nonlinear',
-  batch: ([key], _, params) => bind(randomPrimitive, [key], params),
+  batch: ([key], _, params) => apply('random', [key], params),
   reference: ([key], { shape, distribution }, [out]) => {
     const n = sizeOf(shape);
     const result = allocate(out.dtype, sizeOf(out.shape));
@@ -87,11 +78,3 @@ const randomPrimitive: Primitive<RandomParams> = {
 };
 
 export const randomPrimitives = { random: randomPrimitive };
-export function random(key: Tensor, params: RandomParams): Tensor {
-  check(
-    key instanceof Tensor,
-    'value',
-    () => `random: the key is ${describe(key)}, expected one made by random.key or random.split`,
-  );
-  return bind(randomPrimitive, [key], params)[0];
-}

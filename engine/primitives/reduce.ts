@@ -13,28 +13,18 @@ import {
   type TypedArray,
 } from '../dtype.ts';
 import { check } from '../error.ts';
-import type { Tensor } from '../tensor.ts';
-import { bind } from '../trace.ts';
-import { convert, div, equal, fillLike, mul, sub } from './elementwise.ts';
-import { broadcast } from './movement.ts';
-import { around, aval, checkAxis, multilinear, stridedCopy } from './rules.ts';
-import type { JvpRule, NDArray, Primitive, Sample } from './types.ts';
-
-export interface Axes {
-  axes: readonly number[];
-}
+import { apply, convert, div, equal, fillLike, moments, mul, spread, sub, sum } from './apply.ts';
+import { multilinear } from './linear.ts';
+import type { ParamsOf } from './names.ts';
+import { around, aval, checkAxis, countOf, stridedCopy } from './rules.ts';
+import type { JvpRule, NDArray, PrimitiveOf, Sample } from './types.ts';
 
 const keptAxes = (shape: Shape, axes: readonly number[]): number[] =>
   shape.map((_, i) => i).filter((i) => !axes.includes(i));
-const countOf = (shape: Shape, axes: readonly number[]): number => sizeOf(axes.map((a) => shape[a]));
-
-/** Puts a reduced value back over the shape it came from. */
-const spread = (y: Tensor, shape: Shape, axes: readonly number[]): Tensor =>
-  broadcast(y, shape, keptAxes(shape, axes));
 
 const reducedShape =
   (name: string) =>
-  ([x]: readonly Aval[], { axes }: Axes): Shape => {
+  ([x]: readonly Aval[], { axes }: ParamsOf<'sum'>): Shape => {
     check(
       axes.every(
         (a, i) => Number.isInteger(a) && a >= 0 && a < x.shape.length && (i === 0 || a > axes[i - 1]),
@@ -63,7 +53,7 @@ function rows(x: NDArray, axes: readonly number[]): { data: TypedArray; count: n
   };
 }
 
-const samples: Sample<Axes>[] = [
+const samples: Sample<ParamsOf<'sum'>>[] = [
   { operands: [{ shape: [2, 3, 4], fill: 'distinct' }], params: { axes: [1] } },
   { operands: [{ shape: [2, 3, 4], fill: 'distinct' }], params: { axes: [0, 2] } },
   { operands: [{ shape: [3, 2], fill: 'distinct' }], params: { axes: [0, 1] } },
@@ -71,11 +61,11 @@ const samples: Sample<Axes>[] = [
   { operands: [{ shape: [33, 7], fill: 'distinct' }], params: { axes: [0] } },
 ];
 
-const sumPrimitive: Primitive<Axes> = {
+const sumPrimitive: PrimitiveOf<'sum'> = {
   name: 'sum',
   kind: 'root',
   shape: (inputs, params) => [aval(reducedShape('sum')(inputs, params), inputs[0].dtype)],
-  jvp: multilinear(() => sumPrimitive, [0]),
+  jvp: multilinear('sum', [0]),
   transpose: ([ct], [x], { axes }) => [ct && spread(ct, x.shape, axes)],
   batch: ([x], _, { axes }) => [
     sum(
@@ -98,32 +88,32 @@ const sumPrimitive: Primitive<Axes> = {
 
 /** All maximal elements share the derivative equally. */
 const extremeJvp =
-  (self: () => Primitive<Axes>): JvpRule<Axes> =>
+  (name: 'max' | 'min'): JvpRule<ParamsOf<'max' | 'min'>> =>
   ([x], [t], params) => {
-    const [y] = bind(self(), [x], params);
+    const [y] = apply(name, [x], params);
     if (t === null || countOf(x.shape, params.axes) === 0) return { outs: [y], tangents: [null] };
     const hit = convert(equal(x, spread(y, x.shape, params.axes)), x.dtype);
     return { outs: [y], tangents: [div(sum(mul(t, hit), params.axes), sum(hit, params.axes))] };
   };
 
-const RANGE: Partial<Record<DType, { min: number; max: number }>> = {
+const INTEGER_RANGE: Partial<Record<DType, { min: number; max: number }>> = {
   int32: { min: -2147483648, max: 2147483647 },
   uint32: { min: 0, max: 4294967295 },
 };
 /** The extreme of no elements at all: what every element of the type wins against, or equals. */
 export const extremeOfNone = (op: 'max' | 'min', dtype: DType): number => {
-  const { min, max } = RANGE[dtype] ?? { min: -Infinity, max: Infinity };
+  const { min, max } = INTEGER_RANGE[dtype] ?? { min: -Infinity, max: Infinity };
   return op === 'max' ? min : max;
 };
 
-function extreme(name: 'max' | 'min', wins: (a: number, b: number) => boolean): Primitive<Axes> {
-  const self: Primitive<Axes> = {
+function extreme<K extends 'max' | 'min'>(name: K, wins: (a: number, b: number) => boolean): PrimitiveOf<K> {
+  return {
     name,
     kind: 'root',
     shape: (inputs, params) => [aval(reducedShape(name)(inputs, params), inputs[0].dtype)],
-    jvp: extremeJvp(() => self),
+    jvp: extremeJvp(name),
     transpose: 'nonlinear',
-    batch: ([x], _, { axes }) => bind(self, [x], { axes: axes.map((a) => a + 1) }),
+    batch: ([x], _, { axes }) => apply(name, [x], { axes: axes.map((a) => a + 1) }),
     reference: ([x], { axes }, [out]) => {
       const { data, count } = rows(x, axes);
       const result = allocate(out.dtype, sizeOf(out.shape));
@@ -145,16 +135,15 @@ function extreme(name: 'max' | 'min', wins: (a: number, b: number) => boolean): 
       { operands: [{ shape: [0, 3], dtype: 'uint32' }], params: { axes: [0] }, note: 'empty uint32' },
     ],
   };
-  return self;
 }
 const maxPrimitive = extreme('max', (a, b) => a > b);
 const minPrimitive = extreme('min', (a, b) => a < b);
 
-export interface Axis {
-  axis: number;
-}
-function argExtreme(name: 'argmax' | 'argmin', wins: (a: number, b: number) => boolean): Primitive<Axis> {
-  const self: Primitive<Axis> = {
+function argExtreme<K extends 'argmax' | 'argmin'>(
+  name: K,
+  wins: (a: number, b: number) => boolean,
+): PrimitiveOf<K> {
+  return {
     name,
     kind: 'root',
     shape: ([x], { axis }) => {
@@ -165,7 +154,7 @@ function argExtreme(name: 'argmax' | 'argmin', wins: (a: number, b: number) => b
     },
     jvp: 'constant',
     transpose: 'nonlinear',
-    batch: ([x], _, { axis }) => bind(self, [x], { axis: axis + 1 }),
+    batch: ([x], _, { axis }) => apply(name, [x], { axis: axis + 1 }),
     reference: ([x], { axis }, [out]) => {
       const { n, inner } = around(x.shape, axis);
       const result = allocate('int32', sizeOf(out.shape));
@@ -188,12 +177,11 @@ function argExtreme(name: 'argmax' | 'argmin', wins: (a: number, b: number) => b
       { operands: [{ shape: [3], fill: 'distinct' }], params: { axis: 0 } },
     ],
   };
-  return self;
 }
 const argmaxPrimitive = argExtreme('argmax', (a, b) => a > b);
 const argminPrimitive = argExtreme('argmin', (a, b) => a < b);
 
-const momentsPrimitive: Primitive<Axes> = {
+const momentsPrimitive: PrimitiveOf<'moments'> = {
   name: 'moments',
   kind: 'root',
   shape: (inputs, params) => {
@@ -211,7 +199,7 @@ const momentsPrimitive: Primitive<Axes> = {
   },
   // d mean = mean(t); d variance = 2/n sum((x - mean) t): the term through the mean vanishes because sum(x - mean) = 0.
   jvp: ([x], [t], params) => {
-    const [mean, variance] = bind(momentsPrimitive, [x], params);
+    const [mean, variance] = moments(x, params.axes);
     if (t === null) return { outs: [mean, variance], tangents: [null, null] };
     const scale = 1 / countOf(x.shape, params.axes);
     const tangent = convert(t, mean.dtype);
@@ -224,7 +212,7 @@ const momentsPrimitive: Primitive<Axes> = {
     };
   },
   transpose: 'nonlinear',
-  batch: ([x], _, { axes }) => bind(momentsPrimitive, [x], { axes: axes.map((a) => a + 1) }),
+  batch: ([x], _, { axes }) => apply('moments', [x], { axes: axes.map((a) => a + 1) }),
   reference: ([x], { axes }, [out]) => {
     const { data, count } = rows(x, axes);
     const mean = allocate(out.dtype, sizeOf(out.shape));
@@ -251,12 +239,3 @@ export const reducePrimitives = {
   argmin: argminPrimitive,
   moments: momentsPrimitive,
 };
-
-export const sum = (x: Tensor, axes: readonly number[]): Tensor => bind(sumPrimitive, [x], { axes })[0];
-export const max = (x: Tensor, axes: readonly number[]): Tensor => bind(maxPrimitive, [x], { axes })[0];
-export const min = (x: Tensor, axes: readonly number[]): Tensor => bind(minPrimitive, [x], { axes })[0];
-export const argmax = (x: Tensor, axis: number): Tensor => bind(argmaxPrimitive, [x], { axis })[0];
-export const argmin = (x: Tensor, axis: number): Tensor => bind(argminPrimitive, [x], { axis })[0];
-export const moments = (x: Tensor, axes: readonly number[]): [Tensor, Tensor] =>
-  bind(momentsPrimitive, [x], { axes }) as [Tensor, Tensor];
-export { countOf, spread };

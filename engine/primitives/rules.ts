@@ -1,5 +1,5 @@
-// What several families share: shape checks, jvp rules of linear and bilinear primitives, batch alignment, and the
-// strided copy that reference implementations of data movement stand on.
+// What several families share and what calls no primitive: shape checks, and the strided copy that reference
+// implementations of data movement stand on.
 
 import {
   type Aval,
@@ -9,15 +9,9 @@ import {
   showAval,
   showShape,
   sizeOf,
-  stridesOf,
   type TypedArray,
 } from '../dtype.ts';
 import { check, describe } from '../error.ts';
-import type { Tensor } from '../tensor.ts';
-import { bind } from '../trace.ts';
-import { add } from './elementwise.ts';
-import { broadcast } from './movement.ts';
-import type { JvpRule, MaybeZero, Primitive } from './types.ts';
 
 export const aval = (shape: Shape, dtype: DType): Aval => ({ shape, dtype });
 export const sameShape = (a: Shape, b: Shape): boolean =>
@@ -52,38 +46,6 @@ export function checkIndices(op: string, indices: Aval): void {
   check(indices.dtype === 'int32', 'dtype', () => `${op}: indices must be int32, got ${showAval(indices)}`);
 }
 
-/** Sum of cotangents or tangents where null is zero. */
-export const addMaybe = (a: MaybeZero, b: MaybeZero): MaybeZero =>
-  a === null ? b : b === null ? a : add(a, b);
-
-/** jvp of a primitive that is linear in each of the operands `positions` (and in their product, if there are two). */
-export function multilinear<P extends object>(
-  primitive: () => Primitive<P>,
-  positions: readonly number[],
-): JvpRule<P> {
-  return (primals, tangents, params) => {
-    const outs = bind(primitive(), primals, params);
-    let total: MaybeZero = null;
-    for (const i of positions) {
-      const t = tangents[i];
-      if (t === null) continue;
-      const operands = primals.map((p, j) => (j === i ? t : p));
-      total = addMaybe(total, bind(primitive(), operands, params)[0]);
-    }
-    return { outs, tangents: [total] };
-  };
-}
-
-/** Gives an unbatched operand the batch as axis 0. */
-export const ensureBatched = (x: Tensor, batched: boolean, size: number): Tensor =>
-  batched
-    ? x
-    : broadcast(
-        x,
-        [size, ...x.shape],
-        x.shape.map((_, i) => i + 1),
-      );
-
 // ---- plain arrays ----------------------------------------------------------------------------------------------------
 
 /** out[i0, i1, ...] = source[offset + sum(ik * strides[k])], row-major over `shape`. */
@@ -117,9 +79,10 @@ export function stridedCopy(
   return out;
 }
 
+/** How many elements a reduction over these axes makes one of. */
+export const countOf = (shape: Shape, axes: readonly number[]): number => sizeOf(axes.map((a) => shape[a]));
+
 /** A dense array seen as [outer, n, inner] around one axis. */
 export function around(shape: Shape, axis: number): { outer: number; n: number; inner: number } {
   return { outer: sizeOf(shape.slice(0, axis)), n: shape[axis], inner: sizeOf(shape.slice(axis + 1)) };
 }
-
-export { stridesOf };

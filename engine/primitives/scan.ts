@@ -2,12 +2,12 @@
 
 import { allocate, showAval, sizeOf } from '../dtype.ts';
 import { check } from '../error.ts';
-import type { Tensor } from '../tensor.ts';
-import { bind } from '../trace.ts';
-import { around, aval, checkAxis, multilinear } from './rules.ts';
-import type { Primitive } from './types.ts';
+import { cumsum } from './apply.ts';
+import { multilinear } from './linear.ts';
+import { around, aval, checkAxis } from './rules.ts';
+import type { PrimitiveOf } from './types.ts';
 
-const cumsumPrimitive: Primitive<{ axis: number; reverse: boolean }> = {
+const cumsumPrimitive: PrimitiveOf<'cumsum'> = {
   name: 'cumsum',
   kind: 'root',
   shape: ([x], { axis }) => {
@@ -15,7 +15,7 @@ const cumsumPrimitive: Primitive<{ axis: number; reverse: boolean }> = {
     check(x.dtype !== 'bool', 'dtype', () => `cumsum: needs numbers, got ${showAval(x)}`);
     return [aval(x.shape, x.dtype)];
   },
-  jvp: multilinear(() => cumsumPrimitive, [0]),
+  jvp: multilinear('cumsum', [0]),
   transpose: ([ct], _, { axis, reverse }) => [ct && cumsum(ct, axis, !reverse)],
   batch: ([x], _, { axis, reverse }) => [cumsum(x, axis + 1, reverse)],
   reference: ([x], { axis, reverse }, [out]) => {
@@ -40,5 +40,3 @@ const cumsumPrimitive: Primitive<{ axis: number; reverse: boolean }> = {
 };
 
 export const scanPrimitives = { cumsum: cumsumPrimitive };
-export const cumsum = (x: Tensor, axis: number, reverse = false): Tensor =>
-  bind(cumsumPrimitive, [x], { axis, reverse })[0];

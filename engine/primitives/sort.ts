@@ -3,13 +3,11 @@
 
 import { allocate, showAval } from '../dtype.ts';
 import { check } from '../error.ts';
-import type { Tensor } from '../tensor.ts';
-import { bind } from '../trace.ts';
-import { gatherAlong } from './gather.ts';
+import { apply, gatherAlong, sort } from './apply.ts';
 import { aval } from './rules.ts';
-import type { Primitive } from './types.ts';
+import type { PrimitiveOf } from './types.ts';
 
-const sortPrimitive: Primitive<Record<string, never>> = {
+const sortPrimitive: PrimitiveOf<'sort'> = {
   name: 'sort',
   kind: 'root',
   shape: ([x]) => {
@@ -20,12 +18,12 @@ const sortPrimitive: Primitive<Record<string, never>> = {
     );
     return [aval(x.shape, x.dtype), aval(x.shape, 'int32')];
   },
-  jvp: ([x], [t], params) => {
-    const [values, positions] = bind(sortPrimitive, [x], params);
+  jvp: ([x], [t]) => {
+    const [values, positions] = sort(x);
     return { outs: [values, positions], tangents: [t && gatherAlong(t, positions, x.ndim - 1), null] };
   },
   transpose: 'nonlinear',
-  batch: ([x], _, params) => bind(sortPrimitive, [x], params),
+  batch: ([x], _, params) => apply('sort', [x], params),
   reference: ([x], _, [out]) => {
     const n = out.shape[out.shape.length - 1];
     const values = allocate(out.dtype, x.data.length);
@@ -55,4 +53,3 @@ const sortPrimitive: Primitive<Record<string, never>> = {
 };
 
 export const sortPrimitives = { sort: sortPrimitive };
-export const sort = (x: Tensor): [Tensor, Tensor] => bind(sortPrimitive, [x], {}) as [Tensor, Tensor];

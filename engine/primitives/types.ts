@@ -4,8 +4,7 @@
 
 import type { Aval, Shape, TypedArray } from '../dtype.ts';
 import type { Tensor } from '../tensor.ts';
-
-export type Params = Readonly<Record<string, unknown>>;
+import type { CallName, KindOf, ParamsOf, PrimitiveName } from './names.ts';
 
 /** A plain dense array: what reference implementations compute with. */
 export interface NDArray extends Aval {
@@ -24,21 +23,25 @@ export class Undefined implements Aval {
 }
 export const isUndefined = (x: unknown): x is Undefined => x instanceof Undefined;
 
-type ShapeRule<P> = (inputs: readonly Aval[], params: P) => Aval[];
+// A rule is written for the parameters of its own primitive, and called by code that holds some primitive with parameters
+// that go with it (`bind` saw to that). Hence rules are typed as methods, whose parameters TypeScript does not compare
+// strictly: then PrimitiveOf<'pad'> is a Primitive without a cast.
+
+type ShapeRule<P> = { rule(inputs: readonly Aval[], params: P): Aval[] }['rule'];
 
 /** Outputs and their tangents. `outs` must be computed by the rule so that values (exp, softmax) can be shared. */
-export type JvpRule<P> = (
-  primals: readonly Tensor[],
-  tangents: readonly MaybeZero[],
-  params: P,
-) => { outs: Tensor[]; tangents: MaybeZero[] };
+export type JvpRule<P> = {
+  rule(
+    primals: readonly Tensor[],
+    tangents: readonly MaybeZero[],
+    params: P,
+  ): { outs: Tensor[]; tangents: MaybeZero[] };
+}['rule'];
 
 /** Cotangents of the Undefined operands (null elsewhere) from the cotangents of the results. */
-export type TransposeRule<P> = (
-  cotangents: readonly MaybeZero[],
-  operands: readonly (Tensor | Undefined)[],
-  params: P,
-) => MaybeZero[];
+export type TransposeRule<P> = {
+  rule(cotangents: readonly MaybeZero[], operands: readonly (Tensor | Undefined)[], params: P): MaybeZero[];
+}['rule'];
 
 /** A result of a batching rule that is the same for all samples, and does not carry the batch. */
 export class Unbatched {
@@ -46,15 +49,22 @@ export class Unbatched {
 }
 
 /** `batched[i]`: operand i carries the batch as axis 0. Every result must carry it as axis 0, or be marked Unbatched. */
-export type BatchRule<P> = (
-  operands: readonly Tensor[],
-  batched: readonly boolean[],
-  params: P,
-  size: number,
-) => (Tensor | Unbatched)[];
+export type BatchRule<P> = {
+  rule(
+    operands: readonly Tensor[],
+    batched: readonly boolean[],
+    params: P,
+    size: number,
+  ): (Tensor | Unbatched)[];
+}['rule'];
 
 /** Plain code, readable before fast; float32 results accumulate in double. Writes new arrays. */
-type ReferenceRule<P> = (inputs: readonly NDArray[], params: P, outputs: readonly Aval[]) => TypedArray[];
+type ReferenceRule<P> = {
+  rule(inputs: readonly NDArray[], params: P, outputs: readonly Aval[]): TypedArray[];
+}['rule'];
+
+/** What a call runs: its function on tensors. */
+type ExpandRule<P> = { rule(operands: readonly Tensor[], params: P): Tensor[] }['rule'];
 
 /** An operand for the test suites: a shape filled from a distribution that keeps the primitive away from its kinks. */
 export interface SampleOperand {
@@ -72,35 +82,43 @@ export interface Sample<P> {
 
 /** What transformations ask of all that can be bound. */
 interface Rules<P extends object> {
-  readonly name: string;
   readonly shape: ShapeRule<P>;
-  readonly transpose: TransposeRule<P> | 'nonlinear';
   readonly batch: BatchRule<P>;
 }
 
-export interface Primitive<P extends object = object> extends Rules<P> {
+/** A primitive: its name, what it becomes in a program, and its rules. */
+export interface Primitive<P extends object = object, K extends PrimitiveName = PrimitiveName>
+  extends Rules<P> {
+  readonly name: K;
   /** 'elementwise' primitives fuse into bodies; 'view' ones become strides or aliases; 'root' ones are kernels. */
-  readonly kind: 'elementwise' | 'view' | 'root';
+  readonly kind: KindOf<K>;
   readonly jvp: JvpRule<P> | 'constant';
+  readonly transpose: TransposeRule<P> | 'nonlinear';
   readonly reference: ReferenceRule<P>;
   readonly samples: readonly Sample<P>[];
 }
+/** The record of the primitive with this name. */
+export type PrimitiveOf<K extends PrimitiveName> = Primitive<ParamsOf<K>, K>;
 
 /**
- * What has a function instead of a kernel: checkpoint, customVjp, stopGradient. Interpreters that do not treat it specially
- * run `expand` on their own values, so no device ever sees it.
+ * What has a function instead of a kernel: checkpoint, customVjp, stopGradient. Interpreters that do not treat it specially,
+ * a tape among them, run `expand` on their own values, so no device ever sees it.
  */
 export interface Call<P extends object = object> extends Rules<P> {
+  readonly name: CallName;
   readonly kind: 'call';
   readonly jvp: JvpRule<P> | 'constant';
-  readonly expand: (operands: readonly Tensor[], params: P) => Tensor[];
+  readonly expand: ExpandRule<P>;
 }
 /** A call that is linear in its tangents: what a call becomes on a tape. Forward mode runs `expand`. */
 export interface LinearCall<P extends object = object> extends Rules<P> {
+  readonly name: `${CallName} of tangents`;
   readonly kind: 'linear call';
-  readonly expand: (operands: readonly Tensor[], params: P) => Tensor[];
+  readonly transpose: TransposeRule<P>;
+  readonly expand: ExpandRule<P>;
 }
 
 /** All that can be bound. */
 export type Operation<P extends object = object> = Primitive<P> | Call<P> | LinearCall<P>;
-export const isCall = (of: Operation): of is Call | LinearCall => 'expand' in of;
+export const isCall = <P extends object>(of: Operation<P>): of is Call<P> | LinearCall<P> =>
+  of.kind === 'call' || of.kind === 'linear call';

@@ -5,7 +5,7 @@ import { isPromise } from '../context.ts';
 import { isFloat, showAval } from '../dtype.ts';
 import { check, describe, LetheError } from '../error.ts';
 import { settle } from '../options.ts';
-import { convert, full, identity } from '../primitives/elementwise.ts';
+import { convert, full, identity } from '../primitives/apply.ts';
 import { aval } from '../primitives/rules.ts';
 import type { Call, MaybeZero } from '../primitives/types.ts';
 import { floatType } from '../runtime.ts';
@@ -370,7 +370,6 @@ const stopCall: Call = {
   kind: 'call',
   shape: ([x]) => [aval(x.shape, x.dtype)],
   jvp: 'constant',
-  transpose: 'nonlinear',
   batch: ([x]) => bind(stopCall, [x], {}),
   expand: ([x]) => [identity(x)],
 };

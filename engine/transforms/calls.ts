@@ -10,8 +10,9 @@
 // the user's rule. Anywhere else (forward mode) the linear call of checkpoint expands into an ordinary jvp.
 
 import { type Aval, isFloat } from '../dtype.ts';
-import { fillLike } from '../primitives/elementwise.ts';
-import { aval, ensureBatched } from '../primitives/rules.ts';
+import { fillLike } from '../primitives/apply.ts';
+import { ensureBatched } from '../primitives/linear.ts';
+import { aval } from '../primitives/rules.ts';
 import type { MaybeZero } from '../primitives/types.ts';
 import { Concrete, scope, Tensor } from '../tensor.ts';
 import { isStaging } from '../trace.ts';

@@ -1,7 +1,7 @@
 // checkpoint: rematerialisation as a call (see calls.ts).
 
 import { lift, replay } from '../graph/graph.ts';
-import { barrier } from '../primitives/order.ts';
+import { barrier } from '../primitives/apply.ts';
 import type { Call, LinearCall, MaybeZero } from '../primitives/types.ts';
 import type { Tensor } from '../tensor.ts';
 import { bind, depth } from '../trace.ts';
@@ -38,7 +38,6 @@ const checkpointCall: Call<CallParams> = {
   expand: (xs, { run }) => within(xs, () => run(xs)),
   batch: (xs, batched, { run, outputs }, size) =>
     bind(checkpointCall, xs, { run: batchRun(run, batched, size), outputs: batchTypes(outputs, size) }),
-  transpose: 'nonlinear',
   jvp: (primals, tangents, params) => {
     const outs = bind(checkpointCall, primals, params);
     const { active, given } = activeOf(tangents);
@@ -49,7 +48,7 @@ const checkpointCall: Call<CallParams> = {
 
 /** Operands: all primals, then the tangents of the active ones. */
 const checkpointLinear: LinearCall<LinearParams> = {
-  name: 'checkpointLinear',
+  name: 'checkpoint of tangents',
   kind: 'linear call',
   shape: shapeOfCall,
   // Met by a batch only in forward mode: on a tape the batch is inside the operands.

@@ -3,8 +3,9 @@
 import { type Aval, isFloat, showAval } from '../dtype.ts';
 import { check, LetheError } from '../error.ts';
 import { type Lifted, lift, replay } from '../graph/graph.ts';
-import { sum } from '../primitives/reduce.ts';
-import { ensureBatched, sameShape } from '../primitives/rules.ts';
+import { sum } from '../primitives/apply.ts';
+import { ensureBatched } from '../primitives/linear.ts';
+import { sameShape } from '../primitives/rules.ts';
 import type { Call, LinearCall, MaybeZero } from '../primitives/types.ts';
 import { Tensor } from '../tensor.ts';
 import { bind, depth } from '../trace.ts';
@@ -47,7 +48,6 @@ const customCall: Call<CustomParams> = {
   shape: shapeOfCall,
   expand: (xs, { run }) => within(xs, () => run(xs)),
   batch: (xs, batched, params, size) => bind(customCall, xs, batchRules(params, batched, size)),
-  transpose: 'nonlinear',
   jvp: (primals, tangents, params) => {
     const { name, arity, forward } = params;
     check(
@@ -72,7 +72,7 @@ const noForward = ({ name }: CustomParams): never => {
 
 /** Operands: the tangents of the active arguments. */
 const customLinear: LinearCall<CustomLinearParams> = {
-  name: 'customVjpLinear',
+  name: 'customVjp of tangents',
   kind: 'linear call',
   shape: shapeOfCall,
   expand: (_, params) => noForward(params),

@@ -9,7 +9,7 @@ import { check, LetheError } from '../error.ts';
 import { type Graph, printGraph, traceGraph } from '../graph/graph.ts';
 import { simplify } from '../graph/simplify.ts';
 import { settle } from '../options.ts';
-import { full } from '../primitives/elementwise.ts';
+import { full } from '../primitives/apply.ts';
 import { Compiled, device } from '../runtime.ts';
 import { Concrete, scope, Tensor, untrack } from '../tensor.ts';
 import { depth } from '../trace.ts';

@@ -4,16 +4,16 @@
 
 import type { Aval } from '../dtype.ts';
 import { LetheError } from '../error.ts';
-import { add } from '../primitives/elementwise.ts';
-import { isCall, type MaybeZero, type Operation, Undefined } from '../primitives/types.ts';
+import { add } from '../primitives/apply.ts';
+import { type MaybeZero, type Operation, type TransposeRule, Undefined } from '../primitives/types.ts';
 import { Tensor } from '../tensor.ts';
 import type { Trace } from '../trace.ts';
 
 interface Entry {
-  operation: Operation;
-  operands: readonly Tensor[];
-  params: object;
-  results: Linear[];
+  readonly transpose: TransposeRule<object>;
+  readonly operands: readonly Tensor[];
+  readonly params: object;
+  readonly results: readonly Linear[];
 }
 
 export class TapeTrace implements Trace {
@@ -27,15 +27,15 @@ export class TapeTrace implements Trace {
   }
 
   process(operation: Operation, operands: readonly Tensor[], params: object): Tensor[] {
-    if (operation.transpose === 'nonlinear') {
-      if (isCall(operation)) return operation.expand(operands, params);
+    if (operation.kind === 'call') return operation.expand(operands, params);
+    const { name, transpose } = operation;
+    if (transpose === 'nonlinear')
       throw new LetheError(
         'state',
-        `${operation.name}: a derivative rule used it on a tangent, but it has no transpose`,
+        `${name}: a derivative rule used it on a tangent, but it has no transpose`,
       );
-    }
     const results = operation.shape(operands, params).map((a) => this.variable(a));
-    this.entries.push({ operation, operands, params, results });
+    this.entries.push({ transpose, operands, params, results });
     return results;
   }
 
@@ -55,14 +55,12 @@ export class TapeTrace implements Trace {
       give(y, cotangents[i]);
     });
     for (let e = this.entries.length - 1; e >= 0; e--) {
-      const { operation, operands, params, results } = this.entries[e];
+      const { transpose, operands, params, results } = this.entries[e];
       const cts = results.map((r) => found.get(r) ?? null);
       if (cts.every((c) => c === null)) continue;
       for (const r of results) found.delete(r);
-      const rule = operation.transpose;
-      if (rule === 'nonlinear') throw new LetheError('state', `${operation.name}: has no transpose`);
       const masked = operands.map((x) => (this.owns(x) ? new Undefined(x.shape, x.dtype) : x));
-      rule(cts, masked, params).forEach((ct, i) => {
+      transpose(cts, masked, params).forEach((ct, i) => {
         if (this.owns(operands[i])) give(operands[i], ct);
       });
     }

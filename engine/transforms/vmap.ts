@@ -4,8 +4,8 @@
 import { showAval } from '../dtype.ts';
 import { check } from '../error.ts';
 import { settle } from '../options.ts';
-import { moveAxis } from '../primitives/movement.ts';
-import { ensureBatched } from '../primitives/rules.ts';
+import { moveAxis } from '../primitives/apply.ts';
+import { ensureBatched } from '../primitives/linear.ts';
 import { type Operation, Unbatched } from '../primitives/types.ts';
 import { Tensor } from '../tensor.ts';
 import { bind, type Trace, withTrace } from '../trace.ts';

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Shape, sizeOf } from '../../engine/dtype.ts';
 import * as lt from '../../engine/index.ts';
-import { barrier } from '../../engine/primitives/order.ts';
+import { barrier } from '../../engine/primitives/apply.ts';
 import type { Program } from '../../engine/program.ts';
 import { verifyPlan } from './plan.ts';
 import {

@@ -4,8 +4,9 @@
 import { test } from 'vitest';
 import { isFloat, type Shape, sizeOf } from '../../engine/dtype.ts';
 import * as lt from '../../engine/index.ts';
-import { type ConvParams, windowCount } from '../../engine/primitives/conv.ts';
+import { windowCount } from '../../engine/primitives/conv.ts';
 import { primitives } from '../../engine/primitives/index.ts';
+import type { ConvParams } from '../../engine/primitives/names.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 import { bind } from '../../engine/trace.ts';
 import {

@@ -88,20 +88,19 @@ export const operandsOf = (sample: Sample<object>, float: Float, seed = 1): Tens
 const EPSILON: Record<Float, number> = { float16: 2 ** -10, float32: 2 ** -23, float64: 2 ** -52 };
 export const epsilonOf = (float: Float): number => EPSILON[float];
 
-type P = Record<string, never> & { readonly [k: string]: number[] };
 /** How many terms one element of an equation's result adds up. */
-function termsOf({ primitive, inputs, params, outputs }: Equation): number {
-  const p = params as P;
+function termsOf(e: Equation): number {
+  const { inputs, outputs } = e;
   const [x, y] = inputs;
   const ratio = () => Math.ceil(sizeOf(x.shape) / Math.max(1, sizeOf(outputs[0].shape)));
-  switch (primitive.name) {
+  switch (e.op) {
     case 'sum':
     case 'moments':
       return ratio();
     case 'cumsum':
       return Math.max(0, ...x.shape);
     case 'dot':
-      return (p.transposeA as unknown as boolean) ? x.shape.at(-2)! : x.shape.at(-1)!;
+      return e.params.transposeA ? x.shape.at(-2)! : x.shape.at(-1)!;
     case 'conv':
       return sizeOf(y.shape.slice(1, 4));
     case 'convGradInput':
@@ -113,7 +112,7 @@ function termsOf({ primitive, inputs, params, outputs }: Equation): number {
       return sizeOf(y.shape);
     case 'sumPool':
     case 'sumPoolTranspose':
-      return p.size[0] * p.size[1];
+      return e.params.size[0] * e.params.size[1];
     default:
       return 1;
   }

@@ -18,7 +18,7 @@ export const comparer = (reference: Backend) => {
   const wide = ({ shape }: Result): Result => ({ shape, dtype: 'float64' });
   return async (
     name: RootName,
-    params: Record<string, unknown>,
+    params: object,
     inputs: readonly Value[],
     output: Result,
     on: Backend,

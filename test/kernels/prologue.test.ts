@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Backend } from '../../engine/backend.ts';
 import { type DType, type Shape, stridesOf } from '../../engine/dtype.ts';
-import type { Body, Program, RootName, Step } from '../../engine/program.ts';
+import type { Body, Instruction, Program, RootName, Step } from '../../engine/program.ts';
 import { createReferenceBackend } from '../../engine/reference.ts';
 import * as lt from '../../index.ts';
 import { lower } from '../../kernels/lower.ts';
@@ -40,7 +40,7 @@ type Pair = readonly [Value, Value];
  */
 function product(
   root: RootName,
-  params: Record<string, unknown>,
+  params: object,
   [x, y]: Pair,
   shape: Shape,
   depth: number,
@@ -101,7 +101,7 @@ function product(
           outputs: [{ slot: epilogue ? -1 : 6, shape, dtype }],
           prologues: [affine, both ? masked : null],
           body: epilogue ? body : null,
-        },
+        } as Instruction,
       ],
     }),
   };

@@ -51,13 +51,8 @@ describeGpu('roots', () => {
     });
     expect(sameBits(await execute(on, p, inputs), got)).toBe(true);
   }
-  const root = (
-    name: RootName,
-    params: Record<string, unknown>,
-    inputs: Value[],
-    outputs: Result[],
-    bound = 0,
-  ) => compare(rootProgram(name, params, inputs, outputs), inputs, bound);
+  const root = (name: RootName, params: object, inputs: Value[], outputs: Result[], bound = 0) =>
+    compare(rootProgram(name, params, inputs, outputs), inputs, bound);
 
   const multiplies = async (backend: Backend, sizes: number[][]): Promise<void> => {
     for (const [b, m, n, k, ta, tb] of sizes) {

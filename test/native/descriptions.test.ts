@@ -19,7 +19,7 @@ describeCpu('a description is refused', () => {
   const x = f32(4, 6);
   const instruction = (p: Program, change: Partial<Instruction>): Program => ({
     ...p,
-    instructions: p.instructions.map((i) => ({ ...i, ...change })),
+    instructions: p.instructions.map((i) => ({ ...i, ...change }) as Instruction),
   });
   const nowhere = { slot: -1, ...x };
   const body = (more: Partial<Body> = {}): Body => ({
@@ -167,9 +167,7 @@ describeCpu('nothing is walked over', () => {
     dilation: [1, 1],
     groups: 1,
   };
-  it.each<
-    [RootName, Record<string, unknown>, { shape: Shape; dtype: DType }[], { shape: Shape; dtype: DType }[]]
-  >([
+  it.each<[RootName, object, { shape: Shape; dtype: DType }[], { shape: Shape; dtype: DType }[]]>([
     ['pad', { low: [0, 0], high: [0, 0], interior: [0, 0] }, [f32(huge, 0)], [f32(huge, 0)]],
     ['concat', { axis: 1 }, [f32(huge, 0), f32(huge, 0)], [f32(huge, 0)]],
     ['concat', { axis: 0 }, [f32(huge, 0), f32(huge, 0)], [f32(2 * huge, 0)]],

@@ -5,11 +5,12 @@
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Backend, DeviceBuffer, Executable } from '../../engine/backend.ts';
+import { Device } from '../../engine/device.ts';
 import { type DType, sizeOf } from '../../engine/dtype.ts';
 import { LetheError } from '../../engine/error.ts';
 import { primitives } from '../../engine/primitives/index.ts';
 import type { Body, Program, Slot } from '../../engine/program.ts';
-import { Device, withDevice } from '../../engine/runtime.ts';
+import { withDevice } from '../../engine/runtime.ts';
 import * as lt from '../../index.ts';
 import { type Addon, createCpuBackend } from '../../native/backend.ts';
 import { encode } from '../../native/encode.ts';

@@ -365,7 +365,7 @@ describeCpu('products', () => {
     ['convGradWeight', [x, dy], shapes.w],
   ] as const;
   for (const [root, operands, shape] of kinds) {
-    const params = { ...convolution, inputSize: [H, W], kernelSize: [KH, KW] };
+    const params = { ...convolution, inputSize: [H, W], kernelSize: [KH, KW] } as const;
     it(`${root} with stride, padding, dilation and groups`, async () => {
       const [got] = await runRoot(cpu, root, params, operands, [f32(...shape)]);
       expect(distance(got, wanted(root))).toBeLessThan(1e-5);

@@ -105,10 +105,10 @@ export interface Result {
   readonly dtype: DType;
 }
 
-/** One root with all operands in memory. */
+/** One root with all operands in memory, and with whatever parameters a test gives it. */
 export function rootProgram(
   root: RootName,
-  params: Record<string, unknown>,
+  params: object,
   inputs: readonly Result[],
   outputs: readonly Result[],
 ): Program {
@@ -122,7 +122,7 @@ export function rootProgram(
         inputs: inputs.map((v, i) => ({ slot: i, shape: v.shape, dtype: v.dtype })),
         outputs: outputs.map((v, i) => ({ slot: n + i, shape: v.shape, dtype: v.dtype })),
         body: null,
-      },
+      } as Instruction,
     ],
   });
 }
@@ -130,7 +130,7 @@ export function rootProgram(
 export const runRoot = (
   backend: Backend,
   root: RootName,
-  params: Record<string, unknown>,
+  params: object,
   inputs: readonly Value[],
   outputs: readonly Result[],
 ): Promise<TypedArray[]> => execute(backend, rootProgram(root, params, inputs, outputs), inputs);

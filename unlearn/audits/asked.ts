@@ -7,7 +7,7 @@ import { keptSample, membersAt, placesOf } from './candidates.ts';
 import type { AuditInput, SampleScores } from './record.ts';
 
 /** Softmax of the true label under the audited model and under each reference, and which references saw the sample. */
-export interface Asked extends Signals {
+interface Asked extends Signals {
   /** The samples, in this order. */
   readonly split: Split;
 }

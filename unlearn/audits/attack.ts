@@ -6,7 +6,7 @@ import { leastRate, nestedRocIntervals, rocIntervals, rocOf, type Scored } from 
 import type { Figure, Figures, Finding } from './record.ts';
 
 /** The numbers of an attack. */
-export type AttackName<Name extends string> = `${Name}_${'auc' | 'tpr_1' | 'tpr_01' | 'least_fpr'}`;
+type AttackName<Name extends string> = `${Name}_${'auc' | 'tpr_1' | 'tpr_01' | 'least_fpr'}`;
 
 /** False-positive rates that are asked for, 0 to 1. */
 const RATES = [0.01, 0.001] as const;
@@ -47,7 +47,7 @@ export function attackFigures<const Name extends string>(
 }
 
 /** What an attack found. */
-export type AttackFinding<Name extends string> = Required<
+type AttackFinding<Name extends string> = Required<
   Pick<Finding<AttackName<Name>>, 'values' | 'intervals' | 'notes'>
 >;
 

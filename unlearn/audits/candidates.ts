@@ -11,7 +11,7 @@ import type { Reference, Sets } from './record.ts';
 const STREAMS = { population: 1, others: 2, kept: 3, targets: 4 } as const;
 
 /** Where samples stand in `Reference.members`. */
-export interface Places {
+interface Places {
   /** Of training samples, by their ids. */
   trained(split: Split): Int32Array;
   /** Of T. */
@@ -53,7 +53,7 @@ export function membersAt({ members, subject }: Reference, size: number, places:
 }
 
 /** Rows of their splits, ascending. */
-export interface Sides {
+interface Sides {
   /** Of the members' split: those whose class has samples among the others. */
   readonly members: Int32Array;
   /** Of T, in the class mix of the members. */
@@ -88,7 +88,7 @@ export function targetsOf({ forget, test }: Sets, goneClasses: readonly number[]
 }
 
 /** Rows whose class is that of one of the others. */
-export function sharing(labels: Int32Array, of: Int32Array, others: ArrayLike<number>): Int32Array {
+function sharing(labels: Int32Array, of: Int32Array, others: ArrayLike<number>): Int32Array {
   const classes = new Set(Array.from(others, (row) => of[row]));
   return Int32Array.from(labels.keys()).filter((row) => classes.has(labels[row]));
 }

@@ -16,7 +16,7 @@ const NEEDED: Readonly<Record<Need, string>> = {
 };
 
 /** Why an audit cannot be made of this; null where it can. */
-export function unfit({ tasks, needs, uses }: AuditRecord, input: AuditInput): string | null {
+function unfit({ tasks, needs, uses }: AuditRecord, input: AuditInput): string | null {
   const kind = input.goneClasses.length > 0 ? 'class' : 'samples';
   if (tasks !== 'any' && tasks !== kind)
     return `is for forgotten ${tasks === 'class' ? 'classes' : 'samples'}, and ${kind === 'class' ? 'classes' : 'samples'} were forgotten`;

@@ -8,7 +8,7 @@ import { Stream } from '../random.ts';
 import type { NetworkOf } from './subject.ts';
 
 /** How images are disturbed. */
-export interface Disturbance {
+interface Disturbance {
   /**
    * `fixed`: in [0, 1] pixels, towards the class. `asReleased`: away from it, in the units behind the network's normalisation,
    * where clipping to [0, 1] cuts all that is darker than the mean.
@@ -27,7 +27,7 @@ export interface Disturbance {
 }
 
 /** Logits of both networks on the disturbed images, [n, K]. */
-export interface DisturbedAnswers {
+interface DisturbedAnswers {
   /** Of the original. */
   readonly original: lt.Tensor;
   /** Of the audited network. */

@@ -7,7 +7,7 @@ import type { Progress } from '../types.ts';
 import type { Values } from './problem.ts';
 
 /** Why a check does not apply. */
-export interface Skipped {
+interface Skipped {
   readonly skipped: string;
 }
 
@@ -59,7 +59,7 @@ export async function* findings<Trial>(
 }
 
 /** An error in one line, with its kind, where it is none of ours. */
-export const errorOf = (cause: unknown): string => {
+const errorOf = (cause: unknown): string => {
   const { name = 'Error' } = (cause ?? {}) as Partial<Error>;
   return `${name === 'LetheError' ? '' : `${name}: `}${reasonOf(cause)}`;
 };
@@ -117,7 +117,7 @@ export function isJson(details: unknown): string | null {
 }
 
 /** The work of one run that was stopped. */
-export interface Stopped {
+interface Stopped {
   readonly leaks: readonly lt.Leak[];
   /** What it threw; undefined where it came to its end. */
   readonly error: unknown;

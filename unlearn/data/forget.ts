@@ -27,7 +27,7 @@ export interface ForgetSet {
 }
 
 /** sha256 over the bytes and the label of the sample at a position. */
-export function sampleHash(split: Split, position: number): string {
+function sampleHash(split: Split, position: number): string {
   return sha256(imageAt(split, position), labelBytes(split.labels.subarray(position, position + 1)));
 }
 

@@ -30,7 +30,7 @@ export function makeSplit(parts: {
 }
 
 /** Bytes of one image. */
-export function imageBytes(split: Split): number {
+function imageBytes(split: Split): number {
   return split.shape[0] * split.shape[1] * split.shape[2];
 }
 

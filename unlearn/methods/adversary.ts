@@ -46,7 +46,7 @@ interface How extends SweepOptions {
   readonly start?: (position: number) => ArrayLike<number>;
 }
 
-export interface Adversary {
+interface Adversary {
   /** @param labels the class of each sample that is to be left, or reached where `targeted`. `variables` are borrowed. */
   find(variables: Variables, split: Split, labels: Int32Array, how?: How): Promise<Adversaries>;
   /** Releases the compiled programs. */

@@ -13,7 +13,7 @@ import { takesMask } from '../options/training.ts';
 import { sha256 } from '../sha256.ts';
 import { defaultTask } from '../tasks/index.ts';
 import { printable } from '../text.ts';
-import { copyOf } from '../train/loop.ts';
+import { copyOf } from '../train/feed.ts';
 import { asksForSaliency, withMask } from '../train/mask.ts';
 import type { Method, Split, UnlearnInput } from '../types.ts';
 import type { Images, PreparedMethod } from './prepared.ts';

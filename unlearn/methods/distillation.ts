@@ -113,7 +113,7 @@ interface Targets {
  * What is added to the original's logits for a sample of class y, row y of [K, K]: beta s_c, and `EXCLUDED` for what is left
  * out. s is the softmax, over the other classes, of the cosines between the rows of the head less their mean.
  */
-export function targetShift(
+function targetShift(
   { weight }: Head,
   { labels }: Pick<Split, 'labels'>,
   { beta, similarityTemperature, exclude }: Targets,

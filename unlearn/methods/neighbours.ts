@@ -10,7 +10,7 @@ import { reduction } from '../reduce.ts';
 import { networkOf } from '../train/network.ts';
 import type { Progress, Split } from '../types.ts';
 
-export interface NeighbourOptions {
+interface NeighbourOptions {
   readonly epsilon: number;
   /** 'released' takes the step between the constants below, which do not belong to the data's normalisation. */
   readonly epsilonConvention: 'pixel' | 'released';
@@ -22,7 +22,7 @@ export interface NeighbourOptions {
   readonly excluded?: readonly number[];
 }
 
-export interface Neighbours {
+interface Neighbours {
   /** One for each sample of the split. */
   readonly labels: Int32Array;
   /** Percentage of samples whose x' is classified as something else than the true label. */

@@ -28,7 +28,7 @@ interface NoiseOptions {
 }
 
 /** What is done to the weights, by the options alone, and what that proves. */
-export interface Noise {
+interface Noise {
   /** Norm of the clipped start. */
   readonly startNorm: number;
   /** Of noise on it. */

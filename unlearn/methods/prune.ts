@@ -8,7 +8,7 @@ import { largest } from '../train/select.ts';
 
 type Params = lt.tree.Tree<lt.Tensor>;
 
-export interface Pruned {
+interface Pruned {
   /** The network with the weights set to 0. Its state is the caller's own. */
   readonly variables: Variables;
   /** Tree of bools like the parameters: true where a weight is left. */

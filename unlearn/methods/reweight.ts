@@ -111,7 +111,7 @@ export function l1(problem: Removal, bound = Number.POSITIVE_INFINITY): Float64A
 }
 
 /** How the stochastic solver goes about it. */
-export interface StochasticOptions {
+interface StochasticOptions {
   /** Omega: |lambda|_1 or |lambda|_2^2. */
   readonly penalty: 'l1' | 'l2';
   /** Its factor, above 0. */
@@ -169,7 +169,7 @@ export function sgd(problem: Removal, options: StochasticOptions): Float64Array 
 }
 
 /** A solver by name, with its settings in units of the problem, so that they mean the same for any. */
-export interface ReweightOptions {
+interface ReweightOptions {
   readonly solver: 'none' | 'minimumNorm' | 'ridge' | 'l1' | 'sgd';
   /**
    * Of ridge and sgd: of one criterion the share mu / (1 + mu), or mu, of the change is left over, where the bound allows

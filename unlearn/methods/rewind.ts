@@ -12,7 +12,7 @@ import { correctness } from './correctness.ts';
 
 const FACT = 'forgetError';
 
-export interface Rewinding {
+interface Rewinding {
   /** For the loop. */
   readonly hooks: readonly Hook[];
   /** Samples looked at, over this many epochs. */

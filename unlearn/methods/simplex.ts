@@ -4,7 +4,7 @@
 // has one column for each row, so it is solved anew at each step.
 
 /** What the programme comes to. */
-export interface Programme {
+interface Programme {
   readonly solution: Float64Array;
   /** |A x - b|_1 / |b|_1 with rows scaled alike: 0 where the constraints can be met. */
   readonly remains: number;

@@ -11,8 +11,7 @@ import * as lt from '../../index.ts';
 import { type Artifact, getTree, putTree } from '../artifact.ts';
 import { takeSplit } from '../data/split.ts';
 import { sha256 } from '../sha256.ts';
-import { disposeTree } from '../train/feed.ts';
-import { copyOf } from '../train/loop.ts';
+import { copyOf, disposeTree } from '../train/feed.ts';
 import type { Cost, Split } from '../types.ts';
 import type { ForgetInput, Prepared, PrepareInput } from './prepared.ts';
 
@@ -37,7 +36,7 @@ export interface Layout {
 }
 
 /** A state to be kept, and what it is trained on. */
-export interface Stage {
+interface Stage {
   /** Its name in the artifact. */
   readonly file: string;
   readonly chain: Chain;
@@ -113,7 +112,7 @@ export function evenEpochs(epochs: number, stages: number): number[] {
 }
 
 /** What a piece of training took. */
-export type Took = Pick<Cost, 'gradientSteps' | 'samplesVisited'>;
+type Took = Pick<Cost, 'gradientSteps' | 'samplesVisited'>;
 
 /** A method that trains in stages. A state is a network, and tensors beside it that stay as they were begun. */
 export interface Staged<S extends Variables> {
@@ -141,7 +140,7 @@ export interface Staged<S extends Variables> {
 type Facts = Readonly<Record<string, unknown>>;
 
 /** What is known of a state, under its name in the artifact's facts. */
-export interface StateFacts {
+interface StateFacts {
   /** sha256 over the samples of the chain so far. */
   readonly key: string;
   /** How many they are. */

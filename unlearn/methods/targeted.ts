@@ -14,7 +14,7 @@ import { randomLabel } from './randomLabels.ts';
 
 const START = 0x73746172;
 
-export interface TargetedOptions {
+interface TargetedOptions {
   /** Images of each sample. */
   readonly adversaries: number;
   /** Euclidean, in [0, 1] pixels. */
@@ -25,7 +25,7 @@ export interface TargetedOptions {
   readonly excludeTrueLabel: boolean;
 }
 
-export interface Targeted {
+interface Targeted {
   /** The images with their classes, number by number. */
   readonly draw: Draw;
   /** Percentage of images that the original takes for their class. */

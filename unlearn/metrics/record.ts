@@ -6,7 +6,7 @@ import type { MiaOptions } from '../statistics/mia.ts';
 import type { Outputs } from '../statistics/outputs.ts';
 
 /** What metrics are measured on. */
-export interface Evidence {
+interface Evidence {
   /** Answers on the forgotten training samples, D_f. */
   readonly forget: Outputs;
   /** Answers on the remaining training samples, D_r, in dataset order, augmentation off. */
@@ -31,13 +31,13 @@ export interface Setting extends MiaOptions {
 }
 
 /** A number that a record writes into results.json. */
-export interface Fact {
+interface Fact {
   /** What it is, in a sentence. */
   readonly about: string;
   /** absent: results of older versions lack it; null: not every task has it; either: both. */
   readonly sometimes?: 'absent' | 'null' | 'either';
 }
-export type Facts = Readonly<Record<string, Fact>>;
+type Facts = Readonly<Record<string, Fact>>;
 
 /** Percentages are 0 to 100. */
 export type Unit = '%' | 'points' | 'nats' | '0 to 1' | 's' | 'steps';

@@ -10,7 +10,7 @@ export const opt = <S extends v.GenericSchema, const D extends v.InferInput<S>>(
 export const fraction = (about: string) => num(about, 0, 1);
 
 /** Augmentation of training batches: random shifts and mirror images. */
-export const augment = section('Augmentation of training batches.', {
+const augment = section('Augmentation of training batches.', {
   crop: opt(int('Zero padding in pixels on each side before a random crop back to size.', 0, 64), 0),
   flip: opt(bool('Mirror left and right with probability 1/2.'), false),
 });

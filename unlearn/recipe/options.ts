@@ -49,7 +49,7 @@ function withoutDefaults(options: OptionsSection, paths: readonly string[]): v.G
 }
 
 /** Audits by name. */
-export type AuditTable = Readonly<Record<string, MakeAudit>>;
+type AuditTable = Readonly<Record<string, MakeAudit>>;
 /** Lethe's own. */
 export const auditTable = audits as unknown as AuditTable;
 

@@ -295,7 +295,7 @@ export interface AuditEntry {
 }
 
 /** The runs that a recipe asks for, where it asks for several. */
-export interface Vary {
+interface Vary {
   /** What they differ in. */
   readonly about: string;
   /** In their order, two at least. */

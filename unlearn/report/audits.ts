@@ -17,7 +17,7 @@ export interface AuditFigure extends Omit<Figure, 'unit'> {
 }
 
 /** Whether the figure can tell the original from retrained models, which is what makes it say anything here. */
-export interface Tells {
+interface Tells {
   readonly holds: boolean;
   /** Where it does not hold: why. */
   readonly why: string | null;

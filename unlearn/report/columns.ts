@@ -12,7 +12,7 @@ const SUMS: ReadonlySet<MetricKey> = new Set(['avg_gap', 'rte_seconds']);
 
 /** A column of the table: of a metric, or the first figure of an audit. */
 export type Column = MetricColumn | AuditedColumn;
-export interface MetricColumn {
+interface MetricColumn {
   /** The metric's. */
   readonly key: string;
   /** Its head. */

@@ -4,10 +4,10 @@ import type { Spread } from '../statistics/summarise.ts';
 import type { Metrics, Results } from '../types.ts';
 import { type Looks, lookData } from './attention.ts';
 import { type Table, tableOf } from './columns.ts';
-import { cloudsOf, curvesOf, lossesOf } from './drawings.ts';
+import { type Cloud, cloudsOf, curvesOf, lossesOf } from './drawings.ts';
 import { duration } from './format.ts';
 import { type Slices, sliceData } from './planes.ts';
-import { sweepsOf } from './sweeps.ts';
+import { type SweepChart, sweepsOf } from './sweeps.ts';
 import type { Verdict } from './verdict.ts';
 import type { View } from './view.ts';
 
@@ -44,14 +44,16 @@ export function dataOf(
     set('acc_forget', 'forgotten, train', '--forget'),
     set('acc_test_forget', 'forgotten, test', '--forget-2'),
   ].filter(({ values }) => values.some((value) => value !== null));
+  const sweeps: readonly SweepChart[] = sweepsOf(results, view);
+  const clouds: readonly Cloud[] = cloudsOf(view);
   return {
     table: packed(tableOf(view, verdict)),
     accuracy: { rows: view.models.map((row) => view.rows.indexOf(row)), sets },
     cost: costData(view),
-    sweeps: sweepsOf(results, view),
+    sweeps,
     curves: curvesOf(view),
     losses: lossesOf(view),
-    clouds: cloudsOf(view),
+    clouds,
     looks: looks && lookData(looks),
     planes: slices && sliceData(slices),
   };

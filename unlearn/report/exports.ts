@@ -1,12 +1,12 @@
 // The results for other programs: CSV of every run, LaTeX and JSON of the means. No files are written here.
 
 import type { Metrics, Results } from '../types.ts';
-import { type Column, columnsOf, tableOf } from './columns.ts';
+import { tableOf } from './columns.ts';
 import { factsOf } from './facts.ts';
-import { oneLine } from './html.ts';
 import { judgedOf } from './judging.ts';
+import { latexOf } from './latex.ts';
 import { judge } from './verdict.ts';
-import { type Cell, type Row, type ShownTable, timeOf, type View, viewOf } from './view.ts';
+import { type ShownTable, viewOf } from './view.ts';
 
 /**
  * Every run, one line each, full precision, RFC 4180. Columns: seed, method, each metric, each number of each audit
@@ -58,59 +58,3 @@ export function toJson(results: Results, metrics?: ShownTable): string {
  * records of what was measured, where there are others beside Lethe's own.
  */
 export const toLatex = (results: Results, table?: ShownTable): string => latexOf(viewOf(results, table));
-
-/** The same of what has been read already. */
-export function latexOf(view: View): string {
-  const { rows } = view;
-  const columns = columnsOf(view).filter((column) => !('metric' in column) || column.metric.unit !== 'nats');
-  const lineOf = (cells: readonly string[]) => `${cells.join(' & ')} \\\\`;
-  const heads = columns.map(({ label }) => latexText(label).replace('. ', '.\\ '));
-  return [
-    '% Percentages. In brackets: distance from the retrained model of the same seed (closer is better). n. m.: not measurable.',
-    `\\begin{tabular}{l${'r'.repeat(columns.length)}}`,
-    '\\toprule',
-    lineOf(['Method', ...heads]),
-    '\\midrule',
-    ...rows.map((row) => lineOf([latexText(row.name), ...columns.map((column) => latexCell(column, row))])),
-    '\\bottomrule',
-    '\\end{tabular}',
-    '',
-  ].join('\n');
-}
-
-function latexSpread(s: Cell['spread'], digits = 2): string {
-  if (!s) return '--';
-  const mean = s.mean.toFixed(digits);
-  return s.std === null ? `$${mean}$` : `$${mean} \\pm ${s.std.toFixed(digits)}$`;
-}
-
-function latexCell(column: Column, row: Row): string {
-  if ('audit' in column) {
-    const { spread, gap } = row.audits[column.audit.label][column.figure.key];
-    return latexValue(spread, gap, column.figure.digits);
-  }
-  const { key, digits } = column.metric;
-  const target = row.role === 'retrain';
-  if (key === 'avg_gap') return target ? '$0$' : latexSpread(row.avgGap);
-  if (key === 'tow') return target ? '$1$' : row.tow ? `$${row.tow.mean.toFixed(digits)}$` : '--';
-  if (key === 'rte_seconds') return latexText(timeOf(row));
-  const { spread, gap, measurable } = row.cells[key];
-  return measurable ? latexValue(spread, gap, digits) : 'n.\\,m.';
-}
-
-const latexValue = (spread: Cell['spread'], gap: number | null, digits: number) =>
-  gap === null
-    ? latexSpread(spread, digits)
-    : `${latexSpread(spread, digits)} ($${gap >= 0 ? '+' : ''}${gap.toFixed(digits)}$)`;
-
-const LATEX: Record<string, string> = {
-  '\\': '\\textbackslash{}',
-  '~': '\\textasciitilde{}',
-  '^': '\\textasciicircum{}',
-  '–': '--',
-  ℓ: '$\\ell$',
-};
-
-function latexText(text: string): string {
-  return oneLine(text).replace(/[\\{}$&#_%~^–ℓ]/g, (sign) => LATEX[sign] ?? `\\${sign}`);
-}

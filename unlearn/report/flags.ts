@@ -8,7 +8,7 @@ import { listed, number, range, signed } from './format.ts';
 import { COLLAPSE, HARDLY, HARDLY_DUE, HOLDING, limitOf } from './rules.ts';
 import { averageGap, type Row, type View } from './view.ts';
 
-export type FlagKind = 'collapsed' | 'diverged' | 'unforgotten' | 'idle' | 'held' | TraceKind;
+type FlagKind = 'collapsed' | 'diverged' | 'unforgotten' | 'idle' | 'held' | TraceKind;
 
 export interface Flag {
   readonly kind: FlagKind;

@@ -11,7 +11,7 @@ import { section } from './sections.ts';
 import type { View } from './view.ts';
 
 /** A metric, or a number of an audit, with what it is worth. */
-export interface Judged extends Judgement {
+interface Judged extends Judgement {
   /** `ua`, or `probe.probe_5`. */
   readonly key: string;
   /** As tables call it. */

@@ -46,7 +46,7 @@ ${body}
 }
 
 /** A block of a page under its id, with its name in the navigation. */
-export type Block = readonly [id: string, title: string, block: Html];
+type Block = readonly [id: string, title: string, block: Html];
 
 /** Navigation, headline and blocks. */
 export function framed(headline: Html, blocks: readonly Block[]): Html {

@@ -21,7 +21,7 @@ export interface Opened {
 }
 
 /** What the workshop opens for audits. */
-export interface Openers {
+interface Openers {
   /** A model of the run, under a name for messages. */
   readonly model: (name: string, source: Source) => Promise<Opened>;
   /** The network of a further retrained model of a bank, by its place in `given.retrains`. */

@@ -41,7 +41,7 @@ export interface Audits {
 /** What an audit found, under its key. */
 export type KeptFinding = AuditFinding & { readonly key: string };
 
-export type Keyed = { readonly id: string; readonly key: string };
+type Keyed = { readonly id: string; readonly key: string };
 
 /** What the audits of a cell depend on. */
 interface Audited {

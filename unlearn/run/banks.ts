@@ -41,7 +41,7 @@ function inputOf(
 }
 
 /** What audits get of banks. */
-export interface OpenBanks extends Pick<AuditInput, 'references' | 'retrains'> {
+interface OpenBanks extends Pick<AuditInput, 'references' | 'retrains'> {
   /** Weights of a further retrained model, by its place; the caller's to dispose. */
   retrained(place: number): Promise<Variables>;
   /** The weights of a reference; the caller's to dispose. */

@@ -151,7 +151,7 @@ const twice = (names: readonly string[]): string | undefined =>
   names.find((name, i) => names.indexOf(name) < i);
 
 /** Whether a job is left out when some of its inputs failed: the report is drawn of what there is. */
-export const needsAll = ({ action }: Job): boolean => action !== 'report';
+const needsAll = ({ action }: Job): boolean => action !== 'report';
 
 /** One after the other, in this process. */
 export const inOrder: Executor = {

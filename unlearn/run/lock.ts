@@ -19,7 +19,7 @@ import {
 import { printable, reasonOf } from '../text.ts';
 
 /** Gives a lock back. @throws LetheError 'io' where its file cannot be removed; the next process takes it over. */
-export type Unlock = () => Promise<void>;
+type Unlock = () => Promise<void>;
 
 interface Holder {
   readonly pid: number;

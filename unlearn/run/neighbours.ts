@@ -22,7 +22,7 @@ import {
 import { readRecord, writeRecord } from './record.ts';
 
 /** Where work is taken from and to. */
-export interface Taking {
+interface Taking {
   /** The folder of the run, locked by it. */
   readonly out: string;
   /** Folders of other runs. */

@@ -83,13 +83,13 @@ export type Subject =
   | { readonly artifact: Artifact; readonly method: MethodEntry };
 
 /** What a bank of further models is made of: an artifact, which is changed and committed. */
-export interface BankTask extends Task {
+interface BankTask extends Task {
   readonly kind: Bank['kind'];
   readonly artifact: Artifact;
 }
 
 /** What reference models tell of samples, training samples first. */
-export interface Memorised extends Pick<Trained, 'trained' | 'cost'> {
+interface Memorised extends Pick<Trained, 'trained' | 'cost'> {
   readonly memorisation: Memorisation;
 }
 

@@ -11,7 +11,7 @@ import { auditsForm, madeForm, measuredForm } from './results.ts';
 
 const MAX_BYTES = 64 * 2 ** 20;
 
-export interface FoundRecord {
+interface FoundRecord {
   readonly record: CellRecord | null;
   /** What is wrong with the file, so that it is not, or not all, believed. */
   readonly flaw?: string;

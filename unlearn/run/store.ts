@@ -14,7 +14,7 @@ export type State = Parameters<CheckpointStore['save']>[0];
 
 const MAX_BYTES = 16 * 2 ** 30;
 
-export interface FileStoreOptions {
+interface FileStoreOptions {
   /** sha256 of everything the work depends on. */
   readonly key: string;
   /** Seconds between two writes; calls of `save` in between return at once. 0 writes every time. */

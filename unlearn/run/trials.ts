@@ -9,7 +9,7 @@ import type { Ranges } from '../recipe/ranges.ts';
 
 type Options = Readonly<Record<string, unknown>>;
 
-export interface Trials {
+interface Trials {
   /** Options of each trial, the first being the stated ones. */
   readonly options: readonly Options[];
   /** What was cut so that they fit, in sentences. */

@@ -23,7 +23,7 @@ export function normalCdf(x: number): number {
 }
 
 /** The quantile of beta(a, b): the x below which a share p of it lies, by bisection to the last bits. */
-export function betaQuantile(p: number, a: number, b: number): number {
+function betaQuantile(p: number, a: number, b: number): number {
   let low = 0;
   let high = 1;
   for (let i = 0; i < 200 && high - low > 1e-16 * high; i++) {

@@ -14,7 +14,7 @@ export interface SampleToShow {
   readonly png: string;
 }
 
-export interface ExhibitsInput {
+interface ExhibitsInput {
   readonly forget: Outputs;
   readonly retain: Outputs;
   readonly test: Outputs;
@@ -50,14 +50,14 @@ export function exhibitsOf({ forget, retain, test, K, samples = [], bins = 30 }:
 }
 
 /** Shares of values in equal bins over [0, max], summing to 1 (all zero when there are no values); max falls in the last. */
-export function histogram(values: Float64Array, bins: number, max: number): number[] {
+function histogram(values: Float64Array, bins: number, max: number): number[] {
   const counts = new Array<number>(bins).fill(0);
   for (const value of values) counts[Math.min(bins - 1, Math.max(0, Math.floor((value / max) * bins)))]++;
   return counts.map((count) => count / (values.length || 1));
 }
 
 /** [K][K]: share of the samples of each true class (row) predicted as each class; rows sum to 1, or to 0 without samples. */
-export function predictionMatrix(set: Outputs, K: number): number[][] {
+function predictionMatrix(set: Outputs, K: number): number[][] {
   const matrix = Array.from({ length: K }, () => new Array<number>(K).fill(0));
   const totals = new Array<number>(K).fill(0);
   const predicted = predictions(set, K);
@@ -70,7 +70,7 @@ export function predictionMatrix(set: Outputs, K: number): number[][] {
 }
 
 /** Percentage of the samples of each class that are answered rightly, [K]; null where there are none. NaN answers are wrong. */
-export function accuracyByClass(set: Outputs, K: number): (number | null)[] {
+function accuracyByClass(set: Outputs, K: number): (number | null)[] {
   const right = new Array<number>(K).fill(0);
   const totals = new Array<number>(K).fill(0);
   for (const [i, predicted] of predictions(set, K).entries()) {

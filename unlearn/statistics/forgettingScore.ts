@@ -18,7 +18,7 @@ export type Convention =
 
 const DELTA = 1e-5;
 /** Largest epsilon that is reported. */
-export const EPSILON_CAP = 50;
+const EPSILON_CAP = 50;
 const BIN = 0.5;
 /** How far bands may go beyond the narrower side. */
 const BUFFER = 2;
@@ -98,7 +98,7 @@ export function pointsOf(epsilon: number, models: number, convention: Convention
 }
 
 /** What the score of the challenge is made of. Accuracies in one unit. */
-export interface FinalScore {
+interface FinalScore {
   /** Mean of the points, 0 to 1. */
   readonly quality: number;
   /** Accuracies on retained samples. */

@@ -13,7 +13,7 @@ export interface Gram {
 }
 
 /** Median of |x_i - x_j|^2 over the pairs, of [n, n] of them; where more than half are 0 their mean, and 1 if all are. */
-export function medianSquare(squares: Float64Array, n: number): number {
+function medianSquare(squares: Float64Array, n: number): number {
   const pairs = new Float64Array((n * (n - 1)) / 2);
   let at = 0;
   for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++) pairs[at++] = squares[i * n + j];

@@ -8,7 +8,7 @@ import { fitLogistic } from './logistic.ts';
 import { joinPoints, selectPoints, standardiser } from './points.ts';
 import type { Points } from './rbf.ts';
 
-export interface HockeyStickOptions {
+interface HockeyStickOptions {
   /** e^epsilon, at least 1. Default 1. */
   readonly gamma?: number;
   /** Probability with which `low` may be wrong. Default 0.05. */
@@ -19,7 +19,7 @@ export interface HockeyStickOptions {
   readonly seed?: number;
 }
 
-export interface HockeyStick {
+interface HockeyStick {
   /** The larger of both directions as it was measured, 0 to 1. */
   readonly delta: number;
   /** What delta is at least, but with probability `alpha`: exact binomial bounds, both directions counted. */

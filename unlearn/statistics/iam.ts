@@ -17,7 +17,7 @@ const HIGH = bend(1);
 export const iamSignal = (p: number): number => (bend(p) - LOW) / (HIGH - LOW);
 
 /** Signals, as iamSignal gives them. */
-export interface IamInput {
+interface IamInput {
   /** Under the model that is attacked, [n]. */
   readonly own: ArrayLike<number>;
   /** Under the references that were not trained on the sample, [n][at least one]. */
@@ -29,7 +29,7 @@ export interface IamInput {
 }
 
 /** Of each sample, [n]. */
-export interface IamScores {
+interface IamScores {
   /** 0: as never seen; 1: as fitted. The paper's unlearning score is 1 minus it. */
   readonly membership: Float64Array;
   /** Own signal minus the mean of the references': below 0, surer than never seen that it is not this. Ours. */

@@ -5,4 +5,3 @@ export * from './exhibits.ts';
 export * from './mia.ts';
 export * from './outputs.ts';
 export * from './summarise.ts';
-export { fitSvc, type Svc, type SvcOptions } from './svc.ts';

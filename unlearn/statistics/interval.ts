@@ -27,7 +27,7 @@ export function quantileOf(values: ArrayLike<number>, share: number): number {
 }
 
 /** The distribution function of Student's t with `freedom` degrees of freedom. */
-export function studentBelow(t: number, freedom: number): number {
+function studentBelow(t: number, freedom: number): number {
   const tail = incompleteBeta(freedom / (freedom + t * t), freedom / 2, 0.5) / 2;
   return t > 0 ? 1 - tail : tail;
 }

@@ -6,7 +6,7 @@ import { logGamma } from './gamma.ts';
 import { momentsOf } from './spread.ts';
 
 /** How the confidences of a world are described. */
-export type Density =
+type Density =
   /** Student's t below 32 models a world, the Gaussian from there on. */
   | 'auto'
   /** Student's t: a Gaussian of unknown mean and variance, both shrunk towards those of all samples of the world. */
@@ -31,7 +31,7 @@ export interface LiraInput {
 }
 
 /** Models a world from which on `auto` takes the Gaussian. */
-export const MANY = 32;
+const MANY = 32;
 /** Of the prior: as strong as a tenth of a model for the mean, and as four for the variance. */
 const KAPPA = 0.1;
 const ALPHA = 2;

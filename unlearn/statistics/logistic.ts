@@ -4,7 +4,7 @@
 
 import type { Points } from './rbf.ts';
 
-export interface LogisticOptions {
+interface LogisticOptions {
   /** Number of classes, at least 2. */
   readonly classes: number;
   /** Penalty on the weights, more than 0; the biases have none. */

@@ -8,7 +8,7 @@ import { entropy, type Outputs, trueConfidence } from './outputs.ts';
 import { spreadOf } from './spread.ts';
 import { fitSvc } from './svc.ts';
 
-export interface Attack {
+interface Attack {
   /** The headline number, percent; the mean over the draws of members. */
   readonly value: number;
   /** Sample standard deviation of the value over the draws; NaN for one draw. */
@@ -26,7 +26,7 @@ export interface Attack {
   readonly converged: boolean;
 }
 
-export interface AttackInput {
+interface AttackInput {
   /** Samples to be forgotten, training split. */
   readonly forget: Outputs;
   /** Remaining training samples, in the data set's own order, augmentation off. */
@@ -95,7 +95,7 @@ export function miaEfficacy({
 }
 
 /** Most samples a side that the ASR stand-in fits on. */
-export const ASR_LIMIT = 10_000;
+const ASR_LIMIT = 10_000;
 
 /**
  * Attack success rate: percent of the forgotten samples called MEMBERS. Lower is more private, and the retrained model's

@@ -8,7 +8,7 @@ import { type Interval, quantileOf } from './interval.ts';
 import { joinPoints } from './points.ts';
 import type { Points } from './rbf.ts';
 
-export interface MixtureOptions {
+interface MixtureOptions {
   /** 'gaussian' (at the median distance, the default) compares distributions, 'linear' means. */
   readonly kernel?: 'gaussian' | 'linear';
   /** Bootstraps of the interval. Default 1000. */
@@ -20,7 +20,7 @@ export interface MixtureOptions {
 }
 
 /** What is read off the mean embeddings. */
-export interface MixtureEstimate {
+interface MixtureEstimate {
   /** pi: the share of non-members; without bias, so it may leave 0..1 by chance. */
   readonly share: number;
   /** rho: squared distance of the forgotten samples' mean from the line through the two others', in units of theirs. */

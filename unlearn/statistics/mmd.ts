@@ -9,7 +9,7 @@ import { joinPoints } from './points.ts';
 import type { Points } from './rbf.ts';
 
 /** Of the median distance; p values are multiplied by their number (Bonferroni). */
-export const SCALES = [1, 0.5, 2] as const;
+const SCALES = [1, 0.5, 2] as const;
 
 /** The test at one bandwidth. */
 export interface AtScale {

@@ -131,7 +131,7 @@ export function rowsWhere(labels: ArrayLike<number>, test: (label: number) => bo
 }
 
 /** Rows parted by their class. */
-export interface ByClass {
+interface ByClass {
   /** Those of the classes that stay, in order. */
   readonly kept: Int32Array;
   /** Those of the classes that go, in order. */

@@ -4,7 +4,7 @@
 import { softmaxRow } from './outputs.ts';
 
 /** Answers of two models on the same samples. */
-export interface OverUnlearningInput {
+interface OverUnlearningInput {
   /** The original's logits, [n, K] row by row. */
   readonly original: Float32Array;
   /** Those of the model in question. */

@@ -3,7 +3,7 @@
 // are those of the released code (dbViz). Ours: points are rounded to bytes and cut at 0 and 255, as images are kept.
 
 /** A plane as a grid of images. */
-export interface Plane {
+interface Plane {
   /** [side * side, length of an image], row by row from the top; columns along the way from the first image to the second. */
   readonly images: Uint8Array;
   /** Where the three images lie: from 0 at the left and the top to 1 at the right and the bottom, in centres of points. */

@@ -2,7 +2,7 @@
 // the picture is apart in the features; what is together there need not be.
 
 /** Where points fall. */
-export interface Projection {
+interface Projection {
   readonly x: Float64Array;
   readonly y: Float64Array;
   /** Share of the variance that the two directions hold, 0 to 1. */

@@ -9,7 +9,7 @@ export const FORMS = ['cosine', 'scaled', 'l2'] as const;
 export const ALPHAS = [0.25, 0.5, 0.8, 1] as const;
 
 /** A linear layer. */
-export interface Layer {
+interface Layer {
   /** [features, classes]. */
   readonly weight: Float64Array;
   /** [classes]. */

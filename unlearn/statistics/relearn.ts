@@ -3,7 +3,7 @@
 // rule is that of AIN (Chundawat et al. 2023) with the original's lead in place of its accuracy, recalled from the paper.
 
 /** Share of the original's lead that may be missing where a model counts as back. */
-export const MISSING = 0.1;
+const MISSING = 0.1;
 
 /** A mean over samples. */
 export interface Height {

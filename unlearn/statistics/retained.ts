@@ -33,7 +33,7 @@ function fitted(shadows: Readonly<Record<Fate, Pairs>>, fates: readonly Fate[], 
   return fitProbe(all, labels, fates.length, choosePenalty(all, labels, fates.length, seed));
 }
 
-export interface RetainedAttack {
+interface RetainedAttack {
   /** AUC of retained against unseen samples by both models, 0 to 1. */
   readonly both: number;
   /** The same by the first model alone: its confidence. */

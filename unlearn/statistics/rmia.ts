@@ -21,7 +21,7 @@ export interface Signals extends Said {
 }
 
 /** How the attack is made. */
-export interface RmiaOptions {
+interface RmiaOptions {
   /** From the mean over models that never saw x to the one over all: p(x) = ((1 + a) out + 1 - a) / 2. 0 to 1. */
   readonly a: number;
   /** How much likelier x must be than z to count. */

@@ -6,7 +6,7 @@ import { Stream } from '../random.ts';
 import { type Interval, quantileOf } from './interval.ts';
 
 /** Of one attack, or an interval of it; rates are 0 to 1. */
-export interface Roc<T = number> {
+interface Roc<T = number> {
   /** Area under the curve: how often a member scores above a non-member, ties counting half. 0.5: the scores say nothing. */
   readonly auc: T;
   /**

@@ -26,7 +26,7 @@ export interface MethodSummary {
 }
 
 /** Runs below which spread is not believed. */
-export const FEW = 3;
+const FEW = 3;
 
 /**
  * One summary per method and settings (an option named seed aside), in order of first appearance. A model that stands for

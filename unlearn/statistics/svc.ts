@@ -9,7 +9,7 @@
 import { kernelSum, type Points } from './rbf.ts';
 import { type Dual, type DualSolution, solveDual } from './smo.ts';
 
-export interface SvcOptions {
+interface SvcOptions {
   /** Penalty. Default 3, as in SalUn's released code. */
   readonly C?: number;
   /** Kernel width. Default 1 / n_features. */

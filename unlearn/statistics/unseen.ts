@@ -4,7 +4,7 @@
 
 import { accuracy, logitConfidence, type Outputs, rowsWhere, selectRows } from './outputs.ts';
 
-export interface UnseenInput {
+interface UnseenInput {
   /** Samples that were to be forgotten. */
   readonly forget: Outputs;
   /** Labels of the training samples that were kept. */

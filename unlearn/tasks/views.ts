@@ -5,7 +5,7 @@ import { batchCount } from '../data/batches.ts';
 import type { Batch, HostArray, Samples, Task } from './record.ts';
 
 /** Some of the samples of a set. */
-export interface Some<S extends Samples> extends Samples {
+interface Some<S extends Samples> extends Samples {
   /** The whole set. */
   readonly of: S;
 }
@@ -65,7 +65,7 @@ export const reweighted = <S extends Samples>(task: Task<S>, weights: Float64Arr
 });
 
 /** Several sets, one after the other. */
-export interface Joined<S extends Samples> extends Samples {
+interface Joined<S extends Samples> extends Samples {
   /** The sets. */
   readonly parts: readonly S[];
 }

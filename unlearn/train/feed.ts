@@ -1,13 +1,14 @@
 // From the batches of a set to tensors on the device and back to nothing, one batch at a time: what training, prediction
 // and reductions have in common. The device is never far behind, timers and signals get their turn.
 
+import type { Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import type { BatchOptions } from '../data/batches.ts';
 import type { Batch, HostArray, Samples, Task, Tensors } from '../tasks/record.ts';
 import { breathe } from './meter.ts';
 
 /** A host array on the device. */
-export const upload = ({ data, shape, dtype }: HostArray): lt.Tensor => lt.tensor(data, { shape, dtype });
+const upload = ({ data, shape, dtype }: HostArray): lt.Tensor => lt.tensor(data, { shape, dtype });
 
 /** The arrays of a batch on the device; the caller disposes them. */
 export const tensorsOf = ({ arrays }: Batch): Tensors =>
@@ -17,13 +18,19 @@ export const tensorsOf = ({ arrays }: Batch): Tensors =>
 export const aliasesOf = (tree: lt.tree.Tree<lt.Tensor>): lt.tree.Tree<lt.Tensor> =>
   lt.tree.map((tensor: lt.Tensor) => lt.reshape(tensor, tensor.shape), tree);
 
+/** Other handles on the same values: giving these away leaves the caller's alone. */
+export const copyOf = ({ params, state }: Variables): Variables => ({
+  params: aliasesOf(params),
+  state: aliasesOf(state),
+});
+
 /** Disposes all tensors of a tree. */
 export function disposeTree(tree: unknown): void {
   for (const tensor of lt.tree.flatten<lt.Tensor>(tree).leaves) tensor.dispose();
 }
 
 /** The batch with rows of zeros behind its own, `rows` in all. */
-export function padded(batch: Batch, rows: number): Batch {
+function padded(batch: Batch, rows: number): Batch {
   if (batch.indices.length === rows) return batch;
   const arrays = Object.entries(batch.arrays).map(([name, { data, shape, dtype }]): [string, HostArray] => {
     const whole = data.constructor as new (length: number) => typeof data;

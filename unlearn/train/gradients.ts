@@ -28,7 +28,7 @@ export interface LossOver<S extends Samples = Split> {
 }
 
 /** Loss of each sample of a batch, [n]. Traced. */
-export type Losses = (params: Params, batch: Tensors) => lt.Tensor;
+type Losses = (params: Params, batch: Tensors) => lt.Tensor;
 
 export function lossesOf<S extends Samples>({
   model,

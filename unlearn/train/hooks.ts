@@ -6,9 +6,9 @@ import type { Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import type { CheckpointStore, Progress } from '../types.ts';
 import { type Carry, load, save } from './checkpoint.ts';
-import { aliasesOf, disposeTree } from './feed.ts';
+import { aliasesOf, copyOf, disposeTree } from './feed.ts';
 import { diverged } from './guard.ts';
-import { copyOf, type EpochRecord, type Loop } from './loop.ts';
+import type { EpochRecord, Loop } from './loop.ts';
 import { Meter } from './meter.ts';
 import type { Position } from './schedule.ts';
 

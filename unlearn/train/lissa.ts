@@ -14,7 +14,7 @@ const DIVERGED = 1000;
 /** At most as many residuals are read back in a repeat. */
 const READ = 100;
 
-export interface LissaOptions {
+interface LissaOptions {
   /** Steps of a repeat. */
   readonly iterations: number;
   /** Whose results are averaged. 1 by default. */

@@ -14,7 +14,7 @@ import { tasks } from '../tasks/index.ts';
 import type { Samples, Task } from '../tasks/record.ts';
 import type { CheckpointStore, Cost, Progress } from '../types.ts';
 import type { Carry, Note } from './checkpoint.ts';
-import { aliasesOf, disposeTree, tensorsOf } from './feed.ts';
+import { copyOf, disposeTree, tensorsOf } from './feed.ts';
 import { checkFinite, diverged, rateAt } from './guard.ts';
 import { checkpoints, type Hook, meter, scalingFacts } from './hooks.ts';
 import { breathe } from './meter.ts';
@@ -244,9 +244,3 @@ function stepKey(seed: number, step: number): lt.Tensor {
   philox(step, 0, STEP_KEY, 0, seed >>> 0, Math.floor(seed / 2 ** 32), words);
   return lt.tensor(words.slice(0, 2));
 }
-
-/** Other handles on the same values: giving these away leaves the caller's alone. */
-export const copyOf = ({ params, state }: Variables): Variables => ({
-  params: aliasesOf(params),
-  state: aliasesOf(state),
-});

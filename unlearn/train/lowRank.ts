@@ -14,7 +14,7 @@ import { disposeTree, feed } from './feed.ts';
 import { alongOf, type LossOver, lossesOf, type Params, weightedGradient } from './gradients.ts';
 import { plus, scaled, type Vector } from './vectors.ts';
 
-export interface LowRankOptions<S extends Samples> extends LossOver<S> {
+interface LowRankOptions<S extends Samples> extends LossOver<S> {
   /** d, above 0. */
   readonly shift: number;
   /** Samples whose gradients are held at once; twice as many are. */

@@ -144,7 +144,7 @@ async function densityOf(mask: Params): Promise<number> {
 }
 
 /** What a method's options may say of its mask; see `maskable` in options/training.ts. */
-export interface MaskOptions {
+interface MaskOptions {
   readonly mask?: string;
   readonly density?: number;
   readonly batchSize?: number;

@@ -4,8 +4,9 @@
 // skipped and halves the scale; many good ones in a row double it. All of it is part of the compiled step: the host
 // learns of skipped steps once an epoch.
 
+import { checkSupport } from '../../engine/device.ts';
 import { LetheError } from '../../engine/error.ts';
-import { checkSupport, device } from '../../engine/runtime.ts';
+import { device } from '../../engine/runtime.ts';
 import * as lt from '../../index.ts';
 
 /** What the next step multiplies its loss by, good steps since it last changed, and steps skipped in all; scalars. */

@@ -9,7 +9,7 @@ import type { Batches, Objective } from './objective.ts';
 import { chosen, nextScaling, type Scaling, unscale } from './precision.ts';
 import type { Update } from './schedule.ts';
 
-export interface StepSettings<S extends Samples> {
+interface StepSettings<S extends Samples> {
   readonly name: string;
   readonly model: Model;
   readonly task: Task<S>;

@@ -148,7 +148,7 @@ function unpacked(bytes: Uint8Array): Int32Array[] {
 }
 
 /** What taking back steps came to. */
-export interface Undone {
+interface Undone {
   /** The caller's to dispose. */
   readonly variables: Variables;
   /** Steps taken back. */

@@ -46,7 +46,7 @@ export interface Solution {
   readonly residuals: readonly number[];
 }
 
-export interface SolveOptions {
+interface SolveOptions {
   readonly iterations: number;
   /** Stop where |b - A x| <= tolerance |b|. */
   readonly tolerance: number;

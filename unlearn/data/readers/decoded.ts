@@ -8,7 +8,7 @@ import { reasonOf } from '../../text.ts';
 import { limits, refuse } from '../refuse.ts';
 
 /** Says from the first bytes of a file how many it has in all; refuses what it does not know. */
-export interface Header {
+interface Header {
   readonly bytes: number;
   readonly total: (head: Buffer) => number;
 }

@@ -16,7 +16,7 @@ export function cacheFolder(): string {
 }
 
 /** The folders to look in, in order: the one given, LETHE_DATA, the cache. */
-export function searchRoots(dir?: string): string[] {
+function searchRoots(dir?: string): string[] {
   const roots = [dir, process.env.LETHE_DATA, cacheFolder()];
   return [...new Set(roots.filter((root): root is string => !!root).map((root) => resolve(root)))];
 }

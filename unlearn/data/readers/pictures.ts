@@ -69,7 +69,7 @@ export const HEAD_BYTES = 20;
 
 const READ = kinds.filter((kind) => kind.decode !== null).map((kind) => kind.name);
 /** The kinds that are read, for messages. */
-export const readKinds = `${READ.slice(0, -1).join(', ').replaceAll(' or ', ', ')} or ${READ.at(-1)}`;
+const readKinds = `${READ.slice(0, -1).join(', ').replaceAll(' or ', ', ')} or ${READ.at(-1)}`;
 
 function kindOf(head: Uint8Array): Kind | undefined {
   const text = Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, HEAD_BYTES)).toString(

@@ -19,7 +19,7 @@ export interface PictureFile {
 }
 
 /** Files left out: how many, and the first few names. */
-export interface LeftOut {
+interface LeftOut {
   readonly count: number;
   readonly names: readonly string[];
 }
@@ -56,7 +56,7 @@ class Tally implements LeftOut {
 }
 
 /** `a, b, c and 4 more`. */
-export function someOf({ count, names }: LeftOut): string {
+function someOf({ count, names }: LeftOut): string {
   const more = count > names.length ? ` and ${count - names.length} more` : '';
   return names.map(printable).join(', ') + more;
 }

@@ -17,7 +17,7 @@ export interface Where {
 export type Complete<S extends OptionsSection> = OptionsOf<S> & Where;
 
 /** One file to download; `extract` names the files wanted out of a .tar.gz. */
-export interface RemoteFile {
+interface RemoteFile {
   readonly name: string;
   /** What should arrive. */
   readonly sha256: string;

@@ -9,7 +9,7 @@ import type { TableOptions } from '../table.ts';
 import { answerOf, MEASURED, rowsOf } from './digest.ts';
 
 /** An average gap in words. */
-export function gapText(figure: VariedFigure | undefined, said: (figure: VariedFigure) => string): string {
+function gapText(figure: VariedFigure | undefined, said: (figure: VariedFigure) => string): string {
   if (!figure) return '–';
   return figure.measurable === false ? 'not measurable' : said(figure);
 }
