@@ -2,7 +2,7 @@
 // strided read of an existing value will do; this file finds that value and the strides.
 
 import { type Shape, sizeOf, stridesOf } from '../dtype.ts';
-import { viewOf } from '../primitives/movement.ts';
+import { viewOf } from '../primitives/views.ts';
 import { type Equation, isView, type Var } from './graph.ts';
 
 export interface Reading {

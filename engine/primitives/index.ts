@@ -5,7 +5,7 @@ import { convPrimitives } from './conv.ts';
 import { dotPrimitives } from './dot.ts';
 import { elementwisePrimitives } from './elementwise.ts';
 import { gatherPrimitives } from './gather.ts';
-import { movementPrimitives, viewPrimitives } from './movement.ts';
+import { movementPrimitives } from './movement.ts';
 import type { PrimitiveName } from './names.ts';
 import { orderPrimitives } from './order.ts';
 import { poolPrimitives } from './pool.ts';
@@ -14,6 +14,7 @@ import { reducePrimitives } from './reduce.ts';
 import { scanPrimitives } from './scan.ts';
 import { sortPrimitives } from './sort.ts';
 import type { Primitive, PrimitiveOf } from './types.ts';
+import { viewPrimitives } from './views.ts';
 
 const records: { readonly [K in PrimitiveName]: PrimitiveOf<K> } = {
   ...elementwisePrimitives,
