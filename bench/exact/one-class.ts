@@ -16,6 +16,8 @@ const { values } = parseArgs({
     train: { type: 'string', default: '2000' },
     test: { type: 'string', default: '1000' },
     epochs: { type: 'string', default: '8' },
+    batch: { type: 'string', default: '32' },
+    blocks: { type: 'string', default: '4' },
     network: { type: 'string' },
     by: { type: 'string' },
   },
@@ -31,7 +33,11 @@ function convnet(options: lt.nn.ModelOptions & { normalise: lt.nn.Normalisation 
     ]);
   const layers = {
     normalise: lt.nn.normalise(options.normalise),
-    features: lt.nn.sequential([block(16, 1), block(32, 2), block(32, 1), block(64, 2), block(64, 1)]),
+    b1: block(16, 1),
+    b2: block(32, 2),
+    b3: block(32, 1),
+    b4: block(64, 2),
+    b5: block(64, 1),
     pool: lt.nn.globalAvgPool(),
     fc: lt.nn.dense(options.classes),
   };
@@ -40,7 +46,8 @@ function convnet(options: lt.nn.ModelOptions & { normalise: lt.nn.Normalisation 
 
 await lt.init({ device: values.device as lt.InitOptions['device'] });
 const dataset = await datasets.load(datasets.byName(values.dataset), { dir: values.data });
-const [trained, tested, epochs] = [values.train, values.test, values.epochs].map(Number);
+const { train, test: tests, epochs: passes, batch, blocks: parts } = values;
+const [trained, tested, epochs, batchSize, blocks] = [train, tests, passes, batch, parts].map(Number);
 const first = (split: typeof dataset.train, n: number) =>
   takeSplit(split, [...Array(Math.min(n, split.size)).keys()]);
 const [data, test] = [first(dataset.train, trained), first(dataset.test, tested)];
@@ -52,9 +59,9 @@ const networks = {
   convnet: convnet(shared),
 };
 const kinds = {
-  rotations: { oneClass: 'rotations', train: { epochs, batchSize: 32 } },
-  svdd: { oneClass: 'svdd', train: { epochs, batchSize: 32 } },
-  untrained: { oneClass: 'svdd', train: { epochs: 1, batchSize: 32, learningRate: 0 } },
+  rotations: { oneClass: 'rotations', blocks, train: { epochs, batchSize } },
+  svdd: { oneClass: 'svdd', blocks, train: { epochs, batchSize } },
+  untrained: { oneClass: 'svdd', blocks, train: { epochs: 1, batchSize, learningRate: 0 } },
 } as const;
 for (const [name, model] of Object.entries(networks))
   for (const [by, options] of Object.entries(kinds)) {

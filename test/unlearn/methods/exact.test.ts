@@ -36,7 +36,7 @@ const kinds: [string, () => PreparedMethod][] = [
   ['sisa', () => methods.sisa({ shards: 3, slices: 2, train })],
   ['sisa, likely apart', () => methods.sisa({ shards: 3, slices: 2, likelihood, train })],
   ['arcane', () => methods.arcane({ blocks: 2, train })],
-  ['arcane, svdd', () => methods.arcane({ oneClass: 'svdd', blocks: 2, train })],
+  ['arcane, svdd', () => methods.arcane({ oneClass: 'svdd', calibrate: 'quantile', blocks: 2, train })],
   ['arcane, select', () => methods.arcane({ blocks: 3, select: 0.6, likelihood, train })],
 ];
 const input = () => ({ model: tinyMlp(), data, key: lt.random.key(6) });
