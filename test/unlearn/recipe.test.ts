@@ -68,7 +68,9 @@ describe('a good recipe', () => {
     const [, sisa, arcane] = parseRecipe(minimal, 'r.yaml', [...sets, own]).methods;
     expect(sisa.options).toMatchObject({ shards: 2, train: { epochs: 9, learningRate: 0.3, batchSize: 7 } });
     expect(sisa.options).not.toHaveProperty('epochs');
-    expect(arcane.options).toMatchObject({ train: { epochs: 9, learningRate: 1e-4, optimizer: 'adam' } });
+    expect(arcane.options).toMatchObject({ train: { epochs: 9, optimizer: 'adam' } });
+    // Its own rate, which is that of its one-class model.
+    expect(arcane.options.train).not.toHaveProperty('learningRate');
     expect(refusal(minimal, ['methods.0={name: sisa, options: {train: {epoch: 2}}}'])).toMatch(
       /unknown key "epoch"; did you mean "epochs"/,
     );

@@ -1,36 +1,29 @@
 // ARCANE (Yan et al., "ARCANE: An Efficient Architecture for Exact Machine Unlearning", IJCAI 2022): a one-class network for
 // each class, so that a removal concerns the networks of its classes alone; the samples of a class in blocks that are
 // trained in sequence, a state being kept after each (stages.ts); the most informative samples only; those likely to be
-// removed in the last blocks. The authors released no code: which one-class model, how decisions are joined and how
-// information is measured are ours (docs/methods/arcane.md).
+// removed in the last blocks. The authors released no code: which one-class model (oneClass.ts), how decisions are
+// joined and how information is measured are ours (docs/methods/arcane.md).
 //
 // Exact: block and order of a sample depend on the key and its id alone. Which samples are selected depends on the others:
 // a removal selects anew, and every block whose samples are others then is trained again.
 
+import * as v from 'valibot';
 import { check } from '../../engine/error.ts';
+import type { Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import { getTree } from '../artifact.ts';
 import { mostEntropy } from '../data/entropy.ts';
-import { bool, choice, int, num, type OptionsOf, section } from '../options/fields.ts';
-import { fraction, opt, scheduled, trainEntries, tuning } from '../options/training.ts';
+import { bool, int, num, type OptionsOf, section } from '../options/fields.ts';
+import { opt, scheduled, trainEntries, tuning } from '../options/training.ts';
 import { disposeTree } from '../train/feed.ts';
 import { tune } from '../train/tune.ts';
 import type { Split } from '../types.ts';
 import { checkLikely, dealer, likelihood, likelyParts, partOf } from './dealing.ts';
 import { definePrepared } from './define.ts';
+import { oneClassOf, oneClassOptions, RATES } from './oneClass.ts';
 import type { ForgetInput, Prepared, PrepareInput } from './prepared.ts';
 import { sharesOf } from './shares.ts';
 import { type Chain, evenEpochs, expectedVisits, factsOf, type Layout, update } from './stages.ts';
-import {
-  centred,
-  distance,
-  encoderOf,
-  nearness,
-  type OneClass,
-  type Spread,
-  scoreOf,
-  spreadOf,
-} from './svdd.ts';
 
 const PLACE = 0x61726361;
 
@@ -54,18 +47,14 @@ const options = section(
     likelyBlocks: likelyParts(
       'With `likelihood`: last blocks, which take the samples likely to be removed, and no others.',
     ),
-    calibrate: opt(
-      choice(
-        'Score of a class, the least of which decides, from the squared distance d: `density`: d / m + ln m with the mean m over the class; `quantile`: d over a quantile of the class.',
-        ['density', 'quantile'],
-      ),
-      'density',
-    ),
-    quantile: opt(fraction('With `calibrate: quantile`: which one.'), 0.95),
+    ...oneClassOptions,
     train: opt(
       section('Training of each network.', {
         ...trainEntries,
-        ...tuning({ epochs: 10, batchSize: 128, learningRate: 1e-4, weightDecay: 1e-6 }),
+        ...tuning({ epochs: 10, batchSize: 128, learningRate: 1e-3, weightDecay: 1e-6 }),
+        learningRate: v.optional(
+          num('Step size. By default 1e-3 with `oneClass: rotations`, 1e-4 with `svdd`.', 0, 1000),
+        ),
         optimizer: opt(scheduled.optimizer.wrapped, 'adam'),
       }),
       {},
@@ -89,7 +78,10 @@ export const arcane = definePrepared({
     // How many classes there are is not known here: as if all samples were of one, which is the most it can take.
     const sizes = { samples: forget + retain, removed: forget, chains: 1 };
     const { preparation, removal } = expectedVisits(sizes, layoutOf(options));
-    return { train: preparation + removal, infer: 4 * (forget + retain) };
+    const visits = preparation + removal;
+    // Square images are taken for granted: others have two rotations. Deep SVDD looks at them for centre and distances.
+    if (options.oneClass === 'rotations') return { train: 4 * visits, infer: 0 };
+    return { train: visits, infer: 4 * (forget + retain) };
   },
   forgetStatistics: () => false,
 
@@ -97,25 +89,24 @@ export const arcane = definePrepared({
   forget: (options, input) => work(options, input),
 
   async predict(options, { model, artifact, samples, ...how }) {
-    const { encoder, classes } = encoderOf('arcane', model, [1, ...samples.shape]);
-    const distances = distance(encoder);
+    if (samples.size === 0) return new Float32Array(0);
+    const { classes, learner } = oneClassOf('arcane', options, model, samples.shape, how);
     const scores = new Float64Array(samples.size * classes).fill(Number.POSITIVE_INFINITY);
     try {
       for (let k = 0; k < classes; k++) {
         const file = `classes/${k}/block-${options.blocks - 1}`;
         const facts = factsOf(artifact, file);
         if (!facts) continue;
-        const state = await getTree<OneClass>(artifact, file);
+        const state = await getTree<Variables>(artifact, file);
         try {
-          const found = await distances.of(state, samples, how);
-          const score = scoreOf(options.calibrate, facts as unknown as Spread);
-          for (let i = 0; i < samples.size; i++) scores[i * classes + k] = score(found[i]);
+          const found = await learner.foreignness(state, facts, samples, how);
+          for (let i = 0; i < samples.size; i++) scores[i * classes + k] = found[i];
         } finally {
           disposeTree(state);
         }
       }
     } finally {
-      distances.dispose();
+      learner.dispose();
     }
     return sharesOf(scores, classes);
   },
@@ -151,44 +142,46 @@ export async function blocksOf(options: Options, data: Split, key: lt.Tensor, cl
 
 async function work(options: Options, input: PrepareInput | ForgetInput): Promise<Prepared> {
   const { model, data, key, signal } = input;
-  const shape = [1, ...data.shape];
-  const sweep = { batchSize: options.train.batchSize, signal };
-  const { encoder, classes } = encoderOf('arcane', model, shape);
-  const distances = distance(encoder);
+  const { batchSize, learningRate = RATES[options.oneClass] } = options.train;
+  const { classes, learner } = oneClassOf('arcane', options, model, data.shape, {
+    batchSize,
+    signal,
+  });
+  const { network, views, batchNorm } = learner;
   try {
-    return await update<OneClass>(
+    return await update<Variables>(
       {
         title: 'ARCANE',
         layout: layoutOf(options),
         plan: (left) => blocksOf(options, left, key, classes),
-        // All classes begin with the same network: then their distances can be compared.
+        // All classes begin with the same network: then what they say can be compared.
         async begin(_, set) {
-          const fresh = lt.scope(() => encoder.init(lt.random.foldIn(key, 0), shape));
+          const fresh = lt.scope(() => network.init(lt.random.foldIn(key, 0), [1, ...data.shape]));
           try {
-            const state = await centred(encoder, fresh, set, sweep);
-            return { state, took: { gradientSteps: 0, samplesVisited: set.size } };
+            return await learner.begin(fresh, set);
           } catch (error) {
             disposeTree(fresh);
             throw error;
           }
         },
-        train: (state, set, { epochs, key, onFraction }) =>
-          tune({ ...options.train, epochs }, key, {
+        async train(state, set, { epochs, key, onFraction }) {
+          const { variables, cost } = await tune({ ...options.train, epochs, learningRate, batchNorm }, key, {
             name: 'arcane',
-            model: encoder,
+            model: network,
             variables: { params: state.params, state: state.state },
-            passes: [{ name: 'stage', sets: { block: { set, byId: true } }, objective: nearness(state) }],
+            passes: [
+              { name: 'stage', sets: { block: { set, byId: true } }, objective: learner.objective(state) },
+            ],
             signal,
             onProgress: ({ fraction }) => onFraction(fraction),
-          }),
-        async finish(state, set) {
-          const facts = spreadOf(await distances.of(state, set, sweep), options.quantile);
-          return { facts, took: { gradientSteps: 0, samplesVisited: set.size } };
+          });
+          return { variables, cost: { ...cost, samplesVisited: views * cost.samplesVisited } };
         },
+        finish: learner.finish,
       },
       input,
     );
   } finally {
-    distances.dispose();
+    learner.dispose();
   }
 }

@@ -2,7 +2,7 @@
 
 import { check } from '../../engine/error.ts';
 import type { Classifier, Model, Variables } from '../../engine/nn/types.ts';
-import type * as lt from '../../index.ts';
+import * as lt from '../../index.ts';
 
 /** The tensors of the last dense layer. */
 export interface Head {
@@ -37,6 +37,19 @@ export function headOf(name: string, model: Model, params: Variables['params']):
     () => `${name}: ${path.join('.')} of model ${model.name} is no dense layer with weight and bias`,
   );
   return head as Head;
+}
+
+/** Sizes of the last layer, from fresh variables that are thrown away. `inputShape` includes the batch. */
+export function headSizes(
+  name: string,
+  model: Model,
+  inputShape: readonly number[],
+): { readonly features: number; readonly classes: number } {
+  const [features, classes] = lt.scope(() => {
+    const { params } = model.init(lt.random.key(0), inputShape);
+    return headOf(name, model, params).weight.shape.slice();
+  });
+  return { features, classes };
 }
 
 /** The same tree with another head; the other tensors are the same handles. */

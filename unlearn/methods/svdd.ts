@@ -4,33 +4,27 @@
 //
 //     minimise  mean ||phi(x) - c||^2 / l     c: mean of phi over the first samples before training
 //                                             l: mean of ||phi||^2 there, so that a learning rate means the same everywhere
+//
+// Batch normalisation keeps its first statistics, mean 0 and variance 1: centre, training and distances then see the same
+// features, and all classes begin in the same space. With statistics of batches the centre lay where no features were.
 
 import type { Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import { reduceOver, reduction, type SweepOptions } from '../reduce.ts';
 import { networkOf } from '../train/network.ts';
-import type { Objective } from '../train/objective.ts';
 import type { Split } from '../types.ts';
-import { type Head, headOf, withHead } from './head.ts';
+import { type Head, withHead } from './head.ts';
+import type { OneClass } from './oneClass.ts';
 
 /** A network of this kind with its centre, [features], and the length l, a scalar. */
-export interface OneClass extends Variables {
+interface Centred extends Variables {
   readonly centre: lt.Tensor;
   readonly length: lt.Tensor;
 }
 
 /** The classifier without its last layer, free of biases: its output are features [N, features]. */
-export function encoderOf(
-  name: string,
-  model: Model,
-  inputShape: readonly number[],
-): { readonly encoder: Model; readonly classes: number } {
-  const sizes = lt.scope(() => {
-    const { params } = model.init(lt.random.key(0), inputShape);
-    return headOf(name, model, params).weight.shape.slice();
-  });
-  const [features, classes] = sizes;
-  const encoder: Model = {
+function encoderOf(model: Model, features: number): Model {
+  return {
     ...model,
     init(key, shape) {
       const { params, state } = model.init(key, shape);
@@ -43,7 +37,6 @@ export function encoderOf(
       return model.apply({ params: withHead(model, fixed, head), state }, x, options);
     },
   };
-  return { encoder, classes };
 }
 
 /** The parameters with others in place of those named `bias`. */
@@ -56,68 +49,90 @@ function biases(params: Variables['params'], map: (bias: lt.Tensor) => lt.Tensor
   ) as Variables['params'];
 }
 
-/** Gives fresh variables their centre and length, from the samples of a set. The variables become part of it. */
-export async function centred(
-  encoder: Model,
-  variables: Variables,
-  set: Split,
-  how: SweepOptions,
-): Promise<OneClass> {
-  const network = networkOf(encoder);
+/** What the distances of a class are compared by: its own, after training. */
+export interface Calibration {
+  /** `density`: the negative logarithm of a Gaussian density, for each dimension; `quantile`: the distance over a quantile. */
+  readonly calibrate: 'density' | 'quantile';
+  /** Which quantile, 0 to 1. */
+  readonly quantile: number;
+}
+
+/** @param features of the model's last layer. */
+export function svdd(
+  model: Model,
+  features: number,
+  { calibrate, quantile }: Calibration,
+  sweep: SweepOptions,
+): OneClass {
+  const network = encoderOf(model, features);
+  const evaluate = networkOf(network);
+  const distances = reduction(
+    ({ images }, variables: Variables, centre: lt.Tensor) =>
+      squaredDistance(evaluate(variables, images).output, centre),
+    { name: 'distance' },
+  );
+  const distancesOf = async ({ params, state, centre }: Centred, set: Split, how: SweepOptions) =>
+    (await distances.rows(set, [{ params, state }, centre], how)).data;
+  return {
+    network,
+    views: 1,
+    batchNorm: 'frozen',
+    begin: async (fresh, set) => ({
+      state: { ...fresh, ...(await centreOf(network, fresh, set, sweep)) },
+      took: looked(set),
+    }),
+    objective: (state) => (variables, batches, context) => {
+      const { centre, length } = state as Centred;
+      const [{ images }] = Object.values(batches);
+      const { output, state: next } = context.network(variables, images);
+      return { loss: squaredDistance(output, centre).mean().div(length), state: next };
+    },
+    finish: async (state, set) => ({
+      facts: spreadOf(await distancesOf(state as Centred, set, sweep), quantile),
+      took: looked(set),
+    }),
+    async foreignness(state, facts, set, how) {
+      const score = scoreOf(calibrate, facts as unknown as Spread);
+      return Float64Array.from(await distancesOf(state as Centred, set, how), score);
+    },
+    dispose: distances.dispose,
+  };
+}
+
+/** What it takes to look at a set once. */
+const looked = ({ size }: Split) => ({ gradientSteps: 0, samplesVisited: size });
+
+/** Centre and length of fresh variables, from the samples of a set. */
+async function centreOf(network: Model, variables: Variables, set: Split, how: SweepOptions) {
+  const evaluate = networkOf(network);
   const { sum, squares } = await reduceOver(
     set,
     ({ images }) => {
-      const { output } = network(variables, images);
+      const { output } = evaluate(variables, images);
       return { sum: output.sum(0), squares: output.square().sum() };
     },
     { name: 'centre', ...how },
   );
-  const { centre, length } = lt.scope(() => ({
+  const found = lt.scope(() => ({
     centre: sum.div(set.size),
     // Not 0, should all features be.
     length: squares.div(set.size).maximum(1e-12),
   }));
   sum.dispose();
   squares.dispose();
-  return { ...variables, centre, length };
+  return found;
 }
 
-/** Mean squared distance from the centre, over the length, of the one set that a pass draws from. */
-export const nearness =
-  ({ centre, length }: OneClass): Objective =>
-  (variables, batches, { network }) => {
-    const [{ images }] = Object.values(batches);
-    const { output, state } = network(variables, images);
-    return { loss: distances(output, centre).mean().div(length), state };
-  };
-
-const distances = (features: lt.Tensor, centre: lt.Tensor) => features.sub(centre).square().sum(1);
-
-/** Squared distances from the centre, of each sample of a set. Compiled once, for all networks of an encoder. */
-export function distance(encoder: Model) {
-  const network = networkOf(encoder);
-  const { rows, dispose } = reduction(
-    ({ images }, variables: Variables, centre: lt.Tensor) =>
-      distances(network(variables, images).output, centre),
-    { name: 'distance' },
-  );
-  return {
-    async of({ params, state, centre }: OneClass, set: Split, how: SweepOptions) {
-      const { data } = await rows(set, [{ params, state }, centre], how);
-      return data;
-    },
-    dispose,
-  };
-}
+const squaredDistance = (features: lt.Tensor, centre: lt.Tensor) => features.sub(centre).square().sum(1);
 
 /** Squared distances of a class's samples from its centre, after training. */
-export interface Spread {
+interface Spread {
   readonly mean: number;
   readonly quantile: number;
 }
 
 /** @param share which quantile, 0 to 1. */
-export function spreadOf(distances: ArrayLike<number>, share: number): Spread & Record<string, number> {
+function spreadOf(distances: ArrayLike<number>, share: number): Spread & Record<string, number> {
   const sorted = Array.from(distances).sort((a, b) => a - b);
   const mean = sorted.reduce((a, b) => a + b) / sorted.length;
   const quantile = sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
@@ -126,7 +141,7 @@ export function spreadOf(distances: ArrayLike<number>, share: number): Spread & 
 }
 
 /** How foreign a sample is to a class, from its squared distance, so that classes can be compared. */
-export const scoreOf =
-  (calibrate: 'density' | 'quantile', { mean, quantile }: Spread) =>
+const scoreOf =
+  (calibrate: Calibration['calibrate'], { mean, quantile }: Spread) =>
   (distance: number): number =>
     calibrate === 'density' ? distance / mean + Math.log(mean) : distance / quantile;

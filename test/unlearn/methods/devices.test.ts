@@ -28,6 +28,8 @@ const variablesOf = (values: Record<string, number[]>, like: Variables): Variabl
     like as never,
   ) as unknown as Variables;
 };
+/** ARCANE with its other one-class model. */
+const svdd = (options?: object) => methods.arcane({ ...options, oneClass: 'svdd' });
 const norm = (values: readonly number[]) => Math.sqrt(values.reduce((sum, v) => sum + v * v, 0));
 
 for (const device of ['cpu', 'webgpu'] as const)
@@ -74,7 +76,10 @@ for (const device of ['cpu', 'webgpu'] as const)
         checkMethod(make, settingsOf(record)[0], input),
       );
     } else
-      test.each(preparing)('$name forgets to the bits of never having seen', async ({ make, record }) => {
+      test.each([
+        ...preparing,
+        { name: 'arcane by svdd', make: svdd, record: methods.arcane.record as MethodRecord },
+      ])('$name forgets to the bits of never having seen', async ({ make, record }) => {
         const method = make(settings(record)) as PreparedMethod;
         const data = stripes(36);
         const prepared = await method.prepare({ model: tinyCnn(), data, key: lt.random.key(4) });

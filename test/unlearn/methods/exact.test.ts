@@ -36,6 +36,7 @@ const kinds: [string, () => PreparedMethod][] = [
   ['sisa', () => methods.sisa({ shards: 3, slices: 2, train })],
   ['sisa, likely apart', () => methods.sisa({ shards: 3, slices: 2, likelihood, train })],
   ['arcane', () => methods.arcane({ blocks: 2, train })],
+  ['arcane, svdd', () => methods.arcane({ oneClass: 'svdd', calibrate: 'quantile', blocks: 2, train })],
   ['arcane, select', () => methods.arcane({ blocks: 3, select: 0.6, likelihood, train })],
 ];
 const input = () => ({ model: tinyMlp(), data, key: lt.random.key(6) });
@@ -142,19 +143,29 @@ describe('cost', () => {
       }
   });
 
-  test('ARCANE: a sample of each class and block costs its blocks from there on, and a look at the class', async () => {
-    const method = methods.arcane({ blocks: 2, train });
-    const prepared = await method.prepare(input());
-    const chains = await blocksOf(method.options, data, key(), 3);
-    for (const { stages } of chains)
-      for (const [block, ids] of stages.entries()) {
-        const [first, second] = stages.map(({ length }, i) => length - (i === block ? 1 : 0));
-        const trained = 2 * ((block === 0 ? first : 0) + second);
-        const looked = (block === 0 ? first : 0) + first + second;
-        const { cost } = await method.forget(prepared, { ids: [ids[0]] });
-        expect(cost.samplesVisited).toBe(trained + looked);
-      }
-  });
+  // By rotations a sample passes through the network four times, and that is all. Deep SVDD looks at the first block for the
+  // centre, and at the class for its distances.
+  test.each([
+    { oneClass: 'rotations', views: 4, looks: 0 },
+    { oneClass: 'svdd', views: 1, looks: 1 },
+  ] as const)(
+    'ARCANE by $oneClass: a sample of each class and block costs its blocks from there on',
+    async ({ oneClass, views, looks }) => {
+      const method = methods.arcane({ oneClass, blocks: 2, train });
+      const prepared = await method.prepare(input());
+      const chains = await blocksOf(method.options, data, key(), 3);
+      const firstBlocks = chains.reduce((sum, { stages }) => sum + stages[0].length, 0);
+      expect(prepared.cost.samplesVisited).toBe(40 * 2 * views + looks * (firstBlocks + 40));
+      for (const { stages } of chains)
+        for (const [block, ids] of stages.entries()) {
+          const [first, second] = stages.map(({ length }, i) => length - (i === block ? 1 : 0));
+          const trained = 2 * views * ((block === 0 ? first : 0) + second);
+          const looked = looks * ((block === 0 ? first : 0) + first + second);
+          const { cost } = await method.forget(prepared, { ids: [ids[0]] });
+          expect(cost.samplesVisited).toBe(trained + looked);
+        }
+    },
+  );
 
   test('every shard and slice of one size: the mean is the closed form', () => {
     // 4 shards of 3 slices of 5, 6 epochs of plain training.
@@ -352,7 +363,11 @@ describe('answers', () => {
   });
 
   test('of ARCANE: the nearest centre, by the density of distances', async () => {
-    const learnt = { blocks: 2, train: { ...train, epochs: 10, learningRate: 0.003 } };
+    const learnt = {
+      oneClass: 'svdd',
+      blocks: 2,
+      train: { ...train, epochs: 10, learningRate: 0.003 },
+    } as const;
     const method = methods.arcane(learnt);
     const shares = await method.predict(await method.prepare(input()), data);
     const hits = [...data.labels].filter((label, i) => {
@@ -364,7 +379,7 @@ describe('answers', () => {
 
   test('of ARCANE, by hand: distances from the means of features', async () => {
     // At rate 0 the features are those of the first weights, without biases.
-    const method = methods.arcane({ blocks: 1, train: { epochs: 1, learningRate: 0 } });
+    const method = methods.arcane({ oneClass: 'svdd', blocks: 1, train: { epochs: 1, learningRate: 0 } });
     const model = lt.nn.mlp({ classes: 3, hidden: [36] });
     const variables = lt.scope(() => model.init(lt.random.foldIn(lt.random.key(6), 0), [1, 6, 6, 1]));
     const weight = await (variables.params as { fc1: { weight: lt.Tensor } }).fc1.weight.data();

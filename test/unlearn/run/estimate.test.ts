@@ -35,6 +35,8 @@ it('passes of a method: what it sees of the forgotten and the kept samples, by i
   // Preparation of 110, then 100 that are left, of which ten removals reach all but 0.8^10.
   const [train] = passes('sisa', { shards: 5, slices: 1, train: { epochs: 3 } });
   expect(train).toBeCloseTo(330 + 300 * (1 - 0.8 ** 10), 9);
+  // Four rotations of each, in the preparation and in a removal that may reach all.
+  expect(passes('arcane', { blocks: 1, train: { epochs: 3 } })).toEqual([2520, 0]);
   // Each of 110 and of what is left looked at twice at most, for centre and distances.
-  expect(passes('arcane', { blocks: 1, train: { epochs: 3 } })).toEqual([630, 440]);
+  expect(passes('arcane', { oneClass: 'svdd', blocks: 1, train: { epochs: 3 } })).toEqual([630, 440]);
 });
