@@ -65,6 +65,7 @@ describe('the sources', () => {
       expect(needed).toContain('engine/dtype.ts');
       expect(needed.filter((path) => /^engine\/(primitives|graph)\//.test(path))).toEqual([
         'engine/primitives/names.ts',
+        'engine/primitives/table.ts',
       ]);
     }
   });

@@ -112,7 +112,7 @@ export function evenEpochs(epochs: number, stages: number): number[] {
 }
 
 /** What a piece of training took. */
-type Took = Pick<Cost, 'gradientSteps' | 'samplesVisited'>;
+export type Took = Pick<Cost, 'gradientSteps' | 'samplesVisited'>;
 
 /** A method that trains in stages. A state is a network, and tensors beside it that stay as they were begun. */
 export interface Staged<S extends Variables> {
@@ -140,7 +140,7 @@ export interface Staged<S extends Variables> {
 type Facts = Readonly<Record<string, unknown>>;
 
 /** What is known of a state, under its name in the artifact's facts. */
-interface StateFacts {
+export interface StateFacts {
   /** sha256 over the samples of the chain so far. */
   readonly key: string;
   /** How many they are. */
