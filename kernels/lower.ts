@@ -5,6 +5,7 @@
 import { sizeOf } from '../engine/dtype.ts';
 import type { RootName } from '../engine/primitives/index.ts';
 import type { Body, Instruction, Program } from '../engine/program.ts';
+import { attentionEmitters } from './attention.ts';
 import { valueTypes } from './body.ts';
 import type { Tuning } from './choice.ts';
 import { convEmitters } from './conv.ts';
@@ -28,6 +29,7 @@ const ROOTS: Record<RootName, Emitter> = {
   ...gatherEmitters,
   ...dotEmitters,
   ...convEmitters,
+  ...attentionEmitters,
   ...poolEmitters,
   ...randomEmitters,
 };

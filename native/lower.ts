@@ -73,6 +73,12 @@ const pooling = (i: Instruction): readonly number[] => {
   const { size, stride, padding } = i.params as unknown as WindowParams;
   return [...size, ...stride, ...padding[0], ...padding[1]];
 };
+const SEES = ['all', 'past', 'future'];
+const attention = (i: Instruction): readonly number[] => [
+  // The bits of a float32: parameters are whole numbers.
+  new Uint32Array(Float32Array.of(get<number>(i, 'scale')).buffer)[0],
+  SEES.indexOf(get<string>(i, 'sees')),
+];
 const DISTRIBUTIONS = ['bits', 'uniform', 'normal'];
 
 /** In the order of the factories in native/src/program.cc. Leaving a root out does not compile. */
@@ -106,6 +112,8 @@ const ROOTS: Record<RootName, Encoder> = {
       get<number[]>(i, 'shape').reduce((n, d) => n * d, 1),
     ],
   ],
+  attention: [23, attention],
+  attentionSum: [24, attention],
 };
 
 const SLOT_KINDS: Record<Slot['kind'], number> = { input: 0, output: 1, temporary: 2 };

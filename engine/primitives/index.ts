@@ -1,6 +1,7 @@
 // The table of all primitives. Its keys are the names that backends must cover: their tables are typed
 // Record<RootName, ...>, so a primitive without a kernel does not compile.
 
+import { attentionPrimitives } from './attention.ts';
 import { convPrimitives } from './conv.ts';
 import { dotPrimitives } from './dot.ts';
 import { elementwisePrimitives } from './elementwise.ts';
@@ -22,6 +23,7 @@ const rootPrimitives = {
   ...gatherPrimitives,
   ...dotPrimitives,
   ...convPrimitives,
+  ...attentionPrimitives,
   ...poolPrimitives,
   ...randomPrimitives,
 };

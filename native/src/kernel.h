@@ -55,6 +55,8 @@ KernelPtr makeMaxPool(const Instruction&, const Description&);
 KernelPtr makeSumPool(const Instruction&, const Description&);
 KernelPtr makeSumPoolTranspose(const Instruction&, const Description&);
 KernelPtr makeRandom(const Instruction&, const Description&);
+KernelPtr makeAttention(const Instruction&, const Description&);
+KernelPtr makeAttentionSum(const Instruction&, const Description&);
 
 constexpr int64_t kGrain = 32768;  // element operations worth a task of their own
 

@@ -15,7 +15,7 @@ constexpr Root kRoots[] = {
     {makePad}, {makeConcat}, {makeIota}, {makeSum}, {makeMax}, {makeMin}, {makeArgmax}, {makeArgmin}, {makeMoments},
     {makeCumsum}, {makeSort}, {makeGather}, {makeScatter}, {makeGatherAlong}, {makeScatterAlong}, {makeDot, true},
     {makeConv, true}, {makeConvGradInput, true}, {makeConvGradWeight, true}, {makeMaxPool}, {makeSumPool},
-    {makeSumPoolTranspose}, {makeRandom},
+    {makeSumPoolTranspose}, {makeRandom}, {makeAttention}, {makeAttentionSum},
 };
 
 KernelPtr kernelOf(const Instruction& i, const Description& description) {

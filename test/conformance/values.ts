@@ -111,6 +111,10 @@ function termsOf({ primitive, inputs, params, outputs }: Equation): number {
     case 'scatter':
     case 'scatterAlong':
       return sizeOf(y.shape);
+    // A score, then the sum over keys.
+    case 'attention':
+    case 'attentionSum':
+      return x.shape[2] + y.shape[1];
     case 'sumPool':
     case 'sumPoolTranspose':
       return p.size[0] * p.size[1];
