@@ -5,9 +5,9 @@
 // queries and one for keys.
 
 import { type DType, sizeOf } from '../engine/dtype.ts';
-import type { Operand } from '../engine/program.ts';
+import type { Instruction, Operand } from '../engine/program.ts';
 import { CPU_THREADS, emitEach } from './each.ts';
-import type { Emitter, Lowering } from './lowering.ts';
+import type { Emitter, Lowering, Traits } from './lowering.ts';
 import { literal, type Shader, toMemory } from './shader.ts';
 
 const THREADS = 64;
@@ -87,191 +87,195 @@ function factorsOf(operands: readonly Operand[], queries: number, keys: number, 
 }
 
 interface Work {
-  readonly label: string;
-  readonly sees: string;
-  readonly scale: number;
-  readonly q: Operand;
-  readonly k: Operand;
   readonly m: Operand;
   readonly v: Operand;
-  readonly y: Operand;
   readonly factors: readonly Operand[];
-  /** Beforehand, for each key, with its `score`, and at the end, before and after `total[]` is written. */
+  /** Before the first key. */
   readonly begin: (shader: Shader) => string;
-  readonly weigh: (columns: number) => string;
+  /** The weight of a key, from `score` and `m`. */
+  readonly weigh: string;
+  /** Before the sums are written, and after it. */
   readonly finish: string;
   readonly end: (shader: Shader) => string;
 }
 
-function emit(work: Work, to: Lowering): void {
-  const { q, k, m, v, y, sees } = work;
+/** Rows of each key that the weights and sums are made of; `of` fetches vector d of a row. */
+interface Part {
+  readonly name: string;
+  readonly width: number;
+  readonly of: (row: string, d: string) => string;
+}
+
+/** Vectors of columns that a workgroup sums, at most COLUMNS. */
+const columnsOf = (y: Operand): number => Math.min(COLUMNS, Math.ceil(y.shape[2] / 4));
+
+/** Who computes what; `keys` in a workgroup's memory at a time, 0 where none are. */
+function layoutOf(y: Operand, parts: readonly Part[], { software, workgroupBytes }: Traits) {
+  const columns = columnsOf(y);
+  const threads = software ? CPU_THREADS : THREADS;
+  const each = 16 * parts.reduce((sum, p) => sum + p.width, 0);
+  const fitting = each === 0 ? MOST_KEYS : Math.min(MOST_KEYS, Math.floor(workgroupBytes / each));
+  return {
+    columns,
+    chunks: columns === 0 ? 1 : Math.ceil(y.shape[2] / 4 / columns),
+    threads,
+    tiles: Math.ceil(y.shape[1] / threads),
+    keys: software || fitting < LEAST_KEYS ? 0 : fitting,
+  };
+}
+
+/** The work for one key: its score, weight, factors, and its share of the sums. */
+function keyStep(
+  i: Instruction,
+  weigh: string,
+  parts: readonly Part[],
+  mask: string,
+  shared: boolean,
+): string {
+  const { sees, scale } = i.params as { sees: string; scale: number };
+  const vector = ({ name, width, of }: Part, d: string): string =>
+    shared ? `${name}[j * ${width}u + ${d}]` : of('row', d);
+  const products = parts.slice(0, -1).map((part, n) => {
+    if (part.width === 0) return `let product${n} = 0f;`;
+    const own = part.width <= KEPT ? `own${n}[d]` : `query${n}(at, d)`;
+    return `var sum${n} = vec4<f32>();
+for (var d = 0u; d < ${part.width}u; d++) { sum${n} += ${own} * ${vector(part, 'd')}; }
+let product${n} = (sum${n}.x + sum${n}.y) + (sum${n}.z + sum${n}.w);`;
+  });
+  const values = parts[parts.length - 1];
+  return `let row = keys + key;
+${sees === 'all' ? '' : `if (key ${sees === 'past' ? '>' : '<'} query) { continue; }`}
+${products[0]}
+let score = product0 * ${literal(scale, 'float32')};
+let m = ${mask};
+${weigh}
+${products
+  .slice(1)
+  .map((product, f) => `${product}\nweight *= product${f + 1};`)
+  .join('\n')}
+${values.width === 0 ? '' : `for (var c = 0u; c < ${values.width}u; c++) { total[c] += weight * ${vector(values, 'c')}; }`}`;
+}
+
+function emit(i: Instruction, work: Work, to: Lowering): void {
+  const [q, k] = i.inputs;
+  const [y] = i.outputs;
+  const { m, v } = work;
+  const { sees } = i.params;
   const [B, N, C] = y.shape;
   const M = k.shape[1];
-  const { software, workgroupBytes } = to.traits;
-  const pairs = [{ queries: rowsOf(q), keys: rowsOf(k) }, ...factorsOf(work.factors, B * N, B * M, to)].map(
-    (p) => ({ ...p, width: vectorsOf(p.queries) }),
-  );
-  const columns = Math.min(COLUMNS, Math.ceil(C / 4));
-  const chunks = columns === 0 ? 1 : Math.ceil(C / 4 / columns);
-  const threads = software ? CPU_THREADS : THREADS;
-  const tiles = Math.ceil(N / threads);
-
-  const shader = to.shader(work.label);
-  const declared: string[] = [];
-  const target = shader.write(y.slot, y.dtype);
-  pairs.forEach((p, n) => {
-    if (p.width === 0) return;
-    declared.push(fetcher(shader, `query${n}`, p.queries), fetcher(shader, `key${n}`, p.keys));
-  });
-  if (columns > 0) declared.push(fetcher(shader, 'value', rowsOf(v)));
-  const mask = shader.floats(m.slot, m.dtype, 1);
-
-  // What a workgroup shares of each key: rows of the pairs, its chunk of the value.
-  const parts = [
-    ...pairs.map((p, n) => ({
+  const scores: Pair = { queries: rowsOf(q), keys: rowsOf(k) };
+  const pairs = [scores, ...factorsOf(work.factors, B * N, B * M, to)];
+  const parts: Part[] = [
+    ...pairs.map(({ keys }, n) => ({
       name: `keys${n}`,
-      width: p.width,
+      width: vectorsOf(keys),
       of: (row: string, d: string) => `key${n}(${row}, ${d})`,
     })),
     {
       name: 'values',
-      width: columns,
-      of: (row: string, d: string) => `value(${row}, chunk * ${columns}u + ${d})`,
+      width: columnsOf(y),
+      of: (row, d) => `value(${row}, chunk * ${columnsOf(y)}u + ${d})`,
     },
-  ].filter((p) => p.width > 0);
-  const each = 16 * parts.reduce((sum, p) => sum + p.width, 0);
-  const size = each === 0 ? MOST_KEYS : Math.min(MOST_KEYS, Math.floor(workgroupBytes / each));
-  const staged = !software && size >= LEAST_KEYS;
-  if (staged)
-    for (const p of parts) declared.push(`var<workgroup> ${p.name}: array<vec4<f32>, ${size * p.width}>;`);
-  const sharedPart = (name: string, d: string): string => {
-    const p = parts.find((one) => one.name === name) as (typeof parts)[number];
-    return staged ? `${name}[j * ${p.width}u + ${d}]` : p.of('row', d);
-  };
-  const stage = parts.map(
-    (p) => `for (var i = lane; i < ${size * p.width}u; i += ${threads}u) {
-${p.name}[i] = ${p.of(`keyRow(b, min(start + i / ${p.width}u, ${Math.max(0, M - 1)}u))`, `i % ${p.width}u`)};
+  ];
+  const { columns, chunks, threads, tiles, keys } = layoutOf(y, parts, to.traits);
+
+  const shader = to.shader(i.root as string);
+  const declared = parts.slice(0, -1).flatMap(({ width }, n) => {
+    if (width === 0) return [];
+    return [fetcher(shader, `query${n}`, pairs[n].queries), fetcher(shader, `key${n}`, pairs[n].keys)];
+  });
+  if (columns > 0) declared.push(fetcher(shader, 'value', rowsOf(v)));
+  const filled = parts.filter((p) => p.width > 0);
+  if (keys > 0)
+    for (const p of filled) declared.push(`var<workgroup> ${p.name}: array<vec4<f32>, ${keys * p.width}>;`);
+  const stage = filled.map(
+    (p) => `for (var i = lane; i < ${keys * p.width}u; i += ${threads}u) {
+${p.name}[i] = ${p.of(`keys + min(start + i / ${p.width}u, last - 1u)`, `i % ${p.width}u`)};
 }`,
   );
-
-  const product = (n: number): string => {
-    const { width, queries } = pairs[n];
-    if (width === 0) return `let product${n} = 0f;`;
-    const own = width <= KEPT ? `own${n}[d]` : `query${n}(at, d)`;
-    return `var sum${n} = vec4<f32>();
-for (var d = 0u; d < ${vectorsOf(queries)}u; d++) { sum${n} += ${own} * ${sharedPart(`keys${n}`, 'd')}; }
-let product${n} = (sum${n}.x + sum${n}.y) + (sum${n}.z + sum${n}.w);`;
-  };
-  const hidden = sees === 'all' ? '' : `if (key ${sees === 'past' ? '>' : '<'} query) { continue; }`;
-  const factor = pairs.slice(1).map((_, f) => `${product(f + 1)}\nweight *= product${f + 1};`);
-  const oneKey = `let row = keyRow(b, key);
-${hidden}
-${product(0)}
-let score = product0 * ${literal(work.scale, 'float32')};
-let m = ${mask('row')};
-${work.weigh(columns)}
-${factor.join('\n')}
-${columns === 0 ? '' : `for (var c = 0u; c < ${columns}u; c++) { total[c] += weight * ${sharedPart('values', 'c')}; }`}`;
-
-  const keep = pairs.map((p, n) =>
-    p.width === 0 || p.width > KEPT
-      ? ''
-      : `var own${n}: array<vec4<f32>, ${p.width}>;
-for (var d = 0u; d < ${p.width}u; d++) { own${n}[d] = query${n}(at, d); }`,
-  );
-  const loop = staged
-    ? `for (var start = first; start < last; start += ${size}u) {
+  const step = keyStep(i, work.weigh, parts, shader.floats(m.slot, m.dtype, 1)('row'), keys > 0);
+  const loop =
+    keys === 0
+      ? `for (var key = first; key < last; key++) {\n${step}\n}`
+      : `for (var start = first; start < last; start += ${keys}u) {
 workgroupBarrier();
 ${stage.join('\n')}
 workgroupBarrier();
-for (var j = 0u; j < min(${size}u, last - start); j++) {
+for (var j = 0u; j < min(${keys}u, last - start); j++) {
 let key = start + j;
-${oneKey}
+${step}
 }
-}`
-    : `for (var key = first; key < last; key++) {\n${oneKey}\n}`;
+}`;
+  const kept = parts.slice(0, -1).map(({ width }, n) =>
+    width === 0 || width > KEPT
+      ? ''
+      : `var own${n}: array<vec4<f32>, ${width}>;
+for (var d = 0u; d < ${width}u; d++) { own${n}[d] = query${n}(at, d); }`,
+  );
+  const target = shader.write(y.slot, y.dtype);
   const main = `let chunk = group % ${chunks}u;
 let tile = group / ${chunks}u % ${tiles}u;
 let b = group / ${chunks * tiles}u;
+let keys = b * ${M}u;
 let query = tile * ${threads}u + lane;
 let at = b * ${N}u + min(query, ${N - 1}u);
-${keep.join('\n')}
-${columns === 0 ? '' : `var total: array<vec4<f32>, ${columns}>;`}
+${kept.join('\n')}
+var total: array<vec4<f32>, ${Math.max(1, columns)}>;
 ${work.begin(shader)}
 let first = ${sees === 'future' ? `min(${M}u, tile * ${threads}u)` : '0u'};
 let last = ${sees === 'past' ? `min(${M}u, (tile + 1u) * ${threads}u)` : `${M}u`};
 ${loop}
 if (query < ${N}u) {
 ${work.finish}
-for (var c = 0u; c < ${Math.min(4 * columns, C)}u; c++) {
+for (var c = 0u; c < ${4 * columns}u; c++) {
 let column = chunk * ${4 * columns}u + c;
-if (column < ${C}u) { ${target}[at * ${C}u + column] = ${toMemory(columns === 0 ? '0f' : 'total[c / 4u][c % 4u]', y.dtype)}; }
+if (column < ${C}u) { ${target}[at * ${C}u + column] = ${toMemory('total[c / 4u][c % 4u]', y.dtype)}; }
 }
 ${work.end(shader)}
 }`;
-  declared.push(`fn keyRow(b: u32, key: u32) -> u32 { return b * ${M}u + key; }`);
   to.add(shader.kernel({ threads, groups: B * tiles * chunks, declarations: declared.join('\n'), main }));
 }
 
 const attention: Emitter = (i, to) => {
-  const [q, k, m, v] = i.inputs;
+  const [, , m, v] = i.inputs;
   const [y, l] = i.outputs;
   if (sizeOf(l.shape) === 0) return;
-  const scaleBy = (columns: number, by: string): string =>
-    columns === 0 ? '' : `for (var c = 0u; c < ${columns}u; c++) { total[c] *= ${by}; }`;
-  const columns = Math.min(COLUMNS, Math.ceil(y.shape[2] / 4));
-  emit(
-    {
-      label: 'attention',
-      sees: i.params.sees as string,
-      scale: i.params.scale as number,
-      q,
-      k,
-      m,
-      v,
-      y,
-      factors: [],
-      begin: () => 'var top = -3.4028234e38f;\nvar sum = 0f;',
-      weigh: (n) => `let x = score - m;
+  const times = (by: string): string => `for (var c = 0u; c < ${columnsOf(y)}u; c++) { total[c] *= ${by}; }`;
+  const work: Work = {
+    m,
+    v,
+    factors: [],
+    begin: () => 'var top = -3.4028234e38f;\nvar sum = 0f;',
+    weigh: `let x = score - m;
 if (x > top) {
 let shrink = expOf(top - x);
 top = x;
 sum *= shrink;
-${scaleBy(n, 'shrink')}
+${times('shrink')}
 }
 let weight = expOf(x - top);
 sum += weight;`,
-      // A query that sees no key has the sum 0, and weights of 0.
-      finish: `let share = select(1f / sum, 1f, sum == 0f);\n${scaleBy(columns, 'share')}`,
-      end: (shader) =>
-        `if (chunk == 0u) { ${shader.write(l.slot, l.dtype)}[at] = ${toMemory('select(top + logOf(sum), 0f, sum == 0f)', l.dtype)}; }`,
-    },
-    to,
-  );
+    // A query that sees no key has the sum 0, and weights of 0.
+    finish: `let share = select(1f / sum, 1f, sum == 0f);\n${times('share')}`,
+    end: (shader) =>
+      `if (chunk == 0u) { ${shader.write(l.slot, l.dtype)}[at] = ${toMemory('select(top + logOf(sum), 0f, sum == 0f)', l.dtype)}; }`,
+  };
+  emit(i, work, to);
 };
 
 const attentionSum: Emitter = (i, to) => {
-  const [q, k, l, m, v, ...factors] = i.inputs;
-  const [y] = i.outputs;
-  if (sizeOf(y.shape) === 0) return;
-  emit(
-    {
-      label: 'attentionSum',
-      sees: i.params.sees as string,
-      scale: i.params.scale as number,
-      q,
-      k,
-      m,
-      v,
-      y,
-      factors,
-      begin: (shader) => `let l = ${shader.floats(l.slot, l.dtype, 1)('at')};`,
-      weigh: () => 'var weight = expOf((score - l) - m);',
-      finish: '',
-      end: () => '',
-    },
-    to,
-  );
+  const [, , l, m, v, ...factors] = i.inputs;
+  if (sizeOf(i.outputs[0].shape) === 0) return;
+  const work: Work = {
+    m,
+    v,
+    factors,
+    begin: (shader) => `let l = ${shader.floats(l.slot, l.dtype, 1)('at')};`,
+    weigh: 'var weight = expOf((score - l) - m);',
+    finish: '',
+    end: () => '',
+  };
+  emit(i, work, to);
 };
 
 export const attentionEmitters = { attention, attentionSum } satisfies Record<string, Emitter>;

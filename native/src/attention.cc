@@ -61,6 +61,7 @@ class AttentionKernel : public Kernel {
   }
 
   WorkspaceSize workspace(int) const override {
+    if (written_ == 0) return {};
     Carver carver(nullptr);
     const Scratch scratch(carver, pairs_);
     return {0, carver.used()};
