@@ -1,5 +1,5 @@
-// Attention: by primitives that never store the scores, or, under a mask that has an element for each score, as softmax
-// between two products.
+// Attention: by primitives that never store the scores; or, where there are few, or the mask has an element for each, as
+// softmax between two products.
 
 import { isFloat, type Shape, showAval, sizeOf } from '../dtype.ts';
 import { check, describe } from '../error.ts';
@@ -12,6 +12,9 @@ import { broadcastShapes, expand, inFloat32, widest } from './common.ts';
 import { greaterEqual, logicalAnd, mul, where } from './elementwise.ts';
 import { softmax } from './normalise.ts';
 import { matmul } from './products.ts';
+
+/** Up to here softmax between two products is faster, with its gradients: 256 queries and keys. */
+const FEW_SCORES = 256 * 256;
 
 /** Options of attention. */
 export interface AttentionOptions {
@@ -26,8 +29,8 @@ export interface AttentionOptions {
 /**
  * Scaled dot-product attention, softmax(q k^T * scale) v (Vaswani et al. 2017, section 3.2.1): q [..., L, d], k [...,
  * S, d] and v [..., S, e] give [..., L, e]; leading axes (batch, heads) broadcast. A query that may see nothing gives
- * zeros. The scores [..., L, S] are never held in memory, nor by derivatives (Dao et al. 2022), unless the mask has an
- * axis of queries longer than 1. Weights of float16 are float32.
+ * zeros. Above 65,536 scores for each batch and head, L S, none are held in memory, nor by derivatives (Dao et al. 2022), unless
+ * the mask has an axis of queries longer than 1. Weights of float16 are float32.
  * @throws 'shape' where shapes do not fit, 'value' where scale is not a number.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options?: AttentionOptions): Tensor {
@@ -50,7 +53,8 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options?: AttentionOp
     'shape',
     () => `attention: ${show()} do not fit; expected [..., L, d], [..., S, d] and [..., S, e]`,
   );
-  const [S, last] = [k.shape.at(-2), mask?.shape.at(-1) ?? 1];
+  const [L, S] = [q.shape.at(-2) as number, k.shape.at(-2) as number];
+  const last = mask?.shape.at(-1) ?? 1;
   check(
     last === 1 || last === S,
     'shape',
@@ -63,17 +67,18 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options?: AttentionOp
     () => `attention: scale is ${describe(scale)}, expected a number`,
   );
   const perScore = mask !== undefined && mask.ndim !== 1 && mask.shape.at(-2) !== 1;
-  return perScore ? byScores(q, k, v, mask, causal, scale) : byTiles(q, k, v, mask, causal, scale);
+  const attend = perScore || L * S <= FEW_SCORES ? byScores : byTiles;
+  return attend(q, k, v, { mask, causal, scale });
 }
 
-function byTiles(
-  q: Tensor,
-  k: Tensor,
-  v: Tensor,
-  mask: Tensor | undefined,
-  causal: boolean,
-  scale: number,
-): Tensor {
+interface Weighing {
+  readonly mask?: Tensor;
+  readonly causal: boolean;
+  readonly scale: number;
+}
+
+/** By the primitives: operands become [B, L, d] and the like, a mask of keys the m of hidden ones. */
+function byTiles(q: Tensor, k: Tensor, v: Tensor, { mask, causal, scale }: Weighing): Tensor {
   const wide = widest([q, k, v].map((x) => x.dtype));
   const type = isFloat(wide) ? wide : 'float32';
   const inside = type === 'float16' ? 'float32' : type;
@@ -95,11 +100,12 @@ function byTiles(
   return e.convert(m.reshape(y, [...batch, ...y.shape.slice(1)]), type);
 }
 
-function byScores(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, causal: boolean, scale: number): Tensor {
+/** Softmax between two products. */
+function byScores(q: Tensor, k: Tensor, v: Tensor, { mask, causal, scale }: Weighing): Tensor {
   const scores = mul(matmul(q, k, { transposeB: true }), scale);
   const places = scores.shape.slice(-2);
-  const past = (): Tensor => greaterEqual(m.iota(places, 0, 'int32'), m.iota(places, 1, 'int32'));
-  const seen = causal ? logicalAnd(mask, past()) : mask;
-  const weights = (s: Tensor): Tensor => where(seen, softmax(where(seen, s, -1e30)), 0);
+  const past = causal ? greaterEqual(m.iota(places, 0, 'int32'), m.iota(places, 1, 'int32')) : undefined;
+  const seen = mask && past ? logicalAnd(mask, past) : (mask ?? past);
+  const weights = (s: Tensor): Tensor => (seen ? where(seen, softmax(where(seen, s, -1e30)), 0) : softmax(s));
   return matmul(inFloat32(weights)(scores), v);
 }

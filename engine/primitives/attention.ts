@@ -182,7 +182,6 @@ const attentionSumPrimitive: Primitive<AttentionParams> = {
     return [stored(total, out)];
   },
   samples: [
-    { operands: sampleOperands([]), params: { scale: 0.5, sees: 'all' } },
     { operands: sampleOperands([]), params: { scale: 0.5, sees: 'past' }, note: 'past' },
     { operands: sampleOperands([2]), params: { scale: 0.5, sees: 'future' }, note: 'a factor, future' },
     { operands: sampleOperands([1, 3]), params: { scale: 0.5, sees: 'all' }, note: 'two factors' },
@@ -249,7 +248,6 @@ const attentionPrimitive: Primitive<AttentionParams> = {
   },
   samples: [
     { operands: withoutLogarithms(sampleOperands([])), params: { scale: 0.5, sees: 'all' } },
-    { operands: withoutLogarithms(sampleOperands([])), params: { scale: 0.5, sees: 'past' }, note: 'past' },
     {
       operands: withoutLogarithms(sampleOperands([], [1, 3, 2, 1, 1])),
       params: { scale: 1, sees: 'future' },
