@@ -14,7 +14,14 @@ export interface Work {
   readonly bytes: number;
 }
 
-/** Multiply-adds of a product or convolution, times two, as if done directly; 0 for all else. */
+/** Pairs of a query and a key that it sees: all, those up to its number, those from it on. */
+function pairsOf(queries: number, keys: number, sees: string): number {
+  const r = Math.min(queries, keys);
+  if (sees === 'past') return (r * (r + 1)) / 2 + (queries - r) * keys;
+  return sees === 'future' ? r * keys - (r * (r - 1)) / 2 : queries * keys;
+}
+
+/** Multiply-adds of a product, a convolution or attention, times two, as if done directly; 0 for all else. */
 export function productFlops({ root, inputs, outputs, params }: Instruction): number {
   const [a, b] = inputs;
   const [y] = outputs;
@@ -28,6 +35,13 @@ export function productFlops({ root, inputs, outputs, params }: Instruction): nu
       return 2 * sizeOf(a.shape) * sizeOf(b.shape.slice(1, 4));
     case 'convGradWeight':
       return 2 * sizeOf(b.shape) * sizeOf(y.shape.slice(1, 4));
+    // Scores, factors, and the sum over values, for each pair that is seen.
+    case 'attention':
+    case 'attentionSum': {
+      const factors = inputs.slice(root === 'attention' ? 4 : 5).filter((_, f) => f % 2 === 0);
+      const width = [a, y, ...factors].reduce((sum, o) => sum + o.shape[2], 0);
+      return 2 * a.shape[0] * pairsOf(a.shape[1], b.shape[1], params.sees as string) * width;
+    }
     default:
       return 0;
   }

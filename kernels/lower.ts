@@ -4,6 +4,7 @@
 
 import { sizeOf } from '../engine/dtype.ts';
 import type { Body, Instruction, Program, RootInstruction, RootName } from '../engine/program.ts';
+import { attentionEmitters } from './attention.ts';
 import { valueTypes } from './body.ts';
 import type { Tuning } from './choice.ts';
 import { convEmitters } from './conv.ts';
@@ -27,6 +28,7 @@ const ROOTS: { readonly [K in RootName]: Emitter<K> } = {
   ...gatherEmitters,
   ...dotEmitters,
   ...convEmitters,
+  ...attentionEmitters,
   ...poolEmitters,
   ...randomEmitters,
 };

@@ -4,6 +4,7 @@
 import { type DType, sizeOf } from '../engine/dtype.ts';
 import { LetheError } from '../engine/error.ts';
 import type {
+  AttentionParams,
   ConvParams,
   ElementwiseName,
   ParamsOf,
@@ -16,6 +17,7 @@ import {
   DTYPES,
   REDUCTIONS,
   ROOTS,
+  SIGHTS,
   SIGNATURE,
   SLOT_KINDS,
 } from '../engine/primitives/table.ts';
@@ -45,6 +47,12 @@ const pooling = ({ size, stride, padding }: PoolParams): readonly number[] => [
   ...padding[1],
 ];
 
+const attention = ({ scale, sees }: AttentionParams): readonly number[] => [
+  // The bits of a float32: parameters are whole numbers.
+  new Uint32Array(Float32Array.of(scale).buffer)[0],
+  SIGHTS[sees],
+];
+
 /** Each root's parameters, as its kernel reads them. Leaving a root out does not compile. */
 const PARAMS: { readonly [K in RootName]: Encoder<K> } = {
   pad: (p) => [...p.low, ...p.high, ...p.interior],
@@ -69,6 +77,8 @@ const PARAMS: { readonly [K in RootName]: Encoder<K> } = {
   maxPool: pooling,
   sumPool: pooling,
   sumPoolTranspose: pooling,
+  attention,
+  attentionSum: attention,
   random: (p) => [DISTRIBUTIONS[p.distribution], sizeOf(p.shape)],
 };
 

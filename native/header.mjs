@@ -59,6 +59,7 @@ ${enumOf('Fold', table.REDUCTIONS)}
 ${enumOf('DType', table.DTYPES)}
 ${enumOf('SlotKind', table.SLOT_KINDS)}
 ${enumOf('Distribution', table.DISTRIBUTIONS)}
+${enumOf('Sight', table.SIGHTS)}
 }  // namespace lethe
 `;
 }

@@ -217,6 +217,22 @@ def case_conv(r):
     return [make(l) for l in LAYOUTS]
 
 
+def case_attention(r):
+    def build():
+        shape = (1, r['heads'], r['tokens'], r['width'])
+        q, k, v, dy = (uniform(n, shape).to(dtype()) for n in range(4))
+        attend = lambda: F.scaled_dot_product_attention(q, k, v, scale=r['scale'])
+        attend.order = (0, 1, 2, 3)
+        if r['direction'] == 'forward':
+            return attend
+        for x in (q, k, v):
+            x.requires_grad_(True)
+        backward = lambda: torch.autograd.grad(attend(), (q, k, v), dy)[0]
+        backward.order = (0, 1, 2, 3)
+        return backward
+    return [build]
+
+
 def case_train(r):
     def make(layout):
         def build():
@@ -299,7 +315,7 @@ def case_hvp(r):
 
 
 # The cases whose results are compared with ours; training where the layers are numbered as ours are.
-COMPARED = ('matmul', 'conv', 'elementwise', 'reduction', 'train')
+COMPARED = ('matmul', 'conv', 'attention', 'elementwise', 'reduction', 'train')
 CASES = {k[5:]: f for k, f in list(globals().items()) if k.startswith('case_')}
 
 print(json.dumps({'name': f'PyTorch {torch.__version__}', 'threads': torch.get_num_threads(),

@@ -6,6 +6,7 @@
 // list, or nothing for all axes) and `keepDims`; a number among the operands takes the type of the tensor beside it.
 
 import { Tensor } from '../tensor.ts';
+import * as attention from './attention.ts';
 import * as elementwise from './elementwise.ts';
 import * as images from './images.ts';
 import * as indexing from './indexing.ts';
@@ -14,6 +15,7 @@ import * as products from './products.ts';
 import * as reductions from './reduce.ts';
 import * as shape from './shape.ts';
 
+export * from './attention.ts';
 export { type Axis, broadcastShapes, normaliseAxis, type Pair, type TensorLike } from './common.ts';
 export * from './elementwise.ts';
 export * from './images.ts';
@@ -32,6 +34,7 @@ const operations = {
   ...products,
   ...images,
   ...normalise,
+  ...attention,
 };
 const FUNCTIONS_ONLY = ['concat', 'stack', 'einsum'] as const;
 
@@ -47,7 +50,8 @@ type Operations = typeof elementwise &
   typeof indexing &
   typeof products &
   typeof images &
-  typeof normalise;
+  typeof normalise &
+  typeof attention;
 type Methods<Of, Name extends keyof Of> = { [K in Name]: AsMethod<Of[K]> };
 
 declare module '../tensor.ts' {

@@ -1,4 +1,4 @@
-// Softmax, normalisation layers' arithmetic, attention and losses.
+// Softmax, normalisation layers' arithmetic and losses.
 
 import { isFloat, showAval, showShape, sizeOf } from '../dtype.ts';
 import { check, describe } from '../error.ts';
@@ -8,8 +8,7 @@ import { sameShape } from '../primitives/rules.ts';
 import { expectTensors, type Tensor } from '../tensor.ts';
 import { stopGradient } from '../transforms/autodiff.ts';
 import { binary, inFloat32, normaliseAxis, restoreAxes, type TensorLike } from './common.ts';
-import { add, mul, square, sub, where } from './elementwise.ts';
-import { matmul } from './products.ts';
+import { add, mul, square, sub } from './elementwise.ts';
 import { mean, sum } from './reduce.ts';
 
 /**
@@ -148,28 +147,6 @@ export function batchNorm(x: Tensor, options?: BatchNormOptions): BatchNormResul
   const [mu, v] = givenMean && givenVariance ? [givenMean, givenVariance] : prim.moments(x, axes);
   return { output: normaliseWith(x, mu, v, norm), mean: mu, variance: v };
 }
-/** Options of attention. */
-export interface AttentionOptions {
-  /** Bool, broadcast to the scores [..., L, S]: positions that may be seen. Default: all. */
-  mask?: Tensor;
-  /** Factor of the scores. Default 1 / sqrt(d). */
-  scale?: number;
-}
-/**
- * Scaled dot-product attention, softmax(q k^T * scale) v (Vaswani et al. 2017, section 3.2.1): q [..., L, d], k [...,
- * S, d] and v [..., S, e] give [..., L, e]; leading axes (batch, heads) broadcast. A row of the mask that lets nothing
- * be seen gives zeros. The scores [..., L, S] are held in memory.
- * @throws 'shape' where shapes do not fit.
- */
-export function attention(q: Tensor, k: Tensor, v: Tensor, options?: AttentionOptions): Tensor {
-  expectTensors('attention', q, k, v);
-  const { mask, scale } = settle('attention', options, { mask: undefined, scale: undefined });
-  const scores = mul(matmul(q, k, { transposeB: true }), scale ?? 1 / Math.sqrt(q.shape.at(-1) as number));
-  const weights = (s: Tensor): Tensor =>
-    mask ? where(mask, softmaxOf(where(mask, s, -1e30), -1), 0) : softmaxOf(s, -1);
-  return matmul(inFloat32(weights)(scores), v);
-}
-
 /** Options of losses. */
 export interface LossOptions {
   /** 'mean' or 'sum' over all samples (of mse: all elements), or 'none': one loss for each. Default 'mean'. */

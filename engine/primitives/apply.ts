@@ -7,6 +7,7 @@ import { check, describe } from '../error.ts';
 import { Tensor } from '../tensor.ts';
 import { bind } from '../trace.ts';
 import type {
+  AttentionParams,
   BroadcastParams,
   ConvGradInputParams,
   ConvGradWeightParams,
@@ -168,6 +169,17 @@ export const maxPool = (x: Tensor, p: PoolParams): [Tensor, Tensor] =>
 export const sumPool = (x: Tensor, p: PoolParams): Tensor => apply('sumPool', [x], p)[0];
 export const sumPoolTranspose = (dy: Tensor, p: PoolTransposeParams): Tensor =>
   apply('sumPoolTranspose', [dy], p)[0];
+/** q [B, N, D], k [B, M, D], m [B, M], v [B, M, C]: [B, N, C], and the logarithms [B, N]. */
+export const attention = (
+  q: Tensor,
+  k: Tensor,
+  m: Tensor,
+  v: Tensor,
+  p: AttentionParams,
+): readonly Tensor[] => apply('attention', [q, k, m, v], p);
+/** q [B, N, D], k [B, M, D], l [B, N], m [B, M], v [B, M, C], and for each factor [B, N, E] and [B, M, E]: [B, N, C]. */
+export const attentionSum = (operands: readonly Tensor[], p: AttentionParams): Tensor =>
+  apply('attentionSum', operands, p)[0];
 export function random(key: Tensor, p: RandomParams): Tensor {
   check(
     key instanceof Tensor,

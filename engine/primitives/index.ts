@@ -1,6 +1,7 @@
 // The table of all primitives. It has a record for every name in names.ts, or does not compile; the tables of backends
 // are typed by the same names, so a primitive without a kernel does not compile either.
 
+import { attentionPrimitives } from './attention.ts';
 import { convPrimitives } from './conv.ts';
 import { dotPrimitives } from './dot.ts';
 import { elementwisePrimitives } from './elementwise.ts';
@@ -27,6 +28,7 @@ const records: { readonly [K in PrimitiveName]: PrimitiveOf<K> } = {
   ...gatherPrimitives,
   ...dotPrimitives,
   ...convPrimitives,
+  ...attentionPrimitives,
   ...poolPrimitives,
   ...randomPrimitives,
 };

@@ -3,7 +3,7 @@
 // is missing or takes other parameters.
 
 import type { DType, Shape } from '../dtype.ts';
-import type { COST, DISTRIBUTIONS, ROOTS } from './table.ts';
+import type { COST, DISTRIBUTIONS, ROOTS, SIGHTS } from './table.ts';
 
 type None = Readonly<Record<string, never>>;
 
@@ -84,6 +84,13 @@ export interface RandomParams {
   readonly dtype: DType;
 }
 
+export interface AttentionParams {
+  /** Factor of the scores. */
+  readonly scale: number;
+  /** Keys that query i sees: all, those up to i, those from i on. */
+  readonly sees: keyof typeof SIGHTS;
+}
+
 /** Elementwise primitives: they have no parameters, but for two. */
 interface Elementwise extends Record<Exclude<keyof typeof COST, 'convert' | 'full'>, None> {
   readonly convert: { readonly dtype: DType };
@@ -124,6 +131,8 @@ interface Root {
   readonly sumPool: PoolParams;
   readonly sumPoolTranspose: PoolTransposeParams;
   readonly random: RandomParams;
+  readonly attention: AttentionParams;
+  readonly attentionSum: AttentionParams;
 }
 
 type All = Elementwise & View & Root;

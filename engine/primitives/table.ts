@@ -80,6 +80,8 @@ export const ROOTS = {
   sumPool: false,
   sumPoolTranspose: false,
   random: false,
+  attention: false,
+  attentionSum: false,
 };
 
 /** How elements are joined. Fused loops have the first three; `moments` is a root only. */
@@ -88,11 +90,13 @@ export const REDUCTIONS = { sum: 0, max: 1, min: 2, moments: 3 };
 export const DTYPES = { float32: 0, int32: 1, uint32: 2, bool: 3 };
 export const SLOT_KINDS = { input: 0, output: 1, temporary: 2 };
 export const DISTRIBUTIONS = { bits: 0, uniform: 1, normal: 2 };
+/** Keys that query i sees: all, those up to i, those from i on. */
+export const SIGHTS = { all: 0, past: 1, future: 2 };
 
 /** To be raised where native/encode.ts writes a program in another layout. */
 const LAYOUT = 2;
 
 /** The same number on both sides, or else an addon was built from other sources than these. */
 export const SIGNATURE = Array.from(
-  JSON.stringify([LAYOUT, ELEMENTWISE, ROOTS, REDUCTIONS, DTYPES, SLOT_KINDS, DISTRIBUTIONS]),
+  JSON.stringify([LAYOUT, ELEMENTWISE, ROOTS, REDUCTIONS, DTYPES, SLOT_KINDS, DISTRIBUTIONS, SIGHTS]),
 ).reduce((hash, letter) => (Math.imul(hash, 31) + letter.charCodeAt(0)) >>> 0, 0);

@@ -2,6 +2,7 @@
 // say who is faster.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { attention } from '../../bench/attention.ts';
 import {
   type Case,
   convolution,
@@ -49,10 +50,11 @@ describe('what is right', () => {
 
   const errorOf = async (c: Case): Promise<number> => {
     const prepared = c.prepare();
-    const result = prepared.run() as lt.Tensor;
+    const results = prepared.run();
+    const result = [results].flat()[0] as lt.Tensor;
     const data = await result.data();
     expect(result.size).toBe(c.size);
-    disposeAll(result);
+    disposeAll(results);
     prepared.dispose();
     const { at } = checkOf(c);
     return distance(
@@ -68,6 +70,8 @@ describe('what is right', () => {
   const all: Case[] = [
     matmul(5, 7, 33),
     ...shapes.flatMap((s) => DIRECTIONS.map((d) => convolution(s, d, 2))),
+    attention(20, 'forward'),
+    attention(20, 'gradient'),
     elementwise(300, 'add'),
     elementwise(300, 'chain'),
     ...([-1, 0, 1] as const).map((axis) => reduction(9, 12, axis)),

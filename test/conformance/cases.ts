@@ -68,10 +68,13 @@ export const mapped = (f: Flat, batched: readonly boolean[]): Flat => {
   const g = lt.vmap((...xs: Tensor[]) => f(xs), { inAxes: batched.map((b) => (b ? 0 : null)) });
   return (xs) => g(...xs);
 };
-export const subsets = (n: number): boolean[][] =>
-  Array.from({ length: 2 ** n - 1 }, (_, m) =>
+/** Which of n operands are batched: each choice; of more than four operands one, all but one, all. */
+export function subsets(n: number): boolean[][] {
+  const each = Array.from({ length: 2 ** n - 1 }, (_, m) =>
     Array.from({ length: n }, (_v, i) => ((m + 1) >> i) % 2 === 1),
   );
+  return n <= 4 ? each : each.filter((s) => [1, n - 1, n].includes(s.filter((b) => b).length));
+}
 
 export function casesFor(name: string, p: Primitive): Case[] {
   return p.samples.flatMap((s, n) => {

@@ -110,6 +110,10 @@ function termsOf(e: Equation): number {
     case 'scatter':
     case 'scatterAlong':
       return sizeOf(y.shape);
+    // A score, then the sum over keys.
+    case 'attention':
+    case 'attentionSum':
+      return x.shape[2] + y.shape[1];
     case 'sumPool':
     case 'sumPoolTranspose':
       return e.params.size[0] * e.params.size[1];

@@ -51,8 +51,8 @@ describeGpu('roots', () => {
     });
     expect(sameBits(await execute(on, p, inputs), got)).toBe(true);
   }
-  const root = (name: RootName, params: object, inputs: Value[], outputs: Result[], bound = 0) =>
-    compare(rootProgram(name, params, inputs, outputs), inputs, bound);
+  const root = (name: RootName, params: object, inputs: Value[], outputs: Result[], bound = 0, on = gpu) =>
+    compare(rootProgram(name, params, inputs, outputs), inputs, bound, on);
 
   const multiplies = async (backend: Backend, sizes: number[][]): Promise<void> => {
     for (const [b, m, n, k, ta, tb] of sizes) {
@@ -116,6 +116,45 @@ describeGpu('roots', () => {
   it('convolves three ways by the tiles for a GPU', async () => {
     await convolves(staged, 8, 8, 2);
     await convolves(staged, 3, 5, 1);
+  });
+
+  const attends = async (backend: Backend, sees: string, d: number, c: number): Promise<void> => {
+    const [b, n, m] = [2, 70, 39];
+    const [q, k, v] = [
+      [b, n, d],
+      [b, m, d],
+      [b, m, c],
+    ].map((s, i) => randomFloats(s, i + 1, 1));
+    const l = randomFloats([b, n], 4, 1);
+    const [hidden, lean] = [4, 9].map((every) => {
+      const bias = randomFloats([b, m], 5, 1);
+      for (let j = 0; j < bias.data.length; j += every) bias.data[j] = Number.POSITIVE_INFINITY;
+      return bias;
+    });
+    const params = { scale: 1 / Math.sqrt(d), sees };
+    await root('attention', params, [q, k, hidden, v], [f32(b, n, c), f32(b, n)], 2e-5, backend);
+    const factors = [5, 4, 3].flatMap((e, f) => [
+      randomFloats([b, n, e], 6 + f, 1),
+      randomFloats([b, m, e], 9 + f, 1),
+    ]);
+    for (const count of [0, 1, 3])
+      await root(
+        'attentionSum',
+        params,
+        [q, k, l, lean, v, ...factors.slice(0, 2 * count)],
+        [f32(b, n, c)],
+        1e-4,
+        backend,
+      );
+  };
+  it('attends to keys with any number of factors', () => attends(gpu, 'past', 5, 3));
+  it('attends to tiles of keys that a workgroup shares, or does not where they are too long', async () => {
+    await attends(staged, 'all', 8, 70);
+    await attends(staged, 'past', 5, 4);
+    await attends(staged, 'future', 140, 3);
+    const tight = await open({ limits: { software: false, workgroupBytes: 128 } });
+    await attends(tight, 'all', 5, 3);
+    await tight.close();
   });
 
   it('adds up weight gradients over many pixels in parts', async () => {

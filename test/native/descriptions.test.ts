@@ -167,6 +167,7 @@ describeCpu('nothing is walked over', () => {
     dilation: [1, 1],
     groups: 1,
   };
+  const sums = { scale: 1, sees: 'all' };
   it.each<[RootName, object, { shape: Shape; dtype: DType }[], { shape: Shape; dtype: DType }[]]>([
     ['pad', { low: [0, 0], high: [0, 0], interior: [0, 0] }, [f32(huge, 0)], [f32(huge, 0)]],
     ['concat', { axis: 1 }, [f32(huge, 0), f32(huge, 0)], [f32(huge, 0)]],
@@ -189,6 +190,18 @@ describeCpu('nothing is walked over', () => {
     ['conv', window, [f32(1, 0, huge, 1, 2), f32(1, 1, 1, 2, 3)], [f32(1, 0, huge, 1, 3)]],
     ['convGradInput', window, [f32(1, 0, huge, 1, 3), f32(1, 1, 1, 2, 3)], [f32(1, 0, huge, 1, 2)]],
     ['convGradWeight', window, [f32(1, 0, huge, 1, 2), f32(1, 0, huge, 1, 3)], [f32(1, 1, 1, 2, 3)]],
+    [
+      'attention',
+      sums,
+      [f32(0, 4, huge), f32(0, 3, huge), f32(0, 3), f32(0, 3, 2)],
+      [f32(0, 4, 2), f32(0, 4)],
+    ],
+    [
+      'attentionSum',
+      sums,
+      [f32(huge, 0, 4), f32(huge, 0, 4), f32(huge, 0), f32(huge, 0), f32(huge, 0, 3)],
+      [f32(huge, 0, 3)],
+    ],
     ['maxPool', window, [f32(0, huge, 1, 2)], [f32(0, huge, 1, 2), index(0, huge, 1, 2)]],
     ['sumPool', window, [f32(huge, 1, 1, 0)], [f32(huge, 1, 1, 0)]],
     ['sumPoolTranspose', window, [f32(huge, 1, 1, 0)], [f32(huge, 1, 1, 0)]],

@@ -127,9 +127,10 @@ const batch = (shape: Index, { affine = false, given = false, epsilon = 1e-5 } =
   };
 };
 
-const attended = (q: Index, k: Index, v: Index, mask?: Plain, scale?: number): Case => ({
+const attended = (q: Index, k: Index, v: Index, mask?: Plain, scale?: number, causal?: boolean): Case => ({
   x: [floats(q, 1), floats(k, 2), floats(v, 3), ...(mask ? [mask] : [])],
-  call: (a, b, c, m) => (mask || scale !== undefined ? [a, b, c, { mask: m, scale }] : [a, b, c]),
+  call: (a, b, c, m) =>
+    mask || scale !== undefined || causal ? [a, b, c, { mask: m, scale, causal }] : [a, b, c],
   want: (a, b, c, m) => {
     const [rowsOf, keys, depth, width] = [q.at(-2)!, k.at(-2)!, q.at(-1)!, v.at(-1)!];
     const batch = common(q.slice(0, -2), k.slice(0, -2), v.slice(0, -2), m ? m.shape.slice(0, -2) : []);
@@ -141,7 +142,7 @@ const attended = (q: Index, k: Index, v: Index, mask?: Plain, scale?: number): C
       const [lead, i, d] = [index.slice(0, -2), index.at(-2)!, index.at(-1)!];
       // What the mask leaves out does not take part at all.
       const seen = Array.from({ length: keys }, (_, j) => j).filter(
-        (j) => !m || at(m, [...lead, i, j]) !== 0,
+        (j) => (!m || at(m, [...lead, i, j]) !== 0) && (!causal || j <= i),
       );
       const scores = seen.map((j) => {
         let sum = 0;
@@ -225,6 +226,8 @@ export const normalised: Table = {
     attended([1, 2], [2, 2], [2, 3], list([1, 1], [0], 'bool')),
     attended([1, 1], [1, 1], [1, 1]),
     attended([0, 2], [3, 2], [3, 2]),
+    attended([2, 3, 4], [2, 5, 4], [2, 5, 2], undefined, undefined, true),
+    attended([2, 5, 4], [2, 3, 4], [2, 3, 2], bools([2, 1, 3], 4), undefined, true),
   ],
   crossEntropy: [
     entropy(floats([4, 5], 1), labels([0, 4, 2, 2])),

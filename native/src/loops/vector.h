@@ -30,6 +30,10 @@ struct VectorTable {
   // image, which is `width` pixels wide.
   void (*poolMax)(int64_t n, int64_t rows, int64_t columns, int64_t width, int32_t first, const float* image, float* best, int32_t* at);
   void (*add)(int64_t n, float* d, const float* x);
+  // The loops of attention over a tile of scores, `rows` keys x `n` queries: see attention.inc.
+  void (*attentionWeights)(int64_t rows, int64_t n, float* s, const float* l, const float* m);
+  void (*attentionTops)(int64_t rows, int64_t n, float* s, const float* m, float* top, float* shrink);
+  void (*attentionExponentials)(int64_t rows, int64_t n, float* s, const float* top, const float* shrink, float* sum);
   // `blocks` Philox blocks (4 elements each) starting at counter `first`: words, uniforms or normals.
   void (*random)(Distribution distribution, uint32_t key0, uint32_t key1, uint32_t first, int64_t blocks, void* d);
 };
