@@ -178,7 +178,7 @@ export function traceOf(profiles: readonly Profile[], device: string): object {
         tid,
         ph: 'X',
         name: done.map(nameOf).join('; '),
-        cat: done[0].root ?? 'body',
+        cat: done[0].kind === 'op' ? done[0].op : 'loop',
         ts: k.start * 1e6,
         dur: k.seconds * 1e6,
         args: { program: k.program.label, instructions: k.instructions, kernel: k.kernel, flops, bytes },

@@ -5,7 +5,8 @@
 
 import type { Ceilings } from '../engine/backend.ts';
 import { bytesOf, sizeOf } from '../engine/dtype.ts';
-import type { Body, Instruction, Program } from '../engine/program.ts';
+import { loopsOf, readsOf, writesOf } from '../engine/graph/touches.ts';
+import type { Instruction, Loop, Program } from '../engine/program.ts';
 
 export interface Work {
   /** Two for each multiply-add of a product, one for each elementwise step or reduced element. */
@@ -15,10 +16,12 @@ export interface Work {
 }
 
 /** Multiply-adds of a product or convolution, times two, as if done directly; 0 for all else. */
-export function productFlops({ root, inputs, outputs, params }: Instruction): number {
-  const [a, b] = inputs;
-  const [y] = outputs;
-  switch (root) {
+export function productFlops(i: Instruction): number {
+  if (i.kind !== 'op') return 0;
+  const { op, params } = i;
+  const [a, b] = i.inputs;
+  const [y] = i.outputs;
+  switch (op) {
     case 'dot':
       return 2 * sizeOf(y.shape) * (a.shape.at(params.transposeA ? -2 : -1) as number);
     // [kh, kw, C / groups] products for each element of the convolution's result.
@@ -35,7 +38,7 @@ export function productFlops({ root, inputs, outputs, params }: Instruction): nu
 
 /** Steps that compute nothing: constants, and changes of type. */
 const FREE: ReadonlySet<string> = new Set(['full', 'convert']);
-const REDUCTIONS: ReadonlySet<string | null> = new Set(['sum', 'max', 'min', 'argmax', 'argmin', 'moments']);
+const REDUCTIONS: ReadonlySet<string> = new Set(['sum', 'max', 'min', 'argmax', 'argmin', 'moments']);
 
 /** Of instructions that are done as one: what only they hand on to each other need not go through memory. */
 export function workOf(program: Program, ...done: readonly Instruction[]): Work {
@@ -62,55 +65,32 @@ export function workOf(program: Program, ...done: readonly Instruction[]): Work 
   return { flops, bytes };
 }
 
-const bodiesOf = (i: Instruction): Body[] => [...(i.prologues ?? []), i.body].flatMap((b) => b ?? []);
-
 function flopsOf(i: Instruction): number {
-  const steps = (b: Body): number =>
+  const steps = (b: Loop): number =>
     sizeOf(b.shape) * (b.steps.filter((s) => !FREE.has(s.op)).length + b.reductions.length);
-  const root = productFlops(i) + (REDUCTIONS.has(i.root) ? sizeOf(i.inputs[0].shape) : 0);
-  return bodiesOf(i).reduce((sum, b) => sum + steps(b), root);
-}
-
-interface Touched {
-  readonly slot: number;
-  readonly elements: number;
-}
-function* readsOf(i: Instruction): Iterable<Touched> {
-  for (const o of i.inputs) if (o.slot >= 0) yield { slot: o.slot, elements: sizeOf(o.shape) };
-  for (const { shape, inputs } of bodiesOf(i))
-    for (const v of inputs)
-      yield { slot: v.slot, elements: sizeOf(shape.filter((_, d) => v.strides[d] !== 0)) };
-}
-function* writesOf(i: Instruction): Iterable<Touched> {
-  for (const o of i.outputs) if (o.slot >= 0) yield { slot: o.slot, elements: sizeOf(o.shape) };
-  for (const { shape, stores, reductions } of bodiesOf(i)) {
-    for (const s of stores) yield { slot: s.slot, elements: sizeOf(shape) };
-    for (const r of reductions)
-      yield { slot: r.slot, elements: sizeOf(shape.filter((_, d) => !r.axes.includes(d))) };
-  }
+  const reduced = i.kind === 'op' && REDUCTIONS.has(i.op) ? sizeOf(i.inputs[0].shape) : 0;
+  return loopsOf(i).reduce((sum, b) => sum + steps(b), productFlops(i) + reduced);
 }
 
 /** The shortest time in seconds: arithmetic at its ceiling or traffic at its own, whichever takes longer. */
 export const shortest = ({ flops, bytes }: Work, { gflops, triadGBs }: Ceilings): number =>
   Math.max(flops / gflops, bytes / triadGBs) / 1e9;
 
-const opsOf = ({ steps, reductions }: Body): string => {
+const opsOf = ({ steps, reductions }: Loop): string => {
   const counted = steps.filter((s) => !FREE.has(s.op)).map((s) => s.op as string);
   const ops = [...counted, ...new Set(reductions.map((r) => `reduce ${r.op}`))];
   const shown = ops.length > 4 ? [...ops.slice(0, 3), `${ops.length - 3} more`] : ops;
   return shown.join(', ') || 'copy';
 };
 
-/** An instruction in a line: its root, operands with what computes them, the shape of its result, what is fused to it. */
-export function nameOf({ root, inputs, outputs, prologues, body }: Instruction): string {
-  const parts: string[] = [];
-  if (root) {
-    const operands = inputs.map((o, k) => {
-      const made = prologues?.[k];
-      return `${o.shape.join('x') || '1'}${made ? ` (${opsOf(made)})` : ''}`;
-    });
-    parts.push(`${root} ${operands.join(' ')} -> ${outputs[0].shape.join('x') || '1'}`);
-  }
-  if (body) parts.push(`${root ? '+ ' : `${body.shape.join('x') || '1'}: `}${opsOf(body)}`);
-  return parts.join(' ');
+/** An instruction in a line: the operation, operands with what computes them, the shape of its result, its epilogue. */
+export function nameOf(i: Instruction): string {
+  const shown = (shape: readonly number[]): string => shape.join('x') || '1';
+  if (i.kind === 'loop') return `${shown(i.loop.shape)}: ${opsOf(i.loop)}`;
+  const operands = i.inputs.map((o, k) => {
+    const made = i.prologues[k];
+    return `${shown(o.shape)}${made ? ` (${opsOf(made)})` : ''}`;
+  });
+  const epilogue = i.epilogue ? ` + ${opsOf(i.epilogue)}` : '';
+  return `${i.op} ${operands.join(' ')} -> ${shown(i.outputs[0].shape)}${epilogue}`;
 }

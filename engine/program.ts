@@ -38,7 +38,7 @@ export interface Operand {
 }
 
 /**
- * A slot read over the iteration domain of a body: element (i0, i1, ...) of the domain is element
+ * A slot read over the iteration domain of a loop: element (i0, i1, ...) of the domain is element
  * offset + sum(ik * strides[k]) of the slot. Stride 0 broadcasts; a negative stride flips.
  */
 export interface View {
@@ -53,9 +53,9 @@ export interface View {
 }
 
 /**
- * One scalar operation of a body. `args` number values: 0..inputs-1 are the body's inputs; then, if the instruction
- * has a root, one value for the root's (single) result; then the steps in order. `full` takes no args and yields
- * `value`; `convert` turns its argument into `dtype`.
+ * One scalar operation of a loop. `args` number values: 0..inputs-1 are the loop's inputs; then, in an epilogue, one
+ * value for the operation's (single) result; then the steps in order. `full` takes no args and yields `value`;
+ * `convert` turns its argument into `dtype`.
  */
 export interface Step {
   /** The primitive. */
@@ -68,7 +68,7 @@ export interface Step {
   readonly value?: number;
 }
 
-/** A value of the body written densely over the domain. */
+/** A value of the loop written densely over the domain. */
 export interface Store {
   /** Number of the value. */
   readonly value: number;
@@ -77,7 +77,7 @@ export interface Store {
 }
 
 /**
- * A value of the body reduced over `axes` of the domain (sorted, all reductions of one body share them) and
+ * A value of the loop reduced over `axes` of the domain (sorted, all reductions of one loop share them) and
  * written densely over the remaining axes. Sums accumulate in float32 or better, in an order that does not depend
  * on the number of threads. `max` and `min` yield NaN as soon as one element is NaN.
  */
@@ -93,7 +93,7 @@ export interface Reduction {
 }
 
 /** A fused elementwise chain over one iteration domain, with reductions of its values. */
-export interface Body {
+export interface Loop {
   /** The iteration domain. */
   readonly shape: Shape;
   /** What is read: values 0 to inputs - 1. */
@@ -107,26 +107,36 @@ export interface Body {
 }
 
 /**
- * One kernel: a root primitive, a body, or a root with a body as its epilogue (then the body's domain is the shape
- * of the root's single result, which needs no memory of its own unless a store asks for it, and the body has no
- * reductions). `prologues[i]`, where present, computes the root's i-th operand while it is loaded: a body over
- * the operand's shape whose last step (or only input) is that operand; the operand then has slot -1. Only `dot` and the convolutions are
- * given prologues or epilogues.
+ * An operation with a kernel of its own: a product, a pooling, a sort. `prologues[i]`, where there is one, computes operand i
+ * while it is fetched: a loop over the operand's shape whose last step (or only input) is that operand; the operand then
+ * has slot -1. The epilogue is a loop over the shape of the single result, without reductions; the result needs no memory
+ * of its own unless it is stored. Only `dot` and the convolutions are given prologues or epilogues.
  */
-export interface Instruction {
-  /** The primitive that the kernel is for; null for a body alone. */
-  readonly root: RootName | null;
-  /** The root's parameters, such as axes or strides. */
+export interface OpInstruction {
+  readonly kind: 'op';
+  /** The primitive. */
+  readonly op: RootName;
+  /** Its parameters, such as axes or strides. */
   readonly params: Readonly<Record<string, unknown>>;
-  /** Operands of the root. */
+  /** What it takes. */
   readonly inputs: readonly Operand[];
-  /** Results of the root; slot -1 where a body consumes the result and nothing stores it. */
+  /** What it gives; slot -1 where the epilogue consumes it and nothing stores it. */
   readonly outputs: readonly Operand[];
-  /** How operands of the root are computed while they are loaded; null for those that lie in memory. */
-  readonly prologues?: readonly (Body | null)[];
-  /** What is done element by element: of an instruction with a root, with its result. */
-  readonly body: Body | null;
+  /** How operands are computed while they are fetched, null for those that lie in memory; empty where all do. */
+  readonly prologues: readonly (Loop | null)[];
+  /** What is done with the result, element by element. */
+  readonly epilogue: Loop | null;
 }
+
+/** Elementwise work and reductions of its values. */
+export interface LoopInstruction {
+  readonly kind: 'loop';
+  /** What is done. */
+  readonly loop: Loop;
+}
+
+/** What a backend makes a kernel of. */
+export type Instruction = OpInstruction | LoopInstruction;
 
 /** A planned program: memory, and kernels in the order they run. */
 export interface Program {

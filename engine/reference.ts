@@ -7,7 +7,7 @@ import { LetheError } from './error.ts';
 import { primitives } from './primitives/index.ts';
 import { stridedCopy } from './primitives/rules.ts';
 import type { NDArray, Primitive } from './primitives/types.ts';
-import type { Body, Instruction, Program, View } from './program.ts';
+import type { Instruction, Loop, OpInstruction, Program, View } from './program.ts';
 
 /** What a primitive's record computes, rounded to the types of its results. */
 export const compute = (
@@ -47,51 +47,56 @@ class Memory {
   }
 }
 
-function readView(memory: Memory, v: View, body: Body): NDArray {
+function readView(memory: Memory, v: View, loop: Loop): NDArray {
   return {
-    shape: body.shape,
+    shape: loop.shape,
     dtype: v.dtype,
-    data: stridedCopy(memory.read(v.slot), body.shape, v.strides, v.offset, v.dtype),
+    data: stridedCopy(memory.read(v.slot), loop.shape, v.strides, v.offset, v.dtype),
   };
 }
 
-/** All values of a body, in the order the program numbers them. */
-function evaluateBody(memory: Memory, body: Body, root: NDArray | null): NDArray[] {
-  const values = body.inputs.map((v) => readView(memory, v, body));
-  if (root) values.push({ ...root, shape: body.shape });
-  for (const s of body.steps) {
+/** All values of a loop, in the order the program numbers them. */
+function evaluateLoop(memory: Memory, loop: Loop, result: NDArray | null): NDArray[] {
+  const values = loop.inputs.map((v) => readView(memory, v, loop));
+  if (result) values.push({ ...result, shape: loop.shape });
+  for (const s of loop.steps) {
     const primitive = primitives[s.op];
     const params =
-      s.op === 'full' ? { shape: body.shape, value: s.value, dtype: s.dtype } : { dtype: s.dtype };
+      s.op === 'full' ? { shape: loop.shape, value: s.value, dtype: s.dtype } : { dtype: s.dtype };
     const args = s.args.map((a) => values[a]);
-    const [data] = compute(primitive, args, params, [{ shape: body.shape, dtype: s.dtype }]);
-    values.push({ shape: body.shape, dtype: s.dtype, data });
+    const [data] = compute(primitive, args, params, [{ shape: loop.shape, dtype: s.dtype }]);
+    values.push({ shape: loop.shape, dtype: s.dtype, data });
   }
   return values;
 }
 
-function execute(i: Instruction, memory: Memory): void {
-  let result: NDArray | null = null;
-  if (i.root) {
-    const operands = i.inputs.map((o, k): NDArray => {
-      const prologue = i.prologues?.[k];
-      if (prologue) return { ...(evaluateBody(memory, prologue, null).at(-1) as NDArray), shape: o.shape };
-      return { shape: o.shape, dtype: o.dtype, data: memory.read(o.slot) };
-    });
-    const outs = compute(primitives[i.root], operands, i.params, i.outputs);
-    i.outputs.forEach((o, k) => {
-      memory.write(o.slot, outs[k]);
-    });
-    result = { shape: i.outputs[0].shape, dtype: i.outputs[0].dtype, data: outs[0] };
-  }
-  if (!i.body) return;
-  const values = evaluateBody(memory, i.body, result);
-  for (const s of i.body.stores) memory.write(s.slot, values[s.value].data.slice());
-  for (const r of i.body.reductions) {
+function executeLoop(memory: Memory, loop: Loop, result: NDArray | null): void {
+  const values = evaluateLoop(memory, loop, result);
+  for (const s of loop.stores) memory.write(s.slot, values[s.value].data.slice());
+  for (const r of loop.reductions) {
     const x = values[r.value];
     const shape = x.shape.filter((_, d) => !r.axes.includes(d));
     memory.write(r.slot, compute(primitives[r.op], [x], { axes: r.axes }, [{ shape, dtype: x.dtype }])[0]);
   }
+}
+
+function executeOp(memory: Memory, i: OpInstruction): void {
+  const operands = i.inputs.map((o, k): NDArray => {
+    const prologue = i.prologues[k];
+    if (prologue) return { ...(evaluateLoop(memory, prologue, null).at(-1) as NDArray), shape: o.shape };
+    return { shape: o.shape, dtype: o.dtype, data: memory.read(o.slot) };
+  });
+  const outs = compute(primitives[i.op], operands, i.params, i.outputs);
+  i.outputs.forEach((o, k) => {
+    memory.write(o.slot, outs[k]);
+  });
+  const [{ shape, dtype }] = i.outputs;
+  if (i.epilogue) executeLoop(memory, i.epilogue, { shape, dtype, data: outs[0] });
+}
+
+function execute(i: Instruction, memory: Memory): void {
+  if (i.kind === 'op') executeOp(memory, i);
+  else executeLoop(memory, i.loop, null);
 }
 
 /**

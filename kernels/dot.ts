@@ -67,7 +67,7 @@ const dot: Emitter = (i, to) => {
       }),
       dtype: out.dtype,
       slot: out.slot,
-      epilogue: i.body,
+      epilogue: i.epilogue,
       buffers: [a, b].flatMap(slotsOf),
     },
     to,

@@ -3,13 +3,13 @@
 // or a stretch of one, clears it and walks all updates of the column in order, adding those that fall into its stretch.
 
 import { isFloat, sizeOf } from '../engine/dtype.ts';
-import type { Instruction } from '../engine/program.ts';
+import type { OpInstruction } from '../engine/program.ts';
 import { emitEach } from './each.ts';
 import { denseView, type Emitter, type Lowering } from './lowering.ts';
-import { emitBody } from './reduce.ts';
+import { emitLoop } from './reduce.ts';
 import { literal, toMemory } from './shader.ts';
 
-const axisOf = (i: Instruction): number => i.params.axis as number;
+const axisOf = (i: OpInstruction): number => i.params.axis as number;
 /** Whole slices (gather, scatter) or single elements (the two `Along`). */
 type Kind = 'slices' | 'elements';
 
@@ -52,7 +52,7 @@ const scatter =
       // Added up in float32 and rounded once.
       const sums = to.scratch(sizeOf(out.shape), 'float32');
       scatter(kind)({ ...i, outputs: [{ ...out, slot: sums, dtype: 'float32' }] }, to);
-      emitBody(
+      emitLoop(
         {
           shape: out.shape,
           inputs: [denseView(sums, 'float32', out.shape)],

@@ -7,11 +7,11 @@
 // B into workgroup memory, each invocation multiplies its rows and columns out of them in registers, and so on along k.
 // Where C is small and k long, k is cut into parts whose sums are added by a second kernel, always in the same order.
 
-import type { Body } from '../engine/program.ts';
-import { coordinates, lanesFor, mergeAxes, writeBody } from './body.ts';
+import type { Loop } from '../engine/program.ts';
 import { type Choice, heuristic, type ProductShape } from './choice.ts';
-import { denseView, type Lowering, withRootInMemory } from './lowering.ts';
-import { emitBody } from './reduce.ts';
+import { coordinates, lanesFor, mergeAxes, writeLoop } from './loop.ts';
+import { denseView, type Lowering, withResultInMemory } from './lowering.ts';
+import { emitLoop } from './reduce.ts';
 import { rounded, type Shader, toMemory } from './shader.ts';
 import { type Factor, loopOf, type Tiles } from './tiles.ts';
 
@@ -21,7 +21,7 @@ export interface Product extends ProductShape {
   factors(shader: Shader): { a: Factor; b: Factor };
   /** Where C goes, if anywhere. */
   readonly slot: number;
-  readonly epilogue: Body | null;
+  readonly epilogue: Loop | null;
   /** Slots that the factors fetch from. */
   readonly buffers: readonly number[];
 }
@@ -46,7 +46,7 @@ export function emitProduct(p: Product, to: Lowering): void {
   if (p.epilogue !== null && !fuses) {
     const slot = p.slot >= 0 ? p.slot : to.scratch(size, p.dtype);
     emitProduct({ ...p, slot, epilogue: null }, to);
-    emitBody(withRootInMemory(p.epilogue, slot, p.dtype), to, `${p.label} epilogue`);
+    emitLoop(withResultInMemory(p.epilogue, slot, p.dtype), to, `${p.label} epilogue`);
     return;
   }
   if (parts === 1) {
@@ -55,25 +55,25 @@ export function emitProduct(p: Product, to: Lowering): void {
   }
   const sums = to.scratch(size * parts, 'float32');
   emitTiles(p, t, parts, sums, to);
-  const add: Body = {
+  const add: Loop = {
     shape: [parts, size],
     inputs: [denseView(sums, 'float32', [parts, size])],
     steps: [],
     stores: [],
     reductions: [{ op: 'sum', value: 0, axes: [0], slot: p.slot }],
   };
-  emitBody(add, to, `${p.label} parts`);
+  emitLoop(add, to, `${p.label} parts`);
 }
 
 /** Sums of nothing. */
 function emitEmpty(p: Product, size: number, to: Lowering): void {
   const slot = p.slot >= 0 ? p.slot : to.scratch(size, p.dtype);
   const zero = { op: 'full' as const, args: [], dtype: p.dtype, value: 0 };
-  emitBody({ shape: [size], inputs: [], steps: [zero], stores: [{ value: 0, slot }], reductions: [] }, to);
-  if (p.epilogue) emitBody(withRootInMemory(p.epilogue, slot, p.dtype), to, `${p.label} epilogue`);
+  emitLoop({ shape: [size], inputs: [], steps: [zero], stores: [{ value: 0, slot }], reductions: [] }, to);
+  if (p.epilogue) emitLoop(withResultInMemory(p.epilogue, slot, p.dtype), to, `${p.label} epilogue`);
 }
 
-function fits(p: Product, epilogue: Body, to: Lowering): boolean {
+function fits(p: Product, epilogue: Loop, to: Lowering): boolean {
   const slots = [
     ...p.buffers,
     ...(p.slot >= 0 ? [p.slot] : []),
@@ -136,7 +136,7 @@ function writeStore(shader: Shader, p: Product, parts: number, slot: number): st
     const names = domain.sizes.map((_, d) => `c${d}`);
     const root = { dtype: p.dtype, names: values.map((v) => rounded(v, p.dtype)) };
     lines.push(coordinates('at', domain.sizes, names));
-    lines.push(writeBody(shader, p.epilogue, domain, { names, flat: 'at', lanes }, root));
+    lines.push(writeLoop(shader, p.epilogue, domain, { names, flat: 'at', lanes }, root));
   }
   const one =
     lanes === 4

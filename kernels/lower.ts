@@ -1,26 +1,25 @@
-// From a planned program to dispatches: work on rows as kernels of rows (rows.ts), every other instruction through the
-// emitter of its root, bodies through the generator.
-// The table is total over the engine's roots: a primitive without kernels does not compile.
+// From a planned program to dispatches: work on rows as kernels of rows (rows.ts), operations through their emitters, loops
+// through the generator. The table is total over the engine's operations: a primitive without kernels does not compile.
 
 import { sizeOf } from '../engine/dtype.ts';
 import type { RootName } from '../engine/primitives/index.ts';
-import type { Body, Instruction, Program } from '../engine/program.ts';
-import { valueTypes } from './body.ts';
+import type { Instruction, Loop, OpInstruction, Program } from '../engine/program.ts';
 import type { Tuning } from './choice.ts';
 import { convEmitters } from './conv.ts';
 import { dotEmitters } from './dot.ts';
 import { gatherEmitters } from './gather.ts';
-import { type Emitter, Lowering, type Traits, withRootInMemory } from './lowering.ts';
+import { valueTypes } from './loop.ts';
+import { type Emitter, Lowering, type Traits, withResultInMemory } from './lowering.ts';
 import { movementEmitters } from './movement.ts';
 import { fetches, sourcesOf } from './operand.ts';
 import { poolEmitters } from './pool.ts';
 import { randomEmitters } from './random.ts';
-import { emitBody, reduceEmitters } from './reduce.ts';
+import { emitLoop, reduceEmitters } from './reduce.ts';
 import { lowerRows } from './rows.ts';
 import { scanEmitters } from './scan.ts';
 import { sortEmitters } from './sort.ts';
 
-const ROOTS: Record<RootName, Emitter> = {
+const OPS: Record<RootName, Emitter> = {
   ...movementEmitters,
   ...reduceEmitters,
   ...scanEmitters,
@@ -32,7 +31,7 @@ const ROOTS: Record<RootName, Emitter> = {
   ...randomEmitters,
 };
 
-/** Roots whose kernels take prologues and an epilogue; the others' bodies run after them. */
+/** Operations whose kernels take prologues and an epilogue; the others' epilogues run after them. */
 const FUSES = new Set<RootName>(['dot', 'conv', 'convGradInput', 'convGradWeight']);
 
 /**
@@ -47,25 +46,25 @@ export function lower(program: Program, traits: Traits, tuning?: Tuning): Loweri
 }
 
 function lowerInstruction(i: Instruction, to: Lowering): void {
-  if (i.root === null) {
-    if (i.body) emitBody(i.body, to);
-    return;
-  }
+  if (i.kind === 'loop') emitLoop(i.loop, to);
+  else lowerOp(i, to);
+}
+
+function lowerOp(i: OpInstruction, to: Lowering): void {
   const { inputs, prologues } = withPrologues(i, to);
-  const keepsOpen = i.body !== null && FUSES.has(i.root);
+  const fuses = i.epilogue !== null && FUSES.has(i.op);
   const outputs = i.outputs.map((o) =>
-    o.slot >= 0 || keepsOpen ? o : { ...o, slot: to.scratch(sizeOf(o.shape), o.dtype) },
+    o.slot >= 0 || fuses ? o : { ...o, slot: to.scratch(sizeOf(o.shape), o.dtype) },
   );
-  const body = keepsOpen ? i.body : null;
-  ROOTS[i.root]({ ...i, inputs, outputs, prologues, body }, to);
-  if (i.body && !keepsOpen)
-    emitBody(withRootInMemory(i.body, outputs[0].slot, outputs[0].dtype), to, `${i.root} epilogue`);
+  OPS[i.op]({ ...i, inputs, outputs, prologues, epilogue: fuses ? i.epilogue : null }, to);
+  if (i.epilogue && !fuses)
+    emitLoop(withResultInMemory(i.epilogue, outputs[0].slot, outputs[0].dtype), to, `${i.op} epilogue`);
 }
 
 /** Those prologues that do not fit into the kernel are computed beforehand. */
-function withPrologues(i: Instruction, to: Lowering): Pick<Instruction, 'inputs' | 'prologues'> {
+function withPrologues(i: OpInstruction, to: Lowering): Pick<OpInstruction, 'inputs' | 'prologues'> {
   const inputs = [...i.inputs];
-  const prologues = [...(i.prologues ?? [])];
+  const prologues = [...i.prologues];
   prologues.forEach((prologue, k) => {
     if (prologue === null || fetches(sourcesOf({ ...i, inputs, prologues }), to)) return;
     inputs[k] = { ...inputs[k], slot: computed(prologue, to) };
@@ -75,10 +74,10 @@ function withPrologues(i: Instruction, to: Lowering): Pick<Instruction, 'inputs'
 }
 
 /** The value of a prologue, in memory of its own. */
-function computed(prologue: Body, to: Lowering): number {
+function computed(prologue: Loop, to: Lowering): number {
   const types = valueTypes(prologue, null);
   const value = types.length - 1;
   const slot = to.scratch(sizeOf(prologue.shape), types[value]);
-  emitBody({ ...prologue, stores: [{ value, slot }] }, to, 'prologue');
+  emitLoop({ ...prologue, stores: [{ value, slot }] }, to, 'prologue');
   return slot;
 }

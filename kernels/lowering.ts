@@ -4,7 +4,7 @@
 
 import { bytesOf, type DType } from '../engine/dtype.ts';
 import { check } from '../engine/error.ts';
-import type { Body, Instruction, Program, Slot, View } from '../engine/program.ts';
+import type { Loop, OpInstruction, Program, Slot, View } from '../engine/program.ts';
 import type { Tuning } from './choice.ts';
 import type { MatrixConfig } from './matrix.ts';
 import { type Kernel, type Part, Shader } from './shader.ts';
@@ -41,7 +41,7 @@ export const PORTABLE: Traits = {
   software: false,
 };
 
-export type Emitter = (i: Instruction, to: Lowering) => void;
+export type Emitter = (i: OpInstruction, to: Lowering) => void;
 
 /** A slot without a place in the arena: arena.ts plans anew. */
 export type LoweredSlot = Omit<Slot, 'offset'>;
@@ -135,8 +135,8 @@ export const denseView = (slot: number, dtype: DType, shape: readonly number[]):
   return { slot, dtype, strides, offset: 0 };
 };
 
-/** A body with its root's result as one more input: the numbering of values stays as it is. */
-export const withRootInMemory = (body: Body, slot: number, dtype: DType): Body => ({
-  ...body,
-  inputs: [...body.inputs, denseView(slot, dtype, body.shape)],
+/** A loop with its root's result as one more input: the numbering of values stays as it is. */
+export const withResultInMemory = (loop: Loop, slot: number, dtype: DType): Loop => ({
+  ...loop,
+  inputs: [...loop.inputs, denseView(slot, dtype, loop.shape)],
 });

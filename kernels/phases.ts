@@ -5,10 +5,10 @@
 // anew in each phase, reading and computing again what the phase needs.
 
 import { sizeOf } from '../engine/dtype.ts';
-import type { Body } from '../engine/program.ts';
-import { coordinates, lanesFor, mergeAxes, position, rowMajor, valueName, writeLoad } from './body.ts';
+import type { Loop } from '../engine/program.ts';
 import { CPU_GROUPS, CPU_THREADS, GPU_THREADS, STEPS } from './each.ts';
 import { type Argument, expressionOf } from './elementwise.ts';
+import { coordinates, lanesFor, mergeAxes, position, rowMajor, valueName, writeLoad } from './loop.ts';
 import type { Lowering, Traits } from './lowering.ts';
 import { ceilPower, combined, startOf } from './reduce.ts';
 import { argumentsOf, keptOf, lengthOf, type Reduce, type RowWork } from './rows.ts';
@@ -54,14 +54,14 @@ function layoutFor(rows: number, count: number, lanes: number, traits: Traits): 
 /** False where the device cannot run it after all: nothing is added then. */
 export function emitPhases({ rows, nodes, stores }: RowWork, to: Lowering): boolean {
   const results = sizeOf(keptOf(rows));
-  const body: Body = {
+  const loop: Loop = {
     shape: rows.sizes,
     inputs: nodes.flatMap((n) => (n.kind === 'load' ? [n.view] : [])),
     steps: [],
     stores: [],
     reductions: [],
   };
-  const domain = mergeAxes(body, rows.gone);
+  const domain = mergeAxes(loop, rows.gone);
   const axes = domain.sizes.map((_, d) => d);
   const stays = axes.filter((d) => !domain.reduced[d]);
   const gone = axes.filter((d) => domain.reduced[d]);

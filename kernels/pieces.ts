@@ -1,10 +1,10 @@
-// Arrays larger than a kernel may bind. A body without reductions is then run in pieces of its domain, as large as they
+// Arrays larger than a kernel may bind. A loop without reductions is then run in pieces of its domain, as large as they
 // can be along the outermost axis, each kernel with a part of every large array bound; parts begin where the device lets
 // a binding begin.
 
 import { bytesOf, sizeOf } from '../engine/dtype.ts';
-import type { Body, View } from '../engine/program.ts';
-import { mergeAxes } from './body.ts';
+import type { Loop, View } from '../engine/program.ts';
+import { mergeAxes } from './loop.ts';
 import type { Lowering } from './lowering.ts';
 import type { Part } from './shader.ts';
 
@@ -15,7 +15,7 @@ const MOST = 64;
 const alignedDown = (n: number): number => n - (n % ALIGNED);
 
 interface Piece {
-  readonly body: Body;
+  readonly loop: Loop;
   /** By place (see Lowering); arrays that are missing are bound whole. */
   readonly parts: ReadonlyMap<number, Part>;
   /** Where results begin in their parts. */
@@ -46,12 +46,12 @@ function reach(v: View, shape: readonly number[]): [number, number] {
   return [sum(far.filter((x) => x < 0)), sum(far.filter((x) => x > 0))];
 }
 
-/** The body itself where everything fits, and where it takes too many pieces: its kernel is then refused. */
-export function piecesOf(body: Body, to: Lowering): Piece[] {
+/** The loop itself where everything fits, and where it takes too many pieces: its kernel is then refused. */
+export function piecesOf(loop: Loop, to: Lowering): Piece[] {
   const most = (slot: number): number => Math.floor(to.traits.bindingBytes / bytesOf(to.slots[slot].dtype));
   const large = ({ slot }: { readonly slot: number }): boolean => to.slots[slot].size > most(slot);
-  const whole: Piece[] = [{ body, parts: new Map(), base: 0 }];
-  if (![...body.inputs, ...body.stores].some(large)) return whole;
+  const whole: Piece[] = [{ loop, parts: new Map(), base: 0 }];
+  if (![...loop.inputs, ...loop.stores].some(large)) return whole;
 
   const partsOf = ({ shape, inputs, first }: Region): Map<number, Part> => {
     const ends = new Map<number, [number, number]>();
@@ -59,7 +59,7 @@ export function piecesOf(body: Body, to: Lowering): Piece[] {
       const [a, b] = ends.get(to.place(slot)) ?? [low, high];
       ends.set(to.place(slot), [Math.min(a, low), Math.max(b, high)]);
     };
-    for (const s of body.stores) touch(s.slot, first, first + sizeOf(shape) - 1);
+    for (const s of loop.stores) touch(s.slot, first, first + sizeOf(shape) - 1);
     for (const v of inputs) if (large(v)) touch(v.slot, ...reach(v, shape));
     const part = ([low, high]: [number, number]): Part => ({
       from: alignedDown(low),
@@ -77,13 +77,13 @@ export function piecesOf(body: Body, to: Lowering): Piece[] {
     const parts = partsOf(r);
     if (fits(parts, 0) || count === undefined) {
       // All results begin at the same element, each in its own part.
-      const [{ slot }] = body.stores;
+      const [{ slot }] = loop.stores;
       const base = r.first - (parts.get(to.place(slot))?.from ?? 0);
       const inputs = r.inputs.map((v) => ({
         ...v,
         offset: v.offset - (parts.get(to.place(v.slot))?.from ?? 0),
       }));
-      pieces.push({ body: { ...body, shape: r.shape, inputs }, parts, base });
+      pieces.push({ loop: { ...loop, shape: r.shape, inputs }, parts, base });
       return;
     }
     // The most rows that fit wherever they begin: an alignment's worth is left free.
@@ -97,7 +97,7 @@ export function piecesOf(body: Body, to: Lowering): Piece[] {
     if (rows === 0) for (let at = 0; at < count && pieces.length <= MOST; at++) cut(row(r, at));
     else for (let at = 0; at < count; at += rows) cut(along(r, at, Math.min(rows, count - at)));
   };
-  const { sizes, strides } = mergeAxes(body);
-  cut({ shape: sizes, inputs: body.inputs.map((v, k) => ({ ...v, strides: strides[k] })), first: 0 });
+  const { sizes, strides } = mergeAxes(loop);
+  cut({ shape: sizes, inputs: loop.inputs.map((v, k) => ({ ...v, strides: strides[k] })), first: 0 });
   return pieces.length > MOST ? whole : pieces;
 }

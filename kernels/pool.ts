@@ -2,7 +2,7 @@
 // that reach it). Nothing is shared between invocations; caches serve the overlap.
 
 import { sizeOf } from '../engine/dtype.ts';
-import type { Instruction } from '../engine/program.ts';
+import type { OpInstruction } from '../engine/program.ts';
 import { emitEach } from './each.ts';
 import type { Emitter } from './lowering.ts';
 import { fromMemory, toMemory } from './shader.ts';
@@ -13,7 +13,7 @@ interface Window {
   readonly stride: Pair;
   readonly padding: readonly [Pair, Pair];
 }
-const windowOf = (i: Instruction): Window => i.params as unknown as Window;
+const windowOf = (i: OpInstruction): Window => i.params as unknown as Window;
 
 /** `at` as (n, y, x, c) of an image. */
 const image = (shape: readonly number[]): string => `let c = at % ${shape[3]}u;

@@ -5,11 +5,11 @@
 // itself, a phase for each reduction that waits for another one, is written in phases.ts.
 
 import { bytesOf, type DType, sizeOf } from '../engine/dtype.ts';
-import type { Body, Instruction, Program, Reduction, Step, View } from '../engine/program.ts';
-import { rowMajor, valueTypes } from './body.ts';
+import type { Instruction, Loop, Program, Reduction, Step, View } from '../engine/program.ts';
+import { rowMajor, valueTypes } from './loop.ts';
 import type { Lowering } from './lowering.ts';
 import { emitPhases } from './phases.ts';
-import { bodiesOf, type Reduced } from './reduce.ts';
+import { loopsOf, type Reduced } from './reduce.ts';
 
 /** A domain without its axes of size 1, and which of the others make the row. The last one does. */
 interface Rows {
@@ -63,32 +63,32 @@ export const lengthOf = ({ sizes, gone }: Rows): number => sizeOf(gone.map((d) =
 
 // ---- one instruction -------------------------------------------------------------------------------------------------
 
-/** A body without axes of size 1. */
-function squeezed(body: Reduced): Reduced {
-  const real = body.shape.flatMap((n, d) => (n === 1 ? [] : [d]));
+/** A loop without axes of size 1. */
+function squeezed(loop: Reduced): Reduced {
+  const real = loop.shape.flatMap((n, d) => (n === 1 ? [] : [d]));
   const at = (axes: readonly number[]): number[] => axes.map((d) => real.indexOf(d)).filter((d) => d >= 0);
   return {
-    ...body,
-    shape: real.map((d) => body.shape[d]),
-    inputs: body.inputs.map((v) => ({ ...v, strides: real.map((d) => v.strides[d]) })),
-    reductions: body.reductions.map((r) => ({ ...r, axes: at(r.axes) })),
+    ...loop,
+    shape: real.map((d) => loop.shape[d]),
+    inputs: loop.inputs.map((v) => ({ ...v, strides: real.map((d) => v.strides[d]) })),
+    reductions: loop.reductions.map((r) => ({ ...r, axes: at(r.axes) })),
   };
 }
 
-/** An instruction as bodies over rows; null for one that is nothing of the kind. */
+/** An instruction as loops over rows; null for one that is nothing of the kind. */
 function workOf(
   i: Instruction,
   to: Lowering,
-): { readonly bodies: readonly Reduced[]; readonly rows: Rows | null } | null {
-  const bodies = bodiesOf(i, to)
+): { readonly loops: readonly Reduced[]; readonly rows: Rows | null } | null {
+  const loops = loopsOf(i, to)
     ?.flatMap((b) => (b.after ? [b, b.after] : [b]))
     .map(squeezed);
-  if (!bodies || bodies.some((b) => sizeOf(b.shape) === 0)) return null;
-  const [{ shape, reductions }] = bodies;
-  if (reductions.length === 0) return { bodies, rows: null };
+  if (!loops || loops.some((b) => sizeOf(b.shape) === 0)) return null;
+  const [{ shape, reductions }] = loops;
+  if (reductions.length === 0) return { loops, rows: null };
   const [{ axes: gone }] = reductions;
   if (gone.length > 0 ? !gone.includes(shape.length - 1) : shape.length > 0) return null;
-  return { bodies, rows: { sizes: shape, gone } };
+  return { loops, rows: { sizes: shape, gone } };
 }
 
 // ---- several as one --------------------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ function rowStrides(rows: Rows): number[] {
 
 /** The instructions' work as values of rows, or null where they cannot be one kernel. `inside`: slots nobody else reads. */
 function joined(
-  bodies: readonly Reduced[],
+  loops: readonly Reduced[],
   rows: Rows,
   inside: (slot: number) => boolean,
   to: Lowering,
@@ -124,12 +124,12 @@ function joined(
     return n;
   };
   const written = new Map<number, { node: number; whole: boolean }>();
-  for (const body of bodies) {
-    const whole = same(body.shape, sizes);
-    if (!whole && !(same(body.shape, kept) && body.reductions.length === 0)) return null;
-    if (body.reductions.some((r) => !same(r.axes, gone))) return null;
+  for (const loop of loops) {
+    const whole = same(loop.shape, sizes);
+    if (!whole && !(same(loop.shape, kept) && loop.reductions.length === 0)) return null;
+    if (loop.reductions.some((r) => !same(r.axes, gone))) return null;
     const values: number[] = [];
-    for (const v of body.inputs) {
+    for (const v of loop.inputs) {
       let { strides } = v;
       if (!whole) {
         let next = 0;
@@ -150,7 +150,7 @@ function joined(
           })),
         );
     }
-    for (const s of body.steps) {
+    for (const s of loop.steps) {
       const args = s.args.map((a) => values[a]);
       values.push(
         add(`${s.op} ${s.dtype} ${args} ${Object.is(s.value, -0) ? '-0' : s.value}`, () => ({
@@ -162,11 +162,11 @@ function joined(
         })),
       );
     }
-    const types = valueTypes(body, null);
-    for (const s of body.stores) written.set(s.slot, { node: values[s.value], whole });
-    for (const r of body.reductions) {
+    const types = valueTypes(loop, null);
+    for (const s of loop.stores) written.set(s.slot, { node: values[s.value], whole });
+    for (const r of loop.reductions) {
       const value = values[r.value];
-      const { divisor = 1 } = body;
+      const { divisor = 1 } = loop;
       const { dtype } = to.slots[r.slot];
       const node = add(`reduce ${r.op} ${dtype} ${value} ${divisor}`, () => ({
         kind: 'reduce',
@@ -283,7 +283,7 @@ function unitsOf(program: Program, to: Lowering): Unit[] {
     const inside = (slot: number): boolean =>
       to.slots[slot].kind === 'temporary' && (readers.get(slot) ?? []).every((n) => set.has(n));
     return joined(
-      members.flatMap((m) => works[m]?.bodies ?? []),
+      members.flatMap((m) => works[m]?.loops ?? []),
       rows,
       inside,
       to,
@@ -294,7 +294,7 @@ function unitsOf(program: Program, to: Lowering): Unit[] {
     const own = works[n];
     let home: Unit = { members: [n], rows: own?.rows ?? null, work: null };
     // Two passes over the same numbers: worth a kernel of rows by itself.
-    if (i.root === 'moments' && home.rows && worthIt(home.rows, to))
+    if (i.kind === 'op' && i.op === 'moments' && home.rows && worthIt(home.rows, to))
       home = { ...home, work: worked([n], home.rows) };
     if (own) {
       const sources = new Set([...touched[n].reads].flatMap((p) => unitOf.get(writers.get(p) ?? -1) ?? []));
@@ -319,14 +319,16 @@ function unitsOf(program: Program, to: Lowering): Unit[] {
 const NEAR = 64;
 
 function* readsOf(i: Instruction): Iterable<number> {
-  for (const o of i.inputs) if (o.slot >= 0) yield o.slot;
-  for (const b of [...(i.prologues ?? []), i.body]) for (const v of b?.inputs ?? []) yield v.slot;
+  if (i.kind === 'op') for (const o of i.inputs) if (o.slot >= 0) yield o.slot;
+  for (const b of i.kind === 'op' ? [...i.prologues, i.epilogue] : [i.loop])
+    for (const v of b?.inputs ?? []) yield v.slot;
 }
 /** The memory that an instruction reads and writes. */
 function touches(i: Instruction, to: Lowering): { reads: ReadonlySet<number>; writes: ReadonlySet<number> } {
-  const body: Pick<Body, 'stores' | 'reductions'> = i.body ?? { stores: [], reductions: [] };
-  const writes = [...i.outputs, ...body.stores, ...body.reductions].flatMap(({ slot }) =>
-    slot >= 0 ? [slot] : [],
+  const own = i.kind === 'op' ? i.epilogue : i.loop;
+  const loop: Pick<Loop, 'stores' | 'reductions'> = own ?? { stores: [], reductions: [] };
+  const writes = [...(i.kind === 'op' ? i.outputs : []), ...loop.stores, ...loop.reductions].flatMap(
+    ({ slot }) => (slot >= 0 ? [slot] : []),
   );
   return { reads: new Set([...readsOf(i)].map(to.place)), writes: new Set(writes.map(to.place)) };
 }

@@ -4,7 +4,7 @@
 import type { DType } from '../engine/dtype.ts';
 import { check, LetheError } from '../engine/error.ts';
 import type { ElementwiseName, RootName } from '../engine/primitives/index.ts';
-import type { Body, Instruction, Operand, Program, Slot } from '../engine/program.ts';
+import type { Instruction, Loop, Operand, OpInstruction, Program, Slot } from '../engine/program.ts';
 
 const VERSION = 1;
 
@@ -45,7 +45,7 @@ const ELEMENTWISE: Record<ElementwiseName, number> = {
   full: 32,
 };
 
-type Encoder = readonly [code: number, params: (i: Instruction, exact: boolean) => readonly number[]];
+type Encoder = readonly [code: number, params: (i: OpInstruction, exact: boolean) => readonly number[]];
 
 type Pair = readonly [number, number];
 interface WindowParams {
@@ -57,19 +57,19 @@ interface WindowParams {
 }
 
 // A primitive's own params; the engine has checked them when it made the instruction.
-const get = <T>(i: Instruction, name: string): T => {
-  check(i.params[name] !== undefined, 'value', () => `${i.root} lacks its parameter ${name}`);
+const get = <T>(i: OpInstruction, name: string): T => {
+  check(i.params[name] !== undefined, 'value', () => `${i.op} lacks its parameter ${name}`);
   return i.params[name] as T;
 };
 const none = (): readonly number[] => [];
-const axes = (i: Instruction): readonly number[] => get(i, 'axes');
-const axis = (i: Instruction): readonly number[] => [get<number>(i, 'axis')];
-const flag = (i: Instruction, name: string): number => (i.params[name] ? 1 : 0);
-const convolution = (i: Instruction, exact: boolean): readonly number[] => {
+const axes = (i: OpInstruction): readonly number[] => get(i, 'axes');
+const axis = (i: OpInstruction): readonly number[] => [get<number>(i, 'axis')];
+const flag = (i: OpInstruction, name: string): number => (i.params[name] ? 1 : 0);
+const convolution = (i: OpInstruction, exact: boolean): readonly number[] => {
   const { stride, padding, dilation, groups } = i.params as unknown as WindowParams;
   return [...stride, ...padding[0], ...padding[1], ...dilation, groups, exact ? 1 : 0];
 };
-const pooling = (i: Instruction): readonly number[] => {
+const pooling = (i: OpInstruction): readonly number[] => {
   const { size, stride, padding } = i.params as unknown as WindowParams;
   return [...size, ...stride, ...padding[0], ...padding[1]];
 };
@@ -144,7 +144,7 @@ export function lower(program: Program, exact = false): Float64Array {
     w.numbers(o.shape);
     w.put(o.slot);
   };
-  const body = (b: Body | null): void => {
+  const loop = (b: Loop | null): void => {
     w.put(b ? 1 : 0);
     if (!b) return;
     w.numbers(b.shape);
@@ -165,13 +165,18 @@ export function lower(program: Program, exact = false): Float64Array {
     });
   };
   const instruction = (i: Instruction): void => {
-    const encoder = i.root === null ? null : ROOTS[i.root];
-    w.put(encoder ? encoder[0] : -1);
-    w.numbers(encoder ? encoder[1](i, exact) : []);
+    if (i.kind === 'loop') {
+      w.put(-1, 0, 0, 0, 0);
+      loop(i.loop);
+      return;
+    }
+    const [code, params] = ROOTS[i.op];
+    w.put(code);
+    w.numbers(params(i, exact));
     w.list(i.inputs, operand);
     w.list(i.outputs, operand);
-    w.list(i.prologues ?? [], body);
-    body(i.body);
+    w.list(i.prologues, loop);
+    loop(i.epilogue);
   };
 
   w.put(VERSION, program.arenaBytes, program.inputs, program.outputs);

@@ -3,9 +3,10 @@
 
 import { bytesOf, sizeOf } from '../dtype.ts';
 import type { ElementwiseName, RootName } from '../primitives/index.ts';
-import type { Body, Instruction, Operand, Program, Reduction, Slot, Step, Store, View } from '../program.ts';
+import type { Instruction, Loop, Operand, Program, Reduction, Slot, Step, Store, View } from '../program.ts';
 import { type Fused, fuse, isCheap, type Kernel } from './fuse.ts';
 import type { Equation, Graph, Var } from './graph.ts';
+import { readsOf, writesOf } from './touches.ts';
 import { reshapeStrides } from './views.ts';
 
 /** Where one result of the compiled function comes from. */
@@ -115,10 +116,10 @@ class SlotTable {
     const readAt = new Map<number, number>();
     const dense = new Map<number, boolean>();
     instructions.forEach((instruction, i) => {
-      for (const s of writesOf(instruction)) writtenAt.set(s, i);
+      for (const { slot } of writesOf(instruction)) writtenAt.set(slot, i);
       const onlyDense = new Map<number, boolean>();
-      for (const { slot, inPlace } of readsOf(instruction))
-        onlyDense.set(slot, (onlyDense.get(slot) ?? true) && inPlace);
+      for (const { slot, inStep } of readsOf(instruction))
+        onlyDense.set(slot, (onlyDense.get(slot) ?? true) && inStep);
       for (const [slot, ok] of onlyDense) {
         readAt.set(slot, i);
         dense.set(slot, ok);
@@ -147,7 +148,7 @@ class SlotTable {
     const first = new Map<number, number>();
     const last = new Map<number, number>();
     instructions.forEach((instruction, i) => {
-      for (const s of [...writesOf(instruction), ...[...readsOf(instruction)].map((r) => r.slot)]) {
+      for (const { slot: s } of [...writesOf(instruction), ...readsOf(instruction)]) {
         if (this.list[s].kind !== 'temporary') continue;
         if (!first.has(s)) first.set(s, i);
         last.set(s, i);
@@ -176,77 +177,39 @@ class SlotTable {
   }
 }
 
-function writesOf(i: Instruction): number[] {
-  const roots = i.outputs.map((o) => o.slot);
-  const body = i.body ? [...i.body.stores.map((s) => s.slot), ...i.body.reductions.map((r) => r.slot)] : [];
-  return [...roots, ...body].filter((s) => s >= 0);
-}
-
-/** Slots an instruction reads; `inPlace` where each element is read just before the same element may be written. */
-function* readsOf(i: Instruction): Iterable<{ slot: number; inPlace: boolean }> {
-  for (const o of i.inputs) if (o.slot >= 0) yield { slot: o.slot, inPlace: false };
-  for (const p of i.prologues ?? []) for (const v of p?.inputs ?? []) yield { slot: v.slot, inPlace: false };
-  if (!i.body) return;
-  for (const v of i.body.inputs) {
-    let run = 1;
-    let whole = v.offset === 0;
-    for (let d = i.body.shape.length - 1; d >= 0; d--) {
-      if (i.body.shape[d] !== 1 && v.strides[d] !== run) whole = false;
-      run *= i.body.shape[d];
-    }
-    yield { slot: v.slot, inPlace: whole && i.body.reductions.length === 0 };
-  }
-}
-
 // ---- kernels ---------------------------------------------------------------------------------------------------------
 
 function instructionOf(k: Kernel, fused: Fused, slots: SlotTable): Instruction {
-  if (k.root === null)
-    return {
-      root: null,
-      params: {},
-      inputs: [],
-      outputs: [],
-      body: new BodyBuilder(k, fused, slots).build(),
-    };
+  if (k.root === null) return { kind: 'loop', loop: new LoopBuilder(k, fused, slots).build() };
   const { root } = k;
   const inputs = root.inputs.map((x, n) =>
     k.prologues.has(n) ? { slot: -1, shape: x.shape, dtype: x.dtype } : slots.operand(x),
   );
-  const prologues =
-    k.prologues.size === 0 ? {} : { prologues: root.inputs.map((_, n) => prologueOf(k, n, fused, slots)) };
-  const params = root.params as Record<string, unknown>;
-  const name = root.primitive.name as RootName;
-  if (k.steps.length === 0)
-    return {
-      root: name,
-      params,
-      inputs,
-      outputs: root.outputs.map((v) => slots.operand(v)),
-      ...prologues,
-      body: null,
-    };
-  const [out] = root.outputs;
-  const body = new BodyBuilder(k, fused, slots).build();
+  const prologues = k.prologues.size === 0 ? [] : root.inputs.map((_, n) => prologueOf(k, n, fused, slots));
+  const epilogue = k.steps.length === 0 ? null : new LoopBuilder(k, fused, slots).build();
+  const kept = (v: Var): boolean => epilogue === null || slots.stored(v);
   return {
-    root: name,
-    params,
+    kind: 'op',
+    op: root.primitive.name as RootName,
+    params: root.params as Record<string, unknown>,
     inputs,
-    outputs: [slots.stored(out) ? slots.operand(out) : { slot: -1, shape: out.shape, dtype: out.dtype }],
-    ...prologues,
-    body,
+    outputs: root.outputs.map((v) =>
+      kept(v) ? slots.operand(v) : { slot: -1, shape: v.shape, dtype: v.dtype },
+    ),
+    prologues,
+    epilogue,
   };
 }
 
-function prologueOf(k: Kernel, index: number, fused: Fused, slots: SlotTable): Body | null {
+function prologueOf(k: Kernel, index: number, fused: Fused, slots: SlotTable): Loop | null {
   const made = k.prologues.get(index);
   if (made === undefined) return null;
   const { shape: domain, steps, readings, value } = made;
   const kernel = { domain, root: null, steps, reductions: [], readings, copy: null, prologues: new Map() };
-  return new BodyBuilder(kernel, fused, slots).build(value);
+  return new LoopBuilder(kernel, fused, slots).build(value);
 }
 
-class BodyBuilder {
+class LoopBuilder {
   private readonly inputs: View[] = [];
   private readonly inputKeys = new Map<string, number>();
   private readonly steps: Step[] = [];
@@ -264,7 +227,7 @@ class BodyBuilder {
   }
 
   /** What is stored and reduced; `last`: a value to end with, for a prologue. */
-  build(last?: Var): Body {
+  build(last?: Var): Loop {
     const { k, slots } = this;
     if (last) this.value(last);
     const stores: { ref: Ref; slot: number }[] = [];

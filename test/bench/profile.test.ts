@@ -30,7 +30,7 @@ describe('work', () => {
   it('counts multiply-adds, steps and every element once', async () => {
     const { program } = await layer('reference');
     const [product] = program.instructions;
-    expect(product.root).toBe('dot');
+    expect(product).toMatchObject({ kind: 'op', op: 'dot' });
     expect(workOf(program, product)).toEqual({
       flops: 2 * 6 * 5 * 7 + 2 * 6 * 7,
       bytes: 4 * (6 * 5 + 5 * 7 + 7 + 6 * 7),
@@ -65,7 +65,7 @@ describe('rows and traces', () => {
     const run = (a: number, b: number, c: number): KernelTime[] => [
       { program, instructions: [0], kernel: 'dot', start: 0, seconds: a },
       { program, instructions: [0], kernel: 'dot parts', start: a, seconds: b },
-      { program, instructions: [1], kernel: 'body reduced', start: a + b, seconds: c },
+      { program, instructions: [1], kernel: 'loop reduced', start: a + b, seconds: c },
     ];
     const runs = [run(1e-6, 2e-6, 5e-6), run(2e-6, 2e-6, 6e-6), run(9e-6, 2e-6, 5e-6)];
     const { ms, rows } = summary(runs, { gflops: 1, triadGBs: 1 });
@@ -86,7 +86,7 @@ describe('rows and traces', () => {
     expect(traceEvents.filter((e) => e.ph === 'X').map((e) => [e.ts, e.dur, e.cat])).toEqual([
       [0, 2, 'dot'],
       [2, 2, 'dot'],
-      [4, 6, program.instructions[1].root ?? 'body'],
+      [4, 6, 'loop'],
     ]);
   });
 });

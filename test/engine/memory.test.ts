@@ -1,8 +1,8 @@
 // Lifetimes: disposal, scopes, leaks, donated arguments, shared storage, and what compiled programs hold.
 
 import { beforeEach, expect, test } from 'vitest';
+import { verifyPlan } from '../../engine/graph/verify.ts';
 import * as lt from '../../index.ts';
-import { verifyPlan } from '../conformance/plan.ts';
 
 beforeEach(() => lt.init({ device: 'reference' }));
 const numbers = async (x: lt.Tensor) => Array.from(await x.data());

@@ -4,18 +4,18 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bytesOf, type DType, type Shape, sizeOf, stridesOf } from '../../engine/dtype.ts';
-import type { Body, Instruction, Operand, Program, Slot, Step, View } from '../../engine/program.ts';
+import type { Instruction, Loop, Operand, Program, Slot, Step, View } from '../../engine/program.ts';
 import { createReferenceBackend } from '../../engine/reference.ts';
 import * as lt from '../../index.ts';
 import type { WebGpuBackend } from '../../kernels/backend.ts';
 import { lower } from '../../kernels/lower.ts';
 import { PORTABLE, type Traits } from '../../kernels/lowering.ts';
 import {
-  bodyInstruction,
   distance,
   execute,
   float,
   int,
+  loopInstruction,
   program,
   randomFloats,
   sameBits,
@@ -97,7 +97,7 @@ describe('what becomes one kernel', () => {
       ['rows', 'gatherAlong', 'rows'],
     ],
     // The constant that is scattered to the labels, written out; then logits, labels and all in one pass.
-    ["cross-entropy's gradient", lossGradient, [x, labelsFor(64, 48)], ['body', 'scatterAlong', 'rows']],
+    ["cross-entropy's gradient", lossGradient, [x, labelsFor(64, 48)], ['loop', 'scatterAlong', 'rows']],
     // Scale and mask ride on the product.
     [
       'attention',
@@ -189,7 +189,7 @@ function chain(
     const [x, y] = [views[a % views.length], views[b % views.length]];
     // Bounded, so that errors do not grow along the chain.
     const steps: Step[] = [step('mul', [0, 1]), step('add', [2, 1]), step('tanh', [3])];
-    const body = (more: Partial<Body>): Body => ({
+    const loop = (more: Partial<Loop>): Loop => ({
       shape,
       inputs: [x, y],
       steps,
@@ -201,7 +201,7 @@ function chain(
     const whole = x.strides === dense.strides;
     if (kind === 0 || (kind > 3 && !whole)) {
       const slot = temporary(shape);
-      instructions.push(bodyInstruction(body({ stores: [{ value: 4, slot }] })));
+      instructions.push(loopInstruction(loop({ stores: [{ value: 4, slot }] })));
       views.push({ slot, dtype: 'float32', ...dense }, { slot, dtype: 'float32', ...flipped });
     } else if (kind === 1) {
       const [slot, top] = [temporary(kept), temporary(kept)];
@@ -210,13 +210,13 @@ function chain(
         { op: 'sum' as const, value: 6, axes, slot },
         { op: 'max' as const, value: 4, axes, slot: top },
       ];
-      instructions.push(bodyInstruction(body({ steps: scale, reductions })));
+      instructions.push(loopInstruction(loop({ steps: scale, reductions })));
       for (const s of [slot, top]) views.push({ slot: s, dtype: 'float32', ...perRow });
       views.push({ slot: top, dtype: 'float32', ...backwards });
     } else if (kind === 2) {
       const [slot, low] = [temporary(shape), temporary(kept)];
       const reductions = [{ op: 'min' as const, value: 4, axes, slot: low }];
-      instructions.push(bodyInstruction(body({ stores: [{ value: 4, slot }], reductions })));
+      instructions.push(loopInstruction(loop({ stores: [{ value: 4, slot }], reductions })));
       views.push({ slot, dtype: 'float32', ...dense }, { slot: low, dtype: 'float32', ...perRow });
     } else if (kind === 3) {
       // One value for each row, of those there are.
@@ -225,27 +225,31 @@ function chain(
       const inputs = own.map((v) => ({ ...v, strides: stridesOf(kept) }));
       const slot = temporary(kept);
       instructions.push(
-        bodyInstruction({ shape: kept, inputs, steps, stores: [{ value: 4, slot }], reductions: [] }),
+        loopInstruction({ shape: kept, inputs, steps, stores: [{ value: 4, slot }], reductions: [] }),
       );
       views.push({ slot, dtype: 'float32', ...perRow });
     } else if (kind === 4) {
       const [mean, variance] = [temporary(kept), temporary(kept)];
       instructions.push({
-        root: 'moments',
+        kind: 'op',
+        op: 'moments',
         params: { axes },
         inputs: [operand(x.slot, shape)],
         outputs: [operand(mean, kept), operand(variance, kept)],
-        body: null,
+        prologues: [],
+        epilogue: null,
       });
       for (const s of [mean, variance]) views.push({ slot: s, dtype: 'float32', ...perRow });
     } else {
       const top = temporary(kept);
       instructions.push({
-        root: 'max',
+        kind: 'op',
+        op: 'max',
         params: { axes },
         inputs: [operand(x.slot, shape)],
         outputs: [operand(top, kept)],
-        body: null,
+        prologues: [],
+        epilogue: null,
       });
       views.push({ slot: top, dtype: 'float32', ...perRow });
     }
@@ -458,8 +462,8 @@ describe.each(Object.entries(KINDS))('rows on %s', (_kind, limits) => {
         slots,
         arenaBytes: 256,
         instructions: [
-          bodyInstruction({ shape, inputs: [whole], steps: [], stores: [], reductions: [sum] }),
-          bodyInstruction(inPlace),
+          loopInstruction({ shape, inputs: [whole], steps: [], stores: [], reductions: [sum] }),
+          loopInstruction(inPlace),
         ],
       });
       const given = { ...p, donations: [[0, 0]] as [number, number][] };

@@ -1,10 +1,10 @@
-// Elementwise chains: a body without reductions as one kernel, an invocation for four consecutive elements where the
+// Elementwise chains: a loop without reductions as one kernel, an invocation for four consecutive elements where the
 // domain allows it, and the pieces that reductions and the epilogues of products share: merging axes, computing where
-// a view's element lies, and writing steps as WGSL. A body that touches more buffers than a kernel may bind is cut
+// a view's element lies, and writing steps as WGSL. A loop that touches more buffers than a kernel may bind is cut
 // into several here.
 
 import { type DType, sizeOf } from '../engine/dtype.ts';
-import type { Body, Step, View } from '../engine/program.ts';
+import type { Loop, Step, View } from '../engine/program.ts';
 import { emitEach } from './each.ts';
 import { type Argument, expressionOf } from './elementwise.ts';
 import { denseView, type Lowering } from './lowering.ts';
@@ -13,35 +13,35 @@ import { fromMemory, type Shader, toMemory } from './shader.ts';
 
 // ---- axes ------------------------------------------------------------------------------------------------------------
 
-/** The domain of a body with neighbouring axes merged where every view walks through both in one stride. */
+/** The domain of a loop with neighbouring axes merged where every view walks through both in one stride. */
 interface Domain {
   readonly sizes: readonly number[];
   readonly reduced: readonly boolean[];
-  /** For each input of the body, its strides over `sizes`. */
+  /** For each input of the loop, its strides over `sizes`. */
   readonly strides: readonly (readonly number[])[];
 }
 
-export function mergeAxes(body: Body, axes: readonly number[] = []): Domain {
+export function mergeAxes(loop: Loop, axes: readonly number[] = []): Domain {
   const sizes: number[] = [];
   const reduced: boolean[] = [];
-  const strides: number[][] = body.inputs.map(() => []);
-  body.shape.forEach((n, d) => {
+  const strides: number[][] = loop.inputs.map(() => []);
+  loop.shape.forEach((n, d) => {
     if (n === 1) return;
     const last = sizes.length - 1;
     const flag = axes.includes(d);
     const joins =
       last >= 0 &&
       reduced[last] === flag &&
-      body.inputs.every((v, k) => strides[k][last] === v.strides[d] * n);
+      loop.inputs.every((v, k) => strides[k][last] === v.strides[d] * n);
     if (joins) {
       sizes[last] *= n;
-      body.inputs.forEach((v, k) => {
+      loop.inputs.forEach((v, k) => {
         strides[k][last] = v.strides[d];
       });
     } else {
       sizes.push(n);
       reduced.push(flag);
-      body.inputs.forEach((v, k) => {
+      loop.inputs.forEach((v, k) => {
         strides[k].push(v.strides[d]);
       });
     }
@@ -78,15 +78,15 @@ export function position(names: readonly string[], strides: readonly number[], o
   return `(${[terms.join(' + '), ...less].join(' - ')})`;
 }
 
-// ---- writing a body --------------------------------------------------------------------------------------------------
+// ---- writing a loop --------------------------------------------------------------------------------------------------
 
 export const valueName = (value: number, lane: number): string => `v${value}_${lane}`;
 
-/** Types of a body's values in their numbering. */
-export const valueTypes = (body: Body, root: DType | null): DType[] => [
-  ...body.inputs.map((v) => v.dtype),
+/** Types of a loop's values in their numbering. */
+export const valueTypes = (loop: Loop, root: DType | null): DType[] => [
+  ...loop.inputs.map((v) => v.dtype),
   ...(root ? [root] : []),
-  ...body.steps.map((s) => s.dtype),
+  ...loop.steps.map((s) => s.dtype),
 ];
 
 interface Place {
@@ -100,35 +100,35 @@ interface Place {
   readonly lanes: 1 | 4;
 }
 
-/** Statements that compute all values of a body at a place and store what is to be stored. */
-export function writeBody(
+/** Statements that compute all values of a loop at a place and store what is to be stored. */
+export function writeLoop(
   shader: Shader,
-  body: Body,
+  loop: Loop,
   domain: Domain,
   at: Place,
   root: { readonly dtype: DType; readonly names: readonly string[] } | null = null,
 ): string {
   const lines: string[] = [];
   const lanes = Array.from({ length: at.lanes }, (_, l) => l);
-  body.inputs.forEach((v, k) => {
+  loop.inputs.forEach((v, k) => {
     lines.push(...writeLoad(shader, v, domain.strides[k], domain, at, k));
   });
-  const types = valueTypes(body, root?.dtype ?? null);
-  const first = body.inputs.length + (root ? 1 : 0);
+  const types = valueTypes(loop, root?.dtype ?? null);
+  const first = loop.inputs.length + (root ? 1 : 0);
   const constants = new Map<number, number>();
-  body.steps.forEach((s: Step, k) => {
+  loop.steps.forEach((s: Step, k) => {
     if (s.op === 'full') constants.set(first + k, s.value ?? 0);
   });
   const nameOf = (value: number, lane: number): string =>
-    root && value === body.inputs.length ? root.names[lane] : valueName(value, lane);
+    root && value === loop.inputs.length ? root.names[lane] : valueName(value, lane);
   for (const lane of lanes)
-    body.steps.forEach((s, k) => {
+    loop.steps.forEach((s, k) => {
       const args = s.args.map(
         (a): Argument => ({ name: nameOf(a, lane), dtype: types[a], constant: constants.get(a) }),
       );
       lines.push(`let ${valueName(first + k, lane)} = ${expressionOf(s, args)};`);
     });
-  for (const s of body.stores) {
+  for (const s of loop.stores) {
     const dtype = types[s.value];
     const values = lanes.map((lane) => toMemory(nameOf(s.value, lane), dtype));
     const target = shader.write(s.slot, dtype, at.lanes);
@@ -176,37 +176,37 @@ export function writeLoad(
 /** How many neighbours are computed together over a domain. */
 export const lanesFor = (domain: Domain): 1 | 4 => ((domain.sizes.at(-1) ?? 1) % 4 === 0 ? 4 : 1);
 
-/** A body without reductions. */
-export function emitMap(whole: Body, to: Lowering, label = 'body'): void {
+/** A loop without reductions. */
+export function emitMap(whole: Loop, to: Lowering, label = 'loop'): void {
   if (sizeOf(whole.shape) === 0 || whole.stores.length === 0) return;
-  for (const { body, parts, base } of piecesOf(whole, to)) {
-    const domain = mergeAxes(body);
+  for (const { loop, parts, base } of piecesOf(whole, to)) {
+    const domain = mergeAxes(loop);
     const lanes = base % 4 === 0 ? lanesFor(domain) : 1;
     const names = domain.sizes.map((_, d) => `c${d}`);
     const shader = to.shader(label, parts);
     const main = `let first = at${lanes === 4 ? ' * 4u' : ''};
 ${coordinates('first', domain.sizes, names)}
-${writeBody(shader, body, domain, { names, flat: base === 0 ? 'first' : `(first + ${base}u)`, base, lanes })}`;
-    emitEach(shader, sizeOf(body.shape) / lanes, to, main);
+${writeLoop(shader, loop, domain, { names, flat: base === 0 ? 'first' : `(first + ${base}u)`, base, lanes })}`;
+    emitEach(shader, sizeOf(loop.shape) / lanes, to, main);
   }
 }
 
-// ---- bodies with too many buffers ------------------------------------------------------------------------------------
+// ---- loops with too many buffers ------------------------------------------------------------------------------------
 
-/** The same work as one or more bodies, each within the device's limit of storage buffers, to be run in order. */
-export function fitBodies(body: Body, to: Lowering): Body[] {
+/** The same work as one or more loops, each within the device's limit of storage buffers, to be run in order. */
+export function splitLoop(loop: Loop, to: Lowering): Loop[] {
   const limit = to.traits.storageBuffers;
-  if (buffersIn(body, to) <= limit) return [body];
-  // What is written in place would be gone for the bodies after: it is written beside and copied at the end.
-  const read = new Set(body.inputs.map((v) => to.place(v.slot)));
-  const types = valueTypes(body, null);
-  const copies: Body[] = [];
-  const stores = body.stores.map((s) => {
+  if (buffersIn(loop, to) <= limit) return [loop];
+  // What is written in place would be gone for the loops after: it is written beside and copied at the end.
+  const read = new Set(loop.inputs.map((v) => to.place(v.slot)));
+  const types = valueTypes(loop, null);
+  const copies: Loop[] = [];
+  const stores = loop.stores.map((s) => {
     if (!read.has(to.place(s.slot))) return s;
-    const beside = to.scratch(sizeOf(body.shape), types[s.value]);
-    const input = denseView(beside, types[s.value], body.shape);
+    const beside = to.scratch(sizeOf(loop.shape), types[s.value]);
+    const input = denseView(beside, types[s.value], loop.shape);
     copies.push({
-      ...body,
+      ...loop,
       inputs: [input],
       steps: [],
       stores: [{ value: 0, slot: s.slot }],
@@ -214,8 +214,8 @@ export function fitBodies(body: Body, to: Lowering): Body[] {
     });
     return { value: s.value, slot: beside };
   });
-  let rest: Body = { ...body, stores };
-  const cut: Body[] = [];
+  let rest: Loop = { ...loop, stores };
+  const cut: Loop[] = [];
   for (;;) {
     const cones = conesOf(rest, to);
     const results = [...rest.stores, ...rest.reductions].map((r) => r.value);
@@ -226,29 +226,29 @@ export function fitBodies(body: Body, to: Lowering): Body[] {
       if (v >= rest.inputs.length && c.size < limit && c.size > (cones[widest]?.size ?? 1)) widest = v;
     });
     const dtype = valueTypes(rest, null)[widest];
-    const slot = to.scratch(sizeOf(body.shape), dtype);
+    const slot = to.scratch(sizeOf(loop.shape), dtype);
     cut.push(prune({ ...rest, stores: [{ value: widest, slot }], reductions: [] }));
     rest = replaceValue(rest, widest, slot, dtype);
   }
   return [...cut, ...groupResults(rest, to), ...copies];
 }
 
-const buffersIn = (body: Body, to: Lowering): number =>
-  new Set([...body.inputs, ...body.stores, ...body.reductions].map((x) => to.place(x.slot))).size;
+const buffersIn = (loop: Loop, to: Lowering): number =>
+  new Set([...loop.inputs, ...loop.stores, ...loop.reductions].map((x) => to.place(x.slot))).size;
 
 /** The buffers each value is computed from. */
-function conesOf(body: Body, to: Lowering): ReadonlySet<number>[] {
-  const cones: Set<number>[] = body.inputs.map((v) => new Set([to.place(v.slot)]));
-  for (const s of body.steps) cones.push(new Set(s.args.flatMap((a) => [...cones[a]])));
+function conesOf(loop: Loop, to: Lowering): ReadonlySet<number>[] {
+  const cones: Set<number>[] = loop.inputs.map((v) => new Set([to.place(v.slot)]));
+  for (const s of loop.steps) cones.push(new Set(s.args.flatMap((a) => [...cones[a]])));
   return cones;
 }
 
-/** Deals stores and reductions out to as few bodies as they fit into, in order. */
-function groupResults(body: Body, to: Lowering): Body[] {
-  const cones = conesOf(body, to);
+/** Deals stores and reductions out to as few loops as they fit into, in order. */
+function groupResults(loop: Loop, to: Lowering): Loop[] {
+  const cones = conesOf(loop, to);
   const groups: {
-    stores: Body['stores'][number][];
-    reductions: Body['reductions'][number][];
+    stores: Loop['stores'][number][];
+    reductions: Loop['reductions'][number][];
     buffers: Set<number>;
   }[] = [];
   const join = (value: number, slot: number) => {
@@ -261,38 +261,38 @@ function groupResults(body: Body, to: Lowering): Body[] {
     for (const b of needed) group.buffers.add(b);
     return group;
   };
-  for (const s of body.stores) join(s.value, s.slot).stores.push(s);
-  for (const r of body.reductions) join(r.value, r.slot).reductions.push(r);
-  return groups.map(({ stores, reductions }) => prune({ ...body, stores, reductions }));
+  for (const s of loop.stores) join(s.value, s.slot).stores.push(s);
+  for (const r of loop.reductions) join(r.value, r.slot).reductions.push(r);
+  return groups.map(({ stores, reductions }) => prune({ ...loop, stores, reductions }));
 }
 
 /** Leaves out what no result needs. */
-function prune(body: Body): Body {
-  const n = body.inputs.length;
-  const needed = new Set<number>([...body.stores, ...body.reductions].map((r) => r.value));
-  for (let k = body.steps.length - 1; k >= 0; k--)
-    if (needed.has(n + k)) for (const a of body.steps[k].args) needed.add(a);
+function prune(loop: Loop): Loop {
+  const n = loop.inputs.length;
+  const needed = new Set<number>([...loop.stores, ...loop.reductions].map((r) => r.value));
+  for (let k = loop.steps.length - 1; k >= 0; k--)
+    if (needed.has(n + k)) for (const a of loop.steps[k].args) needed.add(a);
   const renumbered = new Map<number, number>();
-  for (let v = 0; v < n + body.steps.length; v++) if (needed.has(v)) renumbered.set(v, renumbered.size);
+  for (let v = 0; v < n + loop.steps.length; v++) if (needed.has(v)) renumbered.set(v, renumbered.size);
   const to = (v: number): number => renumbered.get(v) as number;
   return {
-    ...body,
-    inputs: body.inputs.filter((_, k) => needed.has(k)),
-    steps: body.steps.filter((_, k) => needed.has(n + k)).map((s) => ({ ...s, args: s.args.map(to) })),
-    stores: body.stores.map((s) => ({ ...s, value: to(s.value) })),
-    reductions: body.reductions.map((r) => ({ ...r, value: to(r.value) })),
+    ...loop,
+    inputs: loop.inputs.filter((_, k) => needed.has(k)),
+    steps: loop.steps.filter((_, k) => needed.has(n + k)).map((s) => ({ ...s, args: s.args.map(to) })),
+    stores: loop.stores.map((s) => ({ ...s, value: to(s.value) })),
+    reductions: loop.reductions.map((r) => ({ ...r, value: to(r.value) })),
   };
 }
 
 /** Reads `value` from `slot` from now on. */
-function replaceValue(body: Body, value: number, slot: number, dtype: DType): Body {
-  const n = body.inputs.length;
+function replaceValue(loop: Loop, value: number, slot: number, dtype: DType): Loop {
+  const n = loop.inputs.length;
   const to = (v: number): number => (v === value ? n : v < n ? v : v + 1);
   return prune({
-    ...body,
-    inputs: [...body.inputs, denseView(slot, dtype, body.shape)],
-    steps: body.steps.map((s) => ({ ...s, args: s.args.map(to) })),
-    stores: body.stores.map((s) => ({ ...s, value: to(s.value) })),
-    reductions: body.reductions.map((r) => ({ ...r, value: to(r.value) })),
+    ...loop,
+    inputs: [...loop.inputs, denseView(slot, dtype, loop.shape)],
+    steps: loop.steps.map((s) => ({ ...s, args: s.args.map(to) })),
+    stores: loop.stores.map((s) => ({ ...s, value: to(s.value) })),
+    reductions: loop.reductions.map((r) => ({ ...r, value: to(r.value) })),
   });
 }

@@ -1,20 +1,12 @@
 // Checks a planned program the slow way: every value is written before it is read, no two temporaries that are alive
 // at once share a byte, everything lies inside the arena and inside its slot, donated memory is dead when it is reused.
 
-import { bytesOf, sizeOf } from '../../engine/dtype.ts';
-import type { Body, Instruction, Program } from '../../engine/program.ts';
+import { bytesOf, sizeOf } from '../dtype.ts';
+import type { Instruction, Loop, Program } from '../program.ts';
+import { loopsOf, readsOf, writesOf } from './touches.ts';
 
-const bodies = (i: Instruction): Body[] =>
-  [...(i.prologues ?? []), i.body].filter((b): b is Body => b !== null && b !== undefined);
-const reads = (i: Instruction): number[] =>
-  [...i.inputs.map((o) => o.slot), ...bodies(i).flatMap((b) => b.inputs.map((v) => v.slot))].filter(
-    (s) => s >= 0,
-  );
-const writes = (i: Instruction): number[] =>
-  [
-    ...i.outputs.map((o) => o.slot),
-    ...bodies(i).flatMap((b) => [...b.stores.map((s) => s.slot), ...b.reductions.map((r) => r.slot)]),
-  ].filter((s) => s >= 0);
+const reads = (i: Instruction): number[] => [...readsOf(i)].map((r) => r.slot);
+const writes = (i: Instruction): number[] => [...writesOf(i)].map((w) => w.slot);
 
 export function verifyPlan(program: Program): void {
   const { slots, instructions, arenaBytes, label } = program;
@@ -32,7 +24,7 @@ export function verifyPlan(program: Program): void {
     for (const s of writes(i)) written.add(s);
     for (const s of [...reads(i), ...writes(i)]) last.set(s, at);
     if (new Set(writes(i)).size !== writes(i).length) fail(`instruction ${at} writes a slot twice`);
-    for (const b of bodies(i)) checkBody(program, i, b, at, fail);
+    for (const b of loopsOf(i)) checkLoop(program, i, b, at, fail);
   });
   slots.forEach((s, n) => {
     if (s.kind === 'output' && !written.has(n)) fail(`output ${s.index} is never written`);
@@ -70,16 +62,16 @@ export function verifyPlan(program: Program): void {
   }
 }
 
-function checkBody(
+function checkLoop(
   program: Program,
   i: Instruction,
-  b: Body,
+  b: Loop,
   at: number,
   fail: (what: string) => never,
 ): void {
   const { slots } = program;
   const size = sizeOf(b.shape);
-  const values = b.inputs.length + (i.root !== null && b === i.body ? 1 : 0) + b.steps.length;
+  const values = b.inputs.length + (i.kind === 'op' && b === i.epilogue ? 1 : 0) + b.steps.length;
   for (const v of b.inputs) {
     if (size === 0) continue;
     let [low, high] = [v.offset, v.offset];
