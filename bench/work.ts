@@ -6,7 +6,7 @@
 import type { Ceilings } from '../engine/backend.ts';
 import { bytesOf, sizeOf } from '../engine/dtype.ts';
 import { loopsOf, readsOf, writesOf } from '../engine/graph/touches.ts';
-import type { Instruction, Loop, Program } from '../engine/program.ts';
+import type { Instruction, Loop, Program, Rows, Step } from '../engine/program.ts';
 
 export interface Work {
   /** Two for each multiply-add of a product, one for each elementwise step or reduced element. */
@@ -40,34 +40,30 @@ export function productFlops(i: Instruction): number {
 const FREE: ReadonlySet<string> = new Set(['full', 'convert']);
 const REDUCTIONS: ReadonlySet<string> = new Set(['sum', 'max', 'min', 'argmax', 'argmin', 'moments']);
 
-/** Of instructions that are done as one: what only they hand on to each other need not go through memory. */
-export function workOf(program: Program, ...done: readonly Instruction[]): Work {
-  const others = program.instructions.filter((i) => !done.includes(i));
-  const needed = new Set(others.flatMap((i) => [...readsOf(i)].map((r) => r.slot)));
-  const made = new Set<number>();
-  const { slots } = program;
-  let flops = 0;
-  let bytes = 0;
+export function workOf({ slots }: Program, i: Instruction): Work {
   // A slot that is read through several views, or several times, comes from memory once.
   const read = new Map<number, number>();
-  for (const i of done) {
-    flops += flopsOf(i);
-    for (const { slot, elements } of readsOf(i))
-      if (!made.has(slot))
-        read.set(slot, Math.min(slots[slot].size, Math.max(read.get(slot) ?? 0, elements)));
-    for (const { slot, elements } of writesOf(i)) {
-      made.add(slot);
-      const handed = done.length > 1 && slots[slot].kind === 'temporary' && !needed.has(slot);
-      if (!handed) bytes += elements * bytesOf(slots[slot].dtype);
-    }
-  }
-  for (const [slot, elements] of read) bytes += elements * bytesOf(slots[slot].dtype);
-  return { flops, bytes };
+  for (const { slot, elements } of readsOf(i))
+    read.set(slot, Math.min(slots[slot].size, Math.max(read.get(slot) ?? 0, elements)));
+  let bytes = 0;
+  for (const [slot, elements] of [...read, ...writesOf(i).map((w) => [w.slot, w.elements] as const)])
+    bytes += elements * bytesOf(slots[slot].dtype);
+  return { flops: flopsOf(i), bytes };
+}
+
+/** A step of values of rows counts once a row. */
+function rowFlops({ shape, axes, values }: Rows): number {
+  const rows = sizeOf(shape.filter((_, d) => !axes.includes(d)));
+  return values.reduce((sum, v) => {
+    if (v.kind === 'load' || (v.kind === 'step' && FREE.has(v.step.op))) return sum;
+    return sum + (v.kind === 'step' && v.perRow ? rows : sizeOf(shape));
+  }, 0);
 }
 
 function flopsOf(i: Instruction): number {
   const steps = (b: Loop): number =>
     sizeOf(b.shape) * (b.steps.filter((s) => !FREE.has(s.op)).length + b.reductions.length);
+  if (i.kind === 'rows') return rowFlops(i.rows);
   const reduced = i.kind === 'op' && REDUCTIONS.has(i.op) ? sizeOf(i.inputs[0].shape) : 0;
   return loopsOf(i).reduce((sum, b) => sum + steps(b), productFlops(i) + reduced);
 }
@@ -76,17 +72,25 @@ function flopsOf(i: Instruction): number {
 export const shortest = ({ flops, bytes }: Work, { gflops, triadGBs }: Ceilings): number =>
   Math.max(flops / gflops, bytes / triadGBs) / 1e9;
 
-const opsOf = ({ steps, reductions }: Loop): string => {
-  const counted = steps.filter((s) => !FREE.has(s.op)).map((s) => s.op as string);
-  const ops = [...counted, ...new Set(reductions.map((r) => `reduce ${r.op}`))];
+const listed = (ops: readonly string[]): string => {
   const shown = ops.length > 4 ? [...ops.slice(0, 3), `${ops.length - 3} more`] : ops;
   return shown.join(', ') || 'copy';
 };
+const counted = (steps: readonly Step[]): string[] => steps.map((s) => s.op).filter((op) => !FREE.has(op));
+const opsOf = ({ steps, reductions }: Loop): string =>
+  listed([...counted(steps), ...new Set(reductions.map((r) => `reduce ${r.op}`))]);
+const rowOpsOf = ({ values }: Rows): string =>
+  listed(
+    values.flatMap((v) =>
+      v.kind === 'step' ? counted([v.step]) : v.kind === 'reduction' ? [`reduce ${v.op}`] : [],
+    ),
+  );
 
 /** An instruction in a line: the operation, operands with what computes them, the shape of its result, its epilogue. */
 export function nameOf(i: Instruction): string {
   const shown = (shape: readonly number[]): string => shape.join('x') || '1';
   if (i.kind === 'loop') return `${shown(i.loop.shape)}: ${opsOf(i.loop)}`;
+  if (i.kind === 'rows') return `${shown(i.rows.shape)} by rows: ${rowOpsOf(i.rows)}`;
   const operands = i.inputs.map((o, k) => {
     const made = i.prologues[k];
     return `${shown(o.shape)}${made ? ` (${opsOf(made)})` : ''}`;

@@ -135,8 +135,77 @@ export interface LoopInstruction {
   readonly loop: Loop;
 }
 
+interface RowValueBase {
+  /** Type of the value. */
+  readonly dtype: DType;
+  /** One for the whole row, not one for each element. */
+  readonly perRow: boolean;
+  /** The pass that it can be computed in: a reduction is known in the pass after the one that it runs in. */
+  readonly pass: number;
+}
+/** A value that is read. */
+export interface RowLoad extends RowValueBase {
+  readonly kind: 'load';
+  /** Over the domain of the rows. */
+  readonly view: View;
+}
+/** A value that is computed from others. */
+export interface RowStep extends RowValueBase {
+  readonly kind: 'step';
+  /** What is computed. */
+  readonly step: Step;
+}
+/** A value reduced along its row. */
+export interface RowReduction extends RowValueBase {
+  readonly kind: 'reduction';
+  /** How elements are joined. */
+  readonly op: Reduction['op'];
+  /** Number of the value that is reduced. */
+  readonly value: number;
+  /** The total is divided by it: a mean is a sum with its count. */
+  readonly divisor: number;
+}
+/** A value of work on rows. */
+export type RowValue = RowLoad | RowStep | RowReduction;
+
+/** A value of rows that is written: densely over the domain, or over its axes that stay. */
+export interface RowStore {
+  /** Number of the value. */
+  readonly value: number;
+  /** Where it is written. */
+  readonly slot: number;
+  /** An element each, not one for the row. */
+  readonly whole: boolean;
+}
+
+/** A domain cut into rows. */
+export interface RowDomain {
+  /** Sizes of the axes, none of them 1. */
+  readonly shape: Shape;
+  /** Axes that make a row, sorted; the last one is among them, unless there are none. */
+  readonly axes: readonly number[];
+}
+
+/**
+ * Reductions along the same rows, and what is done with their results along these rows: softmax, a normalisation with its
+ * statistics, a loss. A row takes as many passes as reductions wait for each other; no row needs another one.
+ */
+export interface Rows extends RowDomain {
+  /** Each after those it takes values of. */
+  readonly values: readonly RowValue[];
+  /** What is written. */
+  readonly stores: readonly RowStore[];
+}
+
+/** Work on rows. */
+export interface RowsInstruction {
+  readonly kind: 'rows';
+  /** What is done. */
+  readonly rows: Rows;
+}
+
 /** What a backend makes a kernel of. */
-export type Instruction = OpInstruction | LoopInstruction;
+export type Instruction = OpInstruction | LoopInstruction | RowsInstruction;
 
 /** A planned program: memory, and kernels in the order they run. */
 export interface Program {

@@ -15,7 +15,8 @@ import {
 } from './dtype.ts';
 import { check, describe, LetheError } from './error.ts';
 import { type Graph, Var } from './graph/graph.ts';
-import { lower, type ResultSource } from './graph/lower.ts';
+import { lower } from './graph/lower.ts';
+import type { ResultSource } from './graph/slots.ts';
 import type { Primitive } from './primitives/types.ts';
 import { Concrete, Storage, type Tensor } from './tensor.ts';
 import { setEvaluator } from './trace.ts';
@@ -147,7 +148,7 @@ export class Compiled {
         checkSupport(backend, v.dtype);
         checkSize(backend, v);
       }
-    const { program, results } = lower(graph, label, donated, backend.prologues);
+    const { program, results } = lower(graph, label, donated, backend.capabilities);
     this.results = results;
     this.executable = backend.compile(program);
     this.outputSizes = new Array<number>(program.outputs).fill(0);

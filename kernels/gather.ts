@@ -3,9 +3,10 @@
 // or a stretch of one, clears it and walks all updates of the column in order, adding those that fall into its stretch.
 
 import { isFloat, sizeOf } from '../engine/dtype.ts';
+import { denseView } from '../engine/graph/dense.ts';
 import type { OpInstruction } from '../engine/program.ts';
 import { emitEach } from './each.ts';
-import { denseView, type Emitter, type Lowering } from './lowering.ts';
+import type { Emitter, Lowering } from './lowering.ts';
 import { emitLoop } from './reduce.ts';
 import { literal, toMemory } from './shader.ts';
 

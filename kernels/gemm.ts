@@ -7,10 +7,11 @@
 // B into workgroup memory, each invocation multiplies its rows and columns out of them in registers, and so on along k.
 // Where C is small and k long, k is cut into parts whose sums are added by a second kernel, always in the same order.
 
+import { denseView } from '../engine/graph/dense.ts';
 import type { Loop } from '../engine/program.ts';
 import { type Choice, heuristic, type ProductShape } from './choice.ts';
 import { coordinates, lanesFor, mergeAxes, writeLoop } from './loop.ts';
-import { denseView, type Lowering, withResultInMemory } from './lowering.ts';
+import { type Lowering, withResultInMemory } from './lowering.ts';
 import { emitLoop } from './reduce.ts';
 import { rounded, type Shader, toMemory } from './shader.ts';
 import { type Factor, loopOf, type Tiles } from './tiles.ts';

@@ -4,17 +4,18 @@
 // into several here.
 
 import { type DType, sizeOf } from '../engine/dtype.ts';
+import { denseView } from '../engine/graph/dense.ts';
 import type { Loop, Step, View } from '../engine/program.ts';
 import { emitEach } from './each.ts';
 import { type Argument, expressionOf } from './elementwise.ts';
-import { denseView, type Lowering } from './lowering.ts';
+import type { Lowering } from './lowering.ts';
 import { piecesOf } from './pieces.ts';
 import { fromMemory, type Shader, toMemory } from './shader.ts';
 
 // ---- axes ------------------------------------------------------------------------------------------------------------
 
 /** The domain of a loop with neighbouring axes merged where every view walks through both in one stride. */
-interface Domain {
+export interface Domain {
   readonly sizes: readonly number[];
   readonly reduced: readonly boolean[];
   /** For each input of the loop, its strides over `sizes`. */

@@ -1,5 +1,4 @@
-// From a planned program to dispatches: work on rows as kernels of rows (rows.ts), operations through their emitters, loops
-// through the generator. The table is total over the engine's operations: a primitive without kernels does not compile.
+// From a planned program to dispatches: operations through their emitters, loops and work on rows through generators. The table is total over the engine's operations: a primitive without kernels does not compile.
 
 import { sizeOf } from '../engine/dtype.ts';
 import type { RootName } from '../engine/primitives/index.ts';
@@ -15,7 +14,7 @@ import { fetches, sourcesOf } from './operand.ts';
 import { poolEmitters } from './pool.ts';
 import { randomEmitters } from './random.ts';
 import { emitLoop, reduceEmitters } from './reduce.ts';
-import { lowerRows } from './rows.ts';
+import { emitRows } from './rows.ts';
 import { scanEmitters } from './scan.ts';
 import { sortEmitters } from './sort.ts';
 
@@ -41,13 +40,24 @@ const FUSES = new Set<RootName>(['dot', 'conv', 'convGradInput', 'convGradWeight
  */
 export function lower(program: Program, traits: Traits, tuning?: Tuning): Lowering {
   const to = new Lowering(program, traits, tuning);
-  lowerRows(program, to, (i) => lowerInstruction(i, to));
+  program.instructions.forEach((i, n) => {
+    to.instruction = n;
+    lowerInstruction(i, to);
+  });
   return to;
 }
 
 function lowerInstruction(i: Instruction, to: Lowering): void {
-  if (i.kind === 'loop') emitLoop(i.loop, to);
-  else lowerOp(i, to);
+  switch (i.kind) {
+    case 'op':
+      lowerOp(i, to);
+      break;
+    case 'loop':
+      emitLoop(i.loop, to);
+      break;
+    case 'rows':
+      emitRows(i.rows, to);
+  }
 }
 
 function lowerOp(i: OpInstruction, to: Lowering): void {

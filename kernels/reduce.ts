@@ -5,9 +5,10 @@
 // results a second kernel reduces. The order of additions depends on sizes and device only, never on scheduling.
 
 import { type DType, sizeOf } from '../engine/dtype.ts';
-import type { ElementwiseName } from '../engine/primitives/index.ts';
+import { denseView } from '../engine/graph/dense.ts';
+import { momentLoops, type Reduced, reductionLoop } from '../engine/graph/moments.ts';
 import { extremeOfNone } from '../engine/primitives/reduce.ts';
-import type { Instruction, Loop, OpInstruction, Reduction, Step } from '../engine/program.ts';
+import type { Loop, Reduction } from '../engine/program.ts';
 import { CPU_THREADS, GPU_THREADS } from './each.ts';
 import { type Argument, expressionOf } from './elementwise.ts';
 import {
@@ -22,7 +23,7 @@ import {
   valueTypes,
   writeLoop,
 } from './loop.ts';
-import { denseView, type Emitter, type Lowering, type Traits } from './lowering.ts';
+import type { Emitter, Lowering, Traits } from './lowering.ts';
 import { fromMemory, literal, type Shader, toMemory, valueType } from './shader.ts';
 
 /** Any loop: split to fit the device, then with or without reductions. */
@@ -239,94 +240,10 @@ function writeAfter(
 
 // ---- roots -----------------------------------------------------------------------------------------------------------
 
-/** A loop with more to say about its reductions. */
-export interface Reduced extends Loop {
-  /** Divides sums: a mean is a sum with the count. */
-  readonly divisor?: number;
-  /** What is made of the results, element for element. Slots of reductions that it reads need not be in memory. */
-  readonly after?: Loop;
-}
-
-const reductionLoop = (
-  op: Reduction['op'],
-  { inputs: [x], outputs: [y], params }: OpInstruction,
-): Reduced => ({
-  shape: x.shape,
-  inputs: [denseView(x.slot, x.dtype, x.shape)],
-  steps: [],
-  stores: [],
-  reductions: [{ op, value: 0, axes: params.axes as readonly number[], slot: y.slot }],
-});
-
-/**
- * A mean first, rounded as sums of float32 are; then the mean distance from it and the mean squared distance; then both
- * results, corrected by that distance: as accurate as the data, and exact where all of it is one number.
- */
-function momentLoops(i: OpInstruction, to: Lowering): Reduced[] {
-  const [x] = i.inputs;
-  const [{ shape, dtype, slot: mean }, { slot: variance }] = i.outputs;
-  const axes = i.params.axes as readonly number[];
-  const divisor = sizeOf(axes.map((a) => x.shape[a]));
-  const keptStrides = rowMajor(shape);
-  let next = 0;
-  const strides = x.shape.map((_, d) => (axes.includes(d) ? 0 : keptStrides[next++]));
-  const [rough, off, squares] = [0, 1, 2].map(() => to.scratch(sizeOf(shape), dtype));
-  const step = (op: ElementwiseName, ...args: number[]): Step => ({ op, args, dtype });
-  const constant = (value: number): Step => ({ ...step('full'), value });
-  const one = reductionLoop('sum', { ...i, outputs: [{ ...i.outputs[0], slot: rough }] });
-  const two: Loop = {
-    ...one,
-    inputs: [...one.inputs, { slot: rough, dtype, strides, offset: 0 }],
-    steps: [step('sub', 0, 1), step('mul', 2, 2)],
-    reductions: [
-      { op: 'sum', value: 2, axes, slot: off },
-      { op: 'sum', value: 3, axes, slot: squares },
-    ],
-  };
-  const after: Loop = {
-    shape,
-    inputs: [rough, off, squares].map((slot) => denseView(slot, dtype, shape)),
-    // An infinite mean has no distance. A mean of squares is not negative, not even by rounding.
-    steps: [
-      step('abs', 1),
-      constant(Infinity),
-      { ...step('less', 3, 4), dtype: 'bool' },
-      step('add', 0, 1),
-      step('select', 5, 6, 0),
-      step('mul', 1, 1),
-      step('sub', 2, 8),
-      constant(0),
-      step('maximum', 9, 10),
-    ],
-    stores: [
-      { value: 7, slot: mean },
-      { value: 11, slot: variance },
-    ],
-    reductions: [],
-  };
-  return [
-    { ...one, divisor },
-    { ...two, divisor, after },
-  ];
-}
-
-/** An instruction as loops one after the other, where it is one loop or a reduction; else null. */
-export function loopsOf(i: Instruction, to: Lowering): readonly Reduced[] | null {
-  if (i.kind === 'loop') return [i.loop];
-  switch (i.op) {
-    case 'sum':
-    case 'max':
-    case 'min':
-      return [reductionLoop(i.op, i)];
-    case 'moments':
-      return momentLoops(i, to);
-    default:
-      return null;
-  }
-}
-
 const reduction: Emitter = (i, to) => {
-  for (const loop of loopsOf(i, to) ?? []) emitReductions(loop, to, i.op);
+  const loops =
+    i.op === 'moments' ? momentLoops(i, (n, t) => to.scratch(n, t)) : [reductionLoop(i.op as 'sum', i)];
+  for (const loop of loops) emitReductions(loop, to, i.op);
 };
 
 /** One workgroup for a result: positions strided over invocations, then the earliest of the best. */

@@ -170,6 +170,11 @@ export function lower(program: Program, exact = false): Float64Array {
       loop(i.loop);
       return;
     }
+    check(
+      i.kind === 'op',
+      'value',
+      () => `${program.label}: the CPU backend has no kernels for work on rows`,
+    );
     const [code, params] = ROOTS[i.op];
     w.put(code);
     w.numbers(params(i, exact));

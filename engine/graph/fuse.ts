@@ -7,6 +7,7 @@
 // Constants and comparisons are lazy: each kernel that needs one computes it anew, since a mask costs more to store
 // than to recompute.
 
+import type { Capabilities } from '../backend.ts';
 import { type Shape, sizeOf, stridesOf } from '../dtype.ts';
 import type { RootName } from '../primitives/index.ts';
 import { sameShape } from '../primitives/rules.ts';
@@ -74,7 +75,6 @@ const resolve = (g: Group): Group => {
   return at;
 };
 
-const EPILOGUE_ROOTS = new Set(['dot', 'conv', 'convGradInput']);
 const REDUCTIONS = new Set(['sum', 'max', 'min']);
 
 /** Constants and comparisons: cheaper to compute anew than to keep. */
@@ -89,9 +89,7 @@ export interface Fused {
   maker(v: Var): Kernel | undefined;
 }
 
-/** `prologues`: the roots whose kernels compute operands while they fetch them. */
-export const fuse = (graph: Graph, prologues: readonly RootName[] = []): Fused =>
-  new Fuser(graph).run(prologues);
+export const fuse = (graph: Graph, can: Capabilities): Fused => new Fuser(graph, can).run();
 
 class Fuser {
   private readonly definition = new Map<Var, Equation>();
@@ -105,9 +103,12 @@ class Fuser {
   /** Axes of the reductions that are the only use of a value. */
   private readonly reductionOnly = new Map<Var, readonly number[]>();
 
-  constructor(private readonly graph: Graph) {}
+  constructor(
+    private readonly graph: Graph,
+    private readonly can: Capabilities,
+  ) {}
 
-  run(prologues: readonly RootName[]): Fused {
+  run(): Fused {
     const { equations, outputs } = this.graph;
     for (const e of equations) for (const v of e.outputs) this.definition.set(v, e);
     this.findReductionOnly();
@@ -120,7 +121,7 @@ class Fuser {
     for (const v of outputs) this.written(v, equations.length);
     const groups = this.ordered();
     rematerialise(groups, this.views, this.definition, outputs);
-    const kernels = placePrologues(groups, this.views, outputs, prologues);
+    const kernels = placePrologues(groups, this.views, outputs, this.can.prologues);
     return { kernels, views: this.views, definition: this.definition, maker: (v) => this.makerOf(v) };
   }
 
@@ -287,7 +288,8 @@ class Fuser {
     const g = this.makerOf(v);
     if (g === undefined || g.copy !== null || g.reductions.some((r) => r.equation.outputs[0] === v))
       return null;
-    if (g.root?.outputs.includes(v) && !EPILOGUE_ROOTS.has(g.root.primitive.name)) return null;
+    if (g.root?.outputs.includes(v) && !this.can.epilogues.includes(g.root.primitive.name as RootName))
+      return null;
     return g;
   }
   private basesFor(g: Group, operands: readonly Var[]): Var[] {

@@ -2,57 +2,64 @@
 
 import { type Shape, sizeOf } from '../dtype.ts';
 import type { Instruction, Loop, Operand, View } from '../program.ts';
+import { isDense } from './dense.ts';
 
 /** A slot that is read or written, and how much of it. */
 export interface Touch {
   readonly slot: number;
   /** As many elements, at most. */
   readonly elements: number;
-}
-export interface Read extends Touch {
-  /** Element by element, each just before a store of the same instruction may write the same element. */
+  /** Element for element over the domain: what is read in step is read before anything is written there in step. */
   readonly inStep: boolean;
 }
 
 /** Every loop of an instruction. */
 export const loopsOf = (i: Instruction): readonly Loop[] =>
-  i.kind === 'loop' ? [i.loop] : [...i.prologues, i.epilogue].flatMap((l) => l ?? []);
+  i.kind === 'op' ? [...i.prologues, i.epilogue].flatMap((l) => l ?? []) : i.kind === 'loop' ? [i.loop] : [];
 
-/** Is a view all of a slot in order? Strides along axes of size 1 say nothing. */
-export function isDense({ strides, offset }: View, shape: Shape): boolean {
-  let run = 1;
-  for (let d = shape.length - 1; d >= 0; d--) {
-    if (shape[d] !== 1 && strides[d] !== run) return false;
-    run *= shape[d];
-  }
-  return offset === 0;
-}
+const kept = (shape: Shape, axes: readonly number[]): number =>
+  sizeOf(shape.filter((_, d) => !axes.includes(d)));
 
-const inMemory = (operands: readonly Operand[]): Touch[] =>
-  operands.flatMap(({ slot, shape }) => (slot >= 0 ? [{ slot, elements: sizeOf(shape) }] : []));
+const operands = (list: readonly Operand[]): Touch[] =>
+  list.flatMap(({ slot, shape }) => (slot >= 0 ? [{ slot, elements: sizeOf(shape), inStep: false }] : []));
 
-function* viewsOf({ shape, inputs }: Loop, inStep: boolean): Iterable<Read> {
-  for (const v of inputs) {
-    const elements = sizeOf(shape.filter((_, d) => v.strides[d] !== 0));
-    yield { slot: v.slot, elements, inStep: inStep && isDense(v, shape) };
-  }
-}
+const viewed = (v: View, shape: Shape, inStep: boolean): Touch => ({
+  slot: v.slot,
+  elements: sizeOf(shape.filter((_, d) => v.strides[d] !== 0)),
+  inStep: inStep && isDense(v, shape),
+});
 
 /** One for each view or operand: a slot may come more than once. */
-export function* readsOf(i: Instruction): Iterable<Read> {
-  if (i.kind === 'op') {
-    for (const touch of inMemory(i.inputs)) yield { ...touch, inStep: false };
-    for (const p of i.prologues) if (p) yield* viewsOf(p, false);
+export function readsOf(i: Instruction): Touch[] {
+  switch (i.kind) {
+    case 'op': {
+      const made = i.prologues.flatMap((p) => p?.inputs.map((v) => viewed(v, p.shape, false)) ?? []);
+      const { epilogue } = i;
+      const after = epilogue?.inputs.map((v) => viewed(v, epilogue.shape, true)) ?? [];
+      return [...operands(i.inputs), ...made, ...after];
+    }
+    case 'loop': {
+      const { shape, inputs, reductions } = i.loop;
+      return inputs.map((v) => viewed(v, shape, reductions.length === 0));
+    }
+    case 'rows':
+      return i.rows.values.flatMap((v) => (v.kind === 'load' ? [viewed(v.view, i.rows.shape, true)] : []));
   }
-  const loop = i.kind === 'op' ? i.epilogue : i.loop;
-  if (loop) yield* viewsOf(loop, loop.reductions.length === 0);
 }
 
-export function* writesOf(i: Instruction): Iterable<Touch> {
-  if (i.kind === 'op') yield* inMemory(i.outputs);
-  for (const { shape, stores, reductions } of loopsOf(i)) {
-    for (const { slot } of stores) yield { slot, elements: sizeOf(shape) };
-    for (const { slot, axes } of reductions)
-      yield { slot, elements: sizeOf(shape.filter((_, d) => !axes.includes(d))) };
+export function writesOf(i: Instruction): Touch[] {
+  if (i.kind === 'rows') {
+    const { shape, axes, stores } = i.rows;
+    return stores.map(({ slot, whole }) => ({
+      slot,
+      elements: whole ? sizeOf(shape) : kept(shape, axes),
+      inStep: whole,
+    }));
   }
+  const results = i.kind === 'op' ? operands(i.outputs) : [];
+  const loops = loopsOf(i).flatMap(({ shape, stores, reductions }) => [
+    ...stores.map(({ slot }) => ({ slot, elements: sizeOf(shape), inStep: reductions.length === 0 })),
+    ...reductions.map(({ slot, axes }) => ({ slot, elements: kept(shape, axes), inStep: false })),
+  ]);
+  return [...results, ...loops];
 }

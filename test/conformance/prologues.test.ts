@@ -79,7 +79,7 @@ describeBackends((target) => {
         const compiled = lt.jit((...args: lt.Tensor[]) => all(args));
         const program = compiled.program(...xs);
         verifyPlan(program);
-        const roots = target.backend().prologues ?? [];
+        const roots = target.backend().capabilities.prologues;
         const ops = program.instructions.flatMap((i) => (i.kind === 'op' ? [i] : []));
         const made = ops.filter((i) => i.prologues.some((p) => p !== null));
         expect(made.length > 0).toBe(ops.some((i) => roots.includes(i.op)));

@@ -35,6 +35,8 @@ const outline = ({ instructions }: Program): string[] =>
       const sums = i.loop.reductions.map((r) => ` ${r.op}[${r.axes}]`).join('');
       return `loop {${opsIn(i.loop)}}${sums}`;
     }
+    if (i.kind === 'rows')
+      return `rows {${i.rows.values.map((v) => (v.kind === 'step' ? v.step.op : v.kind === 'load' ? '-' : v.op)).join(' ')}}`;
     const made = i.prologues.map((p) => (p ? opsIn(p) : '-')).join(', ');
     return `${i.op}${made && `(${made})`}${i.epilogue ? ` {${opsIn(i.epilogue)}}` : ''}`;
   });

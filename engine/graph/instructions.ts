@@ -1,0 +1,176 @@
+// From fused kernels to instructions: values become numbers, readings become views of slots.
+
+import type { ElementwiseName, RootName } from '../primitives/index.ts';
+import type { Instruction, Loop, Reduction, Step, Store, View } from '../program.ts';
+import { type Fused, isCheap, type Kernel } from './fuse.ts';
+import type { Equation, Var } from './graph.ts';
+import type { SlotTable } from './slots.ts';
+import { reshapeStrides } from './views.ts';
+
+export function instructionOf(k: Kernel, fused: Fused, slots: SlotTable): Instruction {
+  if (k.root === null) return { kind: 'loop', loop: new LoopBuilder(k, fused, slots).build() };
+  const { root } = k;
+  const inputs = root.inputs.map((x, n) =>
+    k.prologues.has(n) ? { slot: -1, shape: x.shape, dtype: x.dtype } : slots.operand(x),
+  );
+  const prologues = k.prologues.size === 0 ? [] : root.inputs.map((_, n) => prologueOf(k, n, fused, slots));
+  const epilogue = k.steps.length === 0 ? null : new LoopBuilder(k, fused, slots).build();
+  const kept = (v: Var): boolean => epilogue === null || slots.stored(v);
+  return {
+    kind: 'op',
+    op: root.primitive.name as RootName,
+    params: root.params as Record<string, unknown>,
+    inputs,
+    outputs: root.outputs.map((v) =>
+      kept(v) ? slots.operand(v) : { slot: -1, shape: v.shape, dtype: v.dtype },
+    ),
+    prologues,
+    epilogue,
+  };
+}
+
+function prologueOf(k: Kernel, index: number, fused: Fused, slots: SlotTable): Loop | null {
+  const made = k.prologues.get(index);
+  if (made === undefined) return null;
+  const { shape: domain, steps, readings, value } = made;
+  const kernel = { domain, root: null, steps, reductions: [], readings, copy: null, prologues: new Map() };
+  return new LoopBuilder(kernel, fused, slots).build(value);
+}
+
+class LoopBuilder {
+  private readonly inputs: View[] = [];
+  private readonly inputKeys = new Map<string, number>();
+  private readonly steps: Step[] = [];
+  /** Values before numbering: inputs are numbered first, but discovered on the way. */
+  private readonly values = new Map<Var, Ref>();
+  private readonly own: ReadonlySet<Equation>;
+  private readonly refs: Ref[][] = [];
+
+  constructor(
+    private readonly k: Kernel,
+    private readonly fused: Fused,
+    private readonly slots: SlotTable,
+  ) {
+    this.own = new Set(k.steps);
+  }
+
+  /** What is stored and reduced; `last`: a value to end with, for a prologue. */
+  build(last?: Var): Loop {
+    const { k, slots } = this;
+    if (last) this.value(last);
+    const stores: { ref: Ref; slot: number }[] = [];
+    if (k.copy) {
+      const { target, source } = k.copy;
+      const ref = source
+        ? this.input(source.base, source.strides, source.offset)
+        : this.stepOnce(this.fused.definition.get(target) as Equation);
+      stores.push({ ref, slot: slots.slot(target) });
+    }
+    const used = this.usedSteps();
+    for (const e of k.steps) {
+      const [out] = e.outputs;
+      // In order, so that long chains need no recursion.
+      if (used.has(e)) this.value(out);
+      // A step that was moved here from another kernel is stored there, if at all.
+      if (slots.storedBy(k, out)) stores.push({ ref: this.value(out), slot: slots.slot(out) });
+    }
+    const reductions = k.reductions.map((r) => ({ ref: this.value(r.equation.inputs[0]), r }));
+    const rootCount = k.root ? 1 : 0;
+    const number = (ref: Ref): number =>
+      ref.kind === 'input'
+        ? ref.index
+        : ref.kind === 'root'
+          ? this.inputs.length
+          : this.inputs.length + rootCount + ref.index;
+    return {
+      shape: k.domain,
+      inputs: this.inputs,
+      steps: this.steps.map((s, i) => ({ ...s, args: this.refs[i].map(number) })),
+      stores: stores.map(({ ref, slot }): Store => ({ value: number(ref), slot })),
+      reductions: reductions.map(
+        ({ ref, r }): Reduction => ({
+          op: r.op,
+          value: number(ref),
+          axes: r.axes,
+          slot: slots.slot(r.equation.outputs[0]),
+        }),
+      ),
+    };
+  }
+
+  /** Steps that a store or a reduction of this kernel needs. */
+  private usedSteps(): Set<Equation> {
+    const { k, fused, slots } = this;
+    const used = new Set<Equation>();
+    const need = (x: Var): void => {
+      const e = fused.definition.get(fused.views.flat(x));
+      if (e && this.own.has(e)) used.add(e);
+    };
+    for (const e of k.steps) if (slots.storedBy(k, e.outputs[0])) used.add(e);
+    for (const r of k.reductions) need(r.equation.inputs[0]);
+    // A set grows while it is walked through.
+    for (const e of used) for (const x of e.inputs) this.eachLazy(x, need);
+    return used;
+  }
+  /** x, or, where x is computed anew in every kernel, what it is computed from. */
+  private eachLazy(x: Var, f: (x: Var) => void): void {
+    f(x);
+    const e = this.fused.definition.get(this.fused.views.flat(x));
+    if (e && !this.own.has(e) && isCheap(e)) for (const y of e.inputs) this.eachLazy(y, f);
+  }
+
+  private input(base: Var, strides: readonly number[], offset: number): Ref {
+    const slot = this.slots.slot(base);
+    const key = `${slot} ${offset} ${strides.join(',')}`;
+    let index = this.inputKeys.get(key);
+    if (index === undefined) {
+      index = this.inputs.push({ slot, dtype: base.dtype, strides, offset }) - 1;
+      this.inputKeys.set(key, index);
+    }
+    return { kind: 'input', index };
+  }
+
+  private step(e: Equation): Ref {
+    const refs = e.inputs.map((x) => this.value(x));
+    const [out] = e.outputs;
+    const value = (e.params as { value?: number }).value;
+    this.refs.push(refs);
+    const step: Step = {
+      op: e.primitive.name as ElementwiseName,
+      args: [],
+      dtype: out.dtype,
+      ...(value === undefined ? {} : { value }),
+    };
+    return { kind: 'step', index: this.steps.push(step) - 1 };
+  }
+  private stepOnce(e: Equation): Ref {
+    const [out] = e.outputs;
+    let ref = this.values.get(out);
+    if (ref === undefined) {
+      ref = this.step(e);
+      this.values.set(out, ref);
+    }
+    return ref;
+  }
+
+  private value(x: Var): Ref {
+    const { fused, k } = this;
+    const flat = fused.views.flat(x);
+    const e = fused.definition.get(flat);
+    const known = this.values.get(flat);
+    if (known) return known;
+    if (e && this.own.has(e)) return this.stepOnce(e);
+    if (k.root?.outputs[0] === flat) return { kind: 'root', index: 0 };
+    const reading = k.readings.get(x);
+    if (reading) {
+      const strides = reshapeStrides(x.shape, reading.strides, k.domain);
+      if (strides === null)
+        throw new Error(`fusion: ${e?.primitive.name ?? 'input'} cannot be read over the domain`);
+      return this.input(reading.base, strides, reading.offset);
+    }
+    if (e && isCheap(e)) return this.stepOnce(e);
+    throw new Error(`fusion: no reading recorded for the result of ${e?.primitive.name ?? 'an input'}`);
+  }
+}
+
+type Ref = { readonly kind: 'input' | 'root' | 'step'; readonly index: number };
