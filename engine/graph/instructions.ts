@@ -1,40 +1,48 @@
 // From fused kernels to instructions: values become numbers, readings become views of slots.
 
 import type { ElementwiseName, RootName } from '../primitives/index.ts';
-import type { Instruction, Loop, Reduction, Step, Store, View } from '../program.ts';
-import { type Fused, isCheap, type Kernel } from './fuse.ts';
+import type { Instruction, Loop, Operand, Reduction, Step, Store, View } from '../program.ts';
 import type { Equation, Var } from './graph.ts';
+import { type Fused, isCheap, type Kernel, type Prologue } from './kernels.ts';
 import type { SlotTable } from './slots.ts';
 import { reshapeStrides } from './views.ts';
 
 export function instructionOf(k: Kernel, fused: Fused, slots: SlotTable): Instruction {
-  if (k.root === null) return { kind: 'loop', loop: new LoopBuilder(k, fused, slots).build() };
-  const { root } = k;
-  const inputs = root.inputs.map((x, n) =>
-    k.prologues.has(n) ? { slot: -1, shape: x.shape, dtype: x.dtype } : slots.operand(x),
-  );
-  const prologues = k.prologues.size === 0 ? [] : root.inputs.map((_, n) => prologueOf(k, n, fused, slots));
-  const epilogue = k.steps.length === 0 ? null : new LoopBuilder(k, fused, slots).build();
+  const loop = (): Loop => new LoopBuilder(k, fused, slots).build();
+  const { op } = k;
+  if (op === null) return { kind: 'loop', loop: loop() };
+  const epilogue = k.steps.length === 0 ? null : loop();
+  const nowhere = (v: Var): Operand => ({ slot: -1, shape: v.shape, dtype: v.dtype });
   const kept = (v: Var): boolean => epilogue === null || slots.stored(v);
+  const prologue = (n: number): Loop | null => {
+    const made = k.prologues.get(n);
+    return made ? prologueLoop(k, made, fused, slots) : null;
+  };
   return {
     kind: 'op',
-    op: root.primitive.name as RootName,
-    params: root.params as Record<string, unknown>,
-    inputs,
-    outputs: root.outputs.map((v) =>
-      kept(v) ? slots.operand(v) : { slot: -1, shape: v.shape, dtype: v.dtype },
-    ),
-    prologues,
+    op: op.primitive.name as RootName,
+    params: op.params as Record<string, unknown>,
+    inputs: op.inputs.map((x, n) => (k.prologues.has(n) ? nowhere(x) : slots.operand(x))),
+    outputs: op.outputs.map((v) => (kept(v) ? slots.operand(v) : nowhere(v))),
+    prologues: k.prologues.size === 0 ? [] : op.inputs.map((_, n) => prologue(n)),
     epilogue,
   };
 }
 
-function prologueOf(k: Kernel, index: number, fused: Fused, slots: SlotTable): Loop | null {
-  const made = k.prologues.get(index);
-  if (made === undefined) return null;
+function prologueLoop(k: Kernel, made: Prologue, fused: Fused, slots: SlotTable): Loop {
   const { shape: domain, steps, readings, value } = made;
-  const kernel = { domain, root: null, steps, reductions: [], readings, copy: null, prologues: new Map() };
-  return new LoopBuilder(kernel, fused, slots).build(value);
+  const alone: Kernel = {
+    id: k.id,
+    domain,
+    op: null,
+    operands: [],
+    steps,
+    reductions: [],
+    readings,
+    copy: null,
+    prologues: new Map(),
+  };
+  return new LoopBuilder(alone, fused, slots).build(value);
 }
 
 class LoopBuilder {
@@ -75,13 +83,13 @@ class LoopBuilder {
       if (slots.storedBy(k, out)) stores.push({ ref: this.value(out), slot: slots.slot(out) });
     }
     const reductions = k.reductions.map((r) => ({ ref: this.value(r.equation.inputs[0]), r }));
-    const rootCount = k.root ? 1 : 0;
+    const results = k.op ? 1 : 0;
     const number = (ref: Ref): number =>
       ref.kind === 'input'
         ? ref.index
-        : ref.kind === 'root'
+        : ref.kind === 'result'
           ? this.inputs.length
-          : this.inputs.length + rootCount + ref.index;
+          : this.inputs.length + results + ref.index;
     return {
       shape: k.domain,
       inputs: this.inputs,
@@ -160,7 +168,7 @@ class LoopBuilder {
     const known = this.values.get(flat);
     if (known) return known;
     if (e && this.own.has(e)) return this.stepOnce(e);
-    if (k.root?.outputs[0] === flat) return { kind: 'root', index: 0 };
+    if (k.op?.outputs[0] === flat) return { kind: 'result', index: 0 };
     const reading = k.readings.get(x);
     if (reading) {
       const strides = reshapeStrides(x.shape, reading.strides, k.domain);
@@ -173,4 +181,4 @@ class LoopBuilder {
   }
 }
 
-type Ref = { readonly kind: 'input' | 'root' | 'step'; readonly index: number };
+type Ref = { readonly kind: 'input' | 'result' | 'step'; readonly index: number };

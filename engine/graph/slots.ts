@@ -2,8 +2,8 @@
 
 import { sizeOf } from '../dtype.ts';
 import type { Instruction, Loop, Operand, Rows, Slot } from '../program.ts';
-import type { Fused, Kernel } from './fuse.ts';
-import type { Graph, Var } from './graph.ts';
+import type { Var } from './graph.ts';
+import { type Fused, type Kernel, readBy } from './kernels.ts';
 import { readsOf, writesOf } from './touches.ts';
 
 /** Where one result of the compiled function comes from. */
@@ -17,10 +17,8 @@ export class SlotTable {
   private readonly of = new Map<Var, number>();
   private readonly needed = new Set<Var>();
 
-  constructor(
-    graph: Graph,
-    private readonly fused: Fused,
-  ) {
+  constructor(private readonly fused: Fused) {
+    const { graph } = fused;
     const inputs = [...graph.inputs, ...graph.constants.map((c) => c.variable)];
     this.inputs = inputs.length;
     inputs.forEach((v, index) => {
@@ -37,15 +35,7 @@ export class SlotTable {
       }
       return { output };
     });
-    for (const k of fused.kernels) {
-      for (const r of k.readings.values()) this.needed.add(r.base);
-      if (k.copy?.source) this.needed.add(k.copy.source.base);
-      k.root?.inputs.forEach((x, n) => {
-        const made = k.prologues.get(n);
-        if (made) for (const r of made.readings.values()) this.needed.add(r.base);
-        else this.needed.add(fused.views.flat(x));
-      });
-    }
+    for (const k of fused.kernels) for (const v of readBy(k)) this.needed.add(v);
   }
   private add(v: Var, kind: Slot['kind'], index: number): number {
     const n = this.list.push({ kind, dtype: v.dtype, size: sizeOf(v.shape), index, offset: 0 }) - 1;
@@ -58,7 +48,7 @@ export class SlotTable {
   }
   /** Is v in memory, and k the kernel that writes it? (Rematerialised steps appear in several kernels.) */
   storedBy(k: Kernel, v: Var): boolean {
-    return this.stored(v) && this.fused.maker(v) === k;
+    return this.stored(v) && this.fused.maker.get(v) === k.id;
   }
   slot(v: Var): number {
     return this.of.get(v) ?? this.add(v, 'temporary', -1);

@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Shape, sizeOf } from '../../engine/dtype.ts';
-import { verifyPlan } from '../../engine/graph/verify.ts';
+import { verifyProgram } from '../../engine/graph/verify.ts';
 import * as lt from '../../engine/index.ts';
 import { barrier } from '../../engine/primitives/order.ts';
 import type { Program } from '../../engine/program.ts';
@@ -187,7 +187,7 @@ describeBackends((target) => {
             const bound = epsilonOf(target.float) * (64 + 4 * termsIn(f, xs)) * 4;
             agree(await read(f(xs)), want, bound, `eager ${show(r)}`);
             const compiled = lt.jit((...args: lt.Tensor[]) => f(args));
-            verifyPlan(compiled.program(...xs) as Program);
+            verifyProgram(compiled.program(...xs) as Program);
             agree(await read(compiled(...xs)), want, bound, `compiled ${show(r)}`);
             agree(await read(compiled(...xs)), want, bound, `compiled, second run ${show(r)}`);
             compiled.dispose();
@@ -258,7 +258,7 @@ test('the plan verifier sees an overlap', () => {
     outputs: 2,
     donations: [],
   });
-  verifyPlan(two(256));
-  expect(() => verifyPlan(two(0))).toThrow('overlap');
+  verifyProgram(two(256));
+  expect(() => verifyProgram(two(0))).toThrow('overlap');
   expect(sizeOf([4])).toBe(4);
 });

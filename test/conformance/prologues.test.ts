@@ -3,7 +3,7 @@
 
 import { expect, test } from 'vitest';
 import type { Shape } from '../../engine/dtype.ts';
-import { verifyPlan } from '../../engine/graph/verify.ts';
+import { verifyProgram } from '../../engine/graph/verify.ts';
 import * as lt from '../../engine/index.ts';
 import {
   agree,
@@ -78,7 +78,7 @@ describeBackends((target) => {
         const xs = inputs(target.float);
         const compiled = lt.jit((...args: lt.Tensor[]) => all(args));
         const program = compiled.program(...xs);
-        verifyPlan(program);
+        verifyProgram(program);
         const roots = target.backend().capabilities.prologues;
         const ops = program.instructions.flatMap((i) => (i.kind === 'op' ? [i] : []));
         const made = ops.filter((i) => i.prologues.some((p) => p !== null));

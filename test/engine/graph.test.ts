@@ -6,7 +6,7 @@ import { sizeOf } from '../../engine/dtype.ts';
 import { LetheError } from '../../engine/error.ts';
 import { showParams } from '../../engine/graph/graph.ts';
 import { loopsOf } from '../../engine/graph/touches.ts';
-import { verifyPlan } from '../../engine/graph/verify.ts';
+import { verifyProgram } from '../../engine/graph/verify.ts';
 import type { Loop, Program } from '../../engine/program.ts';
 import * as lt from '../../index.ts';
 
@@ -47,7 +47,7 @@ test('a training step as a graph', () => {
 
 test('a training step as a program', () => {
   const program = step.program(params(), ...batch());
-  verifyPlan(program);
+  verifyProgram(program);
   expect(outline(program)).toMatchSnapshot();
   // Parameters are updated where they lie.
   expect(program.donations).toHaveLength(3);
@@ -62,7 +62,7 @@ test('what a step of a larger network needs', () => {
       y,
     );
   const program = lt.jit(lt.grad(f)).program(p, lt.zeros([16, 32, 32, 3]), lt.zeros([16], 'int32'));
-  verifyPlan(program);
+  verifyProgram(program);
   const temporaries = program.slots
     .filter((s) => s.kind === 'temporary')
     .reduce((n, s) => n + Math.ceil((s.size * 4) / 256) * 256, 0);
@@ -88,7 +88,7 @@ test('programs of thousands of operations compile', async () => {
   };
   const started = performance.now();
   const program = lt.jit(lt.grad(chain)).program(lt.ones([4]));
-  verifyPlan(program);
+  verifyProgram(program);
   expect(performance.now() - started).toBeLessThan(20_000);
 }, 30_000);
 
@@ -167,7 +167,7 @@ const prologuesOf = ({ instructions }: Program): [string, string[]][] =>
 test('an activation that only convolutions and its own mask read is computed by them, not stored', async () => {
   const { step: compiled, loss, operands } = block(lt.relu);
   const program = compiled.program(...operands);
-  verifyPlan(program);
+  verifyProgram(program);
   const normalised = ['sub', 'mul', 'add', 'relu'];
   expect(prologuesOf(program)).toEqual([
     ['conv', normalised],
@@ -190,7 +190,7 @@ test('an activation that only convolutions and its own mask read is computed by 
 test('what is costly, has two arrays to read, or other readers, is stored once', () => {
   const none = (f: (x: lt.Tensor, z: lt.Tensor, w: lt.Tensor) => unknown): void => {
     const program = lt.jit(f as never).program(lt.ones([8, 6]), lt.ones([8, 6]), lt.ones([6, 5])) as Program;
-    verifyPlan(program);
+    verifyProgram(program);
     expect(prologuesOf(program)).toEqual([]);
   };
   none((x, _, w) => lt.matmul(x.exp(), w));
