@@ -16,12 +16,17 @@ export interface Capabilities {
   readonly buffers: number;
   /** Bytes of one buffer that a kernel may bind. */
   readonly bindingBytes: number;
+  /** Loops of so many elements and less are worth one kernel where they do not need each other; 0 for none. */
+  readonly beside: number;
   /** Kernels for work on rows (see `Rows`); null where there are none. */
   readonly rows: {
     /** As many rows keep the device busy. */
     readonly busy: number;
     /** Rows of at most so many elements are worth one kernel, however few they are. */
     readonly short: number;
+    /** Elements of a row, at least and at most. */
+    readonly shortest: number;
+    readonly longest: number;
     /** Reductions in a pass. */
     readonly reductions: number;
   } | null;

@@ -158,7 +158,8 @@ const PORTABLE: Capabilities = {
   epilogues: ['dot', 'conv', 'convGradInput'],
   buffers: 8,
   bindingBytes: 128 * 2 ** 20,
-  rows: { busy: 256, short: 16384, reductions: 8 },
+  beside: 65536,
+  rows: { busy: 256, short: 16384, shortest: 1, longest: Number.POSITIVE_INFINITY, reductions: 8 },
 };
 
 /**

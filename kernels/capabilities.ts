@@ -11,6 +11,8 @@ import type { Traits } from './lowering.ts';
  */
 const BUSY = { hardware: 256, software: 16 } as const;
 const SHORT = 16384;
+/** Elements that a device computes in less time than it takes to start a kernel. */
+const BESIDE = 65536;
 
 export const capabilitiesOf = (traits: Traits): Capabilities => ({
   // On a software adapter the computing costs more than the memory traffic it saves: a training step takes 10 to 20 % longer.
@@ -18,9 +20,12 @@ export const capabilitiesOf = (traits: Traits): Capabilities => ({
   epilogues: ['dot', 'conv', 'convGradInput'],
   buffers: traits.storageBuffers,
   bindingBytes: traits.bindingBytes,
+  beside: BESIDE,
   rows: {
     busy: traits.software ? BUSY.software : BUSY.hardware,
     short: SHORT,
+    shortest: 1,
+    longest: Number.POSITIVE_INFINITY,
     // Each has two arrays of shares in turn, a number for each invocation.
     reductions: Math.floor(traits.workgroupBytes / (2 * 4 * GPU_THREADS)),
   },

@@ -8,11 +8,12 @@
 // Where C is small and k long, k is cut into parts whose sums are added by a second kernel, always in the same order.
 
 import { denseView } from '../engine/graph/dense.ts';
+import type { Reduced } from '../engine/graph/moments.ts';
 import type { Loop } from '../engine/program.ts';
 import { type Choice, heuristic, type ProductShape } from './choice.ts';
 import { coordinates, lanesFor, mergeAxes, writeLoop } from './loop.ts';
 import { type Lowering, withResultInMemory } from './lowering.ts';
-import { emitLoop } from './reduce.ts';
+import { emitLoop, emitReductions } from './reduce.ts';
 import { rounded, type Shader, toMemory } from './shader.ts';
 import { type Factor, loopOf, type Tiles } from './tiles.ts';
 
@@ -43,7 +44,7 @@ export function emitProduct(p: Product, to: Lowering): void {
     return;
   }
   const { tiles: t, parts } = choiceFor(p, to);
-  const fuses = p.epilogue !== null && parts === 1 && fits(p, p.epilogue, to);
+  const fuses = p.epilogue !== null && (parts === 1 ? fits(p, p.epilogue, to) : joinsSum(p, p.epilogue, to));
   if (p.epilogue !== null && !fuses) {
     const slot = p.slot >= 0 ? p.slot : to.scratch(size, p.dtype);
     emitProduct({ ...p, slot, epilogue: null }, to);
@@ -56,14 +57,25 @@ export function emitProduct(p: Product, to: Lowering): void {
   }
   const sums = to.scratch(size * parts, 'float32');
   emitTiles(p, t, parts, sums, to);
-  const add: Loop = {
+  const add: Reduced = {
     shape: [parts, size],
     inputs: [denseView(sums, 'float32', [parts, size])],
     steps: [],
     stores: [],
     reductions: [{ op: 'sum', value: 0, axes: [0], slot: p.slot }],
+    epilogue: p.epilogue ?? undefined,
   };
-  emitLoop(add, to, `${p.label} parts`);
+  emitReductions(add, to, `${p.label} parts`);
+}
+
+/** Can the kernel that adds parts go on with the epilogue? Every view counts: a slot may be bound as several types. */
+function joinsSum(p: Product, epilogue: Loop, to: Lowering): boolean {
+  // Results are rounded to halves by the operation, sums of parts are not.
+  if (p.dtype !== 'float32' || epilogue.reductions.length > 0) return false;
+  const bound = 1 + (p.slot >= 0 ? 1 : 0) + epilogue.inputs.length + epilogue.stores.length;
+  // A software adapter works on four neighbours.
+  const together = !to.traits.software || (p.columns % 4 === 0 && lanesFor(mergeAxes(epilogue)) === 4);
+  return bound <= to.traits.storageBuffers && together;
 }
 
 /** Sums of nothing. */

@@ -24,7 +24,7 @@ import {
   writeLoop,
 } from './loop.ts';
 import type { Emitter, Lowering, Traits } from './lowering.ts';
-import { fromMemory, literal, type Shader, toMemory, valueType } from './shader.ts';
+import { fromMemory, literal, rounded, type Shader, toMemory, valueType } from './shader.ts';
 
 /** Any loop: split to fit the device, then with or without reductions. */
 export function emitLoop(loop: Loop, to: Lowering, label = 'loop'): void {
@@ -75,8 +75,9 @@ export const combined = (op: Reduction['op'], dtype: DType, a: string, b: string
   op === 'sum' ? `${a} + ${b}` : `${op}${valueType(dtype) === 'f32' ? 'Of' : ''}(${a}, ${b})`;
 export const startOf = (op: Reduction['op'], dtype: DType): string => literal(startValue(op, dtype), dtype);
 
-function emitReductions(loop: Reduced, to: Lowering, label: string): void {
-  const { divisor = 1, after } = loop;
+/** Reductions, and what is made of them. */
+export function emitReductions(loop: Reduced, to: Lowering, label: string): void {
+  const { divisor = 1, after, epilogue } = loop;
   const [{ axes }] = loop.reductions;
   const domain = mergeAxes(loop, axes);
   const kept = domain.sizes.flatMap((_, d) => (domain.reduced[d] ? [] : [d]));
@@ -147,21 +148,33 @@ function emitReductions(loop: Reduced, to: Lowering, label: string): void {
   }
   const whole = (j: number): string =>
     divisor !== 1 && totals[j].op === 'sum' ? `(total${j} / ${literal(divisor, 'float32')})` : `total${j}`;
-  const stored = totals.map((r, j) => {
-    const { dtype } = to.slots[outs[r.output]];
-    const value = chunks === 1 ? whole(j) : `total${j}`;
-    return `${shader.write(outs[r.output], dtype)}[chunk * ${results}u + first + ${r.lane}u] = ${toMemory(value, dtype)};`;
-  });
+  const stored = () =>
+    totals.map((r, j) => {
+      const { dtype } = to.slots[outs[r.output]];
+      const value = chunks === 1 ? whole(j) : `total${j}`;
+      return `${shader.write(outs[r.output], dtype)}[chunk * ${results}u + first + ${r.lane}u] = ${toMemory(value, dtype)};`;
+    });
   const totalOf = (slot: number, lane: number): string | undefined => {
     const j = totals.findIndex((r) => r.slot === slot && r.lane === lane);
     return j < 0 ? undefined : whole(j);
   };
   const finish =
-    chunks === 1 && after
-      ? Array.from({ length: width }, (_, lane) =>
-          writeAfter(shader, after, lane, (slot) => totalOf(slot, lane)),
-        )
-      : stored;
+    chunks > 1 || !(after || epilogue)
+      ? stored()
+      : after
+        ? totals
+            .slice(0, width)
+            .map((_, lane) => writeAfter(shader, after, lane, (slot) => totalOf(slot, lane)))
+        : [
+            ...(outs[0] >= 0 ? stored() : []),
+            writeEpilogue(
+              shader,
+              epilogue as Loop,
+              width,
+              types[loop.reductions[0].value],
+              totals.map((_, j) => whole(j)),
+            ),
+          ];
   const main = `let chunk = group / ${resultGroups}u;
 let along = ${rows ? `lane % ${along}u` : `lane / ${across}u`};
 let across = ${rows ? `lane / ${along}u` : `lane % ${across}u`};
@@ -201,14 +214,31 @@ ${finish.join('\n')}
   const second: Reduced = {
     divisor,
     after,
+    epilogue,
     shape: [chunks, results],
     inputs: outs.map((slot) => denseView(slot, to.slots[slot].dtype, [chunks, results])),
     steps: [],
     stores: [],
     reductions: loop.reductions.map((r, j) => ({ op: r.op, value: j, axes: [0], slot: r.slot })),
   };
-  const parts: Reduced[] = after ? [second] : splitLoop(second, to).map((part) => ({ ...part, divisor }));
+  const parts: Reduced[] =
+    after || epilogue ? [second] : splitLoop(second, to).map((part) => ({ ...part, divisor }));
   for (const part of parts) emitReductions(part, to, label);
+}
+
+/** Statements for neighbouring results, `totals`, of one reduction: they go on as an operation's results do. */
+function writeEpilogue(
+  shader: Shader,
+  epilogue: Loop,
+  width: 1 | 4,
+  dtype: DType,
+  totals: readonly string[],
+): string {
+  const domain = mergeAxes(epilogue);
+  const names = domain.sizes.map((_, d) => `e${d}`);
+  const result = { dtype, names: totals.map((t) => rounded(t, dtype)) };
+  return `${coordinates('first', domain.sizes, names)}
+${writeLoop(shader, epilogue, domain, { names, flat: 'first', lanes: width }, result)}`;
 }
 
 /** Statements for one result: what comes after the reductions, their totals in place of the slots that they name. */

@@ -58,7 +58,9 @@ const CAPABILITIES: Capabilities = {
   epilogues: ['dot', 'conv', 'convGradInput'],
   buffers: Number.POSITIVE_INFINITY,
   bindingBytes: Number.POSITIVE_INFINITY,
-  rows: null,
+  beside: 0,
+  // A row is one thread's, and lies in its caches (Rows in native/src/description.h). Short ones are better done many at a time.
+  rows: { busy: 16, short: 0, shortest: 32, longest: 8192, reductions: Number.POSITIVE_INFINITY },
 };
 
 class CpuBuffer implements DeviceBuffer {

@@ -4,7 +4,18 @@
 import type { DType } from '../engine/dtype.ts';
 import { check, LetheError } from '../engine/error.ts';
 import type { ElementwiseName, RootName } from '../engine/primitives/index.ts';
-import type { Instruction, Loop, Operand, OpInstruction, Program, Slot } from '../engine/program.ts';
+import type {
+  Instruction,
+  Loop,
+  Operand,
+  OpInstruction,
+  Program,
+  Rows,
+  RowValue,
+  Slot,
+  Step,
+  View,
+} from '../engine/program.ts';
 
 const VERSION = 1;
 
@@ -144,19 +155,21 @@ export function lower(program: Program, exact = false): Float64Array {
     w.numbers(o.shape);
     w.put(o.slot);
   };
+  const view = (v: View): void => {
+    w.put(dtypeCode(v.dtype), v.offset);
+    w.numbers(v.strides);
+    w.put(v.slot);
+  };
+  const step = (s: Step): void => {
+    w.put(ELEMENTWISE[s.op], dtypeCode(s.dtype), s.value ?? 0);
+    w.numbers(s.args);
+  };
   const loop = (b: Loop | null): void => {
     w.put(b ? 1 : 0);
     if (!b) return;
     w.numbers(b.shape);
-    w.list(b.inputs, (v) => {
-      w.put(dtypeCode(v.dtype), v.offset);
-      w.numbers(v.strides);
-      w.put(v.slot);
-    });
-    w.list(b.steps, (s) => {
-      w.put(ELEMENTWISE[s.op], dtypeCode(s.dtype), s.value ?? 0);
-      w.numbers(s.args);
-    });
+    w.list(b.inputs, view);
+    w.list(b.steps, step);
     w.list(b.stores, (s) => w.put(s.value, s.slot));
     w.list(b.reductions, (r) => {
       w.put(REDUCTIONS[r.op], r.value);
@@ -164,17 +177,37 @@ export function lower(program: Program, exact = false): Float64Array {
       w.put(r.slot);
     });
   };
+  const rowValue = (v: RowValue): void => {
+    switch (v.kind) {
+      case 'load':
+        w.put(0);
+        view(v.view);
+        break;
+      case 'step':
+        w.put(1);
+        step(v.step);
+        break;
+      case 'reduction':
+        w.put(2, REDUCTIONS[v.op], v.divisor, v.value);
+    }
+  };
+  const rows = (r: Rows): void => {
+    w.put(-2);
+    w.numbers(r.shape);
+    w.numbers(r.axes);
+    w.list(r.values, rowValue);
+    w.list(r.stores, (s) => w.put(s.value, s.whole ? 1 : 0, s.slot));
+  };
   const instruction = (i: Instruction): void => {
     if (i.kind === 'loop') {
       w.put(-1, 0, 0, 0, 0);
       loop(i.loop);
       return;
     }
-    check(
-      i.kind === 'op',
-      'value',
-      () => `${program.label}: the CPU backend has no kernels for work on rows`,
-    );
+    if (i.kind === 'rows') {
+      rows(i.rows);
+      return;
+    }
     const [code, params] = ROOTS[i.op];
     w.put(code);
     w.numbers(params(i, exact));

@@ -3,6 +3,7 @@
 
 import type { Capabilities } from '../backend.ts';
 import type { Program } from '../program.ts';
+import { fuseBeside } from './beside.ts';
 import { fuse } from './fuse.ts';
 import type { Graph } from './graph.ts';
 import { instructionOf } from './instructions.ts';
@@ -42,9 +43,10 @@ export function lower(graph: Graph, label: string, donated: readonly number[], c
   const fused = kernelsOf(graph, can);
   const table = new SlotTable(fused);
   const single = fused.kernels.map((k) => instructionOf(k, fused, table));
-  const { slots: used, instructions } = withoutUnused(table.list, fuseRows(table.list, single, can));
+  const { slots: used, instructions: apart } = withoutUnused(table.list, fuseRows(table.list, single, can));
   const handedThrough = new Set(table.results.flatMap((r) => ('input' in r ? [r.input] : [])));
-  const donations = donationsOf(used, instructions, donated, handedThrough);
+  const donations = donationsOf(used, apart, donated, handedThrough);
+  const instructions = fuseBeside(used, apart, donations, can);
   const { slots, arenaBytes } = inArena(used, instructions);
   const program: Program = {
     label,

@@ -12,6 +12,8 @@ export interface Reduced extends Loop {
   readonly divisor?: number;
   /** What is made of the results, element for element. Slots of reductions that it reads need not be in memory. */
   readonly after?: Loop;
+  /** What is done with the single result, as with that of an operation; the result then needs no slot. */
+  readonly epilogue?: Loop;
 }
 
 /** One of the operations sum, max and min as a loop. */

@@ -128,7 +128,9 @@ class RowFuser {
 
   /** A row is done by one worker: there have to be enough of them, or a row so short that a second kernel costs more. */
   private isWorthIt(domain: RowDomain): boolean {
-    return sizeOf(keptOf(domain)) >= this.limits.busy || lengthOf(domain) <= this.limits.short;
+    const { busy, short, shortest, longest } = this.limits;
+    const length = lengthOf(domain);
+    return shortest <= length && length <= longest && (sizeOf(keptOf(domain)) >= busy || length <= short);
   }
 
   /** May what comes before be done as late as what comes after all that is there? */

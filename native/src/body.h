@@ -10,6 +10,9 @@
 
 namespace lethe {
 
+// A constant as it lies in memory.
+uint32_t constantBits(DType dtype, double v);
+
 class BodyPlan {
  public:
   enum class Role { Pass, Epilogue, Prologue };

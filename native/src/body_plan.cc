@@ -20,6 +20,8 @@ int64_t weightOf(Op op) {
   }
 }
 
+}  // namespace
+
 uint32_t constantBits(DType dtype, double v) {
   if (dtype == DType::F32) {
     const float f = static_cast<float>(v);
@@ -30,6 +32,8 @@ uint32_t constantBits(DType dtype, double v) {
   if (dtype == DType::U32) return static_cast<uint32_t>(static_cast<int64_t>(v));
   return static_cast<uint32_t>(static_cast<int32_t>(static_cast<int64_t>(v)));
 }
+
+namespace {
 
 int64_t aligned(int64_t n) { return (n + 63) / 64 * 64; }
 

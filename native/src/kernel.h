@@ -32,6 +32,7 @@ using Factory = KernelPtr (*)(const Instruction&, const Description&);
 
 // One for each root; program.cc has the list.
 KernelPtr makeBody(const Instruction&, const Description&);
+KernelPtr makeRows(const Instruction&, const Description&);
 KernelPtr makePad(const Instruction&, const Description&);
 KernelPtr makeConcat(const Instruction&, const Description&);
 KernelPtr makeIota(const Instruction&, const Description&);

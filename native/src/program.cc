@@ -19,6 +19,7 @@ constexpr Root kRoots[] = {
 };
 
 KernelPtr kernelOf(const Instruction& i, const Description& description) {
+  if (i.rows) return makeRows(i, description);
   if (i.root < 0) return makeBody(i, description);
   require(i.root < static_cast<int>(std::size(kRoots)), "the addon does not know this root: it was built from other sources, and has to be built again");
   const Root& root = kRoots[i.root];

@@ -21,9 +21,13 @@ const PLAIN: Capabilities = {
   epilogues: ['dot'],
   buffers: 8,
   bindingBytes: 2 ** 20,
+  beside: 0,
   rows: null,
 };
-const ROWS: Capabilities = { ...PLAIN, rows: { busy: 4, short: 64, reductions: 2 } };
+const ROWS: Capabilities = {
+  ...PLAIN,
+  rows: { busy: 4, short: 64, shortest: 1, longest: 1000, reductions: 2 },
+};
 
 type F = (...xs: lt.Tensor[]) => lt.Tensor | lt.Tensor[];
 const graphOf = (f: F, ...shapes: Shape[]) => {
@@ -139,6 +143,8 @@ test('fuseRows keeps to what the backend can do', () => {
   expect(count(ROWS, [2, 64])).toBe(1);
   expect(count(ROWS, [2, 65])).toBe(0);
   expect(count(ROWS, [4, 65])).toBe(1);
+  expect(count(ROWS, [4, 1001])).toBe(0);
+  expect(count({ ...ROWS, rows: { ...limits, shortest: 7 } }, [5, 6])).toBe(0);
   // On the way to the whole there are the input, exponentials and their sum.
   expect(count({ ...ROWS, buffers: 2 }, [5, 6])).toBe(0);
   expect(count({ ...ROWS, buffers: 3 }, [5, 6])).toBe(1);
@@ -170,6 +176,45 @@ test('the reference computes mean and variance by rows as by their definition', 
   // Rows 3 1 4 1 and 5 9 2 6.
   expect(await mean.array()).toEqual([2.25, 5.5]);
   expect(await variance.array()).toEqual([1.6875, 6.25]);
+});
+
+/** Two parameters of one shape, each stepped by its own gradient, where it lies. */
+const steps: F = (p, q, g, h) => [p.sub(g.mul(0.5)), q.sub(h.mul(0.25))];
+const beside = (can: Capabilities, f: F = steps, size = 6): Program =>
+  lower(graphOf(f, ...[0, 1, 2, 3].map(() => [size])), 'test', [0, 1], can).program;
+
+test('fuseBeside makes one loop of small ones over one domain, results where they lay', async () => {
+  const apart = beside(PLAIN);
+  expect(apart.instructions).toHaveLength(2);
+  const one = beside({ ...PLAIN, beside: 6 });
+  verifyProgram(one);
+  expect(one.instructions).toHaveLength(1);
+  expect(one.donations).toEqual(apart.donations);
+  await lt.init({ device: 'reference' });
+  const [p, q, g, h] = [
+    [1, 2],
+    [3, 4],
+    [10, 20],
+    [100, 200],
+  ].map((v) => lt.tensor(v));
+  const f = lt.jit((...xs: lt.Tensor[]) => steps(...xs) as lt.Tensor[]);
+  expect(f.program(p, q, g, h).instructions).toHaveLength(1);
+  const [first, second] = f(p, q, g, h);
+  expect([await first.array(), await second.array()]).toEqual([
+    [1 - 5, 2 - 10],
+    [3 - 25, 4 - 50],
+  ]);
+});
+
+test('fuseBeside leaves apart what is large, binds too much, or needs the other', () => {
+  const count = (can: Capabilities, f?: F): number => beside({ ...PLAIN, ...can }, f).instructions.length;
+  expect(count({ ...PLAIN, beside: 5 })).toBe(2);
+  // Four buffers, for both results lie over arguments.
+  expect(count({ ...PLAIN, beside: 6, buffers: 4 })).toBe(1);
+  expect(count({ ...PLAIN, beside: 6, buffers: 3 })).toBe(2);
+  // The second needs the first through a running sum.
+  const through: F = (p, q) => [p.mul(2), q.add(lt.cumsum(p.mul(2)))];
+  expect(count({ ...PLAIN, beside: 6 }, through)).toBe(3);
 });
 
 // ---- memory -----------------------------------------------------------------------------------------------------------
