@@ -60,7 +60,7 @@ const CAPABILITIES: Capabilities = {
   bindingBytes: Number.POSITIVE_INFINITY,
   beside: 0,
   // A row is one thread's, and lies in its caches (Rows in native/src/description.h). Short ones are better done many at a time.
-  rows: { busy: 16, short: 0, shortest: 32, longest: 8192, reductions: Number.POSITIVE_INFINITY },
+  rows: { busy: 16, short: 0, shortest: 64, longest: 8192, reductions: Number.POSITIVE_INFINITY },
 };
 
 class CpuBuffer implements DeviceBuffer {

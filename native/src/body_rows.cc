@@ -93,6 +93,7 @@ class RowKernel : public Kernel {
     const size_t n = rows_.values.size();
     int64_t at = aligned(static_cast<int64_t>(n) * 8);
     place_.assign(n, -1);
+    direct_.assign(n, -1);
     const int64_t bytes = aligned(length_ * 4);
     std::vector<int64_t> free;
     int load = 0;
@@ -106,6 +107,8 @@ class RowKernel : public Kernel {
       }
       if (own >= 0 && along_.size() == 1 && along_[0].strides[own] == 1 && !isWritten(value.view.slot, program)) continue;
       if (value.kind == RowValue::Step && value.op == Op::Identity) continue;
+      direct_[v] = value.kind == RowValue::Step ? storeFor(static_cast<int>(v), program) : -1;
+      if (direct_[v] >= 0) continue;
       if (free.empty()) {
         place_[v] = at;
         at += bytes;
@@ -117,6 +120,17 @@ class RowKernel : public Kernel {
         if (last_[a] == static_cast<int>(v) && place_[a] >= 0 && !rows_.values[a].perRow && !isRenamed(a)) free.push_back(place_[a]);
     }
     stateBytes_ = at;
+  }
+  // The slot that a value of elements may be computed in at once, because nothing that is read lies there; -1 for none.
+  int storeFor(int v, const Description& program) const {
+    if (along_.size() > 1 || along_[0].dense != 1) return -1;
+    for (const RowStore& s : rows_.stores) {
+      if (s.value != v || !s.whole) continue;
+      bool read = false;
+      for (const RowValue& l : rows_.values) read = read || (l.kind == RowValue::Load && program.mayAlias(s.slot, l.view.slot));
+      if (!read) return s.slot;
+    }
+    return -1;
   }
   // Does a store of these rows write where the slot lies?
   bool isWritten(int slot, const Description& program) const {
@@ -157,7 +171,9 @@ class RowKernel : public Kernel {
     int load = 0;
     for (size_t v = 0; v < rows_.values.size(); ++v) {
       const RowValue& own = rows_.values[v];
-      char* to = value[v] = place_[v] < 0 ? nullptr : state + place_[v];
+      char* to = value[v] = direct_[v] >= 0 ? frame.memory[direct_[v]] + start(row, -1) * 4
+                            : place_[v] < 0 ? nullptr
+                                            : state + place_[v];
       if (own.kind == RowValue::Load) read(frame, row, own, load++, value[v]);
       else if (own.kind == RowValue::Reduction) reduce(own, value, to);
       else compute(own, loops_[v], value, v);
@@ -225,6 +241,7 @@ class RowKernel : public Kernel {
       return;
     }
     to += start(row, -1) * 4;
+    if (to == from) return;
     const int64_t step = rows_.values[s.value].perRow ? 0 : 1;
     int64_t done = 0;
     runs(-1, 0, 0, done, [&](int64_t first, int64_t n, int64_t at, int64_t) {
@@ -238,7 +255,8 @@ class RowKernel : public Kernel {
   std::vector<Dim> kept_, along_;
   std::vector<int> last_;           // the last value that reads it, or one beyond the last for what is stored
   std::vector<StepLoop> loops_;
-  std::vector<int64_t> place_;      // in a thread's state; -1: read where it lies
+  std::vector<int64_t> place_;      // in a thread's state; -1: read where it lies, or computed in its slot:
+  std::vector<int> direct_;         // that slot, or -1
   int64_t stateBytes_ = 0;
 };
 
