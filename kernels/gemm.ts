@@ -10,8 +10,9 @@
 import { denseView } from '../engine/graph/dense.ts';
 import type { Reduced } from '../engine/graph/moments.ts';
 import type { Loop } from '../engine/program.ts';
+import { coordinates, mergeAxes } from './axes.ts';
 import { type Choice, heuristic, type ProductShape } from './choice.ts';
-import { coordinates, lanesFor, mergeAxes, writeLoop } from './loop.ts';
+import { lanesFor, writeLoop } from './loop.ts';
 import { type Lowering, withResultInMemory } from './lowering.ts';
 import { emitLoop, emitReductions } from './reduce.ts';
 import { rounded, type Shader, toMemory } from './shader.ts';
@@ -94,10 +95,7 @@ function fits(p: Product, epilogue: Loop, to: Lowering): boolean {
     ...epilogue.stores.map((s) => s.slot),
   ];
   if (epilogue.reductions.length > 0) return false;
-  if (new Set(slots.map(to.place)).size > to.traits.storageBuffers) return false;
-  // What the factors read must not change while other workgroups still read it.
-  const written = new Set([p.slot, ...epilogue.stores.map((s) => s.slot)].map(to.place));
-  return !p.buffers.some((s) => written.has(to.place(s)));
+  return new Set(slots.map(to.place)).size <= to.traits.storageBuffers;
 }
 
 function emitTiles(p: Product, t: Tiles, parts: number, slot: number, to: Lowering): void {

@@ -1,94 +1,19 @@
 // Elementwise chains: a loop without reductions as one kernel, an invocation for four consecutive elements where the
-// domain allows it, and the pieces that reductions and the epilogues of products share: merging axes, computing where
-// a view's element lies, and writing steps as WGSL. A loop that touches more buffers than a kernel may bind is cut
-// into several here.
+// domain allows it, and what reductions and the epilogues of products share with it: reading views and writing steps as
+// WGSL. Axes are merged in axes.ts; loops beyond the device's limits are cut in split.ts.
 
 import { type DType, sizeOf } from '../engine/dtype.ts';
-import { denseView } from '../engine/graph/dense.ts';
 import type { Loop, Step, View } from '../engine/program.ts';
+import { coordinates, type Domain, mergeAxes, position, rowMajor } from './axes.ts';
 import { emitEach } from './each.ts';
 import { type Argument, expressionOf } from './elementwise.ts';
 import type { Lowering } from './lowering.ts';
-import { piecesOf } from './pieces.ts';
 import { fromMemory, type Shader, toMemory } from './shader.ts';
-
-// ---- axes ------------------------------------------------------------------------------------------------------------
-
-/** The domain of a loop with neighbouring axes merged where every view walks through both in one stride. */
-export interface Domain {
-  readonly sizes: readonly number[];
-  readonly reduced: readonly boolean[];
-  /** For each input of the loop, its strides over `sizes`. */
-  readonly strides: readonly (readonly number[])[];
-}
-
-export function mergeAxes(loop: Loop, axes: readonly number[] = []): Domain {
-  const sizes: number[] = [];
-  const reduced: boolean[] = [];
-  const strides: number[][] = loop.inputs.map(() => []);
-  loop.shape.forEach((n, d) => {
-    if (n === 1) return;
-    const last = sizes.length - 1;
-    const flag = axes.includes(d);
-    const joins =
-      last >= 0 &&
-      reduced[last] === flag &&
-      loop.inputs.every((v, k) => strides[k][last] === v.strides[d] * n);
-    if (joins) {
-      sizes[last] *= n;
-      loop.inputs.forEach((v, k) => {
-        strides[k][last] = v.strides[d];
-      });
-    } else {
-      sizes.push(n);
-      reduced.push(flag);
-      loop.inputs.forEach((v, k) => {
-        strides[k].push(v.strides[d]);
-      });
-    }
-  });
-  return { sizes, reduced, strides };
-}
-
-export const rowMajor = (sizes: readonly number[]): number[] =>
-  denseView(0, 'float32', sizes).strides as number[];
-
-/** `index` taken apart into coordinates of axes with these sizes, the last one fastest. */
-export function coordinates(index: string, sizes: readonly number[], names: readonly string[]): string {
-  const lines: string[] = [];
-  let rest = index;
-  for (let d = sizes.length - 1; d > 0; d--) {
-    lines.push(`let ${names[d]} = ${rest} % ${sizes[d]}u;`);
-    const next = `${names[d]}_rest`;
-    lines.push(`let ${next} = ${rest} / ${sizes[d]}u;`);
-    rest = next;
-  }
-  if (sizes.length > 0) lines.push(`let ${names[0]} = ${rest};`);
-  return lines.join('\n');
-}
-
-/** offset + sum of names[d] * strides[d]; u32 arithmetic wraps, so that negative strides come out right. */
-export function position(names: readonly string[], strides: readonly number[], offset = 0): string {
-  const terms: string[] = [];
-  const less: string[] = [];
-  names.forEach((name, d) => {
-    const s = Math.abs(strides[d]);
-    if (s !== 0) (strides[d] > 0 ? terms : less).push(s === 1 ? name : `${name} * ${s}u`);
-  });
-  if (offset !== 0 || terms.length === 0) terms.push(`${offset}u`);
-  return `(${[terms.join(' + '), ...less].join(' - ')})`;
-}
+import { piecesOf, valueTypes } from './split.ts';
 
 // ---- writing a loop --------------------------------------------------------------------------------------------------
 
 export const valueName = (value: number, lane: number): string => `v${value}_${lane}`;
-
-/** Types of a loop's values in their numbering. */
-export const valueTypes = (loop: Loop, root: DType | null): DType[] => [
-  ...loop.inputs.map((v) => v.dtype),
-  ...(root ? [root] : []),
-  ...loop.steps.map((s) => s.dtype),
-];
 
 interface Place {
   /** A name for the coordinate along each merged axis, of the first lane. */
@@ -190,110 +115,4 @@ ${coordinates('first', domain.sizes, names)}
 ${writeLoop(shader, loop, domain, { names, flat: base === 0 ? 'first' : `(first + ${base}u)`, base, lanes })}`;
     emitEach(shader, sizeOf(loop.shape) / lanes, to, main);
   }
-}
-
-// ---- loops with too many buffers ------------------------------------------------------------------------------------
-
-/** The same work as one or more loops, each within the device's limit of storage buffers, to be run in order. */
-export function splitLoop(loop: Loop, to: Lowering): Loop[] {
-  const limit = to.traits.storageBuffers;
-  if (buffersIn(loop, to) <= limit) return [loop];
-  // What is written in place would be gone for the loops after: it is written beside and copied at the end.
-  const read = new Set(loop.inputs.map((v) => to.place(v.slot)));
-  const types = valueTypes(loop, null);
-  const copies: Loop[] = [];
-  const stores = loop.stores.map((s) => {
-    if (!read.has(to.place(s.slot))) return s;
-    const beside = to.scratch(sizeOf(loop.shape), types[s.value]);
-    const input = denseView(beside, types[s.value], loop.shape);
-    copies.push({
-      ...loop,
-      inputs: [input],
-      steps: [],
-      stores: [{ value: 0, slot: s.slot }],
-      reductions: [],
-    });
-    return { value: s.value, slot: beside };
-  });
-  let rest: Loop = { ...loop, stores };
-  const cut: Loop[] = [];
-  for (;;) {
-    const cones = conesOf(rest, to);
-    const results = [...rest.stores, ...rest.reductions].map((r) => r.value);
-    if (results.every((v) => cones[v].size < limit)) break;
-    // The widest value that still fits gets memory of its own.
-    let widest = -1;
-    cones.forEach((c, v) => {
-      if (v >= rest.inputs.length && c.size < limit && c.size > (cones[widest]?.size ?? 1)) widest = v;
-    });
-    const dtype = valueTypes(rest, null)[widest];
-    const slot = to.scratch(sizeOf(loop.shape), dtype);
-    cut.push(prune({ ...rest, stores: [{ value: widest, slot }], reductions: [] }));
-    rest = replaceValue(rest, widest, slot, dtype);
-  }
-  return [...cut, ...groupResults(rest, to), ...copies];
-}
-
-const buffersIn = (loop: Loop, to: Lowering): number =>
-  new Set([...loop.inputs, ...loop.stores, ...loop.reductions].map((x) => to.place(x.slot))).size;
-
-/** The buffers each value is computed from. */
-function conesOf(loop: Loop, to: Lowering): ReadonlySet<number>[] {
-  const cones: Set<number>[] = loop.inputs.map((v) => new Set([to.place(v.slot)]));
-  for (const s of loop.steps) cones.push(new Set(s.args.flatMap((a) => [...cones[a]])));
-  return cones;
-}
-
-/** Deals stores and reductions out to as few loops as they fit into, in order. */
-function groupResults(loop: Loop, to: Lowering): Loop[] {
-  const cones = conesOf(loop, to);
-  const groups: {
-    stores: Loop['stores'][number][];
-    reductions: Loop['reductions'][number][];
-    buffers: Set<number>;
-  }[] = [];
-  const join = (value: number, slot: number) => {
-    const needed = [...cones[value], to.place(slot)];
-    let group = groups.find((g) => new Set([...g.buffers, ...needed]).size <= to.traits.storageBuffers);
-    if (group === undefined) {
-      group = { stores: [], reductions: [], buffers: new Set() };
-      groups.push(group);
-    }
-    for (const b of needed) group.buffers.add(b);
-    return group;
-  };
-  for (const s of loop.stores) join(s.value, s.slot).stores.push(s);
-  for (const r of loop.reductions) join(r.value, r.slot).reductions.push(r);
-  return groups.map(({ stores, reductions }) => prune({ ...loop, stores, reductions }));
-}
-
-/** Leaves out what no result needs. */
-function prune(loop: Loop): Loop {
-  const n = loop.inputs.length;
-  const needed = new Set<number>([...loop.stores, ...loop.reductions].map((r) => r.value));
-  for (let k = loop.steps.length - 1; k >= 0; k--)
-    if (needed.has(n + k)) for (const a of loop.steps[k].args) needed.add(a);
-  const renumbered = new Map<number, number>();
-  for (let v = 0; v < n + loop.steps.length; v++) if (needed.has(v)) renumbered.set(v, renumbered.size);
-  const to = (v: number): number => renumbered.get(v) as number;
-  return {
-    ...loop,
-    inputs: loop.inputs.filter((_, k) => needed.has(k)),
-    steps: loop.steps.filter((_, k) => needed.has(n + k)).map((s) => ({ ...s, args: s.args.map(to) })),
-    stores: loop.stores.map((s) => ({ ...s, value: to(s.value) })),
-    reductions: loop.reductions.map((r) => ({ ...r, value: to(r.value) })),
-  };
-}
-
-/** Reads `value` from `slot` from now on. */
-function replaceValue(loop: Loop, value: number, slot: number, dtype: DType): Loop {
-  const n = loop.inputs.length;
-  const to = (v: number): number => (v === value ? n : v < n ? v : v + 1);
-  return prune({
-    ...loop,
-    inputs: [...loop.inputs, denseView(slot, dtype, loop.shape)],
-    steps: loop.steps.map((s) => ({ ...s, args: s.args.map(to) })),
-    stores: loop.stores.map((s) => ({ ...s, value: to(s.value) })),
-    reductions: loop.reductions.map((r) => ({ ...r, value: to(r.value) })),
-  });
 }

@@ -7,7 +7,6 @@ import type { Tuning } from './choice.ts';
 import { convEmitters } from './conv.ts';
 import { dotEmitters } from './dot.ts';
 import { gatherEmitters } from './gather.ts';
-import { valueTypes } from './loop.ts';
 import { type Emitter, Lowering, type Traits, withResultInMemory } from './lowering.ts';
 import { movementEmitters } from './movement.ts';
 import { fetches, sourcesOf } from './operand.ts';
@@ -17,6 +16,7 @@ import { emitLoop, reduceEmitters } from './reduce.ts';
 import { emitRows } from './rows.ts';
 import { scanEmitters } from './scan.ts';
 import { sortEmitters } from './sort.ts';
+import { valueTypes } from './split.ts';
 
 const OPS: Record<RootName, Emitter> = {
   ...movementEmitters,

@@ -2,8 +2,8 @@
 // so that any number of operands fits any device.
 
 import { sizeOf } from '../engine/dtype.ts';
+import { coordinates, position, rowMajor } from './axes.ts';
 import { emitEach } from './each.ts';
-import { coordinates, position, rowMajor } from './loop.ts';
 import type { Emitter } from './lowering.ts';
 import { memoryType, toMemory, valueType } from './shader.ts';
 

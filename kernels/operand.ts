@@ -4,7 +4,8 @@
 
 import { type DType, sizeOf } from '../engine/dtype.ts';
 import type { Loop, Operand, OpInstruction } from '../engine/program.ts';
-import { coordinates, mergeAxes, valueName, writeLoop } from './loop.ts';
+import { coordinates, mergeAxes } from './axes.ts';
+import { valueName, writeLoop } from './loop.ts';
 import type { Lowering } from './lowering.ts';
 import type { Shader } from './shader.ts';
 

@@ -9,22 +9,13 @@ import { denseView } from '../engine/graph/dense.ts';
 import { momentLoops, type Reduced, reductionLoop } from '../engine/graph/moments.ts';
 import { extremeOfNone } from '../engine/primitives/reduce.ts';
 import type { Loop, Reduction } from '../engine/program.ts';
+import { coordinates, mergeAxes, position, rowMajor } from './axes.ts';
 import { CPU_THREADS, GPU_THREADS } from './each.ts';
 import { type Argument, expressionOf } from './elementwise.ts';
-import {
-  coordinates,
-  emitMap,
-  lanesFor,
-  mergeAxes,
-  position,
-  rowMajor,
-  splitLoop,
-  valueName,
-  valueTypes,
-  writeLoop,
-} from './loop.ts';
+import { emitMap, lanesFor, valueName, writeLoop } from './loop.ts';
 import type { Emitter, Lowering, Traits } from './lowering.ts';
 import { fromMemory, literal, rounded, type Shader, toMemory, valueType } from './shader.ts';
+import { splitLoop, valueTypes } from './split.ts';
 
 /** Any loop: split to fit the device, then with or without reductions. */
 export function emitLoop(loop: Loop, to: Lowering, label = 'loop'): void {

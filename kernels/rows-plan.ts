@@ -7,8 +7,9 @@
 import { sizeOf } from '../engine/dtype.ts';
 import { argumentsOf, keptOf, lengthOf } from '../engine/graph/row-values.ts';
 import type { Loop, Rows, RowValue } from '../engine/program.ts';
+import { type Domain, mergeAxes } from './axes.ts';
 import { CPU_GROUPS, CPU_THREADS, GPU_THREADS, STEPS } from './each.ts';
-import { type Domain, lanesFor, mergeAxes } from './loop.ts';
+import { lanesFor } from './loop.ts';
 import type { Traits } from './lowering.ts';
 import { ceilPower } from './reduce.ts';
 

@@ -3,8 +3,9 @@
 
 import { check } from '../engine/error.ts';
 import type { RowReduction, Rows } from '../engine/program.ts';
+import { coordinates, position, rowMajor } from './axes.ts';
 import { type Argument, expressionOf } from './elementwise.ts';
-import { coordinates, position, rowMajor, valueName, writeLoad } from './loop.ts';
+import { valueName, writeLoad } from './loop.ts';
 import type { Lowering } from './lowering.ts';
 import { combined, startOf } from './reduce.ts';
 import { type Pass, planRows, type RowsPlan } from './rows-plan.ts';
