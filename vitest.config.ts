@@ -19,6 +19,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: at('test/devices.ts'),
     testTimeout: 60_000,
+    // Every plan is checked after every pass.
+    env: { LETHE_VERIFY: '1' },
     // One process for each core: by default one core is left idle, which of two is half.
     maxWorkers: availableParallelism(),
   },

@@ -8,7 +8,7 @@ import type { Instruction } from '../engine/program.ts';
 import { columns, digits, median } from './text.ts';
 import { nameOf, shortest, workOf } from './work.ts';
 
-/** Equal instructions of a program taken together; those that one kernel does are one line. */
+/** Equal instructions of a program taken together. */
 export interface ProfileRow {
   readonly name: string;
   /** How many there are in a run. */
@@ -90,7 +90,7 @@ interface Group {
   shortest: number;
 }
 
-const doneBy = (k: KernelTime): Instruction[] => k.instructions.map((n) => k.program.instructions[n]);
+const doneBy = (k: KernelTime): Instruction => k.program.instructions[k.instruction];
 
 /** Rows from the kernels of several equal runs. */
 export function summary(
@@ -103,15 +103,15 @@ export function summary(
   let previous: KernelTime | null = null;
   for (const k of typical) {
     const done = doneBy(k);
-    const name = done.map(nameOf).join('; ');
+    const name = nameOf(done);
     const group = groups.get(name) ?? { count: 0, seconds: 0, flops: 0, bytes: 0, shortest: 0 };
     groups.set(name, group);
     group.seconds += k.seconds;
     // An instruction of several kernels has its work once.
-    const same = previous?.program === k.program && `${previous.instructions}` === `${k.instructions}`;
+    const same = previous?.program === k.program && previous.instruction === k.instruction;
     previous = k;
     if (same) continue;
-    const work = workOf(k.program, ...done);
+    const work = workOf(k.program, done);
     group.count++;
     group.flops += work.flops;
     group.bytes += work.bytes;
@@ -172,16 +172,16 @@ export function traceOf(profiles: readonly Profile[], device: string): object {
     traceEvents.push({ pid: 1, tid, ph: 'M', name: 'thread_name', args: { name: p.name } });
     for (const k of p.kernels) {
       const done = doneBy(k);
-      const { flops, bytes } = workOf(k.program, ...done);
+      const { flops, bytes } = workOf(k.program, done);
       traceEvents.push({
         pid: 1,
         tid,
         ph: 'X',
-        name: done.map(nameOf).join('; '),
-        cat: done[0].root ?? 'body',
+        name: nameOf(done),
+        cat: done.kind === 'op' ? done.op : done.kind,
         ts: k.start * 1e6,
         dur: k.seconds * 1e6,
-        args: { program: k.program.label, instructions: k.instructions, kernel: k.kernel, flops, bytes },
+        args: { program: k.program.label, instruction: k.instruction, kernel: k.kernel, flops, bytes },
       });
     }
   });

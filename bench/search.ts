@@ -42,15 +42,17 @@ export interface Tuned {
   readonly refused: readonly string[];
 }
 
-const PRODUCTS: ReadonlySet<string | null> = new Set(['dot', 'conv', 'convGradInput', 'convGradWeight']);
+const PRODUCTS: ReadonlySet<string> = new Set(['dot', 'conv', 'convGradInput', 'convGradWeight']);
+
+type Operation = Extract<Instruction, { kind: 'op' }>;
 
 /** The product of an instruction as a program of its own, without what is fused to it. */
-function alone(i: Instruction): Program {
+function alone(i: Operation): Program {
   const { inputs, outputs } = i;
   const operands = [...inputs, ...outputs];
   const at = (o: Operand, slot: number): Operand => ({ ...o, slot });
   return {
-    label: `tuning ${i.root}`,
+    label: `tuning ${i.op}`,
     slots: operands.map((o, n) => ({
       kind: n < inputs.length ? 'input' : 'output',
       dtype: o.dtype,
@@ -63,8 +65,8 @@ function alone(i: Instruction): Program {
         ...i,
         inputs: inputs.map(at),
         outputs: outputs.map((o, n) => at(o, inputs.length + n)),
-        prologues: undefined,
-        body: null,
+        prologues: [],
+        epilogue: null,
       },
     ],
     arenaBytes: 0,
@@ -75,11 +77,11 @@ function alone(i: Instruction): Program {
 }
 
 /** With half the images, where that is possible: axis 1 of pictures, which weights do not have. */
-function halved(i: Instruction): Instruction | null {
+function halved(i: Operation): Operation | null {
   const pictures =
-    i.root === 'conv' || i.root === 'convGradInput'
+    i.op === 'conv' || i.op === 'convGradInput'
       ? [i.inputs[0], i.outputs[0]]
-      : i.root === 'convGradWeight'
+      : i.op === 'convGradWeight'
         ? i.inputs
         : [];
   if (pictures.length === 0 || pictures[0].shape[1] % 2 !== 0) return null;
@@ -102,7 +104,8 @@ function shapeOf(program: Program, { traits }: WebGpuBackend): ProductShape {
 export function subjectsOf(programs: readonly Program[], backend: WebGpuBackend): Subject[] {
   const found = new Map<string, Subject>();
   for (const i of programs.flatMap((p) => p.instructions)) {
-    if (!PRODUCTS.has(i.root) || productFlops(i) === 0 || i.inputs.some((o) => o.slot < 0)) continue;
+    if (i.kind !== 'op' || !PRODUCTS.has(i.op) || productFlops(i) === 0 || i.inputs.some((o) => o.slot < 0))
+      continue;
     let [program, smaller] = [alone(i), halved(i)];
     const shape = shapeOf(program, backend);
     const key = classOf(shape);

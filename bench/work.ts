@@ -5,7 +5,8 @@
 
 import type { Ceilings } from '../engine/backend.ts';
 import { bytesOf, sizeOf } from '../engine/dtype.ts';
-import type { Body, Instruction, Program } from '../engine/program.ts';
+import { loopsOf, readsOf, writesOf } from '../engine/graph/touches.ts';
+import type { Instruction, Loop, Program, Rows, Step } from '../engine/program.ts';
 
 export interface Work {
   /** Two for each multiply-add of a product, one for each elementwise step or reduced element. */
@@ -22,12 +23,14 @@ function pairsOf(queries: number, keys: number, sees: string): number {
 }
 
 /** Multiply-adds of a product, a convolution or attention, times two, as if done directly; 0 for all else. */
-export function productFlops({ root, inputs, outputs, params }: Instruction): number {
+export function productFlops(i: Instruction): number {
+  if (i.kind !== 'op') return 0;
+  const { inputs } = i;
   const [a, b] = inputs;
-  const [y] = outputs;
-  switch (root) {
+  const [y] = i.outputs;
+  switch (i.op) {
     case 'dot':
-      return 2 * sizeOf(y.shape) * (a.shape.at(params.transposeA ? -2 : -1) as number);
+      return 2 * sizeOf(y.shape) * (a.shape.at(i.params.transposeA ? -2 : -1) as number);
     // [kh, kw, C / groups] products for each element of the convolution's result.
     case 'conv':
       return 2 * sizeOf(y.shape) * sizeOf(b.shape.slice(1, 4));
@@ -38,9 +41,9 @@ export function productFlops({ root, inputs, outputs, params }: Instruction): nu
     // Scores, factors, and the sum over values, for each pair that is seen.
     case 'attention':
     case 'attentionSum': {
-      const factors = inputs.slice(root === 'attention' ? 4 : 5).filter((_, f) => f % 2 === 0);
+      const factors = inputs.slice(i.op === 'attention' ? 4 : 5).filter((_, f) => f % 2 === 0);
       const width = [a, y, ...factors].reduce((sum, o) => sum + o.shape[2], 0);
-      return 2 * a.shape[0] * pairsOf(a.shape[1], b.shape[1], params.sees as string) * width;
+      return 2 * a.shape[0] * pairsOf(a.shape[1], b.shape[1], i.params.sees) * width;
     }
     default:
       return 0;
@@ -49,82 +52,63 @@ export function productFlops({ root, inputs, outputs, params }: Instruction): nu
 
 /** Steps that compute nothing: constants, and changes of type. */
 const FREE: ReadonlySet<string> = new Set(['full', 'convert']);
-const REDUCTIONS: ReadonlySet<string | null> = new Set(['sum', 'max', 'min', 'argmax', 'argmin', 'moments']);
+const REDUCTIONS: ReadonlySet<string> = new Set(['sum', 'max', 'min', 'argmax', 'argmin', 'moments']);
 
-/** Of instructions that are done as one: what only they hand on to each other need not go through memory. */
-export function workOf(program: Program, ...done: readonly Instruction[]): Work {
-  const others = program.instructions.filter((i) => !done.includes(i));
-  const needed = new Set(others.flatMap((i) => [...readsOf(i)].map((r) => r.slot)));
-  const made = new Set<number>();
-  const { slots } = program;
-  let flops = 0;
-  let bytes = 0;
+export function workOf({ slots }: Program, i: Instruction): Work {
   // A slot that is read through several views, or several times, comes from memory once.
   const read = new Map<number, number>();
-  for (const i of done) {
-    flops += flopsOf(i);
-    for (const { slot, elements } of readsOf(i))
-      if (!made.has(slot))
-        read.set(slot, Math.min(slots[slot].size, Math.max(read.get(slot) ?? 0, elements)));
-    for (const { slot, elements } of writesOf(i)) {
-      made.add(slot);
-      const handed = done.length > 1 && slots[slot].kind === 'temporary' && !needed.has(slot);
-      if (!handed) bytes += elements * bytesOf(slots[slot].dtype);
-    }
-  }
-  for (const [slot, elements] of read) bytes += elements * bytesOf(slots[slot].dtype);
-  return { flops, bytes };
+  for (const { slot, elements } of readsOf(i))
+    read.set(slot, Math.min(slots[slot].size, Math.max(read.get(slot) ?? 0, elements)));
+  let bytes = 0;
+  for (const [slot, elements] of [...read, ...writesOf(i).map((w) => [w.slot, w.elements] as const)])
+    bytes += elements * bytesOf(slots[slot].dtype);
+  return { flops: flopsOf(i), bytes };
 }
 
-const bodiesOf = (i: Instruction): Body[] => [...(i.prologues ?? []), i.body].flatMap((b) => b ?? []);
+/** A step of values of rows counts once a row. */
+function rowFlops({ shape, axes, values }: Rows): number {
+  const rows = sizeOf(shape.filter((_, d) => !axes.includes(d)));
+  return values.reduce((sum, v) => {
+    if (v.kind === 'load' || (v.kind === 'step' && FREE.has(v.step.op))) return sum;
+    return sum + (v.kind === 'step' && v.perRow ? rows : sizeOf(shape));
+  }, 0);
+}
 
 function flopsOf(i: Instruction): number {
-  const steps = (b: Body): number =>
+  const steps = (b: Loop): number =>
     sizeOf(b.shape) * (b.steps.filter((s) => !FREE.has(s.op)).length + b.reductions.length);
-  const root = productFlops(i) + (REDUCTIONS.has(i.root) ? sizeOf(i.inputs[0].shape) : 0);
-  return bodiesOf(i).reduce((sum, b) => sum + steps(b), root);
-}
-
-interface Touched {
-  readonly slot: number;
-  readonly elements: number;
-}
-function* readsOf(i: Instruction): Iterable<Touched> {
-  for (const o of i.inputs) if (o.slot >= 0) yield { slot: o.slot, elements: sizeOf(o.shape) };
-  for (const { shape, inputs } of bodiesOf(i))
-    for (const v of inputs)
-      yield { slot: v.slot, elements: sizeOf(shape.filter((_, d) => v.strides[d] !== 0)) };
-}
-function* writesOf(i: Instruction): Iterable<Touched> {
-  for (const o of i.outputs) if (o.slot >= 0) yield { slot: o.slot, elements: sizeOf(o.shape) };
-  for (const { shape, stores, reductions } of bodiesOf(i)) {
-    for (const s of stores) yield { slot: s.slot, elements: sizeOf(shape) };
-    for (const r of reductions)
-      yield { slot: r.slot, elements: sizeOf(shape.filter((_, d) => !r.axes.includes(d))) };
-  }
+  if (i.kind === 'rows') return rowFlops(i.rows);
+  const reduced = i.kind === 'op' && REDUCTIONS.has(i.op) ? sizeOf(i.inputs[0].shape) : 0;
+  return loopsOf(i).reduce((sum, b) => sum + steps(b), productFlops(i) + reduced);
 }
 
 /** The shortest time in seconds: arithmetic at its ceiling or traffic at its own, whichever takes longer. */
 export const shortest = ({ flops, bytes }: Work, { gflops, triadGBs }: Ceilings): number =>
   Math.max(flops / gflops, bytes / triadGBs) / 1e9;
 
-const opsOf = ({ steps, reductions }: Body): string => {
-  const counted = steps.filter((s) => !FREE.has(s.op)).map((s) => s.op as string);
-  const ops = [...counted, ...new Set(reductions.map((r) => `reduce ${r.op}`))];
+const listed = (ops: readonly string[]): string => {
   const shown = ops.length > 4 ? [...ops.slice(0, 3), `${ops.length - 3} more`] : ops;
   return shown.join(', ') || 'copy';
 };
+const counted = (steps: readonly Step[]): string[] => steps.map((s) => s.op).filter((op) => !FREE.has(op));
+const opsOf = ({ steps, reductions }: Loop): string =>
+  listed([...counted(steps), ...new Set(reductions.map((r) => `reduce ${r.op}`))]);
+const rowOpsOf = ({ values }: Rows): string =>
+  listed(
+    values.flatMap((v) =>
+      v.kind === 'step' ? counted([v.step]) : v.kind === 'reduction' ? [`reduce ${v.op}`] : [],
+    ),
+  );
 
-/** An instruction in a line: its root, operands with what computes them, the shape of its result, what is fused to it. */
-export function nameOf({ root, inputs, outputs, prologues, body }: Instruction): string {
-  const parts: string[] = [];
-  if (root) {
-    const operands = inputs.map((o, k) => {
-      const made = prologues?.[k];
-      return `${o.shape.join('x') || '1'}${made ? ` (${opsOf(made)})` : ''}`;
-    });
-    parts.push(`${root} ${operands.join(' ')} -> ${outputs[0].shape.join('x') || '1'}`);
-  }
-  if (body) parts.push(`${root ? '+ ' : `${body.shape.join('x') || '1'}: `}${opsOf(body)}`);
-  return parts.join(' ');
+/** An instruction in a line: the operation, operands with what computes them, the shape of its result, its epilogue. */
+export function nameOf(i: Instruction): string {
+  const shown = (shape: readonly number[]): string => shape.join('x') || '1';
+  if (i.kind === 'loop') return `${shown(i.loop.shape)}: ${opsOf(i.loop)}`;
+  if (i.kind === 'rows') return `${shown(i.rows.shape)} by rows: ${rowOpsOf(i.rows)}`;
+  const operands = i.inputs.map((o, k) => {
+    const made = i.prologues[k];
+    return `${shown(o.shape)}${made ? ` (${opsOf(made)})` : ''}`;
+  });
+  const epilogue = i.epilogue ? ` + ${opsOf(i.epilogue)}` : '';
+  return `${i.op} ${operands.join(' ')} -> ${shown(i.outputs[0].shape)}${epilogue}`;
 }

@@ -6,6 +6,32 @@
 import type { DType, TypedArray } from './dtype.ts';
 import type { Program, RootName } from './program.ts';
 
+/** What the planner may ask of a backend's kernels. */
+export interface Capabilities {
+  /** Operations whose kernels gain by computing operands while they fetch them. */
+  readonly prologues: readonly RootName[];
+  /** Operations whose kernels go on with their result before it is stored. */
+  readonly epilogues: readonly RootName[];
+  /** Buffers that a kernel may bind. */
+  readonly buffers: number;
+  /** Bytes of one buffer that a kernel may bind. */
+  readonly bindingBytes: number;
+  /** Loops of so many elements and less are worth one kernel where they do not need each other; 0 for none. */
+  readonly beside: number;
+  /** Kernels for work on rows (see `Rows`); null where there are none. */
+  readonly rows: {
+    /** As many rows keep the device busy. */
+    readonly busy: number;
+    /** Rows of at most so many elements are worth one kernel, however few they are. */
+    readonly short: number;
+    /** Elements of a row, at least and at most. */
+    readonly shortest: number;
+    readonly longest: number;
+    /** Reductions in a pass. */
+    readonly reductions: number;
+  } | null;
+}
+
 /** Device memory; only the backend that made it knows what is inside. */
 export interface DeviceBuffer {
   /** Bytes that were asked for. */
@@ -28,12 +54,12 @@ export interface Ceilings {
   readonly triadGBs: number;
 }
 
-/** One kernel as the device's own clock saw it. Some backends run an instruction as several kernels, or several as one. */
+/** One kernel as the device's own clock saw it. Some backends run an instruction as several kernels. */
 export interface KernelTime {
   /** The program that the kernel belongs to. */
   readonly program: Program;
-  /** Numbers in the program of the instructions that it does, or does a part of. */
-  readonly instructions: readonly number[];
+  /** Number in the program of the instruction that it does, or does a part of. */
+  readonly instruction: number;
   /** The backend's name for the kernel; empty where the instruction says it all. */
   readonly kernel: string;
   /** Seconds from the start of the profile. */
@@ -56,8 +82,8 @@ export interface Backend {
   readonly name: 'reference' | 'cpu' | 'webgpu';
   /** What the device is: processor, instruction set, threads, adapter. */
   readonly info: Readonly<Record<string, string | number | boolean>>;
-  /** Roots that gain by computing operands while they fetch them (see `Instruction.prologues`); none where it is missing. */
-  readonly prologues?: readonly RootName[];
+  /** What plans for it may contain. */
+  readonly capabilities: Capabilities;
   /** Does the device have this element type? */
   supports(dtype: DType): boolean;
   /** Uninitialised memory of at least `bytes` bytes (0 is allowed). */

@@ -38,7 +38,7 @@ export interface Operand {
 }
 
 /**
- * A slot read over the iteration domain of a body: element (i0, i1, ...) of the domain is element
+ * A slot read over the iteration domain of a loop: element (i0, i1, ...) of the domain is element
  * offset + sum(ik * strides[k]) of the slot. Stride 0 broadcasts; a negative stride flips.
  */
 export interface View {
@@ -53,9 +53,9 @@ export interface View {
 }
 
 /**
- * One scalar operation of a body. `args` number values: 0..inputs-1 are the body's inputs; then, if the instruction
- * has a root, one value for the root's (single) result; then the steps in order. `full` takes no args and yields
- * `value`; `convert` turns its argument into `dtype`.
+ * One scalar operation of a loop. `args` number values: 0..inputs-1 are the loop's inputs; then, in an epilogue, one
+ * value for the operation's (single) result; then the steps in order. `full` takes no args and yields `value`;
+ * `convert` turns its argument into `dtype`.
  */
 export interface Step {
   /** The primitive. */
@@ -68,7 +68,7 @@ export interface Step {
   readonly value?: number;
 }
 
-/** A value of the body written densely over the domain. */
+/** A value of the loop written densely over the domain. */
 export interface Store {
   /** Number of the value. */
   readonly value: number;
@@ -77,7 +77,7 @@ export interface Store {
 }
 
 /**
- * A value of the body reduced over `axes` of the domain (sorted, all reductions of one body share them) and
+ * A value of the loop reduced over `axes` of the domain (sorted, all reductions of one loop share them) and
  * written densely over the remaining axes. Sums accumulate in float32 or better, in an order that does not depend
  * on the number of threads. `max` and `min` yield NaN as soon as one element is NaN.
  */
@@ -93,7 +93,7 @@ export interface Reduction {
 }
 
 /** A fused elementwise chain over one iteration domain, with reductions of its values. */
-export interface Body {
+export interface Loop {
   /** The iteration domain. */
   readonly shape: Shape;
   /** What is read: values 0 to inputs - 1. */
@@ -106,42 +106,106 @@ export interface Body {
   readonly reductions: readonly Reduction[];
 }
 
-/** What every instruction has. */
-interface Work {
-  /** Operands of the root. */
+/**
+ * An operation with a kernel of its own: a product, a pooling, a sort. `prologues[i]`, where there is one, computes operand i
+ * while it is fetched: a loop over the operand's shape whose last step (or only input) is that operand; the operand then
+ * has slot -1. The epilogue is a loop over the shape of the single result, without reductions; the result needs no memory
+ * of its own unless it is stored. Only `dot` and the convolutions are given prologues or epilogues.
+ */
+export interface OpInstruction<K extends RootName = RootName> {
+  readonly kind: 'op';
+  /** The primitive. */
+  readonly op: K;
+  /** Its parameters, such as axes or strides. */
+  readonly params: ParamsOf<K>;
+  /** What it takes. */
   readonly inputs: readonly Operand[];
-  /** Results of the root; slot -1 where a body consumes the result and nothing stores it. */
+  /** What it gives; slot -1 where the epilogue consumes it and nothing stores it. */
   readonly outputs: readonly Operand[];
-  /** How operands of the root are computed while they are loaded; null for those that lie in memory. */
-  readonly prologues?: readonly (Body | null)[];
-  /** What is done element by element: of an instruction with a root, with its result. */
-  readonly body: Body | null;
+  /** How operands are computed while they are fetched, null for those that lie in memory; empty where all do. */
+  readonly prologues: readonly (Loop | null)[];
+  /** What is done with the result, element by element. */
+  readonly epilogue: Loop | null;
+}
+
+/** Elementwise work and reductions of its values. */
+export interface LoopInstruction {
+  readonly kind: 'loop';
+  /** What is done. */
+  readonly loop: Loop;
+}
+
+interface RowValueBase {
+  /** Type of the value. */
+  readonly dtype: DType;
+  /** One for the whole row, not one for each element. */
+  readonly perRow: boolean;
+  /** The pass that it can be computed in: a reduction is known in the pass after the one that it runs in. */
+  readonly pass: number;
+}
+/** A value that is read. */
+export interface RowLoad extends RowValueBase {
+  readonly kind: 'load';
+  /** Over the domain of the rows. */
+  readonly view: View;
+}
+/** A value that is computed from others. */
+export interface RowStep extends RowValueBase {
+  readonly kind: 'step';
+  /** What is computed. */
+  readonly step: Step;
+}
+/** A value reduced along its row. */
+export interface RowReduction extends RowValueBase {
+  readonly kind: 'reduction';
+  /** How elements are joined. */
+  readonly op: Reduction['op'];
+  /** Number of the value that is reduced. */
+  readonly value: number;
+  /** The total is divided by it: a mean is a sum with its count. */
+  readonly divisor: number;
+}
+/** A value of work on rows. */
+export type RowValue = RowLoad | RowStep | RowReduction;
+
+/** A value of rows that is written: densely over the domain, or over its axes that stay. */
+export interface RowStore {
+  /** Number of the value. */
+  readonly value: number;
+  /** Where it is written. */
+  readonly slot: number;
+  /** An element each, not one for the row. */
+  readonly whole: boolean;
+}
+
+/** A domain cut into rows. */
+export interface RowDomain {
+  /** Sizes of the axes, none of them 1. */
+  readonly shape: Shape;
+  /** Axes that make a row, sorted; the last one is among them, unless there are none. */
+  readonly axes: readonly number[];
 }
 
 /**
- * One kernel for a root primitive, perhaps with a body as its epilogue (then the body's domain is the shape of the root's
- * single result, which needs no memory of its own unless a store asks for it, and the body has no reductions).
- * `prologues[i]`, where present, computes the root's i-th operand while it is loaded: a body over the operand's shape
- * whose last step (or only input) is that operand; the operand then has slot -1. Only `dot` and the convolutions are
- * given prologues or epilogues.
+ * Reductions along the same rows, and what is done with their results along these rows: softmax, a normalisation with its
+ * statistics, a loss. A row takes as many passes as reductions wait for each other; no row needs another one.
  */
-export interface RootInstruction<K extends RootName = RootName> extends Work {
-  /** The primitive that the kernel is for. */
-  readonly root: K;
-  /** The root's parameters, such as axes or strides. */
-  readonly params: ParamsOf<K>;
+export interface Rows extends RowDomain {
+  /** Each after those it takes values of. */
+  readonly values: readonly RowValue[];
+  /** What is written. */
+  readonly stores: readonly RowStore[];
 }
 
-/** One kernel for a body alone. */
-export interface BodyInstruction extends Work {
-  /** None. */
-  readonly root: null;
-  /** None. */
-  readonly params: Readonly<Record<string, never>>;
+/** Work on rows. */
+export interface RowsInstruction {
+  readonly kind: 'rows';
+  /** What is done. */
+  readonly rows: Rows;
 }
 
-/** One kernel. A test of `root` tells which primitive it is for, and so the type of its parameters. */
-export type Instruction = { [K in RootName]: RootInstruction<K> }[RootName] | BodyInstruction;
+/** What a backend makes a kernel of. A test of `op` tells the type of an operation's parameters. */
+export type Instruction = { [K in RootName]: OpInstruction<K> }[RootName] | LoopInstruction | RowsInstruction;
 
 /** A planned program: memory, and kernels in the order they run. */
 export interface Program {

@@ -7,7 +7,8 @@ import { checkSupport, Device } from './device.ts';
 import { type Aval, bytesOf, type DType, type Shape, showAval, sizeOf, type TypedArray } from './dtype.ts';
 import { check, describe, LetheError } from './error.ts';
 import { equationOf, type Graph, Var } from './graph/graph.ts';
-import { lower, type ResultSource } from './graph/lower.ts';
+import { lower } from './graph/lower.ts';
+import type { ResultSource } from './graph/slots.ts';
 import { setPrimitives } from './primitives/apply.ts';
 import { primitives } from './primitives/index.ts';
 import type { Primitive } from './primitives/types.ts';
@@ -102,7 +103,7 @@ export class Compiled {
         checkSupport(backend, v.dtype);
         checkSize(backend, v);
       }
-    const { program, results } = lower(graph, label, donated, backend.prologues);
+    const { program, results } = lower(graph, label, donated, backend.capabilities);
     this.results = results;
     this.executable = backend.compile(program);
     this.outputSizes = new Array<number>(program.outputs).fill(0);

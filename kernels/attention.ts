@@ -5,12 +5,12 @@
 // queries and one for keys.
 
 import { type DType, sizeOf } from '../engine/dtype.ts';
-import type { Operand, RootInstruction } from '../engine/program.ts';
+import type { Operand, OpInstruction } from '../engine/program.ts';
 import { CPU_THREADS, emitEach } from './each.ts';
 import type { Emitter, Lowering, Traits } from './lowering.ts';
 import { literal, type Shader, toMemory } from './shader.ts';
 
-type AttentionInstruction = RootInstruction<'attention'> | RootInstruction<'attentionSum'>;
+type AttentionInstruction = OpInstruction<'attention'> | OpInstruction<'attentionSum'>;
 
 const THREADS = 64;
 /** Vectors of four columns of a chunk, and of a query's row that stay in registers. */
@@ -180,7 +180,7 @@ function emit(i: AttentionInstruction, work: Work, to: Lowering): void {
   ];
   const { columns, chunks, threads, tiles, keys } = layoutOf(y, parts, to.traits);
 
-  const shader = to.shader(i.root);
+  const shader = to.shader(i.op);
   const declared = parts.slice(0, -1).flatMap(({ width }, n) => {
     if (width === 0) return [];
     return [fetcher(shader, `query${n}`, pairs[n].queries), fetcher(shader, `key${n}`, pairs[n].keys)];

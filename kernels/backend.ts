@@ -3,13 +3,21 @@
 // replay is one compute pass in one submission; small programs (single operations, in eager work) that follow each other
 // within one turn of JavaScript share a submission. Nothing of Node is loaded here.
 
-import type { Backend, Ceilings, DeviceBuffer, Executable, KernelTime } from '../engine/backend.ts';
+import type {
+  Backend,
+  Capabilities,
+  Ceilings,
+  DeviceBuffer,
+  Executable,
+  KernelTime,
+} from '../engine/backend.ts';
 import { allocate, bytesOf, type DType, type TypedArray } from '../engine/dtype.ts';
 import { check, LetheError } from '../engine/error.ts';
 import { fromHalves, toHalves } from '../engine/half.ts';
-import type { Program, RootName } from '../engine/program.ts';
+import type { Program } from '../engine/program.ts';
 import { type ArenaPlan, bufferBytes, planArena } from './arena.ts';
 import { BufferPool, MAP_READ, USAGE } from './buffers.ts';
+import { capabilitiesOf } from './capabilities.ts';
 import { measureCeilings } from './ceilings.ts';
 import type { Tuning } from './choice.ts';
 import { Clock } from './clock.ts';
@@ -118,7 +126,7 @@ const ENOUGH_DISPATCHES = 16;
 
 class WebGpu implements WebGpuBackend {
   readonly name = 'webgpu';
-  readonly prologues: readonly RootName[];
+  readonly capabilities: Capabilities;
   readonly info: Backend['info'];
   readonly #queue = new OrderedQueue();
   readonly #storage: BufferPool;
@@ -144,8 +152,7 @@ class WebGpu implements WebGpuBackend {
     facts: Backend['info'],
     private readonly onClose: () => void,
   ) {
-    // On a software adapter the computing costs more than the memory traffic it saves: a training step takes 10 to 20 % longer.
-    this.prologues = traits.software ? [] : ['dot', 'conv', 'convGradInput', 'convGradWeight'];
+    this.capabilities = capabilitiesOf(traits);
     this.info = {
       ...facts,
       software: traits.software,
@@ -361,7 +368,7 @@ class WebGpu implements WebGpuBackend {
         if (kind === 'input') return read[index];
         return kind === 'output' ? outputs[index] : (e.arena as readonly GPUBuffer[])[e.plan.of[slot]];
       });
-      const own = clock?.next({ program: e.program, instructions: owners[n], kernel: k.label });
+      const own = clock?.next({ program: e.program, instruction: owners[n], kernel: k.label });
       const at = (
         own ? encoder.beginComputePass({ label, timestampWrites: own }) : pass
       ) as GPUComputePassEncoder;

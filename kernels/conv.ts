@@ -8,7 +8,7 @@
 // number of groups takes this way. Where channels are a multiple of four, four are fetched at once.
 
 import type { ConvParams } from '../engine/primitives/names.ts';
-import type { Instruction } from '../engine/program.ts';
+import type { OpInstruction } from '../engine/program.ts';
 import { emitProduct, type Product } from './gemm.ts';
 import type { Emitter, Lowering } from './lowering.ts';
 import { type Load, reader, type Source, slotsOf, sourcesOf } from './operand.ts';
@@ -224,7 +224,7 @@ fn fetchB(o: OuterB, d: DepthB) -> vec4<f32> {
 }
 
 function emitConvolution(
-  i: Instruction,
+  i: OpInstruction,
   to: Lowering,
   g: Geometry,
   [rows, columns, depth]: readonly [number, number, number],
@@ -233,7 +233,7 @@ function emitConvolution(
   const [{ slot, dtype }] = i.outputs;
   emitProduct(
     {
-      label: i.root as string,
+      label: i.op,
       batch: g.batch * g.groups,
       rows,
       columns,
@@ -242,7 +242,7 @@ function emitConvolution(
       factors,
       dtype,
       slot,
-      epilogue: i.body,
+      epilogue: i.epilogue,
       buffers: sourcesOf(i).flatMap(slotsOf),
     },
     to,

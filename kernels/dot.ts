@@ -66,7 +66,7 @@ const dot: Emitter<'dot'> = (i, to) => {
       }),
       dtype: out.dtype,
       slot: out.slot,
-      epilogue: i.body,
+      epilogue: i.epilogue,
       buffers: [a, b].flatMap(slotsOf),
     },
     to,

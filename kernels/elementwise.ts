@@ -1,4 +1,4 @@
-// One scalar operation of a body as a WGSL expression. Arguments are names of values; which WGSL semantics would differ
+// One scalar operation of a loop as a WGSL expression. Arguments are names of values; which WGSL semantics would differ
 // from the engine's (NaN, integer division, conversions that do not fit) is decided here and in math.ts.
 
 import type { DType } from '../engine/dtype.ts';

@@ -3,9 +3,10 @@
 // or a stretch of one, clears it and walks all updates of the column in order, adding those that fall into its stretch.
 
 import { isFloat, sizeOf } from '../engine/dtype.ts';
+import { denseView } from '../engine/graph/dense.ts';
 import { emitEach } from './each.ts';
-import { denseView, type Emitter, type Lowering } from './lowering.ts';
-import { emitBody } from './reduce.ts';
+import type { Emitter, Lowering } from './lowering.ts';
+import { emitLoop } from './reduce.ts';
 import { literal, toMemory } from './shader.ts';
 
 /** Whole slices (gather, scatter) or single elements (the two `Along`). */
@@ -50,7 +51,7 @@ const scatter =
       // Added up in float32 and rounded once.
       const sums = to.scratch(sizeOf(out.shape), 'float32');
       scatter(kind)({ ...i, outputs: [{ ...out, slot: sums, dtype: 'float32' }] }, to);
-      emitBody(
+      emitLoop(
         {
           shape: out.shape,
           inputs: [denseView(sums, 'float32', out.shape)],

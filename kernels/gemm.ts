@@ -7,11 +7,14 @@
 // B into workgroup memory, each invocation multiplies its rows and columns out of them in registers, and so on along k.
 // Where C is small and k long, k is cut into parts whose sums are added by a second kernel, always in the same order.
 
-import type { Body } from '../engine/program.ts';
-import { coordinates, lanesFor, mergeAxes, writeBody } from './body.ts';
+import { denseView } from '../engine/graph/dense.ts';
+import type { Reduced } from '../engine/graph/moments.ts';
+import type { Loop } from '../engine/program.ts';
+import { coordinates, mergeAxes } from './axes.ts';
 import { type Choice, heuristic, type ProductShape } from './choice.ts';
-import { denseView, type Lowering, withRootInMemory } from './lowering.ts';
-import { emitBody } from './reduce.ts';
+import { lanesFor, writeLoop } from './loop.ts';
+import { type Lowering, withResultInMemory } from './lowering.ts';
+import { emitLoop, emitReductions } from './reduce.ts';
 import { rounded, type Shader, toMemory } from './shader.ts';
 import { type Factor, loopOf, type Tiles } from './tiles.ts';
 
@@ -21,7 +24,7 @@ export interface Product extends ProductShape {
   factors(shader: Shader): { a: Factor; b: Factor };
   /** Where C goes, if anywhere. */
   readonly slot: number;
-  readonly epilogue: Body | null;
+  readonly epilogue: Loop | null;
   /** Slots that the factors fetch from. */
   readonly buffers: readonly number[];
 }
@@ -42,11 +45,11 @@ export function emitProduct(p: Product, to: Lowering): void {
     return;
   }
   const { tiles: t, parts } = choiceFor(p, to);
-  const fuses = p.epilogue !== null && parts === 1 && fits(p, p.epilogue, to);
+  const fuses = p.epilogue !== null && (parts === 1 ? fits(p, p.epilogue, to) : joinsSum(p, p.epilogue, to));
   if (p.epilogue !== null && !fuses) {
     const slot = p.slot >= 0 ? p.slot : to.scratch(size, p.dtype);
     emitProduct({ ...p, slot, epilogue: null }, to);
-    emitBody(withRootInMemory(p.epilogue, slot, p.dtype), to, `${p.label} epilogue`);
+    emitLoop(withResultInMemory(p.epilogue, slot, p.dtype), to, `${p.label} epilogue`);
     return;
   }
   if (parts === 1) {
@@ -55,25 +58,36 @@ export function emitProduct(p: Product, to: Lowering): void {
   }
   const sums = to.scratch(size * parts, 'float32');
   emitTiles(p, t, parts, sums, to);
-  const add: Body = {
+  const add: Reduced = {
     shape: [parts, size],
     inputs: [denseView(sums, 'float32', [parts, size])],
     steps: [],
     stores: [],
     reductions: [{ op: 'sum', value: 0, axes: [0], slot: p.slot }],
+    epilogue: p.epilogue ?? undefined,
   };
-  emitBody(add, to, `${p.label} parts`);
+  emitReductions(add, to, `${p.label} parts`);
+}
+
+/** Can the kernel that adds parts go on with the epilogue? Every view counts: a slot may be bound as several types. */
+function joinsSum(p: Product, epilogue: Loop, to: Lowering): boolean {
+  // Results are rounded to halves by the operation, sums of parts are not.
+  if (p.dtype !== 'float32' || epilogue.reductions.length > 0) return false;
+  const bound = 1 + (p.slot >= 0 ? 1 : 0) + epilogue.inputs.length + epilogue.stores.length;
+  // A software adapter works on four neighbours.
+  const together = !to.traits.software || (p.columns % 4 === 0 && lanesFor(mergeAxes(epilogue)) === 4);
+  return bound <= to.traits.storageBuffers && together;
 }
 
 /** Sums of nothing. */
 function emitEmpty(p: Product, size: number, to: Lowering): void {
   const slot = p.slot >= 0 ? p.slot : to.scratch(size, p.dtype);
   const zero = { op: 'full' as const, args: [], dtype: p.dtype, value: 0 };
-  emitBody({ shape: [size], inputs: [], steps: [zero], stores: [{ value: 0, slot }], reductions: [] }, to);
-  if (p.epilogue) emitBody(withRootInMemory(p.epilogue, slot, p.dtype), to, `${p.label} epilogue`);
+  emitLoop({ shape: [size], inputs: [], steps: [zero], stores: [{ value: 0, slot }], reductions: [] }, to);
+  if (p.epilogue) emitLoop(withResultInMemory(p.epilogue, slot, p.dtype), to, `${p.label} epilogue`);
 }
 
-function fits(p: Product, epilogue: Body, to: Lowering): boolean {
+function fits(p: Product, epilogue: Loop, to: Lowering): boolean {
   const slots = [
     ...p.buffers,
     ...(p.slot >= 0 ? [p.slot] : []),
@@ -81,10 +95,7 @@ function fits(p: Product, epilogue: Body, to: Lowering): boolean {
     ...epilogue.stores.map((s) => s.slot),
   ];
   if (epilogue.reductions.length > 0) return false;
-  if (new Set(slots.map(to.place)).size > to.traits.storageBuffers) return false;
-  // What the factors read must not change while other workgroups still read it.
-  const written = new Set([p.slot, ...epilogue.stores.map((s) => s.slot)].map(to.place));
-  return !p.buffers.some((s) => written.has(to.place(s)));
+  return new Set(slots.map(to.place)).size <= to.traits.storageBuffers;
 }
 
 function emitTiles(p: Product, t: Tiles, parts: number, slot: number, to: Lowering): void {
@@ -136,7 +147,7 @@ function writeStore(shader: Shader, p: Product, parts: number, slot: number): st
     const names = domain.sizes.map((_, d) => `c${d}`);
     const root = { dtype: p.dtype, names: values.map((v) => rounded(v, p.dtype)) };
     lines.push(coordinates('at', domain.sizes, names));
-    lines.push(writeBody(shader, p.epilogue, domain, { names, flat: 'at', lanes }, root));
+    lines.push(writeLoop(shader, p.epilogue, domain, { names, flat: 'at', lanes }, root));
   }
   const one =
     lanes === 4

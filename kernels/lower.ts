@@ -1,26 +1,25 @@
-// From a planned program to dispatches: work on rows as kernels of rows (rows.ts), every other instruction through the
-// emitter of its root, bodies through the generator.
-// The table is total over the engine's roots: a primitive without kernels does not compile.
+// From a planned program to dispatches: operations through their emitters, loops and work on rows through generators.
+// The table is total over the engine's operations: a primitive without kernels does not compile.
 
 import { sizeOf } from '../engine/dtype.ts';
-import type { Body, Instruction, Program, RootInstruction, RootName } from '../engine/program.ts';
+import type { Instruction, Loop, OpInstruction, Program, RootName } from '../engine/program.ts';
 import { attentionEmitters } from './attention.ts';
-import { valueTypes } from './body.ts';
 import type { Tuning } from './choice.ts';
 import { convEmitters } from './conv.ts';
 import { dotEmitters } from './dot.ts';
 import { gatherEmitters } from './gather.ts';
-import { type Emitter, Lowering, type Traits, withRootInMemory } from './lowering.ts';
+import { type Emitter, Lowering, type Traits, withResultInMemory } from './lowering.ts';
 import { movementEmitters } from './movement.ts';
 import { fetches, sourcesOf } from './operand.ts';
 import { poolEmitters } from './pool.ts';
 import { randomEmitters } from './random.ts';
-import { emitBody, reduceEmitters } from './reduce.ts';
-import { lowerRows } from './rows.ts';
+import { emitLoop, reduceEmitters } from './reduce.ts';
+import { emitRows } from './rows.ts';
 import { scanEmitters } from './scan.ts';
 import { sortEmitters } from './sort.ts';
+import { valueTypes } from './split.ts';
 
-const ROOTS: { readonly [K in RootName]: Emitter<K> } = {
+const OPS: { readonly [K in RootName]: Emitter<K> } = {
   ...movementEmitters,
   ...reduceEmitters,
   ...scanEmitters,
@@ -33,9 +32,9 @@ const ROOTS: { readonly [K in RootName]: Emitter<K> } = {
   ...randomEmitters,
 };
 
-const emit = <K extends RootName>(i: RootInstruction<K>, to: Lowering): void => ROOTS[i.root](i, to);
+const emit = <K extends RootName>(i: OpInstruction<K>, to: Lowering): void => OPS[i.op](i, to);
 
-/** Roots whose kernels take prologues and an epilogue; the others' bodies run after them. */
+/** Operations whose kernels take prologues and an epilogue; the others' epilogues run after them. */
 const FUSES = new Set<RootName>(['dot', 'conv', 'convGradInput', 'convGradWeight']);
 
 /**
@@ -45,30 +44,41 @@ const FUSES = new Set<RootName>(['dot', 'conv', 'convGradInput', 'convGradWeight
  */
 export function lower(program: Program, traits: Traits, tuning?: Tuning): Lowering {
   const to = new Lowering(program, traits, tuning);
-  lowerRows(program, to, (i) => lowerInstruction(i, to));
+  program.instructions.forEach((i, n) => {
+    to.instruction = n;
+    lowerInstruction(i, to);
+  });
   return to;
 }
 
 function lowerInstruction(i: Instruction, to: Lowering): void {
-  if (i.root === null) {
-    if (i.body) emitBody(i.body, to);
-    return;
+  switch (i.kind) {
+    case 'op':
+      lowerOp(i, to);
+      break;
+    case 'loop':
+      emitLoop(i.loop, to);
+      break;
+    case 'rows':
+      emitRows(i.rows, to);
   }
+}
+
+function lowerOp(i: OpInstruction, to: Lowering): void {
   const { inputs, prologues } = withPrologues(i, to);
-  const keepsOpen = i.body !== null && FUSES.has(i.root);
+  const fuses = i.epilogue !== null && FUSES.has(i.op);
   const outputs = i.outputs.map((o) =>
-    o.slot >= 0 || keepsOpen ? o : { ...o, slot: to.scratch(sizeOf(o.shape), o.dtype) },
+    o.slot >= 0 || fuses ? o : { ...o, slot: to.scratch(sizeOf(o.shape), o.dtype) },
   );
-  const body = keepsOpen ? i.body : null;
-  emit({ ...i, inputs, outputs, prologues, body }, to);
-  if (i.body && !keepsOpen)
-    emitBody(withRootInMemory(i.body, outputs[0].slot, outputs[0].dtype), to, `${i.root} epilogue`);
+  emit({ ...i, inputs, outputs, prologues, epilogue: fuses ? i.epilogue : null }, to);
+  if (i.epilogue && !fuses)
+    emitLoop(withResultInMemory(i.epilogue, outputs[0].slot, outputs[0].dtype), to, `${i.op} epilogue`);
 }
 
 /** Those prologues that do not fit into the kernel are computed beforehand. */
-function withPrologues(i: Instruction, to: Lowering): Pick<Instruction, 'inputs' | 'prologues'> {
+function withPrologues(i: OpInstruction, to: Lowering): Pick<OpInstruction, 'inputs' | 'prologues'> {
   const inputs = [...i.inputs];
-  const prologues = [...(i.prologues ?? [])];
+  const prologues = [...i.prologues];
   prologues.forEach((prologue, k) => {
     if (prologue === null || fetches(sourcesOf({ ...i, inputs, prologues }), to)) return;
     inputs[k] = { ...inputs[k], slot: computed(prologue, to) };
@@ -78,10 +88,10 @@ function withPrologues(i: Instruction, to: Lowering): Pick<Instruction, 'inputs'
 }
 
 /** The value of a prologue, in memory of its own. */
-function computed(prologue: Body, to: Lowering): number {
+function computed(prologue: Loop, to: Lowering): number {
   const types = valueTypes(prologue, null);
   const value = types.length - 1;
   const slot = to.scratch(sizeOf(prologue.shape), types[value]);
-  emitBody({ ...prologue, stores: [{ value, slot }] }, to, 'prologue');
+  emitLoop({ ...prologue, stores: [{ value, slot }] }, to, 'prologue');
   return slot;
 }

@@ -4,7 +4,8 @@
 
 import { bytesOf, type DType } from '../engine/dtype.ts';
 import { check } from '../engine/error.ts';
-import type { Body, Program, RootInstruction, RootName, Slot, View } from '../engine/program.ts';
+import { denseView } from '../engine/graph/dense.ts';
+import type { Loop, OpInstruction, Program, RootName, Slot } from '../engine/program.ts';
 import type { Tuning } from './choice.ts';
 import type { MatrixConfig } from './matrix.ts';
 import { type Kernel, type Part, Shader } from './shader.ts';
@@ -41,8 +42,8 @@ export const PORTABLE: Traits = {
   software: false,
 };
 
-/** Writes the kernels of an instruction. */
-export type Emitter<K extends RootName> = (i: RootInstruction<K>, to: Lowering) => void;
+/** Writes the kernels of an operation. */
+export type Emitter<K extends RootName> = (i: OpInstruction<K>, to: Lowering) => void;
 
 /** A slot without a place in the arena: arena.ts plans anew. */
 export type LoweredSlot = Omit<Slot, 'offset'>;
@@ -53,13 +54,13 @@ export class Lowering {
   readonly slots: LoweredSlot[];
   /** In the order they are dispatched. */
   readonly kernels: Kernel[] = [];
-  /** For each kernel the instructions that it is part of, or that it does all of. */
-  readonly owners: (readonly number[])[] = [];
+  /** For each kernel the instruction that it is part of. */
+  readonly owners: number[] = [];
   /**
-   * Numbers of the instructions that are being lowered.
+   * Number of the instruction that is being lowered.
    * @internal
    */
-  instructions: readonly number[] = [0];
+  instruction = 0;
   private readonly shared = new Map<number, number>();
 
   /** @internal */
@@ -121,23 +122,12 @@ export class Lowering {
       });
     }
     this.kernels.push(kernel);
-    this.owners.push(this.instructions);
+    this.owners.push(this.instruction);
   }
 }
 
-/** A slot read densely over a domain. */
-export const denseView = (slot: number, dtype: DType, shape: readonly number[]): View => {
-  const strides = new Array<number>(shape.length);
-  let run = 1;
-  for (let d = shape.length - 1; d >= 0; d--) {
-    strides[d] = run;
-    run *= shape[d];
-  }
-  return { slot, dtype, strides, offset: 0 };
-};
-
-/** A body with its root's result as one more input: the numbering of values stays as it is. */
-export const withRootInMemory = (body: Body, slot: number, dtype: DType): Body => ({
-  ...body,
-  inputs: [...body.inputs, denseView(slot, dtype, body.shape)],
+/** A loop with the operation's result as one more input: the numbering of values stays as it is. */
+export const withResultInMemory = (loop: Loop, slot: number, dtype: DType): Loop => ({
+  ...loop,
+  inputs: [...loop.inputs, denseView(slot, dtype, loop.shape)],
 });

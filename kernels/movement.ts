@@ -2,7 +2,7 @@
 // so that any number of operands fits any device.
 
 import { sizeOf } from '../engine/dtype.ts';
-import { coordinates, position, rowMajor } from './body.ts';
+import { coordinates, position, rowMajor } from './axes.ts';
 import { emitEach } from './each.ts';
 import type { Emitter } from './lowering.ts';
 import { memoryType, toMemory, valueType } from './shader.ts';

@@ -3,8 +3,9 @@
 // business: it puts zero in place of the operand, so a prologue never sees it.
 
 import { type DType, sizeOf } from '../engine/dtype.ts';
-import type { Body, Instruction, Operand } from '../engine/program.ts';
-import { coordinates, mergeAxes, valueName, writeBody } from './body.ts';
+import type { Loop, Operand, OpInstruction } from '../engine/program.ts';
+import { coordinates, mergeAxes } from './axes.ts';
+import { valueName, writeLoop } from './loop.ts';
 import type { Lowering } from './lowering.ts';
 import type { Shader } from './shader.ts';
 
@@ -12,14 +13,14 @@ import type { Shader } from './shader.ts';
 export interface Source {
   readonly slot: number;
   readonly dtype: DType;
-  readonly prologue: Body | null;
+  readonly prologue: Loop | null;
 }
 
 /** An element, or a vector of four, as f32: the expression for its index. */
 export type Load = (index: string) => string;
 
-export const sourcesOf = (i: Instruction): (Operand & Source)[] =>
-  i.inputs.map((x, k) => ({ ...x, prologue: i.prologues?.[k] ?? null }));
+export const sourcesOf = (i: OpInstruction): (Operand & Source)[] =>
+  i.inputs.map((x, k) => ({ ...x, prologue: i.prologues[k] ?? null }));
 
 /** Slots that fetching reads. */
 export const slotsOf = ({ slot, prologue }: Source): number[] =>
@@ -59,7 +60,7 @@ export function reader(
     load: (index) => `computed${side}(${whole ? `(${index}) * 4u` : index})`,
     declarations: `fn computed${side}(at: u32) -> ${whole ? 'vec4<f32>' : 'f32'} {
 ${coordinates('at', domain.sizes, names)}
-${writeBody(shader, prologue, domain, { names, flat: 'at', lanes: whole ? 4 : 1 })}
+${writeLoop(shader, prologue, domain, { names, flat: 'at', lanes: whole ? 4 : 1 })}
 return ${whole ? `vec4(${values.join(', ')})` : values[0]};
 }`,
   };

@@ -1,33 +1,25 @@
-// Reductions of a body's values over some axes of its domain, and what is made of them: sum, max, min and moments as
+// Reductions of a loop's values over some axes of its domain, and what is made of them: sum, max, min and moments as
 // roots, argmax and argmin. A workgroup is a grid of invocations, some along the axes that stay and some along those
 // that go; each invocation adds up its share in order, then a tree adds the shares: within subgroups, where their size is
 // known, by exchange, beyond that in workgroup memory. Few results of many elements are cut into chunks whose partial
 // results a second kernel reduces. The order of additions depends on sizes and device only, never on scheduling.
 
 import { type DType, sizeOf } from '../engine/dtype.ts';
-import type { ElementwiseName } from '../engine/primitives/names.ts';
+import { denseView } from '../engine/graph/dense.ts';
+import { momentLoops, type Reduced, reductionLoop } from '../engine/graph/moments.ts';
 import { extremeOfNone } from '../engine/primitives/reduce.ts';
-import type { Body, Instruction, Reduction, RootInstruction, Step } from '../engine/program.ts';
-import {
-  coordinates,
-  emitMap,
-  fitBodies,
-  lanesFor,
-  mergeAxes,
-  position,
-  rowMajor,
-  valueName,
-  valueTypes,
-  writeBody,
-} from './body.ts';
+import type { Loop, Reduction } from '../engine/program.ts';
+import { coordinates, mergeAxes, position, rowMajor } from './axes.ts';
 import { CPU_THREADS, GPU_THREADS } from './each.ts';
 import { type Argument, expressionOf } from './elementwise.ts';
-import { denseView, type Emitter, type Lowering, type Traits } from './lowering.ts';
-import { fromMemory, literal, type Shader, toMemory, valueType } from './shader.ts';
+import { emitMap, lanesFor, valueName, writeLoop } from './loop.ts';
+import type { Emitter, Lowering, Traits } from './lowering.ts';
+import { fromMemory, literal, rounded, type Shader, toMemory, valueType } from './shader.ts';
+import { splitLoop, valueTypes } from './split.ts';
 
-/** Any body: split to fit the device, then with or without reductions. */
-export function emitBody(body: Body, to: Lowering, label = 'body'): void {
-  for (const part of fitBodies(body, to)) {
+/** Any loop: split to fit the device, then with or without reductions. */
+export function emitLoop(loop: Loop, to: Lowering, label = 'loop'): void {
+  for (const part of splitLoop(loop, to)) {
     if (part.reductions.length === 0) emitMap(part, to, label);
     else emitReductions(part, to, label);
   }
@@ -74,18 +66,19 @@ export const combined = (op: Reduction['op'], dtype: DType, a: string, b: string
   op === 'sum' ? `${a} + ${b}` : `${op}${valueType(dtype) === 'f32' ? 'Of' : ''}(${a}, ${b})`;
 export const startOf = (op: Reduction['op'], dtype: DType): string => literal(startValue(op, dtype), dtype);
 
-function emitReductions(body: Reduced, to: Lowering, label: string): void {
-  const { divisor = 1, after } = body;
-  const [{ axes }] = body.reductions;
-  const domain = mergeAxes(body, axes);
+/** Reductions, and what is made of them. */
+export function emitReductions(loop: Reduced, to: Lowering, label: string): void {
+  const { divisor = 1, after, epilogue } = loop;
+  const [{ axes }] = loop.reductions;
+  const domain = mergeAxes(loop, axes);
   const kept = domain.sizes.flatMap((_, d) => (domain.reduced[d] ? [] : [d]));
   const gone = domain.sizes.flatMap((_, d) => (domain.reduced[d] ? [d] : []));
   const results = sizeOf(kept.map((d) => domain.sizes[d]));
   const count = sizeOf(gone.map((d) => domain.sizes[d]));
-  const types = valueTypes(body, null);
+  const types = valueTypes(loop, null);
   if (results === 0) return;
-  if (sizeOf(body.shape) === 0) {
-    for (const r of body.reductions) {
+  if (sizeOf(loop.shape) === 0) {
+    for (const r of loop.reductions) {
       const { dtype } = to.slots[r.slot];
       const steps = [{ op: 'full' as const, args: [], dtype, value: startValue(r.op, dtype) }];
       emitMap(
@@ -99,7 +92,7 @@ function emitReductions(body: Reduced, to: Lowering, label: string): void {
   const lanes = rows && gone.length > 0 ? lanesFor(domain) : 1;
   // Neighbouring results that an invocation works out together.
   const width = !rows && to.traits.software ? lanesFor(domain) : 1;
-  const totals = body.reductions.flatMap((r, j) =>
+  const totals = loop.reductions.flatMap((r, j) =>
     Array.from({ length: width }, (_, lane) => ({ ...r, output: j, lane })),
   );
   const { across, along, chunk, chunks } = gridFor(results / width, count / lanes, rows, to.traits);
@@ -107,12 +100,12 @@ function emitReductions(body: Reduced, to: Lowering, label: string): void {
   const resultGroups = Math.ceil(results / width / across);
   const names = domain.sizes.map((_, d) => `c${d}`);
   const shader = to.shader(`${label} reduced`);
-  const outs = body.reductions.map((r) =>
+  const outs = loop.reductions.map((r) =>
     chunks === 1 ? r.slot : to.scratch(results * chunks, accumulated(types[r.value])),
   );
   const combine = (r: Reduction, a: string, b: string): string => combined(r.op, types[r.value], a, b);
   const strides = rowMajor(domain.sizes);
-  const inner = writeBody(shader, body, domain, { names, flat: 'at', lanes: width === 4 ? 4 : lanes });
+  const inner = writeLoop(shader, loop, domain, { names, flat: 'at', lanes: width === 4 ? 4 : lanes });
   const accumulate = totals.map((r, j) => {
     if (width > 1) return `total${j} = ${combine(r, `total${j}`, valueName(r.value, r.lane))};`;
     const own = Array.from({ length: lanes }, (_, l) => valueName(r.value, l));
@@ -146,21 +139,33 @@ function emitReductions(body: Reduced, to: Lowering, label: string): void {
   }
   const whole = (j: number): string =>
     divisor !== 1 && totals[j].op === 'sum' ? `(total${j} / ${literal(divisor, 'float32')})` : `total${j}`;
-  const stored = totals.map((r, j) => {
-    const { dtype } = to.slots[outs[r.output]];
-    const value = chunks === 1 ? whole(j) : `total${j}`;
-    return `${shader.write(outs[r.output], dtype)}[chunk * ${results}u + first + ${r.lane}u] = ${toMemory(value, dtype)};`;
-  });
+  const stored = () =>
+    totals.map((r, j) => {
+      const { dtype } = to.slots[outs[r.output]];
+      const value = chunks === 1 ? whole(j) : `total${j}`;
+      return `${shader.write(outs[r.output], dtype)}[chunk * ${results}u + first + ${r.lane}u] = ${toMemory(value, dtype)};`;
+    });
   const totalOf = (slot: number, lane: number): string | undefined => {
     const j = totals.findIndex((r) => r.slot === slot && r.lane === lane);
     return j < 0 ? undefined : whole(j);
   };
   const finish =
-    chunks === 1 && after
-      ? Array.from({ length: width }, (_, lane) =>
-          writeAfter(shader, after, lane, (slot) => totalOf(slot, lane)),
-        )
-      : stored;
+    chunks > 1 || !(after || epilogue)
+      ? stored()
+      : after
+        ? totals
+            .slice(0, width)
+            .map((_, lane) => writeAfter(shader, after, lane, (slot) => totalOf(slot, lane)))
+        : [
+            ...(outs[0] >= 0 ? stored() : []),
+            writeEpilogue(
+              shader,
+              epilogue as Loop,
+              width,
+              types[loop.reductions[0].value],
+              totals.map((_, j) => whole(j)),
+            ),
+          ];
   const main = `let chunk = group / ${resultGroups}u;
 let along = ${rows ? `lane % ${along}u` : `lane / ${across}u`};
 let across = ${rows ? `lane / ${along}u` : `lane % ${across}u`};
@@ -200,20 +205,37 @@ ${finish.join('\n')}
   const second: Reduced = {
     divisor,
     after,
+    epilogue,
     shape: [chunks, results],
     inputs: outs.map((slot) => denseView(slot, to.slots[slot].dtype, [chunks, results])),
     steps: [],
     stores: [],
-    reductions: body.reductions.map((r, j) => ({ op: r.op, value: j, axes: [0], slot: r.slot })),
+    reductions: loop.reductions.map((r, j) => ({ op: r.op, value: j, axes: [0], slot: r.slot })),
   };
-  const parts: Reduced[] = after ? [second] : fitBodies(second, to).map((part) => ({ ...part, divisor }));
+  const parts: Reduced[] =
+    after || epilogue ? [second] : splitLoop(second, to).map((part) => ({ ...part, divisor }));
   for (const part of parts) emitReductions(part, to, label);
+}
+
+/** Statements for neighbouring results, `totals`, of one reduction: they go on as an operation's results do. */
+function writeEpilogue(
+  shader: Shader,
+  epilogue: Loop,
+  width: 1 | 4,
+  dtype: DType,
+  totals: readonly string[],
+): string {
+  const domain = mergeAxes(epilogue);
+  const names = domain.sizes.map((_, d) => `e${d}`);
+  const result = { dtype, names: totals.map((t) => rounded(t, dtype)) };
+  return `${coordinates('first', domain.sizes, names)}
+${writeLoop(shader, epilogue, domain, { names, flat: 'first', lanes: width }, result)}`;
 }
 
 /** Statements for one result: what comes after the reductions, their totals in place of the slots that they name. */
 function writeAfter(
   shader: Shader,
-  after: Body,
+  after: Loop,
   lane: number,
   totalOf: (slot: number) => string | undefined,
 ): string {
@@ -239,94 +261,9 @@ function writeAfter(
 
 // ---- roots -----------------------------------------------------------------------------------------------------------
 
-/** A body with more to say about its reductions. */
-export interface Reduced extends Body {
-  /** Divides sums: a mean is a sum with the count. */
-  readonly divisor?: number;
-  /** What is made of the results, element for element. Slots of reductions that it reads need not be in memory. */
-  readonly after?: Body;
-}
-
-type Reducing = RootInstruction<'sum' | 'max' | 'min' | 'moments'>;
-
-const reductionBody = (op: Reduction['op'], { inputs: [x], outputs: [y], params }: Reducing): Reduced => ({
-  shape: x.shape,
-  inputs: [denseView(x.slot, x.dtype, x.shape)],
-  steps: [],
-  stores: [],
-  reductions: [{ op, value: 0, axes: params.axes, slot: y.slot }],
-});
-
-/**
- * A mean first, rounded as sums of float32 are; then the mean distance from it and the mean squared distance; then both
- * results, corrected by that distance: as accurate as the data, and exact where all of it is one number.
- */
-function momentBodies(i: Reducing, to: Lowering): Reduced[] {
-  const [x] = i.inputs;
-  const [{ shape, dtype, slot: mean }, { slot: variance }] = i.outputs;
-  const { axes } = i.params;
-  const divisor = sizeOf(axes.map((a) => x.shape[a]));
-  const keptStrides = rowMajor(shape);
-  let next = 0;
-  const strides = x.shape.map((_, d) => (axes.includes(d) ? 0 : keptStrides[next++]));
-  const [rough, off, squares] = [0, 1, 2].map(() => to.scratch(sizeOf(shape), dtype));
-  const step = (op: ElementwiseName, ...args: number[]): Step => ({ op, args, dtype });
-  const constant = (value: number): Step => ({ ...step('full'), value });
-  const one = reductionBody('sum', { ...i, outputs: [{ ...i.outputs[0], slot: rough }] });
-  const two: Body = {
-    ...one,
-    inputs: [...one.inputs, { slot: rough, dtype, strides, offset: 0 }],
-    steps: [step('sub', 0, 1), step('mul', 2, 2)],
-    reductions: [
-      { op: 'sum', value: 2, axes, slot: off },
-      { op: 'sum', value: 3, axes, slot: squares },
-    ],
-  };
-  const after: Body = {
-    shape,
-    inputs: [rough, off, squares].map((slot) => denseView(slot, dtype, shape)),
-    // An infinite mean has no distance. A mean of squares is not negative, not even by rounding.
-    steps: [
-      step('abs', 1),
-      constant(Infinity),
-      { ...step('less', 3, 4), dtype: 'bool' },
-      step('add', 0, 1),
-      step('select', 5, 6, 0),
-      step('mul', 1, 1),
-      step('sub', 2, 8),
-      constant(0),
-      step('maximum', 9, 10),
-    ],
-    stores: [
-      { value: 7, slot: mean },
-      { value: 11, slot: variance },
-    ],
-    reductions: [],
-  };
-  return [
-    { ...one, divisor },
-    { ...two, divisor, after },
-  ];
-}
-
-/** An instruction as bodies one after the other, where it is one body or a reduction; else null. */
-export function bodiesOf(i: Instruction, to: Lowering): readonly Reduced[] | null {
-  switch (i.root) {
-    case null:
-      return i.body && [i.body];
-    case 'sum':
-    case 'max':
-    case 'min':
-      return [reductionBody(i.root, i)];
-    case 'moments':
-      return momentBodies(i, to);
-    default:
-      return null;
-  }
-}
-
-const reduction: Emitter<Reducing['root']> = (i, to) => {
-  for (const body of bodiesOf(i, to) ?? []) emitReductions(body, to, i.root);
+const reduction: Emitter<'sum' | 'max' | 'min' | 'moments'> = (i, to) => {
+  const loops = i.op === 'moments' ? momentLoops(i, (n, t) => to.scratch(n, t)) : [reductionLoop(i.op, i)];
+  for (const loop of loops) emitReductions(loop, to, i.op);
 };
 
 /** One workgroup for a result: positions strided over invocations, then the earliest of the best. */

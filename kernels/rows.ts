@@ -1,344 +1,279 @@
-// Which instructions of a program work on the same rows and become one kernel: softmax, normalisation with its
-// statistics, the losses, and whatever else reduces rows and goes on with the results along them. A row is the part of
-// a domain that reductions run over; instructions belong together where one reads what another wrote, element for
-// element or one value for the whole row. Nothing here knows softmax: it is found as any other chain. The kernel
-// itself, a phase for each reduction that waits for another one, is written in phases.ts.
+// The kernel of work on rows: writes a plan (rows-plan.ts) as WGSL and decides nothing. What invocations reduced is joined by
+// exchange within subgroups, else in workgroup memory, always in one order.
 
-import { bytesOf, type DType, sizeOf } from '../engine/dtype.ts';
-import type { Body, Instruction, Program, Reduction, Step, View } from '../engine/program.ts';
-import { rowMajor, valueTypes } from './body.ts';
+import { check } from '../engine/error.ts';
+import type { RowReduction, Rows } from '../engine/program.ts';
+import { coordinates, position, rowMajor } from './axes.ts';
+import { type Argument, expressionOf } from './elementwise.ts';
+import { valueName, writeLoad } from './loop.ts';
 import type { Lowering } from './lowering.ts';
-import { emitPhases } from './phases.ts';
-import { bodiesOf, type Reduced } from './reduce.ts';
+import { combined, startOf } from './reduce.ts';
+import { type Pass, planRows, type RowsPlan } from './rows-plan.ts';
+import { fromMemory, literal, rounded, type Shader, toMemory, valueType } from './shader.ts';
 
-/** A domain without its axes of size 1, and which of the others make the row. The last one does. */
-interface Rows {
-  readonly sizes: readonly number[];
-  readonly gone: readonly number[];
-}
+/** Shares that every invocation adds up by itself: a barrier costs more than reading so many. */
+const READ = 8;
 
-interface Value {
-  readonly dtype: DType;
-  /** One for the whole row, not one for each element. */
-  readonly perRow: boolean;
-  /** The phase it can be computed in: reductions are known in the phase after the one that they run in. */
-  readonly phase: number;
-}
-interface Load extends Value {
-  readonly kind: 'load';
-  readonly view: View;
-}
-interface Computed extends Value {
-  readonly kind: 'step';
-  readonly step: Step;
-}
-export interface Reduce extends Value {
-  readonly kind: 'reduce';
-  readonly op: Reduction['op'];
-  readonly value: number;
-  /** The type of what is reduced. */
-  readonly from: DType;
-  readonly divisor: number;
-}
-/** A value in a kernel. Arguments come before what they are used for. */
-type Node = Load | Computed | Reduce;
-
-interface RowStore {
-  readonly slot: number;
-  readonly node: number;
-  /** An element each, not one for the row. */
-  readonly whole: boolean;
-  /** Over memory that the kernel also reads: only in its last pass. */
-  readonly late: boolean;
-}
-
-export interface RowWork {
-  readonly rows: Rows;
-  readonly nodes: readonly Node[];
-  readonly stores: readonly RowStore[];
-}
-
-export const keptOf = ({ sizes, gone }: Rows): number[] => sizes.filter((_, d) => !gone.includes(d));
-export const lengthOf = ({ sizes, gone }: Rows): number => sizeOf(gone.map((d) => sizes[d]));
-
-// ---- one instruction -------------------------------------------------------------------------------------------------
-
-/** A body without axes of size 1. */
-function squeezed(body: Reduced): Reduced {
-  const real = body.shape.flatMap((n, d) => (n === 1 ? [] : [d]));
-  const at = (axes: readonly number[]): number[] => axes.map((d) => real.indexOf(d)).filter((d) => d >= 0);
-  return {
-    ...body,
-    shape: real.map((d) => body.shape[d]),
-    inputs: body.inputs.map((v) => ({ ...v, strides: real.map((d) => v.strides[d]) })),
-    reductions: body.reductions.map((r) => ({ ...r, axes: at(r.axes) })),
-  };
-}
-
-/** An instruction as bodies over rows; null for one that is nothing of the kind. */
-function workOf(
-  i: Instruction,
-  to: Lowering,
-): { readonly bodies: readonly Reduced[]; readonly rows: Rows | null } | null {
-  const bodies = bodiesOf(i, to)
-    ?.flatMap((b) => (b.after ? [b, b.after] : [b]))
-    .map(squeezed);
-  if (!bodies || bodies.some((b) => sizeOf(b.shape) === 0)) return null;
-  const [{ shape, reductions }] = bodies;
-  if (reductions.length === 0) return { bodies, rows: null };
-  const [{ axes: gone }] = reductions;
-  if (gone.length > 0 ? !gone.includes(shape.length - 1) : shape.length > 0) return null;
-  return { bodies, rows: { sizes: shape, gone } };
-}
-
-// ---- several as one --------------------------------------------------------------------------------------------------
-
-const same = (a: readonly number[], b: readonly number[]): boolean =>
-  a.length === b.length && a.every((x, d) => x === b[d]);
-
-/** Strides over the domain of what has one element for each row. */
-function rowStrides(rows: Rows): number[] {
-  const dense = rowMajor(keptOf(rows));
-  let next = 0;
-  return rows.sizes.map((_, d) => (rows.gone.includes(d) ? 0 : dense[next++]));
-}
-
-/** The instructions' work as values of rows, or null where they cannot be one kernel. `inside`: slots nobody else reads. */
-function joined(
-  bodies: readonly Reduced[],
-  rows: Rows,
-  inside: (slot: number) => boolean,
-  to: Lowering,
-): RowWork | null {
-  const { sizes, gone } = rows;
-  const kept = keptOf(rows);
-  const [wholeStrides, perRowStrides] = [rowMajor(sizes), rowStrides(rows)];
-  const nodes: Node[] = [];
-  const known = new Map<string, number>();
-  const add = (key: string, node: () => Node): number => {
-    let n = known.get(key);
-    if (n === undefined) {
-      n = nodes.push(node()) - 1;
-      known.set(key, n);
-    }
-    return n;
-  };
-  const written = new Map<number, { node: number; whole: boolean }>();
-  for (const body of bodies) {
-    const whole = same(body.shape, sizes);
-    if (!whole && !(same(body.shape, kept) && body.reductions.length === 0)) return null;
-    if (body.reductions.some((r) => !same(r.axes, gone))) return null;
-    const values: number[] = [];
-    for (const v of body.inputs) {
-      let { strides } = v;
-      if (!whole) {
-        let next = 0;
-        strides = sizes.map((_, d) => (gone.includes(d) ? 0 : v.strides[next++]));
-      }
-      const own = written.get(v.slot);
-      if (own) {
-        if (v.offset !== 0 || !same(strides, own.whole ? wholeStrides : perRowStrides)) return null;
-        values.push(own.node);
-      } else
-        values.push(
-          add(`${v.slot} ${v.offset} ${strides}`, () => ({
-            kind: 'load',
-            view: { ...v, strides },
-            dtype: v.dtype,
-            perRow: gone.every((d) => strides[d] === 0),
-            phase: 0,
-          })),
-        );
-    }
-    for (const s of body.steps) {
-      const args = s.args.map((a) => values[a]);
-      values.push(
-        add(`${s.op} ${s.dtype} ${args} ${Object.is(s.value, -0) ? '-0' : s.value}`, () => ({
-          kind: 'step',
-          step: { ...s, args },
-          dtype: s.dtype,
-          perRow: args.every((a) => nodes[a].perRow),
-          phase: Math.max(0, ...args.map((a) => nodes[a].phase)),
-        })),
-      );
-    }
-    const types = valueTypes(body, null);
-    for (const s of body.stores) written.set(s.slot, { node: values[s.value], whole });
-    for (const r of body.reductions) {
-      const value = values[r.value];
-      const { divisor = 1 } = body;
-      const { dtype } = to.slots[r.slot];
-      const node = add(`reduce ${r.op} ${dtype} ${value} ${divisor}`, () => ({
-        kind: 'reduce',
-        op: r.op,
-        value,
-        from: types[r.value],
-        divisor,
-        dtype,
-        perRow: true,
-        phase: nodes[value].phase + 1,
-      }));
-      written.set(r.slot, { node, whole: false });
-    }
-  }
-  const stores = [...written].filter(([slot]) => !inside(slot));
-  return limited(
-    rows,
-    nodes,
-    stores.map(([slot, s]) => ({ ...s, slot, late: false })),
-    to,
-  );
-}
-
-export const argumentsOf = (node: Node): readonly number[] =>
-  node.kind === 'step' ? node.step.args : node.kind === 'reduce' ? [node.value] : [];
-
-/** Without what no store needs; null where the device cannot bind what is left, or memory would be overwritten too early. */
-function limited(
-  rows: Rows,
-  nodes: readonly Node[],
-  stores: readonly RowStore[],
-  to: Lowering,
-): RowWork | null {
-  const needed = new Set(stores.map((s) => s.node));
-  for (let n = nodes.length - 1; n >= 0; n--)
-    if (needed.has(n)) for (const a of argumentsOf(nodes[n])) needed.add(a);
-  const order = [...needed].sort((a, b) => a - b);
-  const renumbered = new Map(order.map((n, k) => [n, k]));
-  const at = (n: number): number => renumbered.get(n) as number;
-  const live = order.map((n): Node => {
-    const node = nodes[n];
-    if (node.kind === 'step') return { ...node, step: { ...node.step, args: node.step.args.map(at) } };
-    return node.kind === 'reduce' ? { ...node, value: at(node.value) } : node;
+export function emitRows(rows: Rows, to: Lowering): void {
+  const read = new Set(rows.values.flatMap((v) => (v.kind === 'load' ? [to.place(v.view.slot)] : [])));
+  const plan = planRows(rows, (slot) => read.has(to.place(slot)), to.traits);
+  const shader = to.shader('rows');
+  const writer = new RowsWriter(plan, shader);
+  const main = writer.main();
+  const { along, across, groups } = plan.layout;
+  const kernel = shader.kernel({
+    threads: along * across,
+    groups,
+    declarations: writer.declarations(),
+    main,
   });
-  const loads = live.flatMap((node) => (node.kind === 'load' ? [node.view] : []));
-  const slots = [...loads, ...stores].map((x) => x.slot);
-  const fits = ({ size, dtype }: { size: number; dtype: DType }): boolean =>
-    size * bytesOf(dtype) <= to.traits.bindingBytes;
-  if (new Set(slots.map(to.place)).size > to.traits.storageBuffers || !slots.every((s) => fits(to.slots[s])))
-    return null;
-  const dense = rowMajor(rows.sizes);
-  const placed: RowStore[] = [];
-  for (const s of stores) {
-    const over = loads.filter((v) => to.place(v.slot) === to.place(s.slot));
-    if (over.some((v) => !s.whole || v.offset !== 0 || !same(v.strides, dense))) return null;
-    placed.push({ ...s, node: at(s.node), late: over.length > 0 });
-  }
-  return { rows, nodes: live, stores: placed };
-}
-
-// ---- a program -------------------------------------------------------------------------------------------------------
-
-/**
- * A workgroup does a row alone. With rows for a good part of the device's cores that keeps it busy; and a row that is
- * read within the time that it takes to start another kernel is better done by one workgroup than by two kernels.
- * Beyond that, few and long rows are cut into pieces by kernels of their own (reduce.ts).
- */
-const BUSY = { hardware: 256, software: 16 } as const;
-const SHORT = 16384;
-function worthIt(rows: Rows, { traits }: Lowering): boolean {
-  const busy = traits.software ? BUSY.software : BUSY.hardware;
-  return sizeOf(keptOf(rows)) >= busy || lengthOf(rows) <= SHORT;
-}
-
-/** What becomes one piece of the lowered program: an instruction, or several with their work on rows. */
-interface Unit {
-  readonly members: readonly number[];
-  readonly rows: Rows | null;
-  readonly work: RowWork | null;
-}
-
-/** Instructions in an order that respects what they read and write, those that become row kernels together. */
-function unitsOf(program: Program, to: Lowering): Unit[] {
-  const { instructions } = program;
-  const works = instructions.map((i) => workOf(i, to));
-  const touched = instructions.map((i) => touches(i, to));
-  const readers = new Map<number, number[]>();
-  instructions.forEach((i, n) => {
-    for (const slot of readsOf(i)) readers.set(slot, [...(readers.get(slot) ?? []), n]);
+  const bound = kernel.bindings.length;
+  check(bound <= to.traits.storageBuffers, 'device', () => {
+    const { label } = to.program;
+    return `${label}: planned for a device whose kernels bind ${bound} buffers; this one's bind ${to.traits.storageBuffers}`;
   });
-  const units: Unit[] = [];
-  const unitOf = new Map<number, Unit>();
-  const put = (unit: Unit): void => {
-    units.push(unit);
-    for (const m of unit.members) unitOf.set(m, unit);
-  };
-  const writers = new Map<number, number>();
+  to.add(kernel);
+}
 
-  /** May what comes before be done as late as what comes after all that is there? */
-  const canWait = (unit: Unit): boolean => {
-    for (let at = units.length - 1; units[at] !== unit; at--) {
-      for (const m of unit.members)
-        for (const other of units[at].members) {
-          const [a, b] = [touched[m], touched[other]];
-          const meet = (x: ReadonlySet<number>, y: ReadonlySet<number>): boolean =>
-            [...x].some((p) => y.has(p));
-          if (meet(a.writes, b.reads) || meet(a.reads, b.writes) || meet(a.writes, b.writes)) return false;
-        }
-    }
-    return true;
-  };
-  const worked = (members: readonly number[], rows: Rows): RowWork | null => {
-    const set = new Set(members);
-    const inside = (slot: number): boolean =>
-      to.slots[slot].kind === 'temporary' && (readers.get(slot) ?? []).every((n) => set.has(n));
-    return joined(
-      members.flatMap((m) => works[m]?.bodies ?? []),
-      rows,
-      inside,
-      to,
+class RowsWriter {
+  private readonly lines: string[] = [];
+  /** Workgroup memory, by name. */
+  private readonly arrays = new Map<string, string>();
+  private readonly axes: readonly number[];
+  private readonly strides: readonly number[];
+  /** Which of the domain's views a load is. */
+  private readonly views: ReadonlyMap<number, number>;
+  private readonly lane: readonly number[];
+  /** Has the last round elements for some invocations only; has the last workgroup rows for some only? */
+  private readonly rest: boolean;
+  private readonly idle: boolean;
+
+  constructor(
+    private readonly plan: RowsPlan,
+    private readonly shader: Shader,
+  ) {
+    const { domain, layout, lanes, count, results, rows } = plan;
+    this.axes = domain.sizes.map((_, d) => d);
+    this.strides = rowMajor(domain.sizes);
+    this.views = new Map(
+      rows.values.flatMap((v, n) => (v.kind === 'load' ? [n] : [])).map((n, at) => [n, at]),
     );
-  };
+    this.lane = Array.from({ length: lanes }, (_, l) => l);
+    this.rest = count % layout.along !== 0;
+    this.idle = results % (layout.across * layout.turns) !== 0;
+  }
 
-  instructions.forEach((i, n) => {
-    const own = works[n];
-    let home: Unit = { members: [n], rows: own?.rows ?? null, work: null };
-    // Two passes over the same numbers: worth a kernel of rows by itself.
-    if (i.root === 'moments' && home.rows && worthIt(home.rows, to))
-      home = { ...home, work: worked([n], home.rows) };
-    if (own) {
-      const sources = new Set([...touched[n].reads].flatMap((p) => unitOf.get(writers.get(p) ?? -1) ?? []));
-      for (const unit of [...sources].sort((a, b) => units.indexOf(b) - units.indexOf(a))) {
-        const rows = home.rows ?? unit.rows;
-        if (!rows || !worthIt(rows, to) || unit.members.some((m) => works[m] === null)) continue;
-        if (units.length - units.indexOf(unit) > NEAR || !canWait(unit)) continue;
-        const members = [...unit.members, ...home.members].sort((a, b) => a - b);
-        const work = worked(members, rows);
-        if (work === null) continue;
-        units.splice(units.indexOf(unit), 1);
-        home = { members, rows, work };
+  declarations(): string {
+    return [...this.arrays.values()].join('\n');
+  }
+
+  main(): string {
+    const { layout, keeps, shares, passes } = this.plan;
+    if (layout.turns > 1) this.lines.push(`for (var turn = 0u; turn < ${layout.turns}u; turn++) {`);
+    this.place();
+    if (keeps) for (let t = 0; t < shares; t++) this.keptElement(t);
+    passes.forEach((pass, k) => {
+      this.row(pass);
+      for (const n of pass.reductions) {
+        const v = this.reduction(n);
+        this.lines.push(`var total${n} = ${startOf(v.op, this.typeReduced(v))};`);
       }
+      if (k === passes.length - 1) return;
+      if (keeps) for (let t = 0; t < shares; t++) this.elements(pass, t, this.rest);
+      else this.walk(pass);
+      this.join(pass, k);
+    });
+    if (layout.turns > 1) this.lines.push('}');
+    return this.lines.join('\n');
+  }
+
+  // ---- names -----------------------------------------------------------------------------------------------------------
+
+  private reduction(n: number): RowReduction {
+    return this.plan.rows.values[n] as RowReduction;
+  }
+  private typeReduced({ value }: RowReduction) {
+    return this.plan.rows.values[value].dtype;
+  }
+  private nameOf(n: number, t: number, lane: number): string {
+    const { values } = this.plan.rows;
+    return values[n].perRow ? `r${n}` : valueName(t * values.length + n, lane);
+  }
+  private axisName(d: number, t: number): string {
+    return this.plan.domain.reduced[d] ? `c${d}_${t}` : `c${d}`;
+  }
+  private axisNames(t: number, reduced?: boolean): string[] {
+    const { domain } = this.plan;
+    const wanted = this.axes.filter((d) => reduced === undefined || domain.reduced[d] === reduced);
+    return wanted.map((d) => this.axisName(d, t));
+  }
+  private sizes(reduced: boolean): number[] {
+    const { domain } = this.plan;
+    return domain.sizes.filter((_, d) => domain.reduced[d] === reduced);
+  }
+
+  // ---- where things lie ------------------------------------------------------------------------------------------------
+
+  private place(): void {
+    const { along, across, turns, inside } = this.plan.layout;
+    const { results } = this.plan;
+    const block = turns > 1 ? `(group * ${turns}u + turn)` : 'group';
+    this.lines.push(
+      `let along = lane % ${along}u;`,
+      `let first = lane / ${along}u * ${along / inside}u;`,
+      `let share = along / ${inside}u;`,
+      `let wanted = ${block} * ${across}u + lane / ${along}u;`,
+      `let present = wanted < ${results}u;`,
+      // Invocations without a row go along with the last one and store nothing.
+      `let row = min(wanted, ${results - 1}u);`,
+      coordinates('row', this.sizes(false), this.axisNames(0, false)),
+    );
+  }
+  private keptElement(t: number): void {
+    const { count, layout } = this.plan;
+    const unit = `along + ${t * layout.along}u`;
+    if (this.rest) this.lines.push(`let inside${t} = ${unit} < ${count}u;`);
+    this.elementAt(t, this.rest ? `min(${unit}, ${count - 1}u)` : `(${unit})`);
+  }
+  private elementAt(t: number, unit: string): void {
+    this.lines.push(
+      `let element${t} = ${unit}${this.plan.lanes === 4 ? ' * 4u' : ''};`,
+      coordinates(`element${t}`, this.sizes(true), this.axisNames(t, true)),
+      `let at${t} = ${position(this.axisNames(t), this.strides)};`,
+    );
+  }
+
+  // ---- values ----------------------------------------------------------------------------------------------------------
+
+  private step(n: number, t: number, lane: number): void {
+    const { values } = this.plan.rows;
+    const v = values[n];
+    if (v.kind !== 'step') return;
+    const args = v.step.args.map((a): Argument => {
+      const from = values[a];
+      const constant = from.kind === 'step' && from.step.op === 'full' ? (from.step.value ?? 0) : undefined;
+      return { name: this.nameOf(a, t, lane), dtype: from.dtype, constant };
+    });
+    this.lines.push(`let ${this.nameOf(n, t, lane)} = ${expressionOf(v.step, args)};`);
+  }
+  private load(n: number, slot: number, strides: readonly number[], offset: number, t: number): void {
+    const { rows, domain, lanes } = this.plan;
+    const at = { names: this.axisNames(t), flat: `at${t}`, lanes };
+    const view = { slot, dtype: rows.values[n].dtype, strides, offset };
+    this.lines.push(...writeLoad(this.shader, view, strides, domain, at, t * rows.values.length + n));
+  }
+  private stridesOf(n: number): readonly number[] {
+    return this.plan.domain.strides[this.views.get(n) as number];
+  }
+
+  /** What there is once for a row. */
+  private row({ row, rowStores }: Pass): void {
+    const { values } = this.plan.rows;
+    for (const n of row) {
+      const v = values[n];
+      if (v.kind === 'load') {
+        const { slot, dtype, offset } = v.view;
+        const index = position(this.axisNames(0), this.stridesOf(n), offset);
+        this.lines.push(`let r${n} = ${fromMemory(`${this.shader.read(slot, dtype)}[${index}]`, dtype)};`);
+      } else this.step(n, 0, 0);
     }
-    put(home);
-    for (const p of touched[n].writes) writers.set(p, n);
-  });
-  return units;
-}
+    if (rowStores.length === 0) return;
+    const written = rowStores.map(({ slot, value }) => {
+      const { dtype } = values[value];
+      return `${this.shader.write(slot, dtype)}[row] = ${toMemory(`r${value}`, dtype)};`;
+    });
+    this.lines.push(`if (along == 0u && present) {\n${written.join('\n')}\n}`);
+  }
 
-/** How many units back a piece of work is looked for: beyond that it would keep memory for too long. */
-const NEAR = 64;
-
-function* readsOf(i: Instruction): Iterable<number> {
-  for (const o of i.inputs) if (o.slot >= 0) yield o.slot;
-  for (const b of [...(i.prologues ?? []), i.body]) for (const v of b?.inputs ?? []) yield v.slot;
-}
-/** The memory that an instruction reads and writes. */
-function touches(i: Instruction, to: Lowering): { reads: ReadonlySet<number>; writes: ReadonlySet<number> } {
-  const body: Pick<Body, 'stores' | 'reductions'> = i.body ?? { stores: [], reductions: [] };
-  const writes = [...i.outputs, ...body.stores, ...body.reductions].flatMap(({ slot }) =>
-    slot >= 0 ? [slot] : [],
-  );
-  return { reads: new Set([...readsOf(i)].map(to.place)), writes: new Set(writes.map(to.place)) };
-}
-
-/** Lowers a program: work on rows as kernels of rows, each other instruction by `lowerOne`. */
-export function lowerRows(program: Program, to: Lowering, lowerOne: (i: Instruction) => void): void {
-  for (const { members, work } of unitsOf(program, to)) {
-    to.instructions = members;
-    if (work && emitPhases(work, to)) continue;
-    for (const m of members) {
-      to.instructions = [m];
-      lowerOne(program.instructions[m]);
+  /** What there is for each element. */
+  private elements(pass: Pass, t: number, guarded: boolean): void {
+    for (const n of pass.elements) {
+      const v = this.plan.rows.values[n];
+      if (v.kind === 'load') this.load(n, v.view.slot, this.stridesOf(n), v.view.offset, t);
+      else for (const lane of this.lane) this.step(n, t, lane);
     }
+    this.accumulate(pass, t, guarded);
+    this.store(pass, t, guarded);
+  }
+  private walk(pass: Pass): void {
+    const { count, layout } = this.plan;
+    this.lines.push(`for (var unit = along; unit < ${count}u; unit += ${layout.along}u) {`);
+    this.elementAt(0, 'unit');
+    for (const { slot, value } of pass.borrowed) this.load(value, slot, this.strides, 0, 0);
+    this.elements(pass, 0, false);
+    this.lines.push('}');
+  }
+  /** Takes an invocation's elements into its totals; those beyond the row's end count for nothing. */
+  private accumulate({ reductions }: Pass, t: number, guarded: boolean): void {
+    for (const n of reductions) {
+      const v = this.reduction(n);
+      const dtype = this.typeReduced(v);
+      const own = this.lane.map((lane) => {
+        const name = this.nameOf(v.value, t, lane);
+        return guarded ? `select(${startOf(v.op, dtype)}, ${name}, inside${t})` : name;
+      });
+      const join = (a: string, b: string): string => combined(v.op, dtype, a, b);
+      const one = own.length === 4 ? join(`(${join(own[0], own[1])})`, `(${join(own[2], own[3])})`) : own[0];
+      this.lines.push(`total${n} = ${join(`total${n}`, `(${one})`)};`);
+    }
+  }
+  private store({ stores }: Pass, t: number, guarded: boolean): void {
+    if (stores.length === 0) return;
+    const written = stores.map(({ slot, value }) => {
+      const { dtype } = this.plan.rows.values[value];
+      const elements = this.lane.map((lane) => toMemory(this.nameOf(value, t, lane), dtype));
+      const target = this.shader.write(slot, dtype, this.plan.lanes);
+      return elements.length === 1
+        ? `${target}[at${t}] = ${elements[0]};`
+        : `${target}[at${t} / 4u] = vec4(${elements.join(', ')});`;
+    });
+    const guards = [...(this.idle ? ['present'] : []), ...(guarded ? [`inside${t}`] : [])];
+    this.lines.push(...(guards.length > 0 ? [`if (${guards.join(' && ')}) {`, ...written, '}'] : written));
+  }
+
+  // ---- totals of invocations to totals of rows ---------------------------------------------------------------------------
+
+  private join({ reductions }: Pass, k: number): void {
+    const { along, inside } = this.plan.layout;
+    for (let apart = 1; apart < inside; apart *= 2)
+      for (const n of reductions) this.take(n, `subgroupShuffleXor(total${n}, ${apart}u)`);
+    if (along > inside) this.joinShares(reductions, k % 2);
+    for (const n of reductions) {
+      const { divisor, dtype } = this.reduction(n);
+      const whole = divisor === 1 ? `total${n}` : `(total${n} / ${literal(divisor, 'float32')})`;
+      this.lines.push(`let r${n} = ${rounded(whole, dtype)};`);
+    }
+  }
+  private take(n: number, other: string): void {
+    const v = this.reduction(n);
+    this.lines.push(`total${n} = ${combined(v.op, this.typeReduced(v), `total${n}`, other)};`);
+  }
+  /** Two sets of arrays in turn: by the time one is written again, a barrier has passed since it was read. */
+  private joinShares(reductions: readonly number[], turn: number): void {
+    const { along, across, inside } = this.plan.layout;
+    const outside = along / inside;
+    const arrays = reductions.map((n, j) => {
+      const type = valueType(this.typeReduced(this.reduction(n)));
+      const name = `shares${turn}_${j}_${type}`;
+      this.arrays.set(name, `var<workgroup> ${name}: array<${type}, ${outside * across}>;`);
+      return name;
+    });
+    const put = reductions.map((n, j) => `${arrays[j]}[first + share] = total${n};`);
+    this.lines.push(`if (along % ${inside}u == 0u) {\n${put.join('\n')}\n}`);
+    let left = outside;
+    for (; left > READ; left /= 2) {
+      const half = left / 2;
+      this.lines.push('workgroupBarrier();', `if (along % ${inside}u == 0u && share < ${half}u) {`);
+      reductions.forEach((n, j) => {
+        this.take(n, `${arrays[j]}[first + share + ${half}u]`);
+        this.lines.push(put[j]);
+      });
+      this.lines.push('}');
+    }
+    this.lines.push('workgroupBarrier();');
+    reductions.forEach((n, j) => {
+      this.lines.push(`total${n} = ${arrays[j]}[first + 0u];`);
+      for (let s = 1; s < left; s++) this.take(n, `${arrays[j]}[first + ${s}u]`);
+    });
   }
 }

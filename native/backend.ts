@@ -3,10 +3,17 @@
 // addon's own threads.
 
 import { builtin } from '../builtin.ts';
-import type { Backend, Ceilings, DeviceBuffer, Executable, KernelTime } from '../engine/backend.ts';
+import type {
+  Backend,
+  Capabilities,
+  Ceilings,
+  DeviceBuffer,
+  Executable,
+  KernelTime,
+} from '../engine/backend.ts';
 import { bytesOf, type DType, type TypedArray } from '../engine/dtype.ts';
 import { check, LetheError } from '../engine/error.ts';
-import type { Program, RootName } from '../engine/program.ts';
+import type { Program } from '../engine/program.ts';
 import { dtypeCode, encode } from './encode.ts';
 import { findAddon, refused } from './place.ts';
 
@@ -47,6 +54,17 @@ export interface Addon {
   describe(words: Float64Array): string;
 }
 
+const CAPABILITIES: Capabilities = {
+  // Not dot: its kernel would have to compute the operand into memory first.
+  prologues: ['conv', 'convGradInput', 'convGradWeight'],
+  epilogues: ['dot', 'conv', 'convGradInput'],
+  buffers: Number.POSITIVE_INFINITY,
+  bindingBytes: Number.POSITIVE_INFINITY,
+  beside: 0,
+  // A row is one thread's, and lies in its caches (Rows in native/src/runtime/description.h). Short ones are better done many at a time.
+  rows: { busy: 16, short: 0, shortest: 64, longest: 8192, reductions: Number.POSITIVE_INFINITY },
+};
+
 class CpuBuffer implements DeviceBuffer {
   released = false;
   constructor(
@@ -72,8 +90,7 @@ class CpuExecutable implements Executable {
 
 class Cpu implements CpuBackend {
   readonly name = 'cpu';
-  /** Not dot: its kernel would have to compute the operand into memory first. */
-  readonly prologues: readonly RootName[] = ['conv', 'convGradInput', 'convGradWeight'];
+  readonly capabilities = CAPABILITIES;
   readonly info: Backend['info'];
   #runtime: NativeRuntime;
   #closed = false;
@@ -164,7 +181,7 @@ class Cpu implements CpuBackend {
       return programs.flatMap((program) =>
         program.instructions.map((_, instruction) => {
           const [start, end] = [times[at++], times[at++]];
-          return { program, instructions: [instruction], kernel: '', start, seconds: end - start };
+          return { program, instruction, kernel: '', start, seconds: end - start };
         }),
       );
     };

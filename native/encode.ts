@@ -21,7 +21,17 @@ import {
   SIGNATURE,
   SLOT_KINDS,
 } from '../engine/primitives/table.ts';
-import type { Body, Instruction, Operand, Program, RootInstruction } from '../engine/program.ts';
+import type {
+  Instruction,
+  Loop,
+  Operand,
+  OpInstruction,
+  Program,
+  Rows,
+  RowValue,
+  Step,
+  View,
+} from '../engine/program.ts';
 
 /** Numbers by place. */
 const numbered = <Name extends string>(rows: Readonly<Record<Name, unknown>>): Record<Name, number> =>
@@ -82,10 +92,8 @@ const PARAMS: { readonly [K in RootName]: Encoder<K> } = {
   random: (p) => [DISTRIBUTIONS[p.distribution], sizeOf(p.shape)],
 };
 
-const paramsOf = <K extends RootName>(
-  { root, params }: RootInstruction<K>,
-  exact: boolean,
-): readonly number[] => PARAMS[root](params, exact);
+const paramsOf = <K extends RootName>({ op, params }: OpInstruction<K>, exact: boolean): readonly number[] =>
+  PARAMS[op](params, exact);
 
 export const dtypeCode = (dtype: DType): number => {
   if (dtype in DTYPES) return DTYPES[dtype as keyof typeof DTYPES];
@@ -118,19 +126,21 @@ export function encode(program: Program, exact = false): Float64Array {
     w.numbers(o.shape);
     w.put(o.slot);
   };
-  const body = (b: Body | null): void => {
+  const view = (v: View): void => {
+    w.put(dtypeCode(v.dtype), v.offset);
+    w.numbers(v.strides);
+    w.put(v.slot);
+  };
+  const step = (s: Step): void => {
+    w.put(OP_NUMBERS[s.op], dtypeCode(s.dtype), s.value ?? 0);
+    w.numbers(s.args);
+  };
+  const loop = (b: Loop | null): void => {
     w.put(b ? 1 : 0);
     if (!b) return;
     w.numbers(b.shape);
-    w.list(b.inputs, (v) => {
-      w.put(dtypeCode(v.dtype), v.offset);
-      w.numbers(v.strides);
-      w.put(v.slot);
-    });
-    w.list(b.steps, (s) => {
-      w.put(OP_NUMBERS[s.op], dtypeCode(s.dtype), s.value ?? 0);
-      w.numbers(s.args);
-    });
+    w.list(b.inputs, view);
+    w.list(b.steps, step);
     w.list(b.stores, (s) => w.put(s.value, s.slot));
     w.list(b.reductions, (r) => {
       w.put(REDUCTIONS[r.op], r.value);
@@ -138,13 +148,43 @@ export function encode(program: Program, exact = false): Float64Array {
       w.put(r.slot);
     });
   };
+  const rowValue = (v: RowValue): void => {
+    switch (v.kind) {
+      case 'load':
+        w.put(0);
+        view(v.view);
+        break;
+      case 'step':
+        w.put(1);
+        step(v.step);
+        break;
+      case 'reduction':
+        w.put(2, REDUCTIONS[v.op], v.divisor, v.value);
+    }
+  };
+  const rows = (r: Rows): void => {
+    w.put(-2);
+    w.numbers(r.shape);
+    w.numbers(r.axes);
+    w.list(r.values, rowValue);
+    w.list(r.stores, (s) => w.put(s.value, s.whole ? 1 : 0, s.slot));
+  };
   const instruction = (i: Instruction): void => {
-    w.put(i.root === null ? -1 : ROOT_NUMBERS[i.root]);
-    w.numbers(i.root === null ? [] : paramsOf(i, exact));
+    if (i.kind === 'loop') {
+      w.put(-1, 0, 0, 0, 0);
+      loop(i.loop);
+      return;
+    }
+    if (i.kind === 'rows') {
+      rows(i.rows);
+      return;
+    }
+    w.put(ROOT_NUMBERS[i.op]);
+    w.numbers(paramsOf(i, exact));
     w.list(i.inputs, operand);
     w.list(i.outputs, operand);
-    w.list(i.prologues ?? [], body);
-    body(i.body);
+    w.list(i.prologues, loop);
+    loop(i.epilogue);
   };
 
   w.put(SIGNATURE, program.arenaBytes, program.inputs, program.outputs);

@@ -51,7 +51,7 @@ export const isOp = <K extends PrimitiveName>(
   op: K,
 ): e is Extract<Equation, { op: K }> => e?.op === op;
 
-/** An equation that becomes a step of a body. */
+/** An equation that becomes a step of a loop. */
 export type ElementwiseEquation = Extract<Equation, { op: ElementwiseName }>;
 /** An equation that becomes a kernel. */
 export type RootEquation = Extract<Equation, { op: RootName }>;

@@ -1,15 +1,19 @@
-// From fused kernels to the planned program a backend receives: every value gets a slot, every kernel becomes an
-// instruction, and temporaries are placed in one arena so that values alive at the same time never overlap.
+// From a traced graph to the planned program that a backend receives: passes, one after the other, each a function that
+// changes nothing it was given. Between them stands what has to hold (verifyKernels, verifyProgram).
 
-import { bytesOf, sizeOf } from '../dtype.ts';
-import type { RootName } from '../primitives/names.ts';
-import type { Body, Instruction, Operand, Program, Reduction, Slot, Step, Store, View } from '../program.ts';
-import { type Fused, fuse, isCheap, type Kernel } from './fuse.ts';
-import { type ElementwiseEquation, type Equation, type Graph, isElementwise, type Var } from './graph.ts';
-import { reshapeStrides } from './views.ts';
-
-/** Where one result of the compiled function comes from. */
-export type ResultSource = { readonly output: number } | { readonly input: number };
+import type { Capabilities } from '../backend.ts';
+import type { Program } from '../program.ts';
+import { fuseBeside } from './beside.ts';
+import { fuse } from './fuse.ts';
+import type { Graph } from './graph.ts';
+import { instructionOf } from './instructions.ts';
+import { type Fused, verifyKernels } from './kernels.ts';
+import { donationsOf, inArena } from './memory.ts';
+import { placePrologues } from './prologues.ts';
+import { rematerialise } from './rematerialise.ts';
+import { fuseRows } from './rows.ts';
+import { type ResultSource, SlotTable, withoutUnused } from './slots.ts';
+import { verifies, verifyProgram } from './verify.ts';
 
 interface Lowered {
   readonly program: Program;
@@ -17,353 +21,42 @@ interface Lowered {
   readonly results: readonly ResultSource[];
 }
 
-/**
- * `donated`: inputs whose memory may be reused for results; `prologues`: the roots whose kernels compute operands while
- * they fetch them.
- */
-export function lower(
-  graph: Graph,
-  label: string,
-  donated: readonly number[] = [],
-  prologues: readonly RootName[] = [],
-): Lowered {
-  const fused = fuse(graph, prologues);
-  const slots = new SlotTable(graph, fused);
-  const instructions = fused.kernels.map((k) => instructionOf(k, fused, slots));
-  const donations = slots.donate(donated, instructions);
-  const arenaBytes = slots.plan(instructions);
-  return {
-    program: {
-      label,
-      slots: slots.list,
-      instructions,
-      arenaBytes,
-      inputs: slots.inputs,
-      outputs: slots.outputVars.length,
-      donations,
-    },
-    results: slots.results,
+/** The passes over kernels, in order. */
+const PASSES: readonly (readonly [name: string, pass: (fused: Fused, can: Capabilities) => Fused])[] = [
+  ['rematerialise', rematerialise],
+  ['placePrologues', (fused, can) => placePrologues(fused, can.prologues)],
+];
+
+/** The kernels of a graph. */
+function kernelsOf(graph: Graph, can: Capabilities): Fused {
+  let fused = fuse(graph, can);
+  if (verifies()) verifyKernels(fused, 'fuse');
+  for (const [name, pass] of PASSES) {
+    fused = pass(fused, can);
+    if (verifies()) verifyKernels(fused, name);
+  }
+  return fused;
+}
+
+/** `donated`: inputs whose memory may be reused for results. */
+export function lower(graph: Graph, label: string, donated: readonly number[], can: Capabilities): Lowered {
+  const fused = kernelsOf(graph, can);
+  const table = new SlotTable(fused);
+  const single = fused.kernels.map((k) => instructionOf(k, fused, table));
+  const { slots: used, instructions: apart } = withoutUnused(table.list, fuseRows(table.list, single, can));
+  const handedThrough = new Set(table.results.flatMap((r) => ('input' in r ? [r.input] : [])));
+  const donations = donationsOf(used, apart, donated, handedThrough);
+  const instructions = fuseBeside(used, apart, donations, can);
+  const { slots, arenaBytes } = inArena(used, instructions);
+  const program: Program = {
+    label,
+    slots,
+    instructions,
+    arenaBytes,
+    inputs: table.inputs,
+    outputs: table.outputVars.length,
+    donations,
   };
+  if (verifies()) verifyProgram(program);
+  return { program, results: table.results };
 }
-
-class SlotTable {
-  readonly list: { -readonly [K in keyof Slot]: Slot[K] }[] = [];
-  readonly inputs: number;
-  readonly outputVars: Var[] = [];
-  readonly results: ResultSource[];
-  private readonly of = new Map<Var, number>();
-  private readonly needed = new Set<Var>();
-
-  constructor(
-    graph: Graph,
-    private readonly fused: Fused,
-  ) {
-    const inputs = [...graph.inputs, ...graph.constants.map((c) => c.variable)];
-    this.inputs = inputs.length;
-    inputs.forEach((v, index) => {
-      this.add(v, 'input', index);
-    });
-    this.results = graph.outputs.map((v) => {
-      const base = fused.views.flat(v);
-      const at = inputs.indexOf(base);
-      if (at >= 0) return { input: at };
-      let output = this.outputVars.indexOf(base);
-      if (output < 0) {
-        output = this.outputVars.push(base) - 1;
-        this.add(base, 'output', output);
-      }
-      return { output };
-    });
-    for (const k of fused.kernels) {
-      for (const r of k.readings.values()) this.needed.add(r.base);
-      if (k.copy?.source) this.needed.add(k.copy.source.base);
-      k.root?.inputs.forEach((x, n) => {
-        const made = k.prologues.get(n);
-        if (made) for (const r of made.readings.values()) this.needed.add(r.base);
-        else this.needed.add(fused.views.flat(x));
-      });
-    }
-  }
-  private add(v: Var, kind: Slot['kind'], index: number): number {
-    const n = this.list.push({ kind, dtype: v.dtype, size: sizeOf(v.shape), index, offset: 0 }) - 1;
-    this.of.set(v, n);
-    return n;
-  }
-  /** Must v be in memory? */
-  stored(v: Var): boolean {
-    return this.needed.has(v) || this.outputVars.includes(v);
-  }
-  /** Is v in memory, and k the kernel that writes it? (Rematerialised steps appear in several kernels.) */
-  storedBy(k: Kernel, v: Var): boolean {
-    return this.stored(v) && this.fused.maker(v) === k;
-  }
-  slot(v: Var): number {
-    return this.of.get(v) ?? this.add(v, 'temporary', -1);
-  }
-  operand(x: Var): Operand {
-    return { slot: this.slot(this.fused.views.flat(x)), shape: x.shape, dtype: x.dtype };
-  }
-
-  /**
-   * Pairs results with donated inputs of the same type and size. Safe if the input is read by nothing after the
-   * instruction that writes the result, and by that instruction only element for element.
-   */
-  donate(donated: readonly number[], instructions: readonly Instruction[]): [number, number][] {
-    const pairs: [number, number][] = [];
-    const free = new Set(donated);
-    const writtenAt = new Map<number, number>();
-    const readAt = new Map<number, number>();
-    const dense = new Map<number, boolean>();
-    instructions.forEach((instruction, i) => {
-      for (const s of writesOf(instruction)) writtenAt.set(s, i);
-      const onlyDense = new Map<number, boolean>();
-      for (const { slot, inPlace } of readsOf(instruction))
-        onlyDense.set(slot, (onlyDense.get(slot) ?? true) && inPlace);
-      for (const [slot, ok] of onlyDense) {
-        readAt.set(slot, i);
-        dense.set(slot, ok);
-      }
-    });
-    const handedThrough = new Set(this.results.flatMap((r) => ('input' in r ? [r.input] : [])));
-    this.list.forEach((out, o) => {
-      if (out.kind !== 'output') return;
-      const at = writtenAt.get(o);
-      if (at === undefined) return;
-      for (const input of free) {
-        const inn = this.list[input];
-        if (inn.size !== out.size || inn.dtype !== out.dtype || handedThrough.has(input)) continue;
-        const last = readAt.get(input) ?? -1;
-        if (last > at || (last === at && !dense.get(input))) continue;
-        pairs.push([out.index, input]);
-        free.delete(input);
-        return;
-      }
-    });
-    return pairs;
-  }
-
-  /** Gives temporaries their offsets: largest first, each at the lowest place free over its whole life. */
-  plan(instructions: readonly Instruction[]): number {
-    const first = new Map<number, number>();
-    const last = new Map<number, number>();
-    instructions.forEach((instruction, i) => {
-      for (const s of [...writesOf(instruction), ...[...readsOf(instruction)].map((r) => r.slot)]) {
-        if (this.list[s].kind !== 'temporary') continue;
-        if (!first.has(s)) first.set(s, i);
-        last.set(s, i);
-      }
-    });
-    const placed: { begin: number; end: number; from: number; to: number }[] = [];
-    let arena = 0;
-    const temporaries = [...first.keys()].sort((a, b) => this.bytes(b) - this.bytes(a) || a - b);
-    for (const s of temporaries) {
-      const [from, to] = [first.get(s) as number, last.get(s) as number];
-      const bytes = this.bytes(s);
-      let at = 0;
-      for (const p of placed.filter((q) => q.from <= to && from <= q.to).sort((a, b) => a.begin - b.begin)) {
-        if (p.begin >= at + bytes) break;
-        at = Math.max(at, p.end);
-      }
-      this.list[s].offset = at;
-      placed.push({ begin: at, end: at + bytes, from, to });
-      arena = Math.max(arena, at + bytes);
-    }
-    return arena;
-  }
-  private bytes(s: number): number {
-    const { size, dtype } = this.list[s];
-    return Math.max(1, Math.ceil((size * bytesOf(dtype)) / 256)) * 256;
-  }
-}
-
-function writesOf(i: Instruction): number[] {
-  const roots = i.outputs.map((o) => o.slot);
-  const body = i.body ? [...i.body.stores.map((s) => s.slot), ...i.body.reductions.map((r) => r.slot)] : [];
-  return [...roots, ...body].filter((s) => s >= 0);
-}
-
-/** Slots an instruction reads; `inPlace` where each element is read just before the same element may be written. */
-function* readsOf(i: Instruction): Iterable<{ slot: number; inPlace: boolean }> {
-  for (const o of i.inputs) if (o.slot >= 0) yield { slot: o.slot, inPlace: false };
-  for (const p of i.prologues ?? []) for (const v of p?.inputs ?? []) yield { slot: v.slot, inPlace: false };
-  if (!i.body) return;
-  for (const v of i.body.inputs) {
-    let run = 1;
-    let whole = v.offset === 0;
-    for (let d = i.body.shape.length - 1; d >= 0; d--) {
-      if (i.body.shape[d] !== 1 && v.strides[d] !== run) whole = false;
-      run *= i.body.shape[d];
-    }
-    yield { slot: v.slot, inPlace: whole && i.body.reductions.length === 0 };
-  }
-}
-
-// ---- kernels ---------------------------------------------------------------------------------------------------------
-
-function instructionOf(k: Kernel, fused: Fused, slots: SlotTable): Instruction {
-  if (k.root === null)
-    return {
-      root: null,
-      params: {},
-      inputs: [],
-      outputs: [],
-      body: new BodyBuilder(k, fused, slots).build(),
-    };
-  const { root } = k;
-  const fetched = root.inputs.map((_, n) => prologueOf(k, n, fused, slots));
-  const inputs = root.inputs.map((x, n) =>
-    k.prologues.has(n) ? { slot: -1, shape: x.shape, dtype: x.dtype } : slots.operand(x),
-  );
-  const body = k.steps.length === 0 ? null : new BodyBuilder(k, fused, slots).build();
-  const outputs = root.outputs.map((v) =>
-    body === null || slots.stored(v) ? slots.operand(v) : { slot: -1, shape: v.shape, dtype: v.dtype },
-  );
-  const prologues = k.prologues.size === 0 ? {} : { prologues: fetched };
-  // Name and parameters come from one equation, which has them in pairs.
-  return { root: root.op, params: root.params, inputs, outputs, ...prologues, body } as Instruction;
-}
-
-function prologueOf(k: Kernel, index: number, fused: Fused, slots: SlotTable): Body | null {
-  const made = k.prologues.get(index);
-  if (made === undefined) return null;
-  const { shape: domain, steps, readings, value } = made;
-  const kernel = { domain, root: null, steps, reductions: [], readings, copy: null, prologues: new Map() };
-  return new BodyBuilder(kernel, fused, slots).build(value);
-}
-
-class BodyBuilder {
-  private readonly inputs: View[] = [];
-  private readonly inputKeys = new Map<string, number>();
-  private readonly steps: Step[] = [];
-  /** Values before numbering: inputs are numbered first, but discovered on the way. */
-  private readonly values = new Map<Var, Ref>();
-  private readonly own: ReadonlySet<Equation>;
-  private readonly refs: Ref[][] = [];
-
-  constructor(
-    private readonly k: Kernel,
-    private readonly fused: Fused,
-    private readonly slots: SlotTable,
-  ) {
-    this.own = new Set(k.steps);
-  }
-
-  /** What is stored and reduced; `last`: a value to end with, for a prologue. */
-  build(last?: Var): Body {
-    const { k, slots } = this;
-    if (last) this.value(last);
-    const stores: { ref: Ref; slot: number }[] = [];
-    if (k.copy) {
-      const { target, source } = k.copy;
-      const ref = source
-        ? this.input(source.base, source.strides, source.offset)
-        : this.stepOnce(this.fused.definition.get(target) as ElementwiseEquation);
-      stores.push({ ref, slot: slots.slot(target) });
-    }
-    const used = this.usedSteps();
-    for (const e of k.steps) {
-      const [out] = e.outputs;
-      // In order, so that long chains need no recursion.
-      if (used.has(e)) this.value(out);
-      // A step that was moved here from another kernel is stored there, if at all.
-      if (slots.storedBy(k, out)) stores.push({ ref: this.value(out), slot: slots.slot(out) });
-    }
-    const reductions = k.reductions.map((r) => ({ ref: this.value(r.equation.inputs[0]), r }));
-    const rootCount = k.root ? 1 : 0;
-    const number = (ref: Ref): number =>
-      ref.kind === 'input'
-        ? ref.index
-        : ref.kind === 'root'
-          ? this.inputs.length
-          : this.inputs.length + rootCount + ref.index;
-    return {
-      shape: k.domain,
-      inputs: this.inputs,
-      steps: this.steps.map((s, i) => ({ ...s, args: this.refs[i].map(number) })),
-      stores: stores.map(({ ref, slot }): Store => ({ value: number(ref), slot })),
-      reductions: reductions.map(
-        ({ ref, r }): Reduction => ({
-          op: r.op,
-          value: number(ref),
-          axes: r.axes,
-          slot: slots.slot(r.equation.outputs[0]),
-        }),
-      ),
-    };
-  }
-
-  /** Steps that a store or a reduction of this kernel needs. */
-  private usedSteps(): Set<Equation> {
-    const { k, fused, slots } = this;
-    const used = new Set<Equation>();
-    const need = (x: Var): void => {
-      const e = fused.definition.get(fused.views.flat(x));
-      if (e && this.own.has(e)) used.add(e);
-    };
-    for (const e of k.steps) if (slots.storedBy(k, e.outputs[0])) used.add(e);
-    for (const r of k.reductions) need(r.equation.inputs[0]);
-    // A set grows while it is walked through.
-    for (const e of used) for (const x of e.inputs) this.eachLazy(x, need);
-    return used;
-  }
-  /** x, or, where x is computed anew in every kernel, what it is computed from. */
-  private eachLazy(x: Var, f: (x: Var) => void): void {
-    f(x);
-    const e = this.fused.definition.get(this.fused.views.flat(x));
-    if (e && !this.own.has(e) && isCheap(e)) for (const y of e.inputs) this.eachLazy(y, f);
-  }
-
-  private input(base: Var, strides: readonly number[], offset: number): Ref {
-    const slot = this.slots.slot(base);
-    const key = `${slot} ${offset} ${strides.join(',')}`;
-    let index = this.inputKeys.get(key);
-    if (index === undefined) {
-      index = this.inputs.push({ slot, dtype: base.dtype, strides, offset }) - 1;
-      this.inputKeys.set(key, index);
-    }
-    return { kind: 'input', index };
-  }
-
-  private step(e: ElementwiseEquation): Ref {
-    const refs = e.inputs.map((x) => this.value(x));
-    const [out] = e.outputs;
-    this.refs.push(refs);
-    const step: Step = {
-      op: e.op,
-      args: [],
-      dtype: out.dtype,
-      ...(e.op === 'full' ? { value: e.params.value } : {}),
-    };
-    return { kind: 'step', index: this.steps.push(step) - 1 };
-  }
-  private stepOnce(e: ElementwiseEquation): Ref {
-    const [out] = e.outputs;
-    let ref = this.values.get(out);
-    if (ref === undefined) {
-      ref = this.step(e);
-      this.values.set(out, ref);
-    }
-    return ref;
-  }
-
-  private value(x: Var): Ref {
-    const { fused, k } = this;
-    const flat = fused.views.flat(x);
-    const e = fused.definition.get(flat);
-    const known = this.values.get(flat);
-    if (known) return known;
-    if (e && isElementwise(e) && this.own.has(e)) return this.stepOnce(e);
-    if (k.root?.outputs[0] === flat) return { kind: 'root', index: 0 };
-    const reading = k.readings.get(x);
-    if (reading) {
-      const strides = reshapeStrides(x.shape, reading.strides, k.domain);
-      if (strides === null)
-        throw new Error(`fusion: ${e?.primitive.name ?? 'input'} cannot be read over the domain`);
-      return this.input(reading.base, strides, reading.offset);
-    }
-    if (e && isCheap(e)) return this.stepOnce(e);
-    throw new Error(`fusion: no reading recorded for the result of ${e?.primitive.name ?? 'an input'}`);
-  }
-}
-
-type Ref = { readonly kind: 'input' | 'root' | 'step'; readonly index: number };

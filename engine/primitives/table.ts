@@ -94,7 +94,7 @@ export const DISTRIBUTIONS = { bits: 0, uniform: 1, normal: 2 };
 export const SIGHTS = { all: 0, past: 1, future: 2 };
 
 /** To be raised where native/encode.ts writes a program in another layout. */
-const LAYOUT = 2;
+const LAYOUT = 3;
 
 /** The same number on both sides, or else an addon was built from other sources than these. */
 export const SIGNATURE = Array.from(

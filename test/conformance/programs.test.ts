@@ -5,10 +5,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Shape, sizeOf } from '../../engine/dtype.ts';
+import { verifyProgram } from '../../engine/graph/verify.ts';
 import * as lt from '../../engine/index.ts';
 import { barrier } from '../../engine/primitives/apply.ts';
 import type { Program } from '../../engine/program.ts';
-import { verifyPlan } from './plan.ts';
 import {
   agree,
   describeBackends,
@@ -187,7 +187,7 @@ describeBackends((target) => {
             const bound = epsilonOf(target.float) * (64 + 4 * termsIn(f, xs)) * 4;
             agree(await read(f(xs)), want, bound, `eager ${show(r)}`);
             const compiled = lt.jit((...args: lt.Tensor[]) => f(args));
-            verifyPlan(compiled.program(...xs) as Program);
+            verifyProgram(compiled.program(...xs) as Program);
             agree(await read(compiled(...xs)), want, bound, `compiled ${show(r)}`);
             agree(await read(compiled(...xs)), want, bound, `compiled, second run ${show(r)}`);
             compiled.dispose();
@@ -233,12 +233,9 @@ test('the plan verifier sees an overlap', () => {
     index,
     offset,
   });
-  const body = (from: number, to: number) => ({
-    root: null,
-    params: {},
-    inputs: [],
-    outputs: [],
-    body: {
+  const loop = (from: number, to: number) => ({
+    kind: 'loop' as const,
+    loop: {
       shape: [4],
       inputs: [{ slot: from, dtype: 'float32' as const, strides: [1], offset: 0 }],
       steps: [{ op: 'neg' as const, args: [0], dtype: 'float32' as const }],
@@ -255,13 +252,13 @@ test('the plan verifier sees an overlap', () => {
       slot('output', 0),
       slot('output', 1),
     ],
-    instructions: [body(0, 1), body(0, 2), body(1, 3), body(2, 4)],
+    instructions: [loop(0, 1), loop(0, 2), loop(1, 3), loop(2, 4)],
     arenaBytes: 512,
     inputs: 1,
     outputs: 2,
     donations: [],
   });
-  verifyPlan(two(256));
-  expect(() => verifyPlan(two(0))).toThrow('overlap');
+  verifyProgram(two(256));
+  expect(() => verifyProgram(two(0))).toThrow('overlap');
   expect(sizeOf([4])).toBe(4);
 });

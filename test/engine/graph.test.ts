@@ -2,11 +2,13 @@
 // it is fused: look at it before accepting it.
 
 import { beforeAll, expect, test } from 'vitest';
+import { sizeOf } from '../../engine/dtype.ts';
 import { LetheError } from '../../engine/error.ts';
 import { showParams } from '../../engine/graph/graph.ts';
-import type { Program } from '../../engine/program.ts';
+import { loopsOf } from '../../engine/graph/touches.ts';
+import { verifyProgram } from '../../engine/graph/verify.ts';
+import type { Loop, Program } from '../../engine/program.ts';
 import * as lt from '../../index.ts';
-import { verifyPlan } from '../conformance/plan.ts';
 
 beforeAll(() => lt.init({ device: 'reference' }));
 
@@ -28,10 +30,15 @@ const batch = () => [lt.ones([2, 4, 4, 1]), lt.zeros([2], 'int32')] as const;
 /** One line an instruction: kernel, what it computes element by element, before and after, what it stores and reduces. */
 const outline = ({ instructions }: Program): string[] =>
   instructions.map((i) => {
-    const made = i.prologues?.map((p) => (p ? p.steps.map((s) => s.op).join(' ') : '-')).join(', ');
-    const steps = i.body ? ` {${i.body.steps.map((s) => s.op).join(' ')}}` : '';
-    const sums = i.body?.reductions.map((r) => ` ${r.op}[${r.axes}]`).join('') ?? '';
-    return `${i.root ?? 'body'}${made === undefined ? '' : `(${made})`}${steps}${sums}`;
+    const opsIn = (l: Loop): string => l.steps.map((s) => s.op).join(' ');
+    if (i.kind === 'loop') {
+      const sums = i.loop.reductions.map((r) => ` ${r.op}[${r.axes}]`).join('');
+      return `loop {${opsIn(i.loop)}}${sums}`;
+    }
+    if (i.kind === 'rows')
+      return `rows {${i.rows.values.map((v) => (v.kind === 'step' ? v.step.op : v.kind === 'load' ? '-' : v.op)).join(' ')}}`;
+    const made = i.prologues.map((p) => (p ? opsIn(p) : '-')).join(', ');
+    return `${i.op}${made && `(${made})`}${i.epilogue ? ` {${opsIn(i.epilogue)}}` : ''}`;
   });
 
 test('a training step as a graph', () => {
@@ -40,7 +47,7 @@ test('a training step as a graph', () => {
 
 test('a training step as a program', () => {
   const program = step.program(params(), ...batch());
-  verifyPlan(program);
+  verifyProgram(program);
   expect(outline(program)).toMatchSnapshot();
   // Parameters are updated where they lie.
   expect(program.donations).toHaveLength(3);
@@ -55,7 +62,7 @@ test('what a step of a larger network needs', () => {
       y,
     );
   const program = lt.jit(lt.grad(f)).program(p, lt.zeros([16, 32, 32, 3]), lt.zeros([16], 'int32'));
-  verifyPlan(program);
+  verifyProgram(program);
   const temporaries = program.slots
     .filter((s) => s.kind === 'temporary')
     .reduce((n, s) => n + Math.ceil((s.size * 4) / 256) * 256, 0);
@@ -81,7 +88,7 @@ test('programs of thousands of operations compile', async () => {
   };
   const started = process.cpuUsage();
   const program = lt.jit(lt.grad(chain)).program(lt.ones([4]));
-  verifyPlan(program);
+  verifyProgram(program);
   // Time of the processor, which a busy machine does not lengthen; in microseconds.
   expect(process.cpuUsage(started).user).toBeLessThan(20e6);
 }, 30_000);
@@ -101,8 +108,8 @@ test('the mask of relu in the gradient of max-pooling is applied to what the poo
       .sum();
   const compiled = lt.jit(lt.grad(f));
   const { instructions } = compiled.program(input);
-  const selects = instructions.filter((i) => i.body?.steps.some((s) => s.op === 'select'));
-  expect(selects.map((i) => i.body?.shape.reduce((n, d) => n * d, 1))).toEqual([2 * 5 * 2]);
+  const selects = instructions.flatMap(loopsOf).filter((l) => l.steps.some((s) => s.op === 'select'));
+  expect(selects.map((l) => sizeOf(l.shape))).toEqual([2 * 5 * 2]);
   expect(await compiled(input).array()).toEqual(await lt.grad(f)(input).array());
 });
 
@@ -118,10 +125,16 @@ test('the sum of the gradient of max-pooling is taken before it is scattered', a
     const compiled = lt.jit(f);
     const bias = lt.tensor([0.5, -0.5]);
     const { instructions } = compiled.program(bias);
-    const size = (shape: readonly number[]) => shape.reduce((n, d) => n * d, 1);
     // Forward and pooling see the images; nothing of the backward pass does.
-    expect(Math.max(...instructions.slice(2).map((i) => size(i.body?.shape ?? [])))).toBe(size(sums));
-    expect(instructions.some((i) => i.root === 'scatterAlong')).toBe(false);
+    expect(
+      Math.max(
+        ...instructions
+          .slice(2)
+          .flatMap(loopsOf)
+          .map((l) => sizeOf(l.shape)),
+      ),
+    ).toBe(sizeOf(sums));
+    expect(instructions.some((i) => i.kind === 'op' && i.op === 'scatterAlong')).toBe(false);
     const expected = (await f(bias).data()) as Float32Array;
     for (const [i, v] of (await compiled(bias).data()).entries()) expect(v).toBeCloseTo(expected[i], 5);
   }
@@ -147,15 +160,15 @@ const block = (activation: (x: lt.Tensor) => lt.Tensor) => {
 };
 const prologuesOf = ({ instructions }: Program): [string, string[]][] =>
   instructions.flatMap((i) =>
-    (i.prologues ?? []).flatMap((p) =>
-      p ? [[i.root as string, p.steps.map((s) => s.op)] as [string, string[]]] : [],
-    ),
+    i.kind === 'op'
+      ? i.prologues.flatMap((p): [string, string[]][] => (p ? [[i.op, p.steps.map((s) => s.op)]] : []))
+      : [],
   );
 
 test('an activation that only convolutions and its own mask read is computed by them, not stored', async () => {
   const { step: compiled, loss, operands } = block(lt.relu);
   const program = compiled.program(...operands);
-  verifyPlan(program);
+  verifyProgram(program);
   const normalised = ['sub', 'mul', 'add', 'relu'];
   expect(prologuesOf(program)).toEqual([
     ['conv', normalised],
@@ -178,7 +191,7 @@ test('an activation that only convolutions and its own mask read is computed by 
 test('what is costly, has two arrays to read, or other readers, is stored once', () => {
   const none = (f: (x: lt.Tensor, z: lt.Tensor, w: lt.Tensor) => unknown): void => {
     const program = lt.jit(f as never).program(lt.ones([8, 6]), lt.ones([8, 6]), lt.ones([6, 5])) as Program;
-    verifyPlan(program);
+    verifyProgram(program);
     expect(prologuesOf(program)).toEqual([]);
   };
   none((x, _, w) => lt.matmul(x.exp(), w));

@@ -1,8 +1,8 @@
 // Lifetimes: disposal, scopes, leaks, donated arguments, shared storage, and what compiled programs hold.
 
 import { beforeEach, expect, test } from 'vitest';
+import { verifyProgram } from '../../engine/graph/verify.ts';
 import * as lt from '../../index.ts';
-import { verifyPlan } from '../conformance/plan.ts';
 
 beforeEach(() => lt.init({ device: 'reference' }));
 const numbers = async (x: lt.Tensor) => Array.from(await x.data());
@@ -99,7 +99,7 @@ test('donated arguments are disposed and their memory is used again', async () =
   expect(await numbers(p)).toEqual([-2, -5]);
   expect(lt.memory().buffers).toBe(before);
   expect(step.program(p, g).donations).toEqual([[0, 0]]);
-  verifyPlan(step.program(p, g));
+  verifyProgram(step.program(p, g));
   const old = p;
   p = step(p, g);
   expect(() => old.add(1)).toThrow('use after dispose');
@@ -121,7 +121,7 @@ test('donation never overwrites what someone else still sees', async () => {
   ]);
   // Read again later, or not element for element: not reused.
   const later = lt.jit((a: lt.Tensor) => [a.mul(2), lt.cumsum(a)], { donate: [0] });
-  verifyPlan(later.program(lt.tensor([1, 2])));
+  verifyProgram(later.program(lt.tensor([1, 2])));
   expect(await Promise.all(later(lt.tensor([1, 2])).map(numbers))).toEqual([
     [2, 4],
     [1, 3],

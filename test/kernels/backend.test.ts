@@ -23,11 +23,8 @@ const doubled = (n: number, donate = false) =>
     slots: [slot('input', float([n], new Array(n)), 0), slot('output', float([n], new Array(n)), 0)],
     instructions: [
       {
-        root: null,
-        params: {},
-        inputs: [],
-        outputs: [],
-        body: {
+        kind: 'loop',
+        loop: {
           shape: [n],
           inputs: [{ slot: 0, dtype: 'float32', strides: [1], offset: 0 }],
           steps: [step('add', [0, 0])],

@@ -6,7 +6,7 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { Backend } from '../../engine/backend.ts';
 import type { DType } from '../../engine/dtype.ts';
-import type { Body } from '../../engine/program.ts';
+import type { Instruction, Loop } from '../../engine/program.ts';
 import { createReferenceBackend } from '../../engine/reference.ts';
 import type { WebGpuBackend } from '../../kernels/backend.ts';
 import { type Choice, readChoice } from '../../kernels/choice.ts';
@@ -171,7 +171,7 @@ describeGpu('subgroup matrices', () => {
     const [m, n, k] = [40, 30, 24];
     const [x, y, bias] = [halves([m, k], 1), halves([k, n], 2), halves([n], 3)];
     const out: Result = { shape: [m, n], dtype: 'float16' };
-    const body: Body = {
+    const loop: Loop = {
       shape: [m, n],
       inputs: [{ slot: 2, dtype: 'float16', strides: [0, 1], offset: 0 }],
       steps: [step('add', [1, 0], 'float16'), step('relu', [2], 'float16')],
@@ -184,8 +184,8 @@ describeGpu('subgroup matrices', () => {
         {
           ...rootProgram('dot', { transposeA: false, transposeB: false }, [x, y], [out]).instructions[0],
           outputs: [{ slot: -1, ...out }],
-          body,
-        },
+          epilogue: loop,
+        } as Instruction,
       ],
     });
     const [want] = await execute(reference, p, [x, y, bias]);

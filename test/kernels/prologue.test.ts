@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Backend } from '../../engine/backend.ts';
 import { type DType, type Shape, stridesOf } from '../../engine/dtype.ts';
-import type { Body, Instruction, Program, RootName, Step } from '../../engine/program.ts';
+import type { Instruction, Loop, OpInstruction, Program, RootName, Step } from '../../engine/program.ts';
 import { createReferenceBackend } from '../../engine/reference.ts';
 import * as lt from '../../index.ts';
 import { lower } from '../../kernels/lower.ts';
@@ -58,14 +58,14 @@ function product(
   if (turned) [strides[r - 2], strides[r - 1]] = [1, x.shape[r - 2]];
   const op = (name: Step['op'], args: number[], of = dtype, value?: number): Step =>
     step(name, args, of, value);
-  const affine: Body = {
+  const affine: Loop = {
     shape: x.shape,
     inputs: [{ slot: 0, dtype, strides, offset: 0 }, view(2, factor, x.shape), view(3, shift, x.shape)],
     steps: [op('mul', [0, 1]), op('add', [3, 2]), op('relu', [4])],
     stores: [],
     reductions: [],
   };
-  const masked: Body = {
+  const masked: Loop = {
     shape: y.shape,
     inputs: [view(1, y, y.shape), view(4, mask, y.shape)],
     steps: [
@@ -77,7 +77,7 @@ function product(
     stores: [],
     reductions: [],
   };
-  const body: Body = {
+  const loop: Loop = {
     shape,
     inputs: [view(5, bias, shape)],
     steps: [op('add', [1, 0]), op('relu', [2])],
@@ -92,7 +92,8 @@ function product(
       slots: [...inputs.map((v, i) => slot('input', v, i)), slot('output', { shape, dtype }, 0)],
       instructions: [
         {
-          root,
+          kind: 'op',
+          op: root,
           params,
           inputs: [
             { slot: -1, shape: x.shape, dtype },
@@ -100,7 +101,7 @@ function product(
           ],
           outputs: [{ slot: epilogue ? -1 : 6, shape, dtype }],
           prologues: [affine, both ? masked : null],
-          body: epilogue ? body : null,
+          epilogue: epilogue ? loop : null,
         } as Instruction,
       ],
     }),
@@ -176,8 +177,8 @@ describeGpu('prologues', () => {
   const compare = async (c: Case, on: Backend, bound: number): Promise<void> => {
     const [want] = await execute(reference, c.program, c.inputs);
     const got = await execute(on, c.program, c.inputs);
-    const { root, inputs } = c.program.instructions[0];
-    expect(distance(got[0], want), `${root} ${inputs.map((x) => x.shape.join('x'))}`).toBeLessThanOrEqual(
+    const { op, inputs } = c.program.instructions[0] as OpInstruction;
+    expect(distance(got[0], want), `${op} ${inputs.map((x) => x.shape.join('x'))}`).toBeLessThanOrEqual(
       bound,
     );
     expect(sameBits(await execute(on, c.program, c.inputs), got)).toBe(true);
@@ -207,7 +208,9 @@ describeGpu('prologues', () => {
         lt.tensor(randomFloats(s, i + 20, 1).data, { shape: s }),
       ) as Parameters<typeof loss>;
       const { instructions } = step.program(...args);
-      const made = instructions.filter((i) => i.prologues?.some((p) => p !== null)).map((i) => i.root);
+      const made = instructions.flatMap((i) =>
+        i.kind === 'op' && i.prologues.some((p) => p !== null) ? [i.op] : [],
+      );
       expect(made).toEqual(backend === kinds.shared ? [] : ['conv', 'convGradWeight']);
       results.push((await Promise.all(step(...args).map((g: lt.Tensor) => g.data()))) as Float32Array[]);
     }

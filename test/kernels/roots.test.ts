@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Backend } from '../../engine/backend.ts';
 import { type DType, type Shape, stridesOf } from '../../engine/dtype.ts';
-import type { Body, Program, RootName } from '../../engine/program.ts';
+import type { Loop, Program, RootName } from '../../engine/program.ts';
 import { createReferenceBackend } from '../../engine/reference.ts';
 import {
   distance,
@@ -180,8 +180,8 @@ describeGpu('roots', () => {
             randomFloats(s, i + 1, 1),
           );
           // biome-ignore format: one line
-          const prologue: Body = { shape: [m, k], inputs: [dense(0, [m, k])], steps: [step('relu', [0])], stores: [], reductions: [] };
-          const epilogue: Body = {
+          const prologue: Loop = { shape: [m, k], inputs: [dense(0, [m, k])], steps: [step('relu', [0])], stores: [], reductions: [] };
+          const epilogue: Loop = {
             shape: [m, n],
             inputs: [dense(2, [m, n]), { slot: 3, dtype: 'float32', strides: [0, 1], offset: 0 }],
             steps: [step('add', [2, 1]), step('add', [3, 0]), step('relu', [4])],
@@ -196,7 +196,8 @@ describeGpu('roots', () => {
             ],
             instructions: [
               {
-                root: 'dot',
+                kind: 'op',
+                op: 'dot',
                 params: { transposeA: false, transposeB: false },
                 inputs: [
                   { slot: -1, shape: [m, k], dtype: 'float32' },
@@ -204,7 +205,7 @@ describeGpu('roots', () => {
                 ],
                 outputs: [{ slot: keep ? 5 : -1, shape: [m, n], dtype: 'float32' }],
                 prologues: [prologue, null],
-                body: epilogue,
+                epilogue,
               },
             ],
           });

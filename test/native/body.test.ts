@@ -2,16 +2,16 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Backend } from '../../engine/backend.ts';
 import { type DType, type Shape, sizeOf, stridesOf } from '../../engine/dtype.ts';
-import type { Body, Step, View } from '../../engine/program.ts';
+import type { Loop, Step, View } from '../../engine/program.ts';
 import { createCpuBackend } from '../../native/backend.ts';
 import {
-  bodyInstruction,
   describeCpu,
   distance,
   execute,
   float,
   forEachIndex,
   int,
+  loopInstruction,
   program,
   randomFloats,
   runSteps,
@@ -46,14 +46,14 @@ const at = (v: Value, view: View, index: readonly number[]): number => {
   return v.data[i];
 };
 
-function interpret(body: Body, inputs: readonly Value[]): Float64Array[] {
+function interpret(loop: Loop, inputs: readonly Value[]): Float64Array[] {
   const all = Array.from(
-    { length: inputs.length + body.steps.length },
-    () => new Float64Array(sizeOf(body.shape)),
+    { length: inputs.length + loop.steps.length },
+    () => new Float64Array(sizeOf(loop.shape)),
   );
-  forEachIndex(body.shape, (index, flat) => {
-    const values = body.inputs.map((v) => at(inputs[v.slot], v, index));
-    for (const s of body.steps)
+  forEachIndex(loop.shape, (index, flat) => {
+    const values = loop.inputs.map((v) => at(inputs[v.slot], v, index));
+    for (const s of loop.steps)
       values.push(s.op === 'full' ? (s.value as number) : apply[s.op]!(...s.args.map((a) => values[a])));
     for (let k = 0; k < values.length; k++) all[k][flat] = values[k];
   });
@@ -119,36 +119,36 @@ const cases = fc
     const n = views.length + steps.length;
     return {
       values,
-      body: {
+      loop: {
         shape,
         inputs: views,
         steps,
         stores: [...new Set([n - 1, stored % n])].map((value, k) => ({ value, slot: views.length + k })),
         reductions: [],
-      } as Body,
+      } as Loop,
       axes: shape.flatMap((_, d) => ((axes >> d) & 1 ? [d] : [])),
     };
   });
 
-function bodyProgram(
-  body: Body,
+function loopProgram(
+  loop: Loop,
   values: readonly Value[],
   outputs: readonly { shape: Shape; dtype: DType }[],
 ) {
   return program({
     slots: [...values.map((v, i) => slot('input', v, i)), ...outputs.map((o, i) => slot('output', o, i))],
-    instructions: [bodyInstruction(body)],
+    instructions: [loopInstruction(loop)],
   });
 }
 
-describeCpu('bodies', () => {
+describeCpu('loops', () => {
   it('computes random chains over random views', { timeout: 60_000 }, async () => {
     await fc.assert(
-      fc.asyncProperty(cases, async ({ values, body }) => {
-        const expected = interpret(body, values);
-        const outputs = body.stores.map(() => ({ shape: body.shape, dtype: 'float32' as DType }));
-        const got = await execute(cpu, bodyProgram(body, values, outputs), values);
-        body.stores.forEach((s, k) => {
+      fc.asyncProperty(cases, async ({ values, loop }) => {
+        const expected = interpret(loop, values);
+        const outputs = loop.stores.map(() => ({ shape: loop.shape, dtype: 'float32' as DType }));
+        const got = await execute(cpu, loopProgram(loop, values, outputs), values);
+        loop.stores.forEach((s, k) => {
           const bound = Math.max(1, ...expected.map((e) => e.reduce((m, x) => Math.max(m, Math.abs(x)), 0)));
           expect(distance(got[k], expected[s.value]) / bound).toBeLessThan(2e-6);
         });
@@ -163,29 +163,29 @@ describeCpu('bodies', () => {
     await withThreads(1, (one) =>
       withThreads(3, (three) =>
         fc.assert(
-          fc.asyncProperty(cases, async ({ values, body, axes }) => {
-            const all = interpret(body, values);
-            const kept = body.shape.map((n, d) => (axes.includes(d) ? 1 : n));
+          fc.asyncProperty(cases, async ({ values, loop, axes }) => {
+            const all = interpret(loop, values);
+            const kept = loop.shape.map((n, d) => (axes.includes(d) ? 1 : n));
             const strides = stridesOf(kept).map((s, d) => (axes.includes(d) ? 0 : s));
-            const n = values.length + body.stores.length;
+            const n = values.length + loop.stores.length;
             const ops = ['sum', 'max', 'min'] as const;
             const value = all.length - 1;
-            const reduced: Body = {
-              ...body,
+            const reduced: Loop = {
+              ...loop,
               reductions: ops.map((op, k) => ({ op, value, axes, slot: n + k })),
             };
             const outputs = [
-              ...body.stores.map(() => ({ shape: body.shape, dtype: 'float32' as DType })),
+              ...loop.stores.map(() => ({ shape: loop.shape, dtype: 'float32' as DType })),
               ...ops.map(() => ({ shape: kept, dtype: 'float32' as DType })),
             ];
-            const p = bodyProgram(reduced, values, outputs);
+            const p = loopProgram(reduced, values, outputs);
             const got = await execute(cpu, p, values);
             const size = sizeOf(kept);
             const sums = new Float64Array(size);
             const weights = new Float64Array(size);
             const highs = new Float64Array(size).fill(-Infinity);
             const lows = new Float64Array(size).fill(Infinity);
-            forEachIndex(body.shape, (index, flat) => {
+            forEachIndex(loop.shape, (index, flat) => {
               const to = index.reduce((s, i, d) => s + i * strides[d], 0);
               const x = all[value][flat];
               sums[to] += x;
@@ -194,7 +194,7 @@ describeCpu('bodies', () => {
               lows[to] = Math.min(lows[to], x);
             });
             const bound = Math.max(1, ...all.map((e) => e.reduce((m, x) => Math.max(m, Math.abs(x)), 0)));
-            const [sum, max, min] = got.slice(body.stores.length);
+            const [sum, max, min] = got.slice(loop.stores.length);
             for (let i = 0; i < size; i++)
               expect(Math.abs(sum[i] - sums[i])).toBeLessThanOrEqual(2e-6 * bound * weights[i]);
             expect(distance(max, highs) / bound).toBeLessThan(2e-6);
@@ -215,7 +215,7 @@ describeCpu('bodies', () => {
     const n = 5000;
     const [p, v, g] = [1, 2, 3].map((s) => randomFloats([n], s));
     const views = [p, v, g].map((x, i) => ({ slot: i, dtype: x.dtype, strides: [1], offset: 0 }));
-    const body: Body = {
+    const loop: Loop = {
       shape: [n],
       inputs: views,
       steps: [
@@ -234,7 +234,7 @@ describeCpu('bodies', () => {
     };
     const outputs = [p, v, p];
     const program = {
-      ...bodyProgram(body, [p, v, g], outputs),
+      ...loopProgram(loop, [p, v, g], outputs),
       donations: [
         [0, 0],
         [1, 1],
@@ -252,7 +252,7 @@ describeCpu('bodies', () => {
   it('swaps two buffers', async () => {
     const [a, b] = [randomFloats([3000], 1), randomFloats([3000], 2)];
     const views = [a, b].map((x, i) => ({ slot: i, dtype: x.dtype, strides: [1], offset: 0 }));
-    const body: Body = {
+    const loop: Loop = {
       shape: [3000],
       inputs: views,
       steps: [],
@@ -263,7 +263,7 @@ describeCpu('bodies', () => {
       reductions: [],
     };
     const p = {
-      ...bodyProgram(body, [a, b], [a, b]),
+      ...loopProgram(loop, [a, b], [a, b]),
       donations: [
         [0, 0],
         [1, 1],
@@ -281,7 +281,7 @@ describeCpu('bodies', () => {
       [2, 0, 5],
     ])
       expect((await runSteps(cpu, shape, [float(shape, [])], [step('neg', [0])])).length).toBe(0);
-    const body: Body = {
+    const loop: Loop = {
       shape: [0, 3],
       inputs: [{ slot: 0, dtype: 'float32', strides: [3, 1], offset: 0 }],
       steps: [],
@@ -293,7 +293,7 @@ describeCpu('bodies', () => {
       ],
     };
     const out = { shape: [3], dtype: 'float32' as DType };
-    const got = await execute(cpu, bodyProgram(body, [float([0, 3], [])], [out, out, out]), [
+    const got = await execute(cpu, loopProgram(loop, [float([0, 3], [])], [out, out, out]), [
       float([0, 3], []),
     ]);
     expect(got.map((g) => g[0])).toEqual([0, -Infinity, Infinity]);

@@ -3,9 +3,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Backend } from '../../engine/backend.ts';
 import { type DType, type Shape, sizeOf } from '../../engine/dtype.ts';
-import type { Body, Instruction, Program, RootName } from '../../engine/program.ts';
+import type { Instruction, Loop, OpInstruction, Program, RootName } from '../../engine/program.ts';
 import { createCpuBackend } from '../../native/backend.ts';
-import { bodyInstruction, broadcastView, describeCpu, program, rootProgram, slot, step } from './support.ts';
+import { broadcastView, describeCpu, loopInstruction, program, rootProgram, slot, step } from './support.ts';
 
 let cpu: Backend;
 beforeAll(async () => {
@@ -17,12 +17,12 @@ const f32 = (...shape: number[]) => ({ shape, dtype: 'float32' as DType });
 
 describeCpu('a description is refused', () => {
   const x = f32(4, 6);
-  const instruction = (p: Program, change: Partial<Instruction>): Program => ({
+  const instruction = (p: Program, change: Partial<OpInstruction>): Program => ({
     ...p,
     instructions: p.instructions.map((i) => ({ ...i, ...change }) as Instruction),
   });
   const nowhere = { slot: -1, ...x };
-  const body = (more: Partial<Body> = {}): Body => ({
+  const loop = (more: Partial<Loop> = {}): Loop => ({
     shape: x.shape,
     inputs: [],
     steps: [step('neg', [0])],
@@ -44,26 +44,21 @@ describeCpu('a description is refused', () => {
     ),
     ['a result without a slot', instruction(dot, { outputs: [{ slot: -1, ...f32(4, 5) }] }), /nor a body/],
     [
-      'a body after a root that takes none',
-      instruction(rootProgram('cumsum', { axis: 0 }, [x], [x]), { body: body() }),
+      'an epilogue of an operation that takes none',
+      instruction(rootProgram('cumsum', { axis: 0 }, [x], [x]), { epilogue: loop() }),
       /only products|two results/,
     ],
     [
-      'prologues of a root that takes none',
+      'prologues of an operation that takes none',
       instruction(rootProgram('cumsum', { axis: 0 }, [x], [x]), {
         inputs: [nowhere],
-        prologues: [body({ steps: [], stores: [], inputs: [broadcastView(0, x, x.shape)] })],
+        prologues: [loop({ steps: [], stores: [], inputs: [broadcastView(0, x, x.shape)] })],
       }),
       /only products/,
     ],
     ['a root without operands', instruction(dot, { inputs: [] }), /lacks an operand/],
     ['a root without results', instruction(dot, { outputs: [] }), /one result|lacks a result/],
     ['more prologues than operands', instruction(dot, { prologues: [null, null, null] }), /more prologues/],
-    [
-      'operands of a body alone',
-      instruction(dot, { root: null, body: body({ inputs: [broadcastView(0, x, x.shape)] }) }),
-      /without a root/,
-    ],
     [
       'a result where an operand lies',
       program({
@@ -74,7 +69,7 @@ describeCpu('a description is refused', () => {
             ...square.instructions[0],
             inputs: [0, 2].map((at) => ({ slot: at, ...same })),
             outputs: [{ slot: 1, ...same }],
-          },
+          } as Instruction,
         ],
       }),
       /overwrites an operand/,
@@ -85,12 +80,12 @@ describeCpu('a description is refused', () => {
       /overwrites an operand/,
     ],
     [
-      'a result where an operand of a transposing body lies',
+      'a result where an operand of a transposing loop lies',
       program({
         slots: [slot('input', same, 0), slot('output', same, 0)],
         instructions: [
-          bodyInstruction({
-            ...body({ shape: same.shape }),
+          loopInstruction({
+            ...loop({ shape: same.shape }),
             inputs: [{ slot: 0, dtype: 'float32', offset: 0, strides: [1, 4] }],
           }),
         ],
@@ -112,8 +107,8 @@ describeCpu('a description is refused', () => {
         slots: [slot('input', x, 0), slot('temporary', x, 0, 0), slot('temporary', x, 0, 64)],
         arenaBytes: 512,
         instructions: [
-          bodyInstruction({
-            ...body({ inputs: [broadcastView(0, x, x.shape)] }),
+          loopInstruction({
+            ...loop({ inputs: [broadcastView(0, x, x.shape)] }),
             stores: [
               { value: 0, slot: 1 },
               { value: 1, slot: 2 },

@@ -8,8 +8,9 @@ import type { Backend, DeviceBuffer, Executable } from '../../engine/backend.ts'
 import { Device } from '../../engine/device.ts';
 import { type DType, sizeOf } from '../../engine/dtype.ts';
 import { LetheError } from '../../engine/error.ts';
+import { loopsOf } from '../../engine/graph/touches.ts';
 import { primitives } from '../../engine/primitives/index.ts';
-import type { Body, Program, Slot } from '../../engine/program.ts';
+import type { Program, Slot } from '../../engine/program.ts';
 import { withDevice } from '../../engine/runtime.ts';
 import * as lt from '../../index.ts';
 import { type Addon, createCpuBackend } from '../../native/backend.ts';
@@ -41,7 +42,7 @@ function recording(backend: Backend, programs: Map<string, Program>): Backend {
   });
 }
 
-/** A step of gradient descent on two convolutions and a product: prologues, bodies and donated memory. */
+/** A step of gradient descent on two convolutions and a product: prologues, loops and donated memory. */
 const descent = (): ((...xs: lt.Tensor[]) => lt.Tensor[]) => {
   const loss = (v: lt.Tensor, w: lt.Tensor, u: lt.Tensor, x: lt.Tensor): lt.Tensor => {
     const a = lt.relu(lt.batchNorm(lt.conv2d(x, v, { padding: 1 })).output);
@@ -132,20 +133,18 @@ function change(p: Program, next: Random): void {
     if (next() < 0.5) old.splice(at, 1);
     else old.splice(at, 0, structuredClone(pick(next, old)));
   } else if (key === 'dtype') holder[key] = pick(next, DTYPES);
-  else if (key === 'root' && old !== null) holder[key] = pick(next, Object.keys(primitives));
+  else if (key === 'op' && 'params' in holder) holder[key] = pick(next, Object.keys(primitives));
   else if (key === 'op') holder[key] = pick(next, ['add', 'neg', 'select', 'full', 'convert', 'pow']);
   else if (typeof old === 'boolean') holder[key] = !old;
-  else if (key === 'body') holder[key] = null;
+  else if (key === 'epilogue') holder[key] = null;
 }
 
-const bodies = (p: Program): Body[] =>
-  p.instructions.flatMap((i) => [...(i.prologues ?? []), i.body].filter((b): b is Body => !!b));
 /** Whether running it needs little memory and time, if it stays inside its slots. */
 const isSmall = (p: Program): boolean =>
   p.inputs + p.outputs < 64 &&
   p.arenaBytes <= 2 ** 22 &&
   p.slots.every((s) => s.size <= 2 ** 16) &&
-  bodies(p).every((b) => sizeOf(b.shape) <= 2 ** 16);
+  p.instructions.flatMap(loopsOf).every((b) => sizeOf(b.shape) <= 2 ** 16);
 
 /** Runs it on memory that is exactly as large as its slots, and looks whether its operands are what they were. */
 async function runOnce(executable: Executable, next: Random): Promise<void> {

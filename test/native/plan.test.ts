@@ -4,15 +4,15 @@ import { createRequire } from 'node:module';
 import { beforeAll, expect, it } from 'vitest';
 import { primitives } from '../../engine/primitives/index.ts';
 import { COST, ELEMENTWISE } from '../../engine/primitives/table.ts';
-import type { Program } from '../../engine/program.ts';
+import type { Instruction, Loop, Program } from '../../engine/program.ts';
 import type { Addon } from '../../native/backend.ts';
 import { encode } from '../../native/encode.ts';
 import {
   addonPath,
-  bodyInstruction,
   broadcastView,
   describeCpu,
   increment,
+  loopInstruction,
   program,
   type Result,
   rootProgram,
@@ -52,7 +52,7 @@ describeCpu('a plan in words', () => {
             slot('output', float(40), 2),
           ],
           instructions: [
-            bodyInstruction({
+            loopInstruction({
               shape: domain,
               inputs: inputs.map((v, i) => broadcastView(i, v, domain)),
               steps: [
@@ -92,14 +92,15 @@ describeCpu('a plan in words', () => {
     const [a, b, c] = [float(4, 6), float(6, 5), float(4, 5)];
     const p = rootProgram('dot', {}, [a, b], [c]);
     const [i] = p.instructions;
-    const body = bodyInstruction({
+    const epilogue: Loop = {
       shape: c.shape,
       inputs: [],
       steps: [step('neg', [0]), step('tanh', [0]), step('add', [1, 2])],
       stores: [{ value: 3, slot: 2 }],
       reductions: [],
-    }).body;
-    expect(plan({ ...p, instructions: [{ ...i, outputs: [{ slot: -1, ...c }], body }] })).toBe(`dot
+    };
+    const fused = { ...i, outputs: [{ slot: -1, ...c }], epilogue } as Instruction;
+    expect(plan({ ...p, instructions: [fused] })).toBe(`dot
 epilogue
   over 20 in blocks of 20 x 1, cost 12
   v0 = the root's result

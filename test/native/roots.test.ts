@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Backend } from '../../engine/backend.ts';
 import { type DType, type Shape, sizeOf, stridesOf } from '../../engine/dtype.ts';
-import type { Body, Instruction } from '../../engine/program.ts';
+import type { Instruction, Loop } from '../../engine/program.ts';
 import { createCpuBackend } from '../../native/backend.ts';
 import {
   describeCpu,
@@ -373,7 +373,7 @@ describeCpu('products', () => {
 
     // relu(scale[c] * (operand - 1 + 1) ...) on load for every operand, and a residual with relu on store.
     it(`${root} with prologues on both operands and an epilogue that keeps the raw result or not`, async () => {
-      const prologue = (slotIndex: number, v: Value): Body => ({
+      const prologue = (slotIndex: number, v: Value): Loop => ({
         shape: v.shape,
         inputs: [{ slot: slotIndex, dtype: 'float32', strides: stridesOf(v.shape), offset: 0 }],
         steps: [step('full', [], 'float32', 0.5), step('mul', [0, 1])],
@@ -387,12 +387,13 @@ describeCpu('products', () => {
       for (const keep of [true, false]) {
         for (const aliased of [false, true]) {
           const instruction: Instruction = {
-            root,
+            kind: 'op',
+            op: root,
             params,
             inputs: halves.map((o) => ({ slot: -1, shape: o.shape, dtype: o.dtype })),
             outputs: [{ slot: keep ? 4 : -1, shape, dtype: 'float32' }],
             prologues: halves.map((o, i) => prologue(i, o)),
-            body: {
+            epilogue: {
               shape,
               inputs: [
                 { slot: 2, dtype: 'float32', strides: stridesOf(shape), offset: 0 },
@@ -436,7 +437,8 @@ describeCpu('products', () => {
       slots: [slot('input', a, 0), slot('input', b, 1), slot('input', bias, 2), slot('output', f32(m, n), 0)],
       instructions: [
         {
-          root: 'dot',
+          kind: 'op',
+          op: 'dot',
           params: { transposeA: false, transposeB: false },
           inputs: [
             { slot: -1, shape: [m, k], dtype: 'float32' },
@@ -453,7 +455,7 @@ describeCpu('products', () => {
             },
             null,
           ],
-          body: {
+          epilogue: {
             shape: [m, n],
             inputs: [{ slot: 2, dtype: 'float32', strides: [0, 1], offset: 0 }],
             steps: [step('add', [1, 0])],

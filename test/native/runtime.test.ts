@@ -2,12 +2,13 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Backend } from '../../engine/backend.ts';
 import type { DType } from '../../engine/dtype.ts';
 import { LetheError } from '../../engine/error.ts';
+import type { LoopInstruction } from '../../engine/program.ts';
 import { createCpuBackend, describeCpuBackend } from '../../native/backend.ts';
 import {
-  bodyInstruction,
   describeCpu,
   execute,
   increment,
+  loopInstruction,
   program,
   randomFloats,
   rootProgram,
@@ -114,15 +115,15 @@ describeCpu('failures', () => {
     expect(() => cpu.compile({ ...good, slots: good.slots.slice(0, 1), outputs: 0 })).toThrow(
       /slot is out of range/,
     );
-    const body = good.instructions[0].body!;
-    const shifted = { ...body, inputs: [{ ...body.inputs[0], offset: 1 }] };
-    expect(() => cpu.compile({ ...good, instructions: [bodyInstruction(shifted)] })).toThrow(
+    const { loop } = good.instructions[0] as LoopInstruction;
+    const shifted = { ...loop, inputs: [{ ...loop.inputs[0], offset: 1 }] };
+    expect(() => cpu.compile({ ...good, instructions: [loopInstruction(shifted)] })).toThrow(
       /larger than its slot/,
     );
-    const flipped = { ...body, inputs: [{ ...body.inputs[0], strides: [-1] }] };
-    expect(() => cpu.compile({ ...good, instructions: [bodyInstruction(flipped)] })).toThrow(/begins before/);
-    const wrong = { ...body, steps: [body.steps[0], step('and', [0, 1], 'bool')] };
-    expect(() => cpu.compile({ ...good, instructions: [bodyInstruction(wrong)] })).toThrow(/not defined/);
+    const flipped = { ...loop, inputs: [{ ...loop.inputs[0], strides: [-1] }] };
+    expect(() => cpu.compile({ ...good, instructions: [loopInstruction(flipped)] })).toThrow(/begins before/);
+    const wrong = { ...loop, steps: [loop.steps[0], step('and', [0, 1], 'bool')] };
+    expect(() => cpu.compile({ ...good, instructions: [loopInstruction(wrong)] })).toThrow(/not defined/);
     const a = f32(2, 3);
     expect(() => cpu.compile(rootProgram('dot', {}, [a, a], [f32(2, 3)]))).toThrow(/equal inner axes/);
   });
@@ -164,7 +165,7 @@ describeCpu('programs', () => {
     const n = 3000;
     const view = (s: number) => ({ slot: s, dtype: 'float32' as DType, strides: [1], offset: 0 });
     const add = (from: number, to: number) =>
-      bodyInstruction({
+      loopInstruction({
         shape: [n],
         inputs: [view(from)],
         steps: [step('add', [0, 0])],

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, inject } from 'vitest';
 import type { Backend, DeviceBuffer } from '../../engine/backend.ts';
 import { type DType, type Shape, sizeOf, stridesOf, type TypedArray } from '../../engine/dtype.ts';
-import type { Body, Instruction, Program, RootName, Slot, Step, View } from '../../engine/program.ts';
+import type { Instruction, Loop, Program, RootName, Slot, Step, View } from '../../engine/program.ts';
 import { createCpuBackend } from '../../native/backend.ts';
 
 /** Where the addon lies: the tests of its own surface load it without native/backend.ts. */
@@ -107,7 +107,7 @@ export interface Result {
 
 /** One root with all operands in memory, and with whatever parameters a test gives it. */
 export function rootProgram(
-  root: RootName,
+  op: RootName,
   params: object,
   inputs: readonly Result[],
   outputs: readonly Result[],
@@ -117,11 +117,13 @@ export function rootProgram(
     slots: [...inputs.map((v, i) => slot('input', v, i)), ...outputs.map((v, i) => slot('output', v, i))],
     instructions: [
       {
-        root,
+        kind: 'op',
+        op,
         params,
         inputs: inputs.map((v, i) => ({ slot: i, shape: v.shape, dtype: v.dtype })),
         outputs: outputs.map((v, i) => ({ slot: n + i, shape: v.shape, dtype: v.dtype })),
-        body: null,
+        prologues: [],
+        epilogue: null,
       } as Instruction,
     ],
   });
@@ -135,13 +137,7 @@ export const runRoot = (
   outputs: readonly Result[],
 ): Promise<TypedArray[]> => execute(backend, rootProgram(root, params, inputs, outputs), inputs);
 
-export const bodyInstruction = (body: Body): Instruction => ({
-  root: null,
-  params: {},
-  inputs: [],
-  outputs: [],
-  body,
-});
+export const loopInstruction = (loop: Loop): Instruction => ({ kind: 'loop', loop });
 
 /** y = x + 1 over n elements, in place if asked. */
 export function increment(n: number, inPlace = false): Program {
@@ -149,7 +145,7 @@ export function increment(n: number, inPlace = false): Program {
   return program({
     slots: [slot('input', x, 0), slot('output', x, 0)],
     instructions: [
-      bodyInstruction({
+      loopInstruction({
         shape: [n],
         inputs: [{ slot: 0, dtype: 'float32', strides: [1], offset: 0 }],
         steps: [step('full', [], 'float32', 1), step('add', [0, 1])],
@@ -181,7 +177,7 @@ export async function runSteps(
   steps: readonly Step[],
 ): Promise<TypedArray> {
   const out: Result = { shape, dtype: steps.length ? steps[steps.length - 1].dtype : inputs[0].dtype };
-  const body: Body = {
+  const loop: Loop = {
     shape,
     inputs: inputs.map((v, i) => broadcastView(i, v, shape)),
     steps,
@@ -190,7 +186,7 @@ export async function runSteps(
   };
   const p = program({
     slots: [...inputs.map((v, i) => slot('input', v, i)), slot('output', out, 0)],
-    instructions: [bodyInstruction(body)],
+    instructions: [loopInstruction(loop)],
   });
   return (await execute(backend, p, inputs))[0];
 }

@@ -14,17 +14,6 @@ namespace {
 
 static_assert(std::size(kOpRows) == kOps, "one row for each operation");
 
-uint32_t constantBits(DType dtype, double v) {
-  if (dtype == DType::Float32) {
-    const float f = static_cast<float>(v);
-    uint32_t bits;
-    std::memcpy(&bits, &f, 4);
-    return bits;
-  }
-  if (dtype == DType::Uint32) return static_cast<uint32_t>(static_cast<int64_t>(v));
-  return static_cast<uint32_t>(static_cast<int32_t>(static_cast<int64_t>(v)));
-}
-
 // Registers are blocks of scratch; a freed one is taken again first, because it is still in the cache.
 class Registers {
  public:
@@ -246,6 +235,17 @@ class Planner {
 };
 
 }  // namespace
+
+uint32_t constantBits(DType dtype, double v) {
+  if (dtype == DType::Float32) {
+    const float f = static_cast<float>(v);
+    uint32_t bits;
+    std::memcpy(&bits, &f, 4);
+    return bits;
+  }
+  if (dtype == DType::Uint32) return static_cast<uint32_t>(static_cast<int64_t>(v));
+  return static_cast<uint32_t>(static_cast<int32_t>(static_cast<int64_t>(v)));
+}
 
 BodyPlan::BodyPlan(const Body& body, const Description& program, Role role) {
   layDomain(body);

@@ -10,6 +10,9 @@
 
 namespace lethe {
 
+// A constant as it lies in memory.
+uint32_t constantBits(DType dtype, double v);
+
 class BodyPlan {
  public:
   // A kernel of its own; with the result of a root, run by run; or in place of a root's operand.

@@ -155,9 +155,73 @@ class Decoder {
     r.second = -1;
     return r;
   }
+  RowValue rowValue(const Rows& r) {
+    const int before = static_cast<int>(r.values.size());
+    auto argument = [&] { return static_cast<int>(in_.within(0, before, "an argument")); };
+    RowValue v{};
+    v.kind = static_cast<RowValue::Kind>(in_.within(0, 3, "a kind of value"));
+    v.perRow = true;
+    if (v.kind == RowValue::Load) {
+      v.view = view(r.shape);
+      v.dtype = v.view.dtype;
+      for (int axis : r.axes) v.perRow = v.perRow && v.view.strides[axis] == 0;
+      return v;
+    }
+    if (v.kind == RowValue::Reduction) {
+      v.fold = static_cast<Fold>(in_.within(0, static_cast<int64_t>(Fold::Moments), "a reduction"));
+      v.divisor = in_.real();
+      v.args = {argument()};
+      v.dtype = r.values[v.args[0]].dtype;
+      return v;
+    }
+    v.op = static_cast<Op>(in_.within(0, kOps, "an operation"));
+    v.dtype = dtype();
+    v.value = in_.real();
+    v.args = in_.list<int>(argument);
+    require(static_cast<int>(v.args.size()) == kOpRows[static_cast<int>(v.op)].operands, "a step has the wrong number of arguments");
+    for (int a : v.args) v.perRow = v.perRow && r.values[a].perRow;
+    return v;
+  }
+  std::unique_ptr<Rows> rows() {
+    auto r = std::make_unique<Rows>();
+    r->shape = shape();
+    const int rank = static_cast<int>(r->shape.size());
+    r->axes = in_.list<int>([&] { return static_cast<int>(in_.within(0, rank, "an axis")); });
+    for (size_t k = 1; k < r->axes.size(); ++k) require(r->axes[k - 1] < r->axes[k], "the axes of rows are not sorted");
+    int64_t row = 1;
+    for (int axis : r->axes) row *= r->shape[axis];
+    require(row <= Rows::kLongest, "a row has too many elements");
+    const int64_t size = sizeOf(r->shape), count = row > 0 ? size / row : 0;
+    const int64_t n = in_.within(0, Rows::kMostValues, "the number of values of rows");
+    for (int64_t k = 0; k < n; ++k) r->values.push_back(rowValue(*r));
+    r->stores = in_.list<RowStore>([&] {
+      const int value = static_cast<int>(in_.within(0, n, "a stored value"));
+      const bool whole = in_.within(0, 2, "a flag") == 1;
+      require(whole || r->values[value].perRow, "elements are stored as values of rows");
+      return RowStore{value, slotOf(whole ? size : count, false), whole};
+    });
+    checkRows(*r);
+    return r;
+  }
+  // A result may lie where something is read only if both are whole: a row is written when all of it has been read.
+  void checkRows(const Rows& r) const {
+    for (size_t k = 0; k < r.stores.size(); ++k) {
+      const RowStore& s = r.stores[k];
+      require(out_.slots[s.slot].kind != SlotKind::Input, "a result is written to an input");
+      for (const RowValue& v : r.values) {
+        if (v.kind != RowValue::Load || !out_.mayAlias(s.slot, v.view.slot)) continue;
+        require(s.whole && isWhole(v.view, r.shape) && beginTogether(s.slot, v.view.slot), kOverwrites);
+      }
+      for (size_t l = 0; l < k; ++l) require(!out_.mayAlias(s.slot, r.stores[l].slot), "two results of an instruction share memory");
+    }
+  }
   Instruction instruction() {
     Instruction i;
-    i.root = static_cast<int>(in_.within(-1, kRoots, "a root"));
+    i.root = static_cast<int>(in_.within(-2, kRoots, "a root"));
+    if (i.root == -2) {
+      i.rows = rows();
+      return i;
+    }
     i.params = in_.list<int64_t>([&] { return in_.within(-kMostElements, kMostElements, "a parameter"); });
     i.inputs = in_.list<Operand>([&] { return operand(); });
     i.outputs = in_.list<Operand>([&] { return operand(); });

@@ -67,12 +67,38 @@ struct Body {
   std::vector<Reduction> reductions;
 };
 
+// A value of work on rows; arguments are numbers of earlier values.
+struct RowValue {
+  enum Kind { Load, Step, Reduction } kind;
+  DType dtype;
+  bool perRow;             // one for the whole row, not one for each element
+  View view;               // of a load
+  Op op;                   // of a step, and the constant of Full
+  double value;
+  Fold fold;               // of a reduction; its total is divided by `divisor`
+  double divisor;
+  std::vector<int> args;
+};
+struct RowStore {
+  int value, slot;
+  bool whole;              // an element each, not one for the row
+};
+struct Rows {
+  static constexpr int64_t kLongest = 8192;     // elements of a row; native/backend.ts says so to the planner
+  static constexpr int64_t kMostValues = 4096;
+  Shape shape;
+  std::vector<int> axes;   // those of a row, sorted
+  std::vector<RowValue> values;
+  std::vector<RowStore> stores;
+};
+
 struct Instruction {
-  int root;  // -1: only a body
+  int root;  // -1: only a body, -2: only rows
   std::vector<int64_t> params;
   std::vector<Operand> inputs, outputs;
   std::vector<std::unique_ptr<Body>> prologues;
   std::unique_ptr<Body> body;
+  std::unique_ptr<Rows> rows;
 
   // Of a root that has to have them.
   const Operand& input(size_t i) const { return at(inputs, i, "a root lacks an operand"); }

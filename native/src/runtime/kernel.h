@@ -40,8 +40,9 @@ using Factory = KernelPtr (*)(const Instruction&, const Description&);
   __attribute__((visibility("hidden"))) KernelPtr make##Name(const Instruction&, const Description&);
 LETHE_ROOTS(LETHE_FACTORY)
 #undef LETHE_FACTORY
-// For an instruction without a root.
+// For instructions without a root.
 KernelPtr makeBody(const Instruction&, const Description&);
+KernelPtr makeRows(const Instruction&, const Description&);
 
 constexpr int64_t kGrain = 32768;  // element operations worth a task of their own
 

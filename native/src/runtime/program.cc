@@ -19,6 +19,7 @@ constexpr Root kRootRows[] = {LETHE_ROOTS(LETHE_ROOT)};
 static_assert(std::size(kRootRows) == kRoots, "one row for each root");
 
 KernelPtr kernelOf(const Instruction& i, const Description& description) {
+  if (i.rows) return makeRows(i, description);
   if (i.root < 0) return makeBody(i, description);
   const Root& root = kRootRows[i.root];
   require(root.fuses || (!i.body && i.prologues.empty()), "only products take prologues and a body");
@@ -41,8 +42,8 @@ Program::Program(Description description, int threads) : description_(std::move(
 std::string Program::describe() const {
   std::string text;
   for (size_t k = 0; k < kernels_.size(); ++k) {
-    const int root = description_.instructions[k].root;
-    text += root < 0 ? "loop" : kRootRows[root].name;
+    const Instruction& i = description_.instructions[k];
+    text += i.rows ? "rows" : i.root < 0 ? "loop" : kRootRows[i.root].name;
     text += "\n" + kernels_[k]->describe();
   }
   return text;

@@ -2,14 +2,14 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Backend } from '../../engine/backend.ts';
 import { type DType, type Shape, sizeOf, stridesOf } from '../../engine/dtype.ts';
-import type { Body, Step, View } from '../../engine/program.ts';
+import type { Loop, Step, View } from '../../engine/program.ts';
 import { createReferenceBackend } from '../../engine/reference.ts';
 import {
-  bodyInstruction,
   distance,
   execute,
   float,
   int,
+  loopInstruction,
   program,
   randomFloats,
   runSteps,
@@ -22,14 +22,14 @@ import { describeGpu, open } from './support.ts';
 
 const reference = createReferenceBackend();
 
-function bodyProgram(
-  body: Body,
+function loopProgram(
+  loop: Loop,
   values: readonly Value[],
   outputs: readonly { shape: Shape; dtype: DType }[],
 ) {
   return program({
     slots: [...values.map((v, i) => slot('input', v, i)), ...outputs.map((o, i) => slot('output', o, i))],
-    instructions: [bodyInstruction(body)],
+    instructions: [loopInstruction(loop)],
   });
 }
 
@@ -80,7 +80,7 @@ const cases = (inputs: number) =>
         if (op === 'full') return step('full', [], 'float32', (a - 50) / 64);
         return step(op, UNARY.includes(op) ? [a % n] : [a % n, b % n]);
       });
-      // One value that depends on every input, so that wide bodies are wide.
+      // One value that depends on every input, so that wide loops are wide.
       for (let i = 0; i < views.length; i++)
         steps.push(
           step('add', [
@@ -92,7 +92,7 @@ const cases = (inputs: number) =>
       const axes = shape.flatMap((_, d) => ((mask >> d) & 1 ? [d] : []));
       const results = [n - 1, stored % n];
       const first = views.length;
-      const body: Body = {
+      const loop: Loop = {
         shape,
         inputs: views,
         steps,
@@ -106,13 +106,13 @@ const cases = (inputs: number) =>
       };
       const kept = shape.filter((_, d) => !axes.includes(d));
       const outputs = [
-        ...body.stores.map(() => ({ shape, dtype: 'float32' as DType })),
-        ...body.reductions.map(() => ({ shape: kept, dtype: 'float32' as DType })),
+        ...loop.stores.map(() => ({ shape, dtype: 'float32' as DType })),
+        ...loop.reductions.map(() => ({ shape: kept, dtype: 'float32' as DType })),
       ];
-      return { values, body, outputs, terms: sizeOf(shape) / Math.max(1, sizeOf(kept)) };
+      return { values, loop, outputs, terms: sizeOf(shape) / Math.max(1, sizeOf(kept)) };
     });
 
-describeGpu('bodies', () => {
+describeGpu('loops', () => {
   let gpu: Backend;
   let narrow: Backend;
   beforeAll(async () => {
@@ -126,9 +126,9 @@ describeGpu('bodies', () => {
 
   const agreesWithReference = async (
     backend: Backend,
-    c: { values: Value[]; body: Body; outputs: { shape: Shape; dtype: DType }[]; terms: number },
+    c: { values: Value[]; loop: Loop; outputs: { shape: Shape; dtype: DType }[]; terms: number },
   ) => {
-    const p = bodyProgram(c.body, c.values, c.outputs);
+    const p = loopProgram(c.loop, c.values, c.outputs);
     const want = await execute(reference, p, c.values);
     const got = await execute(backend, p, c.values);
     const bound = Math.max(
@@ -150,18 +150,18 @@ describeGpu('bodies', () => {
     );
   });
 
-  it('cuts bodies that touch more buffers than a kernel may bind', async () => {
+  it('cuts loops that touch more buffers than a kernel may bind', async () => {
     await fc.assert(
       fc.asyncProperty(cases(5), (c) => agreesWithReference(narrow, c)),
       { numRuns: 12, seed: 8 },
     );
   });
 
-  it('writes in place over inputs that were given away, also where the body is cut', async () => {
+  it('writes in place over inputs that were given away, also where the loop is cut', async () => {
     // v' = 0.9 v + g, p' = p - v', both donated; v' p' beside them.
     const n = 1000;
     const [p, v, g] = [1, 2, 3].map((s) => randomFloats([n], s));
-    const body: Body = {
+    const loop: Loop = {
       shape: [n],
       inputs: [p, v, g].map((x, i) => ({ slot: i, dtype: x.dtype, strides: [1], offset: 0 })),
       steps: [
@@ -179,13 +179,13 @@ describeGpu('bodies', () => {
       reductions: [],
     };
     const donating = {
-      ...bodyProgram(body, [p, v, g], [p, v, p]),
+      ...loopProgram(loop, [p, v, g], [p, v, p]),
       donations: [
         [0, 0],
         [1, 1],
       ] as [number, number][],
     };
-    const want = await execute(reference, bodyProgram(body, [p, v, g], [p, v, p]), [p, v, g]);
+    const want = await execute(reference, loopProgram(loop, [p, v, g], [p, v, p]), [p, v, g]);
     for (const backend of [gpu, narrow]) {
       const got = await execute(backend, donating, [p, v, g]);
       got.forEach((x, k) => {
@@ -196,7 +196,7 @@ describeGpu('bodies', () => {
 
   it('handles empty domains', async () => {
     const out = { shape: [3], dtype: 'float32' as DType };
-    const body: Body = {
+    const loop: Loop = {
       shape: [0, 3],
       inputs: [{ slot: 0, dtype: 'float32', strides: [3, 1], offset: 0 }],
       steps: [],
@@ -204,7 +204,7 @@ describeGpu('bodies', () => {
       reductions: (['sum', 'max', 'min'] as const).map((op, k) => ({ op, value: 0, axes: [0], slot: k + 1 })),
     };
     const empty = float([0, 3], []);
-    const got = await execute(gpu, bodyProgram(body, [empty], [out, out, out]), [empty]);
+    const got = await execute(gpu, loopProgram(loop, [empty], [out, out, out]), [empty]);
     expect(got.map((g) => g[0])).toEqual([0, -Infinity, Infinity]);
   });
 

@@ -1,0 +1,140 @@
+// What has to hold for a planned program: every value is written once, before it is read; no two temporaries that are alive
+// at once share a byte; everything lies inside the arena and inside its slot; memory that was given away is dead where it is
+// written, or read in step. Cheap enough for every program of the tests, and off elsewhere.
+
+import { bytesOf, type Shape, sizeOf } from '../dtype.ts';
+import type { Instruction, Loop, Program, Rows, View } from '../program.ts';
+import { isInPlace } from './memory.ts';
+import { loopsOf, readsOf, writesOf } from './touches.ts';
+
+/** Is every pass to be checked? LETHE_VERIFY=1 says so: in the tests, and for who changes a pass. */
+export const verifies = (): boolean =>
+  (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.LETHE_VERIFY ===
+  '1';
+
+const reads = (i: Instruction): number[] => readsOf(i).map((r) => r.slot);
+const writes = (i: Instruction): number[] => writesOf(i).map((w) => w.slot);
+
+type Check = (ok: boolean, what: () => string) => void;
+
+export function verifyProgram(program: Program): void {
+  const check: Check = (ok, what) => {
+    if (!ok) throw new Error(`${program.label}: ${what()}`);
+  };
+  checkOrder(program, check);
+  program.instructions.forEach((i, at) => {
+    for (const l of loopsOf(i)) checkLoop(program, i, l, at, check);
+    if (i.kind === 'rows') checkRows(program, i.rows, at, check);
+  });
+  checkArena(program, check);
+  checkDonations(program, check);
+}
+
+function checkOrder({ slots, instructions }: Program, check: Check): void {
+  const written = new Set(slots.flatMap((s, n) => (s.kind === 'input' ? [n] : [])));
+  instructions.forEach((i, at) => {
+    for (const s of reads(i))
+      check(written.has(s), () => `instruction ${at} reads slot ${s} before it is written`);
+    for (const s of writes(i)) {
+      check(!written.has(s), () => `instruction ${at} writes slot ${s}, which has a value`);
+      written.add(s);
+    }
+  });
+  slots.forEach((s, n) => {
+    check(s.kind !== 'output' || written.has(n), () => `output ${s.index} is never written`);
+  });
+}
+
+function checkView(program: Program, v: View, shape: Shape, at: number, check: Check): void {
+  if (sizeOf(shape) === 0) return;
+  let [low, high] = [v.offset, v.offset];
+  shape.forEach((n, d) => {
+    const span = (n - 1) * v.strides[d];
+    if (span < 0) low += span;
+    else high += span;
+  });
+  const { size } = program.slots[v.slot];
+  check(low >= 0 && high < size, () => `instruction ${at} reads outside slot ${v.slot}`);
+}
+
+function checkLoop(program: Program, i: Instruction, l: Loop, at: number, check: Check): void {
+  const { slots } = program;
+  const before = l.inputs.length + (i.kind === 'op' && l === i.epilogue ? 1 : 0);
+  const values = before + l.steps.length;
+  const exists = (v: number): boolean => v >= 0 && v < values;
+  for (const v of l.inputs) checkView(program, v, l.shape, at, check);
+  l.steps.forEach((s, k) => {
+    const ok = s.args.every((a) => a >= 0 && a < before + k);
+    check(ok, () => `instruction ${at}: step ${k} uses a later value`);
+  });
+  const size = sizeOf(l.shape);
+  for (const s of l.stores) {
+    check(exists(s.value), () => `instruction ${at} stores a value that does not exist`);
+    check(slots[s.slot].size === size, () => `instruction ${at} stores ${size} elements in slot ${s.slot}`);
+  }
+  for (const r of l.reductions) {
+    const kept = sizeOf(l.shape.filter((_, d) => !r.axes.includes(d)));
+    check(exists(r.value), () => `instruction ${at} reduces a value that does not exist`);
+    check(
+      slots[r.slot].size === kept,
+      () => `instruction ${at} reduces to ${kept} elements in slot ${r.slot}`,
+    );
+  }
+}
+
+function checkRows(program: Program, { shape, axes, values, stores }: Rows, at: number, check: Check): void {
+  values.forEach((v, n) => {
+    const args = v.kind === 'step' ? v.step.args : v.kind === 'reduction' ? [v.value] : [];
+    const earlier = args.every((a) => a >= 0 && a < n);
+    check(earlier, () => `instruction ${at}: value ${n} of rows uses a later one`);
+    const known = Math.max(0, ...args.map((a) => values[a].pass)) + (v.kind === 'reduction' ? 1 : 0);
+    check(v.pass === known, () => `instruction ${at}: value ${n} of rows is not known in pass ${v.pass}`);
+    if (v.kind === 'load') checkView(program, v.view, shape, at, check);
+  });
+  for (const { slot, value, whole } of stores) {
+    const size = sizeOf(whole ? shape : shape.filter((_, d) => !axes.includes(d)));
+    check(whole || values[value].perRow, () => `instruction ${at} stores elements as values of rows`);
+    check(
+      program.slots[slot].size === size,
+      () => `instruction ${at} stores ${size} elements in slot ${slot}`,
+    );
+  }
+}
+
+function checkArena({ slots, instructions, arenaBytes }: Program, check: Check): void {
+  const last = new Map<number, number>();
+  instructions.forEach((i, at) => {
+    for (const s of [...reads(i), ...writes(i)]) last.set(s, at);
+  });
+  const endOf = (n: number): number => slots[n].offset + slots[n].size * bytesOf(slots[n].dtype);
+  let alive: number[] = [];
+  instructions.forEach((i, at) => {
+    for (const s of writes(i)) {
+      if (slots[s].kind !== 'temporary') continue;
+      const inside = slots[s].offset % 256 === 0 && endOf(s) <= arenaBytes;
+      check(inside, () => `slot ${s} lies outside the arena`);
+      for (const o of alive) {
+        const apart = endOf(o) <= slots[s].offset || endOf(s) <= slots[o].offset;
+        check(apart, () => `slots ${o} and ${s} overlap at instruction ${at}`);
+      }
+      alive.push(s);
+    }
+    alive = alive.filter((s) => (last.get(s) as number) > at);
+  });
+}
+
+function checkDonations({ slots, instructions, donations }: Program, check: Check): void {
+  for (const [output, input] of donations) {
+    const out = slots.findIndex((s) => s.kind === 'output' && s.index === output);
+    const inn = slots.findIndex((s) => s.kind === 'input' && s.index === input);
+    const at = instructions.findIndex((i) => writes(i).includes(out));
+    const last = instructions.findLastIndex((i) => reads(i).includes(inn));
+    check(last <= at, () => `output ${output} overwrites input ${input}, which is read later`);
+    check(
+      last < at || isInPlace(instructions[at], out, inn),
+      () => `output ${output} overwrites input ${input}, which is read in another order`,
+    );
+    const fits = slots[out].size === slots[inn].size && slots[out].dtype === slots[inn].dtype;
+    check(fits, () => `output ${output} does not fit input ${input}`);
+  }
+}

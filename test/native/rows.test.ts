@@ -1,0 +1,185 @@
+// Work on rows in C++: what the planner makes of softmax, normalisations, losses and their gradients, beside the same
+// functions loop by loop on the reference in float64, at lengths around what a vector and a block hold.
+
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Backend } from '../../engine/backend.ts';
+import type { Shape } from '../../engine/dtype.ts';
+import type { Program } from '../../engine/program.ts';
+import { createReferenceBackend } from '../../engine/reference.ts';
+import * as lt from '../../index.ts';
+import { createCpuBackend } from '../../native/backend.ts';
+import {
+  describeCpu,
+  distance,
+  execute,
+  float,
+  int,
+  program,
+  randomFloats,
+  sameBits,
+  slot,
+  step,
+  type Value,
+  withThreads,
+} from './support.ts';
+
+let cpu: Backend;
+beforeAll(async () => {
+  cpu = await createCpuBackend({ threads: 2 });
+});
+afterAll(() => cpu.close());
+
+// biome-ignore lint/suspicious/noExplicitAny: operations of any arity
+type Op = (...xs: any[]) => unknown;
+
+function programOf(f: Op, values: readonly Value[], rows: boolean, donate: number[] = []): Program {
+  const { capabilities } = cpu;
+  lt.useBackend(createReferenceBackend(rows ? capabilities : { ...capabilities, rows: null }));
+  const tensors = values.map((v) => lt.tensor(v.data as Float32Array, { shape: v.shape, dtype: v.dtype }));
+  const p = lt.jit(f as never, { donate }).program(...tensors);
+  lt.useBackend(null);
+  return p;
+}
+const rowsIn = (p: Program): number => p.instructions.filter((i) => i.kind === 'rows').length;
+
+const OPERATIONS: Readonly<Record<string, readonly [Op, (rows: number, n: number) => Value[]]>> = {
+  softmax: [(x) => lt.softmax(x), (r, n) => [randomFloats([r, n], 1, 4)]],
+  'softmax and its gradient': [
+    (x, dy) => (lt.vjp((z: lt.Tensor) => lt.softmax(z), x)[1] as Op)(dy),
+    (r, n) => [randomFloats([r, n], 1, 4), randomFloats([r, n], 2)],
+  ],
+  'log-softmax': [(x) => lt.logSoftmax(x), (r, n) => [randomFloats([r, n], 3, 4)]],
+  'layer normalisation': [
+    (x, scale, shift) => lt.layerNorm(x, { scale, shift }),
+    (r, n) => [randomFloats([r, n], 4), randomFloats([n], 5), randomFloats([n], 6)],
+  ],
+  "layer normalisation's gradient": [
+    lt.grad((x: lt.Tensor, s: lt.Tensor) => lt.layerNorm(x, { scale: s }).sin().sum(), [0, 1]) as Op,
+    (r, n) => [randomFloats([r, n], 7), randomFloats([n], 8)],
+  ],
+};
+
+describeCpu('rows', () => {
+  it.each(Object.entries(OPERATIONS))('%s', async (_, [f, valuesFor]) => {
+    const reference = createReferenceBackend();
+    for (const [rows, n] of [
+      [16, 64],
+      [17, 65],
+      [40, 100],
+      [16, 1000],
+      [19, 4099],
+      [16, 8192],
+    ] as const) {
+      const values = valuesFor(rows, n);
+      const p = programOf(f, values, true);
+      expect(rowsIn(p)).toBeGreaterThan(0);
+      const want = await execute(reference, programOf(f, values, false), values);
+      const got = await execute(cpu, p, values);
+      got.forEach((g, k) => {
+        expect(distance(g, want[k])).toBeLessThan(2 ** -23 * (64 + 4 * Math.sqrt(n)));
+      });
+    }
+  });
+
+  it('one instruction, and the same bits with any number of threads', async () => {
+    const x = randomFloats([300, 257], 9, 4);
+    const p = programOf((z) => lt.softmax(z), [x], true);
+    expect(p.instructions.map((i) => i.kind)).toEqual(['rows']);
+    const one = await withThreads(1, (b) => execute(b, p, [x]));
+    const five = await withThreads(5, (b) => execute(b, p, [x]));
+    expect(sameBits(one, five)).toBe(true);
+  });
+
+  it('short rows and long ones are left to loops', () => {
+    const count = (shape: Shape): number =>
+      rowsIn(programOf((z) => lt.softmax(z), [randomFloats(shape, 1)], true));
+    expect(count([64, 63])).toBe(0);
+    expect(count([64, 8193])).toBe(0);
+    expect(count([15, 64])).toBe(0);
+    expect(count([16, 64])).toBe(1);
+  });
+
+  it('rows whose axes lie apart, as those of group normalisation', async () => {
+    const x = randomFloats([4, 5, 4, 16], 10);
+    const f: Op = (z) => lt.groupNorm(z, 4);
+    const p = programOf(f, [x], true);
+    expect(rowsIn(p)).toBe(1);
+    const [got] = await execute(cpu, p, [x]);
+    // By the definition: 4 pictures, 4 groups of 4 channels of 20 pixels each.
+    for (let picture = 0; picture < 4; picture++)
+      for (let group = 0; group < 4; group++) {
+        const at = (pixel: number, c: number): number => (picture * 20 + pixel) * 16 + group * 4 + c;
+        const own = Array.from({ length: 80 }, (_, k) => at(k >> 2, k & 3));
+        const mean = own.reduce((s, i) => s + x.data[i], 0) / 80;
+        const variance = own.reduce((s, i) => s + (x.data[i] - mean) ** 2, 0) / 80;
+        for (const i of own) expect(got[i]).toBeCloseTo((x.data[i] - mean) / Math.sqrt(variance + 1e-5), 4);
+      }
+  });
+
+  it('writes over what was given away, keeps NaN in its row, and wraps integers', async () => {
+    const x = randomFloats([20, 70], 11, 3);
+    x.data[75] = Number.NaN;
+    const given = programOf((z) => lt.softmax(z), [x], true, [0]);
+    expect(given.donations).toEqual([[0, 0]]);
+    const plain = programOf((z) => lt.softmax(z), [x], true);
+    const [got] = await execute(cpu, given, [x]);
+    expect(sameBits([got], await execute(cpu, plain, [x]))).toBe(true);
+    got.forEach((v, i) => {
+      expect(Number.isNaN(v)).toBe(i >= 70 && i < 140);
+    });
+    const n = int(
+      [16, 67],
+      Array.from({ length: 16 * 67 }, (_, i) => Math.imul(i + 1, 0x9e3779b1) | 0),
+    );
+    const f: Op = (z) => z.sub(z.max(-1, true)).sum(-1);
+    const p = programOf(f, [n], true);
+    expect(rowsIn(p)).toBe(1);
+    const [sums] = await execute(cpu, p, [n]);
+    for (let r = 0; r < 16; r++) {
+      const row = [...n.data.slice(r * 67, (r + 1) * 67)];
+      expect(sums[r]).toBe(row.reduce((sum, v) => (sum + ((v - Math.max(...row)) | 0)) | 0, 0));
+    }
+  });
+
+  it('descriptions that do not hold are refused', () => {
+    const x = float([16, 64], new Array(1024).fill(1));
+    const good = programOf((z) => lt.softmax(z), [x], true);
+    const [instruction] = good.instructions;
+    if (instruction.kind !== 'rows') throw new Error('no rows');
+    const { rows } = instruction;
+    const refused = (change: Partial<typeof rows>, donations: [number, number][] = []) => {
+      const instructions = [{ kind: 'rows' as const, rows: { ...rows, ...change } }];
+      return expect(() => cpu.compile({ ...good, instructions, donations }));
+    };
+    const [load, ...others] = rows.values;
+    if (load.kind !== 'load') throw new Error('no load');
+    refused({ values: [{ ...load, view: { ...load.view, offset: 1 } }, ...others] }).toThrow(
+      /larger than its slot/,
+    );
+    refused({ values: [load, ...others.slice(1)] }).toThrow(/out of range|wrong number/);
+    refused({ axes: [1, 0] }).toThrow(/not sorted/);
+    refused({ axes: [2] }).toThrow(/out of range/);
+    refused({ stores: rows.stores.map((s) => ({ ...s, whole: false })) }).toThrow(/stored as values of rows/);
+    refused({ stores: [...rows.stores, ...rows.stores] }).toThrow(/share memory/);
+    refused({ stores: rows.stores.map((s) => ({ ...s, slot: 0 })) }).toThrow(/written to an input/);
+    const flipped = { ...load, view: { ...load.view, strides: [64, -1], offset: 63 } };
+    refused({ values: [flipped, ...others] }, [[0, 0]]).toThrow(/overwrites an operand/);
+    const long = program({
+      slots: [slot('output', { shape: [8193], dtype: 'float32' }, 0)],
+      instructions: [
+        {
+          kind: 'rows',
+          rows: {
+            shape: [8193],
+            axes: [0],
+            values: [
+              { kind: 'step', step: step('full', [], 'float32', 1), dtype: 'float32', perRow: true, pass: 0 },
+            ],
+            stores: [{ value: 0, slot: 0, whole: true }],
+          },
+        },
+      ],
+    });
+    expect(() => cpu.compile(long)).toThrow(/too many elements/);
+  });
+});
