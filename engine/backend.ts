@@ -24,8 +24,9 @@ export interface Capabilities {
     readonly busy: number;
     /** Rows of at most so many elements are worth one kernel, however few they are. */
     readonly short: number;
-    /** Elements of a row, at least and at most. */
+    /** Elements of a row, at least. */
     readonly shortest: number;
+    /** Elements of a row, at most. */
     readonly longest: number;
     /** Reductions in a pass. */
     readonly reductions: number;

@@ -2,6 +2,7 @@
 
 export type {
   Backend,
+  Capabilities,
   Ceilings,
   DeviceBuffer,
   Executable,

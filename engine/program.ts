@@ -113,6 +113,7 @@ export interface Loop {
  * of its own unless it is stored. Only `dot` and the convolutions are given prologues or epilogues.
  */
 export interface OpInstruction<K extends RootName = RootName> {
+  /** Tells it apart from the other instructions. */
   readonly kind: 'op';
   /** The primitive. */
   readonly op: K;
@@ -130,6 +131,7 @@ export interface OpInstruction<K extends RootName = RootName> {
 
 /** Elementwise work and reductions of its values. */
 export interface LoopInstruction {
+  /** Tells it apart from the other instructions. */
   readonly kind: 'loop';
   /** What is done. */
   readonly loop: Loop;
@@ -145,18 +147,21 @@ interface RowValueBase {
 }
 /** A value that is read. */
 export interface RowLoad extends RowValueBase {
+  /** Tells it apart from the other values. */
   readonly kind: 'load';
   /** Over the domain of the rows. */
   readonly view: View;
 }
 /** A value that is computed from others. */
 export interface RowStep extends RowValueBase {
+  /** Tells it apart from the other values. */
   readonly kind: 'step';
   /** What is computed. */
   readonly step: Step;
 }
 /** A value reduced along its row. */
 export interface RowReduction extends RowValueBase {
+  /** Tells it apart from the other values. */
   readonly kind: 'reduction';
   /** How elements are joined. */
   readonly op: Reduction['op'];
@@ -199,6 +204,7 @@ export interface Rows extends RowDomain {
 
 /** Work on rows. */
 export interface RowsInstruction {
+  /** Tells it apart from the other instructions. */
   readonly kind: 'rows';
   /** What is done. */
   readonly rows: Rows;
