@@ -60,24 +60,31 @@ export function fuseBeside(
     return writes(i).every((s) => !lies.has(s) || isInPlace(i, s, lies.get(s) as number));
   };
 
-  const done: { readonly instruction: Instruction; readonly reads: ReadonlySet<number> }[] = [];
+  const done: {
+    readonly instruction: Instruction;
+    readonly reads: ReadonlySet<number>;
+    /** Arguments that results are written over. */
+    readonly over: readonly number[];
+  }[] = [];
   for (const instruction of instructions) {
     let home = instruction;
     if (isSmall(instruction))
-      // What comes before is done as late as this one, so nothing between may need it.
+      // What comes before is done as late as this one, so nothing between may need it, or write over what it reads.
       for (let at = done.length - 1; at >= Math.max(0, done.length - NEAR); at--) {
         const before = done[at].instruction;
         if (!isSmall(before) || !isSmall(home) || !sameShape(before.loop.shape, home.loop.shape)) continue;
+        const between = done.slice(at + 1);
         const needed = writes(before).some(
-          (s) => reads(home).has(s) || done.slice(at + 1).some((d) => d.reads.has(s)),
+          (s) => reads(home).has(s) || between.some((d) => d.reads.has(s)),
         );
-        if (needed) continue;
+        if (needed || between.some((d) => d.over.some((s) => done[at].reads.has(s)))) continue;
         const both: Instruction = { kind: 'loop', loop: joined(before.loop, home.loop) };
         if (!fits(both)) continue;
         done.splice(at, 1);
         home = both;
       }
-    done.push({ instruction: home, reads: reads(home) });
+    const over = writes(home).flatMap((s) => lies.get(s) ?? []);
+    done.push({ instruction: home, reads: reads(home), over });
   }
   return done.map((d) => d.instruction);
 }

@@ -217,6 +217,15 @@ test('fuseBeside leaves apart what is large, binds too much, or needs the other'
   expect(count({ ...PLAIN, beside: 6 }, through)).toBe(3);
 });
 
+test('fuseBeside moves nothing behind what writes over an argument that it reads', async () => {
+  // The second result lies over p, which the first one reads; the third could take the first one along.
+  const f: F = (p, q, g) => [p.mul(2), p.reshape([2, 3]).sub(q.reshape([2, 3])), g.mul(3)];
+  const program = beside({ ...PLAIN, beside: 6 }, f);
+  verifyProgram(program);
+  expect(program.donations).toContainEqual([1, 0]);
+  expect(program.instructions).toHaveLength(3);
+});
+
 // ---- memory -----------------------------------------------------------------------------------------------------------
 
 const slot = (kind: Slot['kind'], index = -1, size = 24): Slot => ({
