@@ -74,9 +74,7 @@ export function fuseBeside(
         const before = done[at].instruction;
         if (!isSmall(before) || !isSmall(home) || !sameShape(before.loop.shape, home.loop.shape)) continue;
         const between = done.slice(at + 1);
-        const needed = writes(before).some(
-          (s) => reads(home).has(s) || between.some((d) => d.reads.has(s)),
-        );
+        const needed = writes(before).some((s) => reads(home).has(s) || between.some((d) => d.reads.has(s)));
         if (needed || between.some((d) => d.over.some((s) => done[at].reads.has(s)))) continue;
         const both: Instruction = { kind: 'loop', loop: joined(before.loop, home.loop) };
         if (!fits(both)) continue;
