@@ -4,6 +4,8 @@
 import type { Backend, Capabilities, DeviceBuffer, Executable } from './backend.ts';
 import { type Aval, allocate, type DType, roundTo, type Shape, stridesOf, type TypedArray } from './dtype.ts';
 import { LetheError } from './error.ts';
+import { alongRows, keptOf } from './graph/dense.ts';
+import { slotOf } from './graph/touches.ts';
 import { primitives } from './primitives/index.ts';
 import { stridedCopy } from './primitives/rules.ts';
 import type { NDArray, Primitive } from './primitives/types.ts';
@@ -43,7 +45,7 @@ class Memory {
     if (slot >= 0) this.arrays[slot] = data;
   }
   output(index: number): TypedArray | null {
-    return this.arrays[this.program.slots.findIndex((s) => s.kind === 'output' && s.index === index)];
+    return this.arrays[slotOf(this.program.slots, 'output', index)];
   }
 }
 
@@ -80,7 +82,7 @@ function executeLoop(memory: Memory, loop: Loop, result: NDArray | null): void {
   for (const s of loop.stores) memory.write(s.slot, values[s.value].data.slice());
   for (const r of loop.reductions) {
     const x = values[r.value];
-    const shape = x.shape.filter((_, d) => !r.axes.includes(d));
+    const shape = keptOf({ shape: x.shape, axes: r.axes });
     memory.write(r.slot, compute(primitives[r.op], [x], { axes: r.axes }, [{ shape, dtype: x.dtype }])[0]);
   }
 }
@@ -102,10 +104,8 @@ function executeOp(memory: Memory, i: OpInstruction): void {
 /** Every value over the whole domain, those of rows too. */
 function executeRows(memory: Memory, rows: Rows): void {
   const { shape, axes } = rows;
-  const kept = shape.filter((_, d) => !axes.includes(d));
-  const dense = stridesOf(kept);
-  let next = 0;
-  const alongRows = shape.map((_, d) => (axes.includes(d) ? 0 : dense[next++]));
+  const kept = keptOf(rows);
+  const spread = alongRows(rows, stridesOf(kept));
   const values: NDArray[] = [];
   for (const v of rows.values) {
     const { dtype } = v;
@@ -122,7 +122,7 @@ function executeRows(memory: Memory, rows: Rows): void {
       // A sum of halves may be beyond them where the mean is not: it is rounded once it is divided.
       const [total] = primitives[v.op].reference([values[v.value]], { axes }, [{ shape: kept, dtype }]);
       const shared = roundTo(v.divisor === 1 ? total : total.map((x) => x / v.divisor), dtype);
-      values.push({ shape, dtype, data: stridedCopy(shared, shape, alongRows, 0, dtype) });
+      values.push({ shape, dtype, data: stridedCopy(shared, shape, spread, 0, dtype) });
     }
   }
   // One of each row is the first of it.

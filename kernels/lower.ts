@@ -2,6 +2,7 @@
 // The table is total over the engine's operations: a primitive without kernels does not compile.
 
 import { sizeOf } from '../engine/dtype.ts';
+import { ROOTS } from '../engine/primitives/table.ts';
 import type { Instruction, Loop, OpInstruction, Program, RootName } from '../engine/program.ts';
 import { attentionEmitters } from './attention.ts';
 import type { Tuning } from './choice.ts';
@@ -34,9 +35,6 @@ const OPS: { readonly [K in RootName]: Emitter<K> } = {
 
 const emit = <K extends RootName>(i: OpInstruction<K>, to: Lowering): void => OPS[i.op](i, to);
 
-/** Operations whose kernels take prologues and an epilogue; the others' epilogues run after them. */
-const FUSES = new Set<RootName>(['dot', 'conv', 'convGradInput', 'convGradWeight']);
-
 /**
  * The kernels that a device with these traits runs for a program, without a device. `tuning` gives measured choices of
  * tiles; default: the heuristic.
@@ -66,7 +64,8 @@ function lowerInstruction(i: Instruction, to: Lowering): void {
 
 function lowerOp(i: OpInstruction, to: Lowering): void {
   const { inputs, prologues } = withPrologues(i, to);
-  const fuses = i.epilogue !== null && FUSES.has(i.op);
+  // The epilogue of an operation whose kernel takes none runs after it.
+  const fuses = i.epilogue !== null && ROOTS[i.op];
   const outputs = i.outputs.map((o) =>
     o.slot >= 0 || fuses ? o : { ...o, slot: to.scratch(sizeOf(o.shape), o.dtype) },
   );

@@ -5,6 +5,7 @@
 import { bytesOf, type DType } from '../engine/dtype.ts';
 import { check } from '../engine/error.ts';
 import { denseView } from '../engine/graph/dense.ts';
+import { slotOf } from '../engine/graph/touches.ts';
 import type { Loop, OpInstruction, Program, RootName, Slot } from '../engine/program.ts';
 import type { Tuning } from './choice.ts';
 import type { MatrixConfig } from './matrix.ts';
@@ -73,10 +74,8 @@ export class Lowering {
     readonly tuning: Tuning = () => undefined,
   ) {
     this.slots = program.slots.map(({ kind, dtype, size, index }) => ({ kind, dtype, size, index }));
-    const find = (kind: Slot['kind'], index: number): number =>
-      program.slots.findIndex((s) => s.kind === kind && s.index === index);
     for (const [output, input] of program.donations)
-      this.shared.set(find('input', input), find('output', output));
+      this.shared.set(slotOf(program.slots, 'input', input), slotOf(program.slots, 'output', output));
     for (const s of this.slots)
       check(
         s.dtype !== 'float64' && (s.dtype !== 'float16' || traits.half),

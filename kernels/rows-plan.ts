@@ -5,7 +5,8 @@
 // anew in each pass, reading and computing again what the pass needs.
 
 import { sizeOf } from '../engine/dtype.ts';
-import { argumentsOf, keptOf, lengthOf } from '../engine/graph/row-values.ts';
+import { keptOf, lengthOf } from '../engine/graph/dense.ts';
+import { argumentsOf } from '../engine/graph/row-values.ts';
 import { COST } from '../engine/primitives/table.ts';
 import type { Loop, Rows, RowValue } from '../engine/program.ts';
 import { type Domain, mergeAxes } from './axes.ts';

@@ -6,7 +6,7 @@ import { sizeOf } from '../dtype.ts';
 import { sameShape } from '../primitives/rules.ts';
 import type { Instruction, Loop, Slot, View } from '../program.ts';
 import { isInPlace } from './memory.ts';
-import { readsOf, writesOf } from './touches.ts';
+import { slotOf, slotsRead, slotsWritten } from './touches.ts';
 
 /** How many instructions back a loop is looked for: beyond that it would keep memory for too long. */
 const NEAR = 64;
@@ -46,18 +46,16 @@ export function fuseBeside(
   donations: readonly (readonly [output: number, input: number])[],
   can: Capabilities,
 ): readonly Instruction[] {
-  const find = (kind: Slot['kind'], index: number): number =>
-    slots.findIndex((s) => s.kind === kind && s.index === index);
-  const lies = new Map(donations.map(([output, input]) => [find('output', output), find('input', input)]));
+  const lies = new Map(
+    donations.map(([output, input]) => [slotOf(slots, 'output', output), slotOf(slots, 'input', input)]),
+  );
   const isSmall = (i: Instruction): i is { kind: 'loop'; loop: Loop } =>
     i.kind === 'loop' && i.loop.reductions.length === 0 && sizeOf(i.loop.shape) <= can.beside;
-  const reads = (i: Instruction): Set<number> => new Set(readsOf(i).map((r) => r.slot));
-  const writes = (i: Instruction): number[] => writesOf(i).map((w) => w.slot);
   /** Can one kernel bind it all, and do results still lie where they may? */
   const fits = (i: Instruction): boolean => {
-    const places = [...reads(i), ...writes(i).map((s) => lies.get(s) ?? s)];
+    const places = [...slotsRead(i), ...slotsWritten(i).map((s) => lies.get(s) ?? s)];
     if (new Set(places).size > can.buffers) return false;
-    return writes(i).every((s) => !lies.has(s) || isInPlace(i, s, lies.get(s) as number));
+    return slotsWritten(i).every((s) => !lies.has(s) || isInPlace(i, s, lies.get(s) as number));
   };
 
   const done: {
@@ -74,15 +72,17 @@ export function fuseBeside(
         const before = done[at].instruction;
         if (!isSmall(before) || !isSmall(home) || !sameShape(before.loop.shape, home.loop.shape)) continue;
         const between = done.slice(at + 1);
-        const needed = writes(before).some((s) => reads(home).has(s) || between.some((d) => d.reads.has(s)));
+        const needed = slotsWritten(before).some(
+          (s) => slotsRead(home).includes(s) || between.some((d) => d.reads.has(s)),
+        );
         if (needed || between.some((d) => d.over.some((s) => done[at].reads.has(s)))) continue;
         const both: Instruction = { kind: 'loop', loop: joined(before.loop, home.loop) };
         if (!fits(both)) continue;
         done.splice(at, 1);
         home = both;
       }
-    const over = writes(home).flatMap((s) => lies.get(s) ?? []);
-    done.push({ instruction: home, reads: reads(home), over });
+    const over = slotsWritten(home).flatMap((s) => lies.get(s) ?? []);
+    done.push({ instruction: home, reads: new Set(slotsRead(home)), over });
   }
   return done.map((d) => d.instruction);
 }

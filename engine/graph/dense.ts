@@ -1,7 +1,7 @@
-// Views of all of a slot in order.
+// Where elements lie: views of all of a slot in order, and what reductions keep of a domain.
 
-import { type DType, type Shape, stridesOf } from '../dtype.ts';
-import type { View } from '../program.ts';
+import { type DType, type Shape, sizeOf, stridesOf } from '../dtype.ts';
+import type { RowDomain, View } from '../program.ts';
 
 export const denseView = (slot: number, dtype: DType, shape: Shape): View => ({
   slot,
@@ -18,4 +18,15 @@ export function isDense({ strides, offset }: View, shape: Shape): boolean {
     run *= shape[d];
   }
   return offset === 0;
+}
+
+/** Sizes of the axes that stay. */
+export const keptOf = ({ shape, axes }: RowDomain): number[] => shape.filter((_, d) => !axes.includes(d));
+/** Elements of a row. */
+export const lengthOf = ({ shape, axes }: RowDomain): number => sizeOf(axes.map((d) => shape[d]));
+
+/** Strides over the axes that stay as strides over the domain. */
+export function alongRows({ shape, axes }: RowDomain, strides: readonly number[]): number[] {
+  let next = 0;
+  return shape.map((_, d) => (axes.includes(d) ? 0 : strides[next++]));
 }

@@ -4,7 +4,7 @@
 import { type DType, sizeOf, stridesOf } from '../dtype.ts';
 import type { ElementwiseName } from '../primitives/names.ts';
 import type { Loop, OpInstruction, Reduction, Step } from '../program.ts';
-import { denseView } from './dense.ts';
+import { alongRows, denseView, lengthOf } from './dense.ts';
 
 /** A loop with more to say about its reductions. */
 export interface Reduced extends Loop {
@@ -41,10 +41,9 @@ export function momentLoops(
   const [x] = i.inputs;
   const [{ shape, dtype, slot: mean }, { slot: variance }] = i.outputs;
   const { axes } = i.params;
-  const divisor = sizeOf(axes.map((a) => x.shape[a]));
-  const keptStrides = stridesOf(shape);
-  let next = 0;
-  const strides = x.shape.map((_, d) => (axes.includes(d) ? 0 : keptStrides[next++]));
+  const domain = { shape: x.shape, axes };
+  const divisor = lengthOf(domain);
+  const strides = alongRows(domain, stridesOf(shape));
   const [rough, off, squares] = [0, 1, 2].map(() => scratch(sizeOf(shape), dtype));
   const step = (op: ElementwiseName, ...args: number[]): Step => ({ op, args, dtype });
   const constant = (value: number): Step => ({ ...step('full'), value });

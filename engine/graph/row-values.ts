@@ -1,25 +1,15 @@
 // Loops over the same rows as values of rows. What one loop writes and a later one reads, element for element or one value
 // along its row, is handed on; whether that is possible for all of them is found out here, and what is left to store.
 
-import { sizeOf, stridesOf } from '../dtype.ts';
+import { stridesOf } from '../dtype.ts';
 import { sameShape } from '../primitives/rules.ts';
 import type { RowDomain, RowStore, Rows, RowValue, View } from '../program.ts';
+import { alongRows, keptOf } from './dense.ts';
 import type { Reduced } from './moments.ts';
-
-/** Sizes of the axes that stay. */
-export const keptOf = ({ shape, axes }: RowDomain): number[] => shape.filter((_, d) => !axes.includes(d));
-/** Elements of a row. */
-export const lengthOf = ({ shape, axes }: RowDomain): number => sizeOf(axes.map((d) => shape[d]));
 
 /** Numbers of the values that a value is computed from. */
 export const argumentsOf = (v: RowValue): readonly number[] =>
   v.kind === 'step' ? v.step.args : v.kind === 'reduction' ? [v.value] : [];
-
-/** Strides over the axes that stay as strides over the domain. */
-function alongRows({ shape, axes }: RowDomain, strides: readonly number[]): number[] {
-  let next = 0;
-  return shape.map((_, d) => (axes.includes(d) ? 0 : strides[next++]));
-}
 
 class RowBuilder {
   private readonly values: RowValue[] = [];

@@ -5,9 +5,10 @@
 import type { Capabilities } from '../backend.ts';
 import { bytesOf, sizeOf } from '../dtype.ts';
 import type { Instruction, RowDomain, Rows, Slot } from '../program.ts';
+import { keptOf, lengthOf } from './dense.ts';
 import { momentLoops, type Reduced, reductionLoop } from './moments.ts';
-import { keptOf, lengthOf, rowsOf } from './row-values.ts';
-import { readsOf, writesOf } from './touches.ts';
+import { rowsOf } from './row-values.ts';
+import { slotsRead, slotsWritten } from './touches.ts';
 
 /** How many instructions back a piece of work is looked for: beyond that it would keep memory for too long. */
 const NEAR = 64;
@@ -85,8 +86,8 @@ class RowFuser {
     // Between the loops of one instruction lie values that have no slot.
     let free = slots.length;
     this.works = instructions.map((i) => workOf(i, () => free++));
-    this.reads = instructions.map((i) => new Set([...readsOf(i)].map((r) => r.slot)));
-    this.writes = instructions.map((i) => new Set([...writesOf(i)].map((w) => w.slot)));
+    this.reads = instructions.map((i) => new Set(slotsRead(i)));
+    this.writes = instructions.map((i) => new Set(slotsWritten(i)));
     this.reads.forEach((slots, n) => {
       for (const s of slots) this.readers.set(s, [...(this.readers.get(s) ?? []), n]);
     });

@@ -4,7 +4,7 @@ import { sizeOf } from '../dtype.ts';
 import type { Instruction, Loop, Operand, Rows, Slot } from '../program.ts';
 import type { Var } from './graph.ts';
 import { type Fused, type Kernel, readBy } from './kernels.ts';
-import { readsOf, writesOf } from './touches.ts';
+import { slotsRead, slotsWritten } from './touches.ts';
 
 /** Where one result of the compiled function comes from. */
 export type ResultSource = { readonly output: number } | { readonly input: number };
@@ -63,7 +63,7 @@ export function withoutUnused(
   slots: readonly Slot[],
   instructions: readonly Instruction[],
 ): { slots: readonly Slot[]; instructions: readonly Instruction[] } {
-  const used = new Set(instructions.flatMap((i) => [...readsOf(i), ...writesOf(i)].map((t) => t.slot)));
+  const used = new Set(instructions.flatMap((i) => [...slotsRead(i), ...slotsWritten(i)]));
   const kept = slots.flatMap((s, n) => (s.kind !== 'temporary' || used.has(n) ? [n] : []));
   if (kept.length === slots.length) return { slots, instructions };
   const now = new Map(kept.map((n, k) => [n, k]));

@@ -1,8 +1,8 @@
 // What an instruction reads and writes: the one place that knows where in it slots stand.
 
 import { type Shape, sizeOf } from '../dtype.ts';
-import type { Instruction, Loop, Operand, View } from '../program.ts';
-import { isDense } from './dense.ts';
+import type { Instruction, Loop, Operand, Slot, View } from '../program.ts';
+import { isDense, keptOf } from './dense.ts';
 
 /** A slot that is read or written, and how much of it. */
 interface Touch {
@@ -16,9 +16,6 @@ interface Touch {
 /** Every loop of an instruction. */
 export const loopsOf = (i: Instruction): readonly Loop[] =>
   i.kind === 'op' ? [...i.prologues, i.epilogue].flatMap((l) => l ?? []) : i.kind === 'loop' ? [i.loop] : [];
-
-const kept = (shape: Shape, axes: readonly number[]): number =>
-  sizeOf(shape.filter((_, d) => !axes.includes(d)));
 
 const operands = (list: readonly Operand[]): Touch[] =>
   list.flatMap(({ slot, shape }) => (slot >= 0 ? [{ slot, elements: sizeOf(shape), inStep: false }] : []));
@@ -52,14 +49,27 @@ export function writesOf(i: Instruction): Touch[] {
     const { shape, axes, stores } = i.rows;
     return stores.map(({ slot, whole }) => ({
       slot,
-      elements: whole ? sizeOf(shape) : kept(shape, axes),
+      elements: sizeOf(whole ? shape : keptOf({ shape, axes })),
       inStep: whole,
     }));
   }
   const results = i.kind === 'op' ? operands(i.outputs) : [];
   const loops = loopsOf(i).flatMap(({ shape, stores, reductions }) => [
     ...stores.map(({ slot }) => ({ slot, elements: sizeOf(shape), inStep: reductions.length === 0 })),
-    ...reductions.map(({ slot, axes }) => ({ slot, elements: kept(shape, axes), inStep: false })),
+    ...reductions.map(({ slot, axes }) => ({
+      slot,
+      elements: sizeOf(keptOf({ shape, axes })),
+      inStep: false,
+    })),
   ]);
   return [...results, ...loops];
 }
+
+/** Slots that an instruction reads; one may come more than once. */
+export const slotsRead = (i: Instruction): number[] => readsOf(i).map((r) => r.slot);
+/** Slots that it writes. */
+export const slotsWritten = (i: Instruction): number[] => writesOf(i).map((w) => w.slot);
+
+/** The slot of an argument or result, by its number among those. */
+export const slotOf = (slots: readonly Slot[], kind: 'input' | 'output', index: number): number =>
+  slots.findIndex((s) => s.kind === kind && s.index === index);

@@ -4,16 +4,15 @@
 
 import { bytesOf, type Shape, sizeOf } from '../dtype.ts';
 import type { Instruction, Loop, Program, Rows, View } from '../program.ts';
+import { keptOf } from './dense.ts';
 import { isInPlace } from './memory.ts';
-import { loopsOf, readsOf, writesOf } from './touches.ts';
+import { argumentsOf } from './row-values.ts';
+import { loopsOf, slotOf, slotsRead, slotsWritten } from './touches.ts';
 
 /** Is every pass to be checked? LETHE_VERIFY=1 says so: in the tests, and for who changes a pass. */
 export const verifies = (): boolean =>
   (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.LETHE_VERIFY ===
   '1';
-
-const reads = (i: Instruction): number[] => readsOf(i).map((r) => r.slot);
-const writes = (i: Instruction): number[] => writesOf(i).map((w) => w.slot);
 
 type Check = (ok: boolean, what: () => string) => void;
 
@@ -33,9 +32,9 @@ export function verifyProgram(program: Program): void {
 function checkOrder({ slots, instructions }: Program, check: Check): void {
   const written = new Set(slots.flatMap((s, n) => (s.kind === 'input' ? [n] : [])));
   instructions.forEach((i, at) => {
-    for (const s of reads(i))
+    for (const s of slotsRead(i))
       check(written.has(s), () => `instruction ${at} reads slot ${s} before it is written`);
-    for (const s of writes(i)) {
+    for (const s of slotsWritten(i)) {
       check(!written.has(s), () => `instruction ${at} writes slot ${s}, which has a value`);
       written.add(s);
     }
@@ -73,7 +72,7 @@ function checkLoop(program: Program, i: Instruction, l: Loop, at: number, check:
     check(slots[s.slot].size === size, () => `instruction ${at} stores ${size} elements in slot ${s.slot}`);
   }
   for (const r of l.reductions) {
-    const kept = sizeOf(l.shape.filter((_, d) => !r.axes.includes(d)));
+    const kept = sizeOf(keptOf({ shape: l.shape, axes: r.axes }));
     check(exists(r.value), () => `instruction ${at} reduces a value that does not exist`);
     check(
       slots[r.slot].size === kept,
@@ -84,7 +83,7 @@ function checkLoop(program: Program, i: Instruction, l: Loop, at: number, check:
 
 function checkRows(program: Program, { shape, axes, values, stores }: Rows, at: number, check: Check): void {
   values.forEach((v, n) => {
-    const args = v.kind === 'step' ? v.step.args : v.kind === 'reduction' ? [v.value] : [];
+    const args = argumentsOf(v);
     const earlier = args.every((a) => a >= 0 && a < n);
     check(earlier, () => `instruction ${at}: value ${n} of rows uses a later one`);
     const known = Math.max(0, ...args.map((a) => values[a].pass)) + (v.kind === 'reduction' ? 1 : 0);
@@ -92,7 +91,7 @@ function checkRows(program: Program, { shape, axes, values, stores }: Rows, at: 
     if (v.kind === 'load') checkView(program, v.view, shape, at, check);
   });
   for (const { slot, value, whole } of stores) {
-    const size = sizeOf(whole ? shape : shape.filter((_, d) => !axes.includes(d)));
+    const size = sizeOf(whole ? shape : keptOf({ shape, axes }));
     check(whole || values[value].perRow, () => `instruction ${at} stores elements as values of rows`);
     check(
       program.slots[slot].size === size,
@@ -104,12 +103,12 @@ function checkRows(program: Program, { shape, axes, values, stores }: Rows, at: 
 function checkArena({ slots, instructions, arenaBytes }: Program, check: Check): void {
   const last = new Map<number, number>();
   instructions.forEach((i, at) => {
-    for (const s of [...reads(i), ...writes(i)]) last.set(s, at);
+    for (const s of [...slotsRead(i), ...slotsWritten(i)]) last.set(s, at);
   });
   const endOf = (n: number): number => slots[n].offset + slots[n].size * bytesOf(slots[n].dtype);
   let alive: number[] = [];
   instructions.forEach((i, at) => {
-    for (const s of writes(i)) {
+    for (const s of slotsWritten(i)) {
       if (slots[s].kind !== 'temporary') continue;
       const inside = slots[s].offset % 256 === 0 && endOf(s) <= arenaBytes;
       check(inside, () => `slot ${s} lies outside the arena`);
@@ -125,10 +124,10 @@ function checkArena({ slots, instructions, arenaBytes }: Program, check: Check):
 
 function checkDonations({ slots, instructions, donations }: Program, check: Check): void {
   for (const [output, input] of donations) {
-    const out = slots.findIndex((s) => s.kind === 'output' && s.index === output);
-    const inn = slots.findIndex((s) => s.kind === 'input' && s.index === input);
-    const at = instructions.findIndex((i) => writes(i).includes(out));
-    const last = instructions.findLastIndex((i) => reads(i).includes(inn));
+    const out = slotOf(slots, 'output', output);
+    const inn = slotOf(slots, 'input', input);
+    const at = instructions.findIndex((i) => slotsWritten(i).includes(out));
+    const last = instructions.findLastIndex((i) => slotsRead(i).includes(inn));
     check(last <= at, () => `output ${output} overwrites input ${input}, which is read later`);
     check(
       last < at || isInPlace(instructions[at], out, inn),
