@@ -16,6 +16,7 @@ import { lanesFor, writeLoop } from './loop.ts';
 import { type Lowering, withResultInMemory } from './lowering.ts';
 import { emitLoop, emitReductions } from './reduce.ts';
 import { rounded, type Shader, toMemory } from './shader.ts';
+import { boundBy } from './split.ts';
 import { type Factor, loopOf, type Tiles } from './tiles.ts';
 
 export interface Product extends ProductShape {
@@ -69,11 +70,11 @@ export function emitProduct(p: Product, to: Lowering): void {
   emitReductions(add, to, `${p.label} parts`);
 }
 
-/** Can the kernel that adds parts go on with the epilogue? Every view counts: a slot may be bound as several types. */
+/** Can the kernel that adds parts go on with the epilogue? */
 function joinsSum(p: Product, epilogue: Loop, to: Lowering): boolean {
   // Results are rounded to halves by the operation, sums of parts are not.
   if (p.dtype !== 'float32' || epilogue.reductions.length > 0) return false;
-  const bound = 1 + (p.slot >= 0 ? 1 : 0) + epilogue.inputs.length + epilogue.stores.length;
+  const bound = 1 + (p.slot >= 0 ? 1 : 0) + boundBy(epilogue, to);
   // A software adapter works on four neighbours.
   const together = !to.traits.software || (p.columns % 4 === 0 && lanesFor(mergeAxes(epilogue)) === 4);
   return bound <= to.traits.storageBuffers && together;
@@ -87,15 +88,10 @@ function emitEmpty(p: Product, size: number, to: Lowering): void {
   if (p.epilogue) emitLoop(withResultInMemory(p.epilogue, slot, p.dtype), to, `${p.label} epilogue`);
 }
 
+/** Can the kernel of the product go on with the epilogue? Every operand counts: a slot may be bound as several types. */
 function fits(p: Product, epilogue: Loop, to: Lowering): boolean {
-  const slots = [
-    ...p.buffers,
-    ...(p.slot >= 0 ? [p.slot] : []),
-    ...epilogue.inputs.map((v) => v.slot),
-    ...epilogue.stores.map((s) => s.slot),
-  ];
   if (epilogue.reductions.length > 0) return false;
-  return new Set(slots.map(to.place)).size <= to.traits.storageBuffers;
+  return p.buffers.length + (p.slot >= 0 ? 1 : 0) + boundBy(epilogue, to) <= to.traits.storageBuffers;
 }
 
 function emitTiles(p: Product, t: Tiles, parts: number, slot: number, to: Lowering): void {

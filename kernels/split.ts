@@ -3,8 +3,8 @@
 // pieces of its domain, as large as they can be along the outermost axis, each kernel with a part of every large array
 // bound; parts begin where the device lets a binding begin.
 
-import { bytesOf, type DType, sizeOf } from '../engine/dtype.ts';
-import { denseView } from '../engine/graph/dense.ts';
+import { bytesOf, type DType, sizeOf, stridesOf } from '../engine/dtype.ts';
+import { denseView, isDense } from '../engine/graph/dense.ts';
 import type { Loop, View } from '../engine/program.ts';
 import { mergeAxes } from './axes.ts';
 import type { Lowering } from './lowering.ts';
@@ -22,7 +22,7 @@ export const valueTypes = (loop: Loop, root: DType | null): DType[] => [
 /** The same work as one or more loops, each within the device's limit of storage buffers, to be run in order. */
 export function splitLoop(loop: Loop, to: Lowering): Loop[] {
   const limit = to.traits.storageBuffers;
-  if (buffersIn(loop, to) <= limit) return [loop];
+  if (boundBy(loop, to) <= limit) return [loop];
   // What is written in place would be gone for the loops after: it is written beside and copied at the end.
   const read = new Set(loop.inputs.map((v) => to.place(v.slot)));
   const types = valueTypes(loop, null);
@@ -43,7 +43,7 @@ export function splitLoop(loop: Loop, to: Lowering): Loop[] {
   let rest: Loop = { ...loop, stores };
   const cut: Loop[] = [];
   for (;;) {
-    const cones = conesOf(rest, to);
+    const cones = conesOf(rest, bindingsOf(rest, to).inputs);
     const results = [...rest.stores, ...rest.reductions].map((r) => r.value);
     if (results.every((v) => cones[v].size < limit)) break;
     // The widest value that still fits gets memory of its own.
@@ -59,36 +59,64 @@ export function splitLoop(loop: Loop, to: Lowering): Loop[] {
   return [...cut, ...groupResults(rest, to), ...copies];
 }
 
-const buffersIn = (loop: Loop, to: Lowering): number =>
-  new Set([...loop.inputs, ...loop.stores, ...loop.reductions].map((x) => to.place(x.slot))).size;
+/** Buffers that a kernel of the loop binds, at most. */
+export function boundBy(loop: Loop, to: Lowering): number {
+  const { inputs, results } = bindingsOf(loop, to);
+  return new Set([...inputs.flat(), ...results.flat()]).size;
+}
 
-/** The buffers each value is computed from. */
-function conesOf(loop: Loop, to: Lowering): ReadonlySet<number>[] {
-  const cones: Set<number>[] = loop.inputs.map((v) => new Set([to.place(v.slot)]));
+/**
+ * What each input and each result (stores, then reductions) is bound as. A kernel binds an array twice where it sees it both
+ * as elements and as vectors of four. Which it does is known once axes are merged; a view that may be either counts as both,
+ * unless it is the only one of its array.
+ */
+function bindingsOf(loop: Loop, to: Lowering): { inputs: string[][]; results: string[][] } {
+  const dense = stridesOf(loop.shape);
+  const last = loop.shape.findLastIndex((n) => n !== 1);
+  const seen = [
+    ...loop.inputs.map(({ slot, strides, offset }) => ({ slot, strides, offset })),
+    ...loop.stores.map(({ slot }) => ({ slot, strides: dense, offset: 0 })),
+    ...loop.reductions.map(({ slot }) => ({ slot, strides: loop.shape.map(() => 0), offset: 0 })),
+  ].map((v) => ({ ...v, place: to.place(v.slot), key: `${v.strides} ${v.offset}` }));
+  const keys = new Map<number, Set<string>>();
+  for (const { place, key } of seen) keys.set(place, (keys.get(place) ?? new Set()).add(key));
+  const bound = seen.map((v): string[] => {
+    const [elements, vectors] = [`${v.place}`, `${v.place} by four`];
+    if (keys.get(v.place)?.size === 1) return [elements];
+    if (isDense(v, loop.shape)) return [vectors];
+    return v.strides[last] === 1 ? [elements, vectors] : [elements];
+  });
+  return { inputs: bound.slice(0, loop.inputs.length), results: bound.slice(loop.inputs.length) };
+}
+
+/** What each value is computed from, as it is bound. */
+function conesOf(loop: Loop, inputs: readonly (readonly string[])[]): ReadonlySet<string>[] {
+  const cones: Set<string>[] = inputs.map((keys) => new Set(keys));
   for (const s of loop.steps) cones.push(new Set(s.args.flatMap((a) => [...cones[a]])));
   return cones;
 }
 
 /** Deals stores and reductions out to as few loops as they fit into, in order. */
 function groupResults(loop: Loop, to: Lowering): Loop[] {
-  const cones = conesOf(loop, to);
+  const { inputs, results } = bindingsOf(loop, to);
+  const cones = conesOf(loop, inputs);
   const groups: {
     stores: Loop['stores'][number][];
     reductions: Loop['reductions'][number][];
-    buffers: Set<number>;
+    bound: Set<string>;
   }[] = [];
-  const join = (value: number, slot: number) => {
-    const needed = [...cones[value], to.place(slot)];
-    let group = groups.find((g) => new Set([...g.buffers, ...needed]).size <= to.traits.storageBuffers);
+  const join = (value: number, result: number) => {
+    const needed = [...cones[value], ...results[result]];
+    let group = groups.find((g) => new Set([...g.bound, ...needed]).size <= to.traits.storageBuffers);
     if (group === undefined) {
-      group = { stores: [], reductions: [], buffers: new Set() };
+      group = { stores: [], reductions: [], bound: new Set() };
       groups.push(group);
     }
-    for (const b of needed) group.buffers.add(b);
+    for (const b of needed) group.bound.add(b);
     return group;
   };
-  for (const s of loop.stores) join(s.value, s.slot).stores.push(s);
-  for (const r of loop.reductions) join(r.value, r.slot).reductions.push(r);
+  loop.stores.forEach((s, k) => join(s.value, k).stores.push(s));
+  loop.reductions.forEach((r, k) => join(r.value, loop.stores.length + k).reductions.push(r));
   return groups.map(({ stores, reductions }) => prune({ ...loop, stores, reductions }));
 }
 

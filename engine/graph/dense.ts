@@ -11,7 +11,7 @@ export const denseView = (slot: number, dtype: DType, shape: Shape): View => ({
 });
 
 /** Is a view all of a slot in order? Strides along axes of size 1 say nothing. */
-export function isDense({ strides, offset }: View, shape: Shape): boolean {
+export function isDense({ strides, offset }: Pick<View, 'strides' | 'offset'>, shape: Shape): boolean {
   let run = 1;
   for (let d = shape.length - 1; d >= 0; d--) {
     if (shape[d] !== 1 && strides[d] !== run) return false;
