@@ -16,6 +16,8 @@ export interface Capabilities {
   readonly buffers: number;
   /** Bytes of one buffer that a kernel may bind. */
   readonly bindingBytes: number;
+  /** Do temporaries lie in one arena? Else the backend places them, together with its own. */
+  readonly arena: boolean;
   /** Loops of so many elements and less are worth one kernel where they do not need each other; 0 for none. */
   readonly beside: number;
   /** Kernels for work on rows (see `Rows`); null where there are none. */

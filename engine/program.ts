@@ -12,7 +12,7 @@ import type { ElementwiseName, ParamsOf, PrimitiveName, RootName } from './primi
 /**
  * One piece of memory. `input` and `output` slots are bound at every run (`index` says which argument or result);
  * `temporary` slots lie in the program's arena at byte `offset` (a multiple of 256), placed so that slots alive at
- * the same time never overlap. An output whose number is in `Program.donations` is bound to its input's buffer.
+ * the same time never overlap, or where a backend without an arena places them. An output whose number is in `Program.donations` is bound to its input's buffer.
  */
 export interface Slot {
   /** Bound at every run, or in the arena. */
@@ -221,7 +221,7 @@ export interface Program {
   readonly slots: readonly Slot[];
   /** In the order they run. */
   readonly instructions: readonly Instruction[];
-  /** Bytes that temporary slots need together. */
+  /** Bytes that temporary slots need together; 0 where the backend places them. */
   readonly arenaBytes: number;
   /** Number of arguments. */
   readonly inputs: number;

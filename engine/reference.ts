@@ -153,6 +153,7 @@ const PORTABLE: Capabilities = {
   epilogues: ['dot', 'conv', 'convGradInput'],
   buffers: 8,
   bindingBytes: 128 * 2 ** 20,
+  arena: true,
   beside: 65536,
   rows: { busy: 256, short: 16384, shortest: 1, longest: Number.POSITIVE_INFINITY, reductions: 8 },
 };

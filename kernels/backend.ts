@@ -15,15 +15,14 @@ import { allocate, bytesOf, type DType, type TypedArray } from '../engine/dtype.
 import { check, LetheError } from '../engine/error.ts';
 import { fromHalves, toHalves } from '../engine/half.ts';
 import type { Program } from '../engine/program.ts';
-import { type ArenaPlan, bufferBytes, planArena } from './arena.ts';
-import { BufferPool, MAP_READ, USAGE } from './buffers.ts';
+import { BufferPool, bufferBytes, MAP_READ, USAGE } from './buffers.ts';
 import { capabilitiesOf } from './capabilities.ts';
 import { measureCeilings } from './ceilings.ts';
 import type { Tuning } from './choice.ts';
 import { Clock } from './clock.ts';
 import { describe, requestAdapter, requestDevice, traitsOf } from './device.ts';
 import { lower } from './lower.ts';
-import type { Lowering, Traits } from './lowering.ts';
+import { type Lowering, type Traits, temporariesOf } from './lowering.ts';
 import { Pipelines } from './pipelines.ts';
 import { OrderedQueue } from './queue.ts';
 import { type Binding, type Kernel, MAX_GROUPS } from './shader.ts';
@@ -99,7 +98,8 @@ class GpuExecutable implements Executable {
   disposed = false;
   pipelines: readonly GPUComputePipeline[] | null = null;
   error: LetheError | null = null;
-  arena: readonly GPUBuffer[] | null = null;
+  /** What the temporaries lie in, once it runs. */
+  scratch: readonly GPUBuffer[] | null = null;
   /** Settles when the pipelines are there, or failed. */
   ready: Promise<void> = Promise.resolve();
   /** For each kernel the bind groups of the last runs, newest first. */
@@ -108,7 +108,7 @@ class GpuExecutable implements Executable {
     readonly owner: WebGpu,
     readonly program: Program,
     readonly lowering: Lowering,
-    readonly plan: ArenaPlan,
+    readonly temporaries: ReturnType<typeof temporariesOf>,
   ) {}
   dispose(): void {
     if (this.disposed) return;
@@ -290,7 +290,7 @@ class WebGpu implements WebGpuBackend {
   load(lowering: Lowering): Executable {
     this.#open();
     const { program } = lowering;
-    const executable = new GpuExecutable(this, program, lowering, planArena(lowering));
+    const executable = new GpuExecutable(this, program, lowering, temporariesOf(lowering));
     executable.ready = Promise.all(lowering.kernels.map((k) => this.#pipelines.of(k))).then(
       (pipelines) => {
         executable.pipelines = pipelines;
@@ -306,8 +306,8 @@ class WebGpu implements WebGpuBackend {
     if (this.#closed) return;
     this.#queue.add(() => {
       this.#executables.delete(executable);
-      for (const b of executable.arena ?? []) this.#discard(b);
-      executable.arena = null;
+      for (const b of executable.scratch ?? []) this.#discard(b);
+      executable.scratch = null;
       executable.groups.length = 0;
     });
   }
@@ -320,7 +320,7 @@ class WebGpu implements WebGpuBackend {
     const outs = outputs.map((b) => this.#own(b).gpu);
     // Memory is taken now, not when the run's turn comes: by then the caller may have freed what this run uses, and the
     // pool would hand it out as scratch.
-    own.arena ??= own.plan.buffers.map((bytes) => this.#storage.take(bytes));
+    own.scratch ??= own.temporaries.buffers.map((bytes) => this.#storage.take(bytes));
     // An input that happens to be the buffer of an output it was not given away to is read from a copy.
     const donated = new Set(own.program.donations.map(([, input]) => input));
     const copies = ins.map((b, i) =>
@@ -366,7 +366,8 @@ class WebGpu implements WebGpuBackend {
       const buffers = k.bindings.map(({ slot }) => {
         const { kind, index } = slots[slot];
         if (kind === 'input') return read[index];
-        return kind === 'output' ? outputs[index] : (e.arena as readonly GPUBuffer[])[e.plan.of[slot]];
+        if (kind === 'output') return outputs[index];
+        return (e.scratch as readonly GPUBuffer[])[e.temporaries.of.get(slot) as number];
       });
       const own = clock?.next({ program: e.program, instruction: owners[n], kernel: k.label });
       const at = (
@@ -455,7 +456,7 @@ class WebGpu implements WebGpuBackend {
     await this.#finished();
     this.#closed = true;
     for (const b of this.#live) this.#storage.destroy(b.gpu);
-    for (const e of this.#executables) for (const b of e.arena ?? []) this.#storage.destroy(b);
+    for (const e of this.#executables) for (const b of e.scratch ?? []) this.#storage.destroy(b);
     this.#live.clear();
     this.#liveBytes = 0;
     this.#executables.clear();

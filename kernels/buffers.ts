@@ -2,11 +2,12 @@
 // far more than reusing it, and a step allocates the same sizes as the step before. What is kept is bounded. A buffer the
 // device had no memory for is told of later, is of no use to anybody, and must not be handed out again.
 
-import { bufferBytes } from './arena.ts';
-
 /** Bits of GPUBufferUsage; in Node there is no global to read them from. */
 export const USAGE = { mapRead: 1, copySource: 4, copyTarget: 8, storage: 128 } as const;
 export const MAP_READ = 1;
+
+/** Room for whole vectors of four, and never nothing. */
+export const bufferBytes = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);
 
 /** Sizes are rounded so that there are at most 8 for every power of two: little waste, much reuse. */
 const sizeClass = (bytes: number): number => {

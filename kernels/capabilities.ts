@@ -20,6 +20,8 @@ export const capabilitiesOf = (traits: Traits): Capabilities => ({
   epilogues: ['dot', 'conv', 'convGradInput'],
   buffers: traits.storageBuffers,
   bindingBytes: traits.bindingBytes,
+  // No buffer may be read and written in one dispatch, whatever the ranges; and kernels add temporaries of their own.
+  arena: false,
   beside: BESIDE,
   rows: {
     busy: traits.software ? BUSY.software : BUSY.hardware,

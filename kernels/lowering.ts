@@ -1,12 +1,14 @@
 // What emitters write into: the kernels of a program so far, the slots they work on, and what the device can do. A
 // program's own slots keep their numbers; slots that lowering adds (partial sums, results on their way to an epilogue)
-// follow. Which buffer a slot becomes is decided afterwards, in arena.ts.
+// follow. Which buffer a slot becomes is decided afterwards, once all of them are known.
 
 import { bytesOf, type DType } from '../engine/dtype.ts';
 import { check } from '../engine/error.ts';
 import { denseView } from '../engine/graph/dense.ts';
+import { inBuffers, livesOf } from '../engine/graph/placement.ts';
 import { slotOf } from '../engine/graph/touches.ts';
 import type { Loop, OpInstruction, Program, RootName, Slot } from '../engine/program.ts';
+import { bufferBytes } from './buffers.ts';
 import type { Tuning } from './choice.ts';
 import type { MatrixConfig } from './matrix.ts';
 import { type Kernel, type Part, Shader } from './shader.ts';
@@ -46,7 +48,7 @@ export const PORTABLE: Traits = {
 /** Writes the kernels of an operation. */
 export type Emitter<K extends RootName> = (i: OpInstruction<K>, to: Lowering) => void;
 
-/** A slot without a place in the arena: arena.ts plans anew. */
+/** A slot without an offset: temporaries lie in buffers of their own. */
 export type LoweredSlot = Omit<Slot, 'offset'>;
 
 /** A program as kernels. Emitters write into it; read `kernels` and `slots`. */
@@ -123,6 +125,19 @@ export class Lowering {
     this.kernels.push(kernel);
     this.owners.push(this.instruction);
   }
+}
+
+/**
+ * Buffers for the temporaries, which take turns in them: how large each is, and which one a slot has. No single buffer has
+ * to hold everything (devices cap the size of one), and each kernel sees every buffer in one role.
+ */
+export function temporariesOf({ slots, kernels, place }: Lowering): {
+  readonly buffers: readonly number[];
+  readonly of: ReadonlyMap<number, number>;
+} {
+  const isTemporary = (n: number): boolean => slots[n].kind === 'temporary';
+  const touched = kernels.map((k) => k.bindings.map((b) => place(b.slot)).filter(isTemporary));
+  return inBuffers(livesOf(touched, (n) => bufferBytes(slots[n].size * bytesOf(slots[n].dtype))));
 }
 
 /** A loop with the operation's result as one more input: the numbering of values stays as it is. */

@@ -60,6 +60,7 @@ const CAPABILITIES: Capabilities = {
   epilogues: ['dot', 'conv', 'convGradInput'],
   buffers: Number.POSITIVE_INFINITY,
   bindingBytes: Number.POSITIVE_INFINITY,
+  arena: true,
   beside: 0,
   // A row is one thread's, and lies in its caches (Rows in native/src/runtime/description.h). Short ones are better done many at a time.
   rows: { busy: 16, short: 0, shortest: 64, longest: 8192, reductions: Number.POSITIVE_INFINITY },

@@ -8,7 +8,7 @@ import { fuse } from './fuse.ts';
 import type { Graph } from './graph.ts';
 import { instructionOf } from './instructions.ts';
 import { type Fused, verifyKernels } from './kernels.ts';
-import { donationsOf, inArena } from './memory.ts';
+import { donationsOf, withOffsets } from './memory.ts';
 import { placePrologues } from './prologues.ts';
 import { rematerialise } from './rematerialise.ts';
 import { fuseRows } from './rows.ts';
@@ -47,7 +47,7 @@ export function lower(graph: Graph, label: string, donated: readonly number[], c
   const handedThrough = new Set(table.results.flatMap((r) => ('input' in r ? [r.input] : [])));
   const donations = donationsOf(used, apart, donated, handedThrough);
   const instructions = fuseBeside(used, apart, donations, can);
-  const { slots, arenaBytes } = inArena(used, instructions);
+  const { slots, arenaBytes } = can.arena ? withOffsets(used, instructions) : { slots: used, arenaBytes: 0 };
   const program: Program = {
     label,
     slots,

@@ -1,8 +1,9 @@
-// Where results and temporaries lie: results over arguments that were given away, temporaries in one arena.
+// Where slots lie: results over arguments that were given away, temporaries in one arena.
 
 import { bytesOf } from '../dtype.ts';
 import type { Instruction, Slot } from '../program.ts';
-import { readsOf, writesOf } from './touches.ts';
+import { inArena, livesOf } from './placement.ts';
+import { readsOf, slotsRead, slotsWritten, writesOf } from './touches.ts';
 
 /** May an instruction write a slot where another one lies that it reads? It may not read an element after writing it. */
 export function isInPlace(i: Instruction, written: number, read: number): boolean {
@@ -50,47 +51,18 @@ export function donationsOf(
 }
 
 const ALIGNED = 256;
-const roundedBytes = ({ size, dtype }: Slot): number =>
-  Math.max(1, Math.ceil((size * bytesOf(dtype)) / ALIGNED)) * ALIGNED;
 
-/** A slot's life: the first and the last instruction that touch it. */
-function livesOf(
+/** Temporary slots with their places in one arena, which takes `arenaBytes`. */
+export function withOffsets(
   slots: readonly Slot[],
   instructions: readonly Instruction[],
-): Map<number, [number, number]> {
-  const lives = new Map<number, [number, number]>();
-  instructions.forEach((instruction, i) => {
-    for (const { slot } of [...writesOf(instruction), ...readsOf(instruction)]) {
-      if (slots[slot].kind !== 'temporary') continue;
-      const life = lives.get(slot);
-      if (life) life[1] = i;
-      else lives.set(slot, [i, i]);
-    }
-  });
-  return lives;
-}
-
-/** Temporaries in one arena: largest first, each at the lowest place that is free over its whole life. */
-export function inArena(
-  slots: readonly Slot[],
-  instructions: readonly Instruction[],
-): { slots: Slot[]; arenaBytes: number } {
-  const lives = livesOf(slots, instructions);
-  const placed: { begin: number; end: number; from: number; to: number }[] = [];
-  const offsets = new Map<number, number>();
-  let arenaBytes = 0;
-  const order = [...lives.keys()].sort((a, b) => roundedBytes(slots[b]) - roundedBytes(slots[a]) || a - b);
-  for (const s of order) {
-    const [from, to] = lives.get(s) as [number, number];
-    const bytes = roundedBytes(slots[s]);
-    let at = 0;
-    for (const p of placed.filter((q) => q.from <= to && from <= q.to).sort((a, b) => a.begin - b.begin)) {
-      if (p.begin >= at + bytes) break;
-      at = Math.max(at, p.end);
-    }
-    offsets.set(s, at);
-    placed.push({ begin: at, end: at + bytes, from, to });
-    arenaBytes = Math.max(arenaBytes, at + bytes);
-  }
-  return { slots: slots.map((s, n) => ({ ...s, offset: offsets.get(n) ?? s.offset })), arenaBytes };
+): { slots: readonly Slot[]; arenaBytes: number } {
+  const isTemporary = (n: number): boolean => slots[n].kind === 'temporary';
+  const touched = instructions.map((i) => [...slotsWritten(i), ...slotsRead(i)].filter(isTemporary));
+  const rounded = (n: number): number => {
+    const { size, dtype } = slots[n];
+    return Math.max(1, Math.ceil((size * bytesOf(dtype)) / ALIGNED)) * ALIGNED;
+  };
+  const { offsets, bytes } = inArena(livesOf(touched, rounded));
+  return { slots: slots.map((s, n) => ({ ...s, offset: offsets.get(n) ?? s.offset })), arenaBytes: bytes };
 }

@@ -8,7 +8,7 @@ import { fuse } from '../../engine/graph/fuse.ts';
 import { traceGraph } from '../../engine/graph/graph.ts';
 import { type Fused, type Kernel, verifyKernels } from '../../engine/graph/kernels.ts';
 import { lower } from '../../engine/graph/lower.ts';
-import { donationsOf, inArena, isInPlace } from '../../engine/graph/memory.ts';
+import { donationsOf, isInPlace, withOffsets } from '../../engine/graph/memory.ts';
 import { placePrologues } from '../../engine/graph/prologues.ts';
 import { rematerialise } from '../../engine/graph/rematerialise.ts';
 import { simplify } from '../../engine/graph/simplify.ts';
@@ -21,6 +21,7 @@ const PLAIN: Capabilities = {
   epilogues: ['dot'],
   buffers: 8,
   bindingBytes: 2 ** 20,
+  arena: true,
   beside: 0,
   rows: null,
 };
@@ -292,7 +293,7 @@ test('temporaries share the arena where their lives do not meet', () => {
       stores: [{ value: 0, slot: b }],
     });
   const chain = [from(0, 1), from(1, 2), from(2, 3), from(3, 4)];
-  const placed = inArena(slots, chain);
+  const placed = withOffsets(slots, chain);
   expect(placed.arenaBytes).toBe(512);
   expect(placed.slots.map((s) => s.offset)).toEqual([0, 0, 256, 0, 0]);
 });
