@@ -10,6 +10,7 @@ import { convEmitters } from './conv.ts';
 import { dotEmitters } from './dot.ts';
 import { gatherEmitters } from './gather.ts';
 import { type Emitter, Lowering, type Traits, withResultInMemory } from './lowering.ts';
+import { momentsEmitters } from './moments.ts';
 import { movementEmitters } from './movement.ts';
 import { fetches, sourcesOf } from './operand.ts';
 import { poolEmitters } from './pool.ts';
@@ -23,6 +24,7 @@ import { valueTypes } from './split.ts';
 const OPS: { readonly [K in RootName]: Emitter<K> } = {
   ...movementEmitters,
   ...reduceEmitters,
+  ...momentsEmitters,
   ...scanEmitters,
   ...sortEmitters,
   ...gatherEmitters,

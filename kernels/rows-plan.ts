@@ -11,9 +11,9 @@ import { COST } from '../engine/primitives/table.ts';
 import type { Loop, Rows, RowValue } from '../engine/program.ts';
 import { type Domain, mergeAxes } from './axes.ts';
 import { CPU_GROUPS, CPU_THREADS, GPU_THREADS, STEPS } from './each.ts';
+import { ceilPower } from './grid.ts';
 import { lanesFor } from './loop.ts';
 import type { Traits } from './lowering.ts';
-import { ceilPower } from './reduce.ts';
 
 /** Elements of a row that an invocation keeps in registers, and values of elements that are written out at most. */
 const KEPT = 16;

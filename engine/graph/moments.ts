@@ -1,5 +1,4 @@
-// Mean and variance as loops, for backends without a kernel of their own for them: as accurate as the data, and exact where
-// all of it is one number.
+// Mean and variance as loops, of which work on rows is made: as accurate as the data, and exact where all of it is one number.
 
 import { type DType, sizeOf, stridesOf } from '../dtype.ts';
 import type { ElementwiseName } from '../primitives/names.ts';

@@ -236,6 +236,39 @@ describeGpu('roots', () => {
     for (const op of ['sum', 'max', 'min'] as const) await root(op, { axes: [1] }, [holes], [f32(4)], 1e-5);
   });
 
+  it('finds mean and variance far from zero, of one number, and of what is not finite', async () => {
+    for (const on of [gpu, plain, staged])
+      // biome-ignore format: one line
+      for (const [shape, axes] of [[[3, 5000], [1]], [[5000, 3], [0]], [[7, 30, 40], [0, 1]], [[4, 8, 9, 64], [0, 1, 2]]]) {
+        const kept = shape.filter((_, d) => !axes.includes(d));
+        const p = rootProgram('moments', { axes }, [f32(...shape)], [f32(...kept), f32(...kept)]);
+        const near = randomFloats(shape, 5, 1);
+        const moved = { ...near, data: near.data.map((v) => 1e4 + v) };
+        const [[mean, variance], [wantMean, wantVariance]] = [
+          await execute(on, p, [moved]),
+          await execute(reference, p, [moved]),
+        ];
+        mean.forEach((m, k) => {
+          expect(Math.abs(Number(m) - Number(wantMean[k]))).toBeLessThan(2e-3);
+          expect(Number(variance[k]) / Number(wantVariance[k])).toBeCloseTo(1, 4);
+        });
+        const same = { ...near, data: near.data.map(() => 0.1) };
+        const flat = await execute(on, p, [same]);
+        for (const m of flat[0]) expect(m).toBe(Math.fround(0.1));
+        for (const v of flat[1]) expect(v).toBe(0);
+        for (const [special, want] of [[Infinity, Infinity], [-Infinity, -Infinity], [NaN, NaN]]) {
+          for (const at of [0, near.data.length >> 1, near.data.length - 1]) {
+            const data = near.data.slice();
+            data[at] = special;
+            const [m, v] = await execute(on, p, [{ ...near, data }]);
+            const k = m.findIndex((x) => !Number.isFinite(x));
+            expect([m[k], v[k]]).toEqual([want, NaN]);
+            expect([...m, ...v].filter((x) => !Number.isFinite(x)).length).toBe(2);
+          }
+        }
+      }
+  });
+
   it('reduces without subgroups, and with the workgroups of a GPU, to the same within rounding', async () => {
     for (const on of [plain, staged])
       // biome-ignore format: one line
