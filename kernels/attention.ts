@@ -15,7 +15,7 @@ type AttentionInstruction = OpInstruction<'attention'> | OpInstruction<'attentio
 const THREADS = 64;
 /** Vectors of four columns of a chunk, and of a query's row that stay in registers. */
 const COLUMNS = 16;
-const KEPT = 32;
+const MAX_WIDTH_KEPT = 32;
 const MOST_KEYS = 32;
 const LEAST_KEYS = 4;
 
@@ -138,7 +138,7 @@ function keyStep(
     shared ? `${name}[j * ${width}u + ${d}]` : of('row', d);
   const products = parts.slice(0, -1).map((part, n) => {
     if (part.width === 0) return `let product${n} = 0f;`;
-    const own = part.width <= KEPT ? `own${n}[d]` : `query${n}(at, d)`;
+    const own = part.width <= MAX_WIDTH_KEPT ? `own${n}[d]` : `query${n}(at, d)`;
     return `var sum${n} = vec4<f32>();
 for (var d = 0u; d < ${part.width}u; d++) { sum${n} += ${own} * ${vector(part, 'd')}; }
 let product${n} = (sum${n}.x + sum${n}.y) + (sum${n}.z + sum${n}.w);`;
@@ -190,7 +190,7 @@ function emit(i: AttentionInstruction, work: Work, to: Lowering): void {
   if (keys > 0)
     for (const p of filled) declared.push(`var<workgroup> ${p.name}: array<vec4<f32>, ${keys * p.width}>;`);
   const stage = filled.map(
-    (p) => `for (var i = lane; i < ${keys * p.width}u; i += ${threads}u) {
+    (p) => `for (var i = localIndex; i < ${keys * p.width}u; i += ${threads}u) {
 ${p.name}[i] = ${p.of(`keys + min(start + i / ${p.width}u, last - 1u)`, `i % ${p.width}u`)};
 }`,
   );
@@ -208,7 +208,7 @@ ${step}
 }
 }`;
   const kept = parts.slice(0, -1).map(({ width }, n) =>
-    width === 0 || width > KEPT
+    width === 0 || width > MAX_WIDTH_KEPT
       ? ''
       : `var own${n}: array<vec4<f32>, ${width}>;
 for (var d = 0u; d < ${width}u; d++) { own${n}[d] = query${n}(at, d); }`,
@@ -218,7 +218,7 @@ for (var d = 0u; d < ${width}u; d++) { own${n}[d] = query${n}(at, d); }`,
 let tile = group / ${chunks}u % ${tiles}u;
 let b = group / ${chunks * tiles}u;
 let keys = b * ${M}u;
-let query = tile * ${threads}u + lane;
+let query = tile * ${threads}u + localIndex;
 let at = b * ${N}u + min(query, ${N - 1}u);
 ${kept.join('\n')}
 var total: array<vec4<f32>, ${Math.max(1, columns)}>;

@@ -9,10 +9,10 @@ import type { Traits } from './lowering.ts';
  * within the time that it takes to start another kernel is better done by one workgroup than by two kernels. Beyond that,
  * few and long rows are cut into pieces by kernels of their own (reduce.ts).
  */
-const BUSY = { hardware: 256, software: 16 } as const;
-const SHORT = 16384;
+const BUSY_ROWS = { hardware: 256, software: 16 } as const;
+const SHORT_ROW = 16384;
 /** Elements that a device computes in less time than it takes to start a kernel. */
-const BESIDE = 65536;
+const BESIDE_ELEMENTS = 65536;
 
 export const capabilitiesOf = (traits: Traits): Capabilities => ({
   // On a software adapter the computing costs more than the memory traffic it saves: a training step takes 10 to 20 % longer.
@@ -22,10 +22,10 @@ export const capabilitiesOf = (traits: Traits): Capabilities => ({
   bindingBytes: traits.bindingBytes,
   // No buffer may be read and written in one dispatch, whatever the ranges; and kernels add temporaries of their own.
   arena: false,
-  beside: BESIDE,
+  beside: BESIDE_ELEMENTS,
   rows: {
-    busy: traits.software ? BUSY.software : BUSY.hardware,
-    short: SHORT,
+    busy: traits.software ? BUSY_ROWS.software : BUSY_ROWS.hardware,
+    short: SHORT_ROW,
     shortest: 1,
     longest: Number.POSITIVE_INFINITY,
     // Each has two arrays of shares in turn, a number for each invocation.

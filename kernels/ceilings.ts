@@ -59,7 +59,7 @@ function multiplyAdds(chains: number, threads: number, groups: number, traits: T
   // The factor lies in memory, and so does the number no sum will equal: nothing here can be worked out beforehand.
   const main = `let m = ${given}[0];
 let a = ${given}[1];
-${sums.map((x, c) => `var ${x} = ${given}[2] + f32(lane + ${c}u);`).join('\n')}
+${sums.map((x, c) => `var ${x} = ${given}[2] + f32(localIndex + ${c}u);`).join('\n')}
 for (var i = 0u; i < ${STEPS}u; i++) {
 ${sums.map((x) => `${x} = fma(${x}, m, a);`).join('\n')}
 }

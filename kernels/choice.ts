@@ -186,7 +186,7 @@ export function writeChoice({ tiles: t, parts }: Choice): string {
   return `${tile}${parts > 1 ? ` in ${parts} parts` : ''}`;
 }
 
-const WRITTEN = new RegExp(
+const CHOICE_PATTERN = new RegExp(
   '^(?:(?<slab>staged|matrix) TxTxT|(?<row>direct|shared) TxT) of TxT(?: by (?<component>f16|f32) TxTxT)?(?: in T parts)?$'.replaceAll(
     'T',
     String.raw`\d{1,4}`,
@@ -195,7 +195,7 @@ const WRITTEN = new RegExp(
 
 /** The inverse of `writeChoice`; null for any other text. Says nothing on whether a device can run it. */
 export function readChoice(text: string): Choice | null {
-  const groups = WRITTEN.exec(text)?.groups;
+  const groups = CHOICE_PATTERN.exec(text)?.groups;
   if (groups === undefined) return null;
   const { slab, component } = groups;
   if ((slab === 'matrix') !== (component !== undefined)) return null;

@@ -16,7 +16,7 @@ export const CPU_GROUPS = 24;
 export function emitEach(shader: Shader, count: number, to: Lowering, main: string, declarations = ''): void {
   if (count === 0) return;
   if (!to.traits.software) {
-    const guarded = `let at = group * ${GPU_THREADS}u + lane;
+    const guarded = `let at = group * ${GPU_THREADS}u + localIndex;
 if (at >= ${count}u) { return; }
 ${main}`;
     const groups = Math.ceil(count / GPU_THREADS);
@@ -27,7 +27,7 @@ ${main}`;
   const steps = Math.min(STEPS, Math.ceil(vectors / CPU_GROUPS));
   const share = steps * CPU_THREADS;
   const loop = `let end = min((group + 1u) * ${share}u, ${count}u);
-for (var at = group * ${share}u + lane; at < end; at += ${CPU_THREADS}u) {
+for (var at = group * ${share}u + localIndex; at < end; at += ${CPU_THREADS}u) {
 ${main}
 }`;
   to.add(

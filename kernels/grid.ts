@@ -43,7 +43,7 @@ export const floorPower = (n: number): number => 2 ** Math.floor(Math.log2(Math.
 export const ceilPower = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, n)));
 
 /** Elements, or groups of lanes, of which a CPU keeps as many near. */
-const CACHED = 2 ** 17;
+const CACHED_ELEMENTS = 2 ** 17;
 
 function gridFor(results: number, count: number, rows: boolean, traits: Traits): Grid {
   const threads = traits.software ? CPU_THREADS : GPU_THREADS;
@@ -55,7 +55,7 @@ function gridFor(results: number, count: number, rows: boolean, traits: Traits):
   const share = count / along;
   const wanted = running >= enough || share <= 32 ? 1 : Math.ceil(Math.min(enough / running, share / 16));
   // A stretch of columns is left for the next one: rows that are still cached by then come from there.
-  const most = traits.software && !rows ? Math.max(64, Math.floor(CACHED / results)) : count;
+  const most = traits.software && !rows ? Math.max(64, Math.floor(CACHED_ELEMENTS / results)) : count;
   const chunk = Math.max(1, Math.min(most, Math.ceil(count / wanted)));
   return { across, along, chunk, chunks: Math.max(1, Math.ceil(count / chunk)) };
 }
@@ -135,8 +135,8 @@ export function reductionKernel(shader: Shader, layout: Layout, reducing: Reduci
   const sizes = (axes: readonly number[]) => axes.map((d) => domain.sizes[d]);
   const named = (axes: readonly number[]) => axes.map((d) => names[d]);
   const main = `let chunk = group / ${resultGroups}u;
-let along = ${rows ? `lane % ${along}u` : `lane / ${across}u`};
-let across = ${rows ? `lane / ${along}u` : `lane % ${across}u`};
+let along = ${rows ? `localIndex % ${along}u` : `localIndex / ${across}u`};
+let across = ${rows ? `localIndex / ${along}u` : `localIndex % ${across}u`};
 let first = ((group % ${resultGroups}u) * ${across}u + across) * ${width}u;
 ${coordinates('first', sizes(kept), named(kept))}
 ${[...reducing.variables.map((v) => `var ${v.name} = ${v.start};`), reducing.before ?? []].flat().join('\n')}

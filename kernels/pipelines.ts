@@ -4,7 +4,7 @@
 import type { Kernel } from './shader.ts';
 
 /** More than a session of eager work with many shapes makes. */
-const MOST = 4096;
+const MAX_PIPELINES = 4096;
 /** GPUShaderStage.COMPUTE. */
 const COMPUTE = 4;
 
@@ -22,7 +22,7 @@ export class Pipelines {
   /** `most`: how many are found again. Those who use an older one keep it. */
   constructor(
     private readonly device: GPUDevice,
-    private readonly most = MOST,
+    private readonly most = MAX_PIPELINES,
   ) {}
 
   layoutOf({ bindings }: Kernel): Layout {

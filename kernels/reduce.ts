@@ -183,13 +183,13 @@ fn before(a: ${type}, i: u32, b: ${type}, j: u32) -> bool {
     for (let half = along / 2; half >= 1; half /= 2)
       tree.push(`workgroupBarrier();
 if (along < ${half}u) {
-let other = lane + ${half}u;
+let other = localIndex + ${half}u;
 if (before(values[other], positions[other], best, found)) { best = values[other]; found = positions[other]; }
-values[lane] = best;
-positions[lane] = found;
+values[localIndex] = best;
+positions[localIndex] = found;
 }`);
-    const main = `let along = lane % ${along}u;
-let result = group * ${across}u + lane / ${along}u;
+    const main = `let along = localIndex % ${along}u;
+let result = group * ${across}u + localIndex / ${along}u;
 let base = (result / ${inner}u) * ${n * inner}u + result % ${inner}u;
 let inside = result < ${results}u;
 var found = min(along, ${n - 1}u);
@@ -200,7 +200,7 @@ let v = ${element(`base + k * ${inner}u`)};
 if (before(v, k, best, found)) { best = v; found = k; }
 }
 }
-${along > 1 ? 'values[lane] = best;\npositions[lane] = found;' : ''}
+${along > 1 ? 'values[localIndex] = best;\npositions[localIndex] = found;' : ''}
 ${tree.join('\n')}
 if (along == 0u && inside) { ${target}[result] = i32(found); }`;
     to.add(shader.kernel({ threads: 64, groups: Math.ceil(results / across), declarations, main }));

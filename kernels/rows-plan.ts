@@ -16,12 +16,12 @@ import { lanesFor } from './loop.ts';
 import type { Traits } from './lowering.ts';
 
 /** Elements of a row that an invocation keeps in registers, and values of elements that are written out at most. */
-const KEPT = 16;
-const WRITTEN = 1024;
+const MAX_ELEMENTS_KEPT = 16;
+const MAX_STATEMENTS = 1024;
 /** What costs as much a CPU would rather read again than compute again: its caches keep a row. */
-const DEAR = 8;
+const EXPENSIVE_COST = 8;
 /** Elements of an invocation that a CPU does in less time than it takes to start a workgroup. */
-const LEAST = 64;
+const MIN_ELEMENTS_PER_INVOCATION = 64;
 
 interface Layout {
   /** Invocations to a row, rows to a workgroup at a time, times. */
@@ -73,7 +73,7 @@ export interface RowsPlan {
 function layoutFor(rows: number, count: number, lanes: number, traits: Traits): Layout {
   const most = traits.software ? CPU_THREADS : GPU_THREADS;
   // A GPU has invocations to spare; what a CPU's do side by side had better be whole rows.
-  const share = traits.software ? KEPT / lanes : 4;
+  const share = traits.software ? MAX_ELEMENTS_KEPT / lanes : 4;
   const along = Math.min(most, ceilPower(count / share));
   const threads = traits.software ? most : Math.max(64, along);
   const across = threads / along;
@@ -81,7 +81,10 @@ function layoutFor(rows: number, count: number, lanes: number, traits: Traits): 
   const { subgroup } = traits;
   const inside = subgroup > 0 && threads % subgroup === 0 ? Math.min(along, subgroup) : 1;
   const steps = Math.max(1, Math.floor((STEPS * along) / count));
-  const least = Math.max(Math.ceil(blocks / CPU_GROUPS), Math.floor((LEAST * along) / (count * lanes)));
+  const least = Math.max(
+    Math.ceil(blocks / CPU_GROUPS),
+    Math.floor((MIN_ELEMENTS_PER_INVOCATION * along) / (count * lanes)),
+  );
   const turns = traits.software && inside === along ? Math.min(steps, least, blocks) : 1;
   return { along, across, turns, groups: Math.ceil(blocks / turns), inside };
 }
@@ -103,7 +106,7 @@ export function planRows(rows: Rows, late: (slot: number) => boolean, traits: Tr
   const layout = layoutFor(results, count, lanes, traits);
   const shares = Math.ceil(count / layout.along);
   const perElement = values.filter((v) => !v.perRow).length;
-  const keeps = shares * lanes <= KEPT && shares * lanes * perElement <= WRITTEN;
+  const keeps = shares * lanes <= MAX_ELEMENTS_KEPT && shares * lanes * perElement <= MAX_STATEMENTS;
   const passes = passesOf(rows, late, keeps, traits.software);
   return { rows, domain, layout, lanes, results, count, shares, keeps, passes };
 }
@@ -158,7 +161,8 @@ function lentIn({ values, stores }: Rows, demand: Demand, late: (slot: number) =
   const dear: boolean[] = [];
   for (const v of values)
     dear.push(
-      !v.perRow && ((v.kind === 'step' && COST[v.step.op] >= DEAR) || argumentsOf(v).some((a) => dear[a])),
+      !v.perRow &&
+        ((v.kind === 'step' && COST[v.step.op] >= EXPENSIVE_COST) || argumentsOf(v).some((a) => dear[a])),
     );
   const lent: Lent[] = [];
   for (const { slot, whole, value } of stores) {

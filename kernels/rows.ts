@@ -12,7 +12,7 @@ import { type Pass, planRows, type RowsPlan } from './rows-plan.ts';
 import { fromMemory, literal, rounded, type Shader, toMemory, valueType } from './shader.ts';
 
 /** Shares that every invocation adds up by itself: a barrier costs more than reading so many. */
-const READ = 8;
+const MAX_SHARES_READ = 8;
 
 export function emitRows(rows: Rows, to: Lowering): void {
   const read = new Set(rows.values.flatMap((v) => (v.kind === 'load' ? [to.place(v.view.slot)] : [])));
@@ -119,10 +119,10 @@ class RowsWriter {
     const { results } = this.plan;
     const block = turns > 1 ? `(group * ${turns}u + turn)` : 'group';
     this.lines.push(
-      `let along = lane % ${along}u;`,
-      `let first = lane / ${along}u * ${along / inside}u;`,
+      `let along = localIndex % ${along}u;`,
+      `let first = localIndex / ${along}u * ${along / inside}u;`,
       `let share = along / ${inside}u;`,
-      `let wanted = ${block} * ${across}u + lane / ${along}u;`,
+      `let wanted = ${block} * ${across}u + localIndex / ${along}u;`,
       `let present = wanted < ${results}u;`,
       // Invocations without a row go along with the last one and store nothing.
       `let row = min(wanted, ${results - 1}u);`,
@@ -261,7 +261,7 @@ class RowsWriter {
     const put = reductions.map((n, j) => `${arrays[j]}[first + share] = total${n};`);
     this.lines.push(`if (along % ${inside}u == 0u) {\n${put.join('\n')}\n}`);
     let left = outside;
-    for (; left > READ; left /= 2) {
+    for (; left > MAX_SHARES_READ; left /= 2) {
       const half = left / 2;
       this.lines.push('workgroupBarrier();', `if (along % ${inside}u == 0u && share < ${half}u) {`);
       reductions.forEach((n, j) => {

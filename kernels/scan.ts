@@ -38,14 +38,14 @@ ${target}[${at}] = ${toMemory('total', out.dtype)};
     );
   const stretch = Math.ceil(n / THREADS);
   const main = `${walk('group')}
-let begin = lane * ${stretch}u;
+let begin = localIndex * ${stretch}u;
 let end = min(begin + ${stretch}u, ${n}u);
 var total = ${zero};
 for (var k = begin; k < end; k++) { total += ${element}; }
-sums[lane] = total;
+sums[localIndex] = total;
 workgroupBarrier();
 total = ${zero};
-for (var k = 0u; k < lane; k++) { total += sums[k]; }
+for (var k = 0u; k < localIndex; k++) { total += sums[k]; }
 for (var k = begin; k < end; k++) {
 total += ${element};
 ${target}[${at}] = ${toMemory('total', out.dtype)};

@@ -94,7 +94,7 @@ interface Source {
   readonly groups: number;
   /** Declarations at module scope: functions, workgroup memory. */
   readonly declarations?: string;
-  /** The body of main; sees `group` (number of the workgroup) and `lane` (number within it), both u32. */
+  /** The body of main; sees `group` (number of the workgroup) and `localIndex` (number within it), both u32. */
   readonly main: string;
 }
 
@@ -153,7 +153,7 @@ export class Shader {
     const code = `${buffers.join('\n')}
 ${declarations}
 @compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) groups: vec3<u32>, @builtin(local_invocation_index) localIndex: u32) {
 let group = groups.y * ${MAX_GROUPS}u + groups.x;
 ${guard}
 ${main}

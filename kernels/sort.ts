@@ -24,7 +24,7 @@ const AFTER =
 
 /** One step of the network in workgroup memory: pairs at `distance`, in runs of `run` that rise and fall in turn. */
 const step = (distance: string, run: string, base: string): string => `{
-let low = (lane / ${distance}) * ${distance} * 2u + lane % ${distance};
+let low = (localIndex / ${distance}) * ${distance} * 2u + localIndex % ${distance};
 let rising = (((${base} + low) & ${run}) == 0u);
 let a = pairs[low];
 let b = pairs[low + ${distance}];
@@ -67,16 +67,16 @@ pairs[${k}] = vec2(key, column);
       groups: blocks,
       declarations: `${memory}\n${KEY[valueType(x.dtype) as keyof typeof KEY]}\n${AFTER}`,
       main: `let base = group * ${block}u;
-${load('lane')}
-${load(`(lane + ${threads}u)`)}
+${load('localIndex')}
+${load(`(localIndex + ${threads}u)`)}
 workgroupBarrier();
 for (var run = 2u; run <= ${block}u; run *= 2u) {
 for (var distance = run / 2u; distance > 0u; distance /= 2u) {
 ${step('distance', `select(run, 0u, run == ${padded}u)`, inRow)}
 }
 }
-${store(target, 'lane')}
-${store(target, `(lane + ${threads}u)`)}`,
+${store(target, 'localIndex')}
+${store(target, `(localIndex + ${threads}u)`)}`,
     }),
   );
   for (let run = block * 2; run <= padded; run *= 2) {
@@ -110,14 +110,14 @@ ${array}[high * 2u] = a.x; ${array}[high * 2u + 1u] = a.y;
         groups: blocks,
         declarations: `${memory}\n${AFTER}`,
         main: `let base = group * ${block}u;
-${back('lane')}
-${back(`(lane + ${threads}u)`)}
+${back('localIndex')}
+${back(`(localIndex + ${threads}u)`)}
 workgroupBarrier();
 for (var distance = ${block / 2}u; distance > 0u; distance /= 2u) {
 ${step('distance', `${mask}u`, inRow)}
 }
-${store(array, 'lane')}
-${store(array, `(lane + ${threads}u)`)}`,
+${store(array, 'localIndex')}
+${store(array, `(localIndex + ${threads}u)`)}`,
       }),
     );
   }

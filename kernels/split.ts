@@ -154,10 +154,10 @@ function replaceValue(loop: Loop, value: number, slot: number, dtype: DType): Lo
 // ---- arrays that are too large ---------------------------------------------------------------------------------------
 
 /** Elements to whose multiples parts are aligned: 256 bytes, the portable rule, in the smallest type there is. */
-const ALIGNED = 128;
+const ALIGNMENT = 128;
 /** More pieces than this cost more than they are worth, each being a kernel to compile: some views turn an array around. */
-const MOST = 64;
-const alignedDown = (n: number): number => n - (n % ALIGNED);
+const MAX_PIECES = 64;
+const alignedDown = (n: number): number => n - (n % ALIGNMENT);
 
 interface Piece {
   readonly loop: Loop;
@@ -217,7 +217,7 @@ export function piecesOf(loop: Loop, to: Lowering): Piece[] {
 
   const pieces: Piece[] = [];
   const cut = (r: Region): void => {
-    if (pieces.length > MOST) return;
+    if (pieces.length > MAX_PIECES) return;
     const [count] = r.shape;
     const parts = partsOf(r);
     if (fits(parts, 0) || count === undefined) {
@@ -235,14 +235,14 @@ export function piecesOf(loop: Loop, to: Lowering): Piece[] {
     let [rows, beyond] = [0, count];
     while (beyond - rows > 1) {
       const middle = (rows + beyond) >> 1;
-      if (fits(partsOf(along(r, 0, middle)), ALIGNED)) rows = middle;
+      if (fits(partsOf(along(r, 0, middle)), ALIGNMENT)) rows = middle;
       else beyond = middle;
     }
-    if (rows > ALIGNED) rows = alignedDown(rows);
-    if (rows === 0) for (let at = 0; at < count && pieces.length <= MOST; at++) cut(row(r, at));
+    if (rows > ALIGNMENT) rows = alignedDown(rows);
+    if (rows === 0) for (let at = 0; at < count && pieces.length <= MAX_PIECES; at++) cut(row(r, at));
     else for (let at = 0; at < count; at += rows) cut(along(r, at, Math.min(rows, count - at)));
   };
   const { sizes, strides } = mergeAxes(loop);
   cut({ shape: sizes, inputs: loop.inputs.map((v, k) => ({ ...v, strides: strides[k] })), first: 0 });
-  return pieces.length > MOST ? whole : pieces;
+  return pieces.length > MAX_PIECES ? whole : pieces;
 }

@@ -118,17 +118,17 @@ function direct(t: Tiles, a: Factor, b: Factor): Loop {
     }),
     ...range(b.along === 'depth' ? t.ownColumns : groups).map((j) => {
       const [group, rest] = b.along === 'depth' ? [j >> 2, j & 3] : [j, 0];
-      return `let outerB${j} = outerBOf(batch, tileColumn + (lane + ${group * threads}u) * 4u + ${rest}u);`;
+      return `let outerB${j} = outerBOf(batch, tileColumn + (localIndex + ${group * threads}u) * 4u + ${rest}u);`;
     }),
   ];
   // A's share of an invocation: a row, or four rows at one of four steps.
   const together =
     a.along === 'depth'
       ? 'let fetchedA = fetchA(outerA, depthAOf(k));'
-      : 'let fetchedA = fetchA(outerA, depthAOf(k + lane / 2u));';
+      : 'let fetchedA = fetchA(outerA, depthAOf(k + localIndex / 2u));';
   if (t.shared)
     outers.push(
-      `let outerA = outerAOf(batch, tileRow + ${a.along === 'depth' ? 'lane' : 'lane % 2u * 4u'});`,
+      `let outerA = outerAOf(batch, tileRow + ${a.along === 'depth' ? 'localIndex' : 'localIndex % 2u * 4u'});`,
     );
   const depths = (side: 'A' | 'B', f: Factor): string[] =>
     range(f.along === 'depth' ? 1 : 4).map((s) => `let depth${side}${s} = depth${side}Of(k + ${s}u);`);
@@ -150,7 +150,7 @@ ${multiply(t, a, b, access)}
 }
 ${finish(t)}`,
     row: `i / ${groups}u`,
-    column: `(lane + i % ${groups}u * ${threads}u) * 4u`,
+    column: `(localIndex + i % ${groups}u * ${threads}u) * 4u`,
     results: t.ownRows * groups,
   };
 }
@@ -177,8 +177,8 @@ function staged(t: Tiles, a: Factor, b: Factor): Loop {
     threads,
     declarations: `var<workgroup> slabA: array<vec4<f32>, ${(t.rows * t.depth) / 4}>;
 var<workgroup> slabB: array<vec4<f32>, ${(t.columns * t.depth) / 4}>;`,
-    code: `let right = lane % ${across}u;
-let down = lane / ${across}u;
+    code: `let right = localIndex % ${across}u;
+let down = localIndex / ${across}u;
 ${start(t)}
 ${loadA.before}
 ${loadB.before}
@@ -265,19 +265,19 @@ function matrices(t: Tiles, kind: MatrixKind, a: Factor, b: Factor, subgroup: nu
       ),
       'workgroupBarrier();',
       ...range(share).map((v) => {
-        const at = `band + (lane % ${subgroup}u + ${v * subgroup}u) * 4u`;
+        const at = `band + (localIndex % ${subgroup}u + ${v * subgroup}u) * 4u`;
         const four = range(4).map((l) => `bands[${at} + ${l}u]`);
         return `own[${i * share + v}] = vec4(${four.join(', ')});`;
       }),
     ].join('\n'),
   );
-  const within = `(lane % ${subgroup}u + i % ${share}u * ${subgroup}u)`;
+  const within = `(localIndex % ${subgroup}u + i % ${share}u * ${subgroup}u)`;
   return {
     threads,
     declarations: `${slabA.declaration}
 ${slabB.declaration}
 var<workgroup> bands: array<f32, ${subgroups * band}>;`,
-    code: `let own_subgroup = lane / ${subgroup}u;
+    code: `let own_subgroup = localIndex / ${subgroup}u;
 let right = own_subgroup % ${across}u * ${t.ownColumns}u;
 let down = own_subgroup / ${across}u * ${t.ownRows}u;
 let band = own_subgroup * ${band}u;
@@ -317,9 +317,9 @@ function load(
   const before: string[] = [];
   const during: string[] = [];
   const sameDepth = f.along === 'depth' && threads % inner === 0;
-  if (sameDepth) during.push(`let depth${side} = depth${side}Of(k + lane % ${inner}u * 4u);`);
+  if (sameDepth) during.push(`let depth${side} = depth${side}Of(k + localIndex % ${inner}u * 4u);`);
   for (const n of range(Math.ceil(vectors / threads))) {
-    const at = n === 0 ? 'lane' : `(lane + ${n * threads}u)`;
+    const at = n === 0 ? 'localIndex' : `(localIndex + ${n * threads}u)`;
     const [fast, slow] = [`${at} % ${inner}u * 4u`, `${at} / ${inner}u`];
     const [o, d] = f.along === 'depth' ? [slow, fast] : [fast, slow];
     before.push(`let outer${side}${n} = outer${side}Of(batch, ${tile} + ${o});`);

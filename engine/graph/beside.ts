@@ -9,7 +9,7 @@ import { isInPlace } from './memory.ts';
 import { slotOf, slotsRead, slotsWritten } from './touches.ts';
 
 /** How many instructions back a loop is looked for: beyond that it would keep memory for too long. */
-const NEAR = 64;
+const MAX_DISTANCE = 64;
 
 /** Two loops over one domain as one: what both read is read once. */
 function joined(a: Loop, b: Loop): Loop {
@@ -68,7 +68,7 @@ export function fuseBeside(
     let home = instruction;
     if (isSmall(instruction))
       // What comes before is done as late as this one, so nothing between may need it, or write over what it reads.
-      for (let at = done.length - 1; at >= Math.max(0, done.length - NEAR); at--) {
+      for (let at = done.length - 1; at >= Math.max(0, done.length - MAX_DISTANCE); at--) {
         const before = done[at].instruction;
         if (!isSmall(before) || !isSmall(home) || !sameShape(before.loop.shape, home.loop.shape)) continue;
         const between = done.slice(at + 1);

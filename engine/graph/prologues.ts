@@ -13,7 +13,7 @@ import { type Draft, draftOf, type Fused, type Kernel } from './kernels.ts';
 import { type Reading, reshapeStrides, type Views } from './views.ts';
 
 /** What an operation may cost to be worth doing again. */
-const CHEAP = 1;
+const CHEAP_COST = 1;
 const MOST_STEPS = 6;
 const MOST_READERS = 3;
 
@@ -44,7 +44,7 @@ function recipeOf(v: Var, k: Kernel, views: Views): Recipe | null {
     const e = own ?? views.definition.get(views.flat(x));
     if (e === undefined || !isElementwise(e)) return false;
     if (steps.has(e)) return true;
-    if (COST[e.op] > CHEAP || !e.inputs.every(needs)) return false;
+    if (COST[e.op] > CHEAP_COST || !e.inputs.every(needs)) return false;
     steps.add(e);
     return steps.size <= MOST_STEPS;
   };

@@ -33,7 +33,7 @@ function emulated(code: string): string {
   if (found === null) return code;
   const [, depth, rows] = found.map(Number);
   const columns = Number((/subgroup_matrix_result<f32, (\d+)/.exec(code) as RegExpExecArray)[1]);
-  const subgroup = Number((/let own_subgroup = lane \/ (\d+)u/.exec(code) as RegExpExecArray)[1]);
+  const subgroup = Number((/let own_subgroup = localIndex \/ (\d+)u/.exec(code) as RegExpExecArray)[1]);
   const share = (rows * columns) / subgroup;
   // Loops start where a compiler cannot know, or it would unroll them all.
   const each = (
@@ -63,7 +63,7 @@ fn storeBand(offset: u32, m: Sums, stride: u32) {
   return `${code
     .replace('enable chromium_experimental_subgroup_matrix;\n', '')
     .replace(/diagnostic\(off, chromium[^;]*;\n/, '')
-    .replace('let own_subgroup', `invocation = lane % ${subgroup}u;\nlet own_subgroup`)
+    .replace('let own_subgroup', `invocation = localIndex % ${subgroup}u;\nlet own_subgroup`)
     .replace(/subgroup_matrix_result<f32, \d+, \d+>/g, 'Sums')
     .replace(/subgroupMatrixLoad<subgroup_matrix_(?:left|right)<[^>]*>, (\w+)>\(&slab\w, /g, '$1(')
     .replaceAll('subgroupMatrixMultiplyAccumulate(', 'multiplied(')

@@ -4,10 +4,10 @@ fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
 @group(0) @binding(1) var<storage, read_write> m1: array<vec4<f32>>;
 
 @compute @workgroup_size(256)
-fn main(@builtin(workgroup_id) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) groups: vec3<u32>, @builtin(local_invocation_index) localIndex: u32) {
 let group = groups.y * 65535u + groups.x;
 
-let at = group * 256u + lane;
+let at = group * 256u + localIndex;
 if (at >= 1500u) { return; }
 let first = at * 4u;
 let c0 = first;

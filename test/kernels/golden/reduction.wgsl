@@ -3,12 +3,12 @@
 @group(0) @binding(1) var<storage, read_write> m1: array<f32>;
 var<workgroup> shares0: array<f32, 256>;
 @compute @workgroup_size(256)
-fn main(@builtin(workgroup_id) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) groups: vec3<u32>, @builtin(local_invocation_index) localIndex: u32) {
 let group = groups.y * 65535u + groups.x;
 
 let chunk = group / 1u;
-let along = lane / 8u;
-let across = lane % 8u;
+let along = localIndex / 8u;
+let across = localIndex % 8u;
 let first = ((group % 1u) * 8u + across) * 1u;
 let c1 = first;
 var total0 = 0f;

@@ -27,13 +27,13 @@ fn expOf(x: f32) -> f32 {
 var<workgroup> shares0_0_f32: array<f32, 64>;
 var<workgroup> shares1_0_f32: array<f32, 64>;
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) groups: vec3<u32>, @builtin(local_invocation_index) localIndex: u32) {
 let group = groups.y * 65535u + groups.x;
 
-let along = lane % 4u;
-let first = lane / 4u * 4u;
+let along = localIndex % 4u;
+let first = localIndex / 4u * 4u;
 let share = along / 1u;
-let wanted = group * 16u + lane / 4u;
+let wanted = group * 16u + localIndex / 4u;
 let present = wanted < 64u;
 let row = min(wanted, 63u);
 let c0 = row;
