@@ -95,9 +95,9 @@ function programOf(c: Case): Program {
 /** The programs that run when a step of the recipe's training, and a look at the result, are measured. */
 export async function programsOfRecipe(backend: Backend, path: string, data?: string): Promise<Program[]> {
   const { readRecipe } = await import('../unlearn/run.ts');
-  const { workshop } = await import('../unlearn/run/workshop.ts');
+  const { defaultParts } = await import('../unlearn/run/default-parts.ts');
   const recipe = await readRecipe(path);
-  const parts = workshop();
+  const parts = defaultParts();
   const material = await parts.load(recipe, data);
   const stop = startProfile(backend);
   try {

@@ -10,7 +10,6 @@ import { knownMethods, withScoresOf } from './recipe/own.ts';
 import { recipeText } from './recipe/shipped.ts';
 import { checkSingle, variantOf } from './recipe/vary.ts';
 import { checkRecipe, draftRecipe, finishRecipe, type Recipe } from './recipe.ts';
-import { Carrier } from './run/carry.ts';
 import type { Failure } from './run/collect.ts';
 import { estimatePlan } from './run/estimate.ts';
 import { checkFolder, clearUnfinished, LOG, prepareFolder } from './run/folder.ts';
@@ -21,6 +20,7 @@ import { fileLog, type RunEvent, stackOf, tidy } from './run/log.ts';
 import { takeOver } from './run/neighbours.ts';
 import type { Parts, StepCost } from './run/parts.ts';
 import type { PlannedCell } from './run/plan.ts';
+import { Runner } from './run/runner.ts';
 import { searchLines } from './run/search.ts';
 import { type DataSummary, summarise, summaryLines } from './run/summary.ts';
 import { refuseOthers, type Survey, Surveyor } from './run/survey.ts';
@@ -113,7 +113,8 @@ export async function run(source: string | object, options: RunOptions): Promise
     seeds: given ? seeds.slice(0, 1) : seeds,
   };
   await checkFolder(options.out);
-  const parts = options.parts ?? (await import('./run/workshop.ts')).workshop({ methods: known.table });
+  const parts =
+    options.parts ?? (await import('./run/default-parts.ts')).defaultParts({ methods: known.table });
   const device = await parts.open(recipe.device);
   const material = await parts.load(recipe, options.data);
   // Where samples are not those that the manifest names, this says which.
@@ -165,14 +166,14 @@ export async function run(source: string | object, options: RunOptions): Promise
     return { ...found, plan };
   };
   /** Carries out one part of a plan: its search, or the run itself, which ends in the report. */
-  const carry = (part: Recipe, cells: readonly PlannedCell[], { plan, log: search }: Survey) => {
+  const perform = (part: Recipe, cells: readonly PlannedCell[], { plan, log: search }: Survey) => {
     for (const { id, flaw, state } of cells) {
       const why = state === 'replace' ? 'replacing a result of other settings' : flaw;
       if (why) warn(`${id}: ${why}`);
     }
     const setting = { recipe: part, device, material, materialOf, plan, search, methods: known.table, told };
     const jobs = planJobs(cells).filter(({ action }) => action !== 'report' || part === recipe);
-    return new Carrier(setting, options, parts, tell).go(jobs);
+    return new Runner(setting, options, parts, tell).go(jobs);
   };
   try {
     await prepareFolder(options.out);
@@ -185,12 +186,12 @@ export async function run(source: string | object, options: RunOptions): Promise
       for (const note of notes) say(`search: ${method}: ${note}`);
     const failures: Failure[] = [];
     if (search && now.tried.some(({ state }) => state !== 'done')) {
-      failures.push(...(await carry(search.recipe, now.tried, now)).failures);
+      failures.push(...(await perform(search.recipe, now.tried, now)).failures);
       // A method whose trials are not all known is left out: chosen from the others, it might be another one next time.
       now = await survey((await surveyor.look(options.out)).open);
     }
     for (const line of now.log ? searchLines(now.log, now.open) : []) say(line);
-    const { results, failures: more } = await carry(recipe, now.cells, now);
+    const { results, failures: more } = await perform(recipe, now.cells, now);
     failures.push(...more);
     const { plan, log: found, open } = now;
     if (failures.length === 0) await tidy(tell, () => clearUnfinished(options.out, plan));

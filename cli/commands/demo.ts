@@ -30,8 +30,8 @@ export function register(program: Command, world: World): void {
 /** Whether nothing faster than the reference would compute. */
 async function onReference(context: Context, device = 'auto'): Promise<boolean> {
   if (device !== 'auto') return device === 'reference';
-  const { workshop } = await import('../../unlearn/run/workshop.ts');
-  const parts = context.world.parts ?? workshop();
+  const { defaultParts } = await import('../../unlearn/run/default-parts.ts');
+  const parts = context.world.parts ?? defaultParts();
   const { backend } = await context.compute(() => parts.open('auto'));
   return backend === 'reference';
 }

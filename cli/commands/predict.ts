@@ -65,12 +65,12 @@ async function cardByRecipe(weights: string, { recipe: path, set, data }: Flags)
       `weights ${printable(weights)}: the file does not say which classes and pictures it is for; give the recipe it was made by (--recipe)`,
     );
   const { readRecipe } = await import('../../unlearn/run.ts');
-  const { workshop } = await import('../../unlearn/run/workshop.ts');
+  const { defaultParts } = await import('../../unlearn/run/default-parts.ts');
   const { cardOf } = await import('../../unlearn/model.ts');
   const { checkSingle } = await import('../../unlearn/recipe/vary.ts');
   const recipe = await readRecipe(path, set);
   checkSingle(recipe);
-  return cardOf(recipe, (await workshop().load(recipe, data)).dataset);
+  return cardOf(recipe, (await defaultParts().load(recipe, data)).dataset);
 }
 
 type Found = Awaited<ReturnType<typeof import('../../unlearn/predict-files.ts').predictFiles>>;

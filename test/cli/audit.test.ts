@@ -8,8 +8,8 @@ import { fileSource } from '../../unlearn/files.ts';
 import { cardOf } from '../../unlearn/model.ts';
 import { predict } from '../../unlearn/predict.ts';
 import { checkRecipe } from '../../unlearn/recipe.ts';
+import { defaultParts } from '../../unlearn/run/default-parts.ts';
 import type { Material } from '../../unlearn/run/parts.ts';
-import { workshop } from '../../unlearn/run/workshop.ts';
 import type { Dataset, Split } from '../../unlearn/types.ts';
 import { toParts } from '../../unlearn/weights.ts';
 import { collect } from '../bytes.ts';
@@ -28,7 +28,7 @@ device: ${device}
 
 let world: TestWorld;
 let data: Dataset;
-const audit = (...argv: string[]) => world.run(['audit', ...argv], { parts: workshop() });
+const audit = (...argv: string[]) => world.run(['audit', ...argv], { parts: defaultParts() });
 const results = (out = 'out') => JSON.parse(readFileSync(world.path(`${out}/results.json`), 'utf8'));
 
 /** Those of the recipe for this data. */
@@ -195,7 +195,7 @@ describe('files of lenet', () => {
   });
 
   it('are looked at without leaving anything in memory, whether they fit or not', async () => {
-    const parts = workshop();
+    const parts = defaultParts();
     const recipe = checkRecipe({ ...recipeOf('lenet'), methods: [{ name: 'retrain' }] });
     const material = { dataset: data } as Material;
     const look = async (name: string) =>

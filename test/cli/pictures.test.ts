@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as lt from '../../index.ts';
 import { type ModelCard, modelOf } from '../../unlearn/model.ts';
-import { workshop } from '../../unlearn/run/workshop.ts';
+import { defaultParts } from '../../unlearn/run/default-parts.ts';
 import { toParts } from '../../unlearn/weights.ts';
 import { collect } from '../bytes.ts';
 import { pnm } from '../unlearn/data/helpers.ts';
@@ -96,7 +96,7 @@ model: { name: lenet }
 methods: [{ name: finetune }]
 `;
   // The data are read, nothing is trained.
-  const parts = { load: workshop().load };
+  const parts = { load: defaultParts().load };
 
   it('begins with what was read, what is to be forgotten and what was left out', async () => {
     put({

@@ -4,7 +4,7 @@
 import { permutation } from '../random.ts';
 import { allFinite, pointsOf } from '../statistics/points.ts';
 import type { Points } from '../statistics/rbf.ts';
-import { breathe } from '../train/meter.ts';
+import { yieldToEventLoop } from '../train/meter.ts';
 import type { AuditInput } from './record.ts';
 import type { Features, Subject } from './subject.ts';
 
@@ -71,6 +71,6 @@ export function drawnRows(
 
 /** Between two pieces of long work on plain arrays: lets others run, and stops where the signal has aborted. */
 export async function pause({ signal }: AuditInput): Promise<void> {
-  await breathe();
+  await yieldToEventLoop();
   signal?.throwIfAborted();
 }

@@ -7,7 +7,7 @@ import * as lt from '../../index.ts';
 import type { SweepOptions } from '../reduce.ts';
 import { classification } from '../tasks/classification.ts';
 import { disposeTree, feed } from '../train/feed.ts';
-import { breathe } from '../train/meter.ts';
+import { yieldToEventLoop } from '../train/meter.ts';
 import { networkOf } from '../train/network.ts';
 import type { Split } from '../types.ts';
 
@@ -138,7 +138,7 @@ export function adversary(model: Model, options: AdversaryOptions): Adversary {
               go(step(variables, way, origin, y));
               visited += count;
               signal?.throwIfAborted();
-              await breathe();
+              await yieldToEventLoop();
               if (stop && i % ASKED === ASKED - 1 && !(await anyOf(way))) break;
             }
             answers?.dispose();

@@ -1,4 +1,4 @@
-// The audits of one cell, as the workshop makes them: models opened as subjects, the sets they are asked about, one audit
+// The audits of one cell, as the default parts make them: models opened as subjects, the sets they are asked about, one audit
 // after the other. Which audits are made of which cell is audits.ts.
 
 import { LetheError } from '../../engine/error.ts';
@@ -20,7 +20,7 @@ export interface Opened {
   release(): void;
 }
 
-/** What the workshop opens for audits. */
+/** What the default parts open for audits. */
 interface Openers {
   /** A model of the run, under a name for messages. */
   readonly model: (name: string, source: Source) => Promise<Opened>;

@@ -1,5 +1,5 @@
 // What a run is assembled from: device, data, trainer, methods, evaluation, report. Types only. run.ts knows files,
-// order and resumption and nothing of tensors; the real parts are workshop.ts, tests and plug-ins hand in their own.
+// order and resumption and nothing of tensors; the real parts are default-parts.ts, tests and plug-ins hand in their own.
 // Weights travel as safetensors, read and written a tensor at a time, so what is compared, hashed and stored is one and
 // the same, and no file has to fit into memory.
 

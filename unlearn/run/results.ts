@@ -1,5 +1,5 @@
 // Reading results.json back, bounded and checked as a whole, so that what is made of it need not ask again. Writing it
-// is carry.ts; the types are types.ts.
+// is runner.ts; the types are types.ts.
 
 import * as v from 'valibot';
 import { LetheError } from '../../engine/error.ts';

@@ -57,7 +57,7 @@ export async function prepare(given: Recipe, options: SingleOptions, methods?: M
   checkSingle(given);
   const seeds = [options.seed ?? given.seeds[0]];
   const recipe: Recipe = { ...given, device: options.device ?? given.device, seeds };
-  const parts = options.parts ?? (await import('./workshop.ts')).workshop({ methods });
+  const parts = options.parts ?? (await import('./default-parts.ts')).defaultParts({ methods });
   const device = await parts.open(recipe.device);
   const material = await parts.load(recipe, options.data);
   return { recipe, parts, device, material, materialOf: () => material };

@@ -149,7 +149,8 @@ async function partsFor(
   measured: Map<string, StepCost>,
 ): Promise<Parts> {
   const parts =
-    given ?? (await import('./workshop.ts')).workshop({ methods: (await knownMethods(recipe)).table });
+    given ??
+    (await import('./default-parts.ts')).defaultParts({ methods: (await knownMethods(recipe)).table });
   return {
     ...parts,
     async measure(recipe, material) {

@@ -12,7 +12,7 @@ import { disposeTree, tensorsOf } from './feed.ts';
 import type { LossOver, Params } from './gradients.ts';
 import { largestEigenvalue, lissa } from './lissa.ts';
 import { inverseFisher } from './lowRank.ts';
-import { breathe } from './meter.ts';
+import { yieldToEventLoop } from './meter.ts';
 import { type Product, productOf } from './products.ts';
 import { endless } from './schedule.ts';
 import { conjugateGradients, dot, plus, scaled, type Vector } from './vectors.ts';
@@ -138,7 +138,7 @@ export function curvatureOf<S extends Samples = Split>(options: CurvatureOptions
         return damps(tensors, params, v);
       } finally {
         disposeTree(tensors);
-        await breathe();
+        await yieldToEventLoop();
       }
     };
   };

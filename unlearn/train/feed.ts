@@ -5,7 +5,7 @@ import type { Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import type { BatchOptions } from '../data/batches.ts';
 import type { Batch, HostArray, Samples, Task, Tensors } from '../tasks/record.ts';
-import { breathe } from './meter.ts';
+import { yieldToEventLoop } from './meter.ts';
 
 /** A host array on the device. */
 const upload = ({ data, shape, dtype }: HostArray): lt.Tensor => lt.tensor(data, { shape, dtype });
@@ -69,6 +69,6 @@ export async function feed<S extends Samples>(
     }
     done += batch.indices.length;
     options.onBatch?.(done);
-    await breathe();
+    await yieldToEventLoop();
   }
 }

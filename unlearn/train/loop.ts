@@ -17,7 +17,7 @@ import type { Carry, Note } from './checkpoint.ts';
 import { copyOf, disposeTree, tensorsOf } from './feed.ts';
 import { checkFinite, diverged, rateAt } from './guard.ts';
 import { checkpoints, type Hook, meter, scalingFacts } from './hooks.ts';
-import { breathe } from './meter.ts';
+import { yieldToEventLoop } from './meter.ts';
 import { meanLoss, type Objective } from './objective.ts';
 import { firstScaling } from './precision.ts';
 import { type Pass, type Position, Schedule, type Update } from './schedule.ts';
@@ -197,7 +197,7 @@ export async function runLoop(input: LoopInput): Promise<LoopResult> {
       loop.carry = { ...loop.carry, ...next };
       disposeTree([given, key]);
       await loop.watch(at, loss);
-      await breathe();
+      await yieldToEventLoop();
       if (at.within + 1 === at.epochSteps) await endEpoch(loop, at);
       else for (const hook of hooks) await hook.step?.(loop, at);
     }

@@ -52,7 +52,7 @@ const BREATH_MS = 30;
 let breathed = 0;
 
 /** Lets the event loop turn if it has not done so lately. */
-export async function breathe(): Promise<void> {
+export async function yieldToEventLoop(): Promise<void> {
   if (performance.now() - breathed < BREATH_MS) return;
   await new Promise<void>((resolve) => {
     if (typeof setImmediate === 'function') setImmediate(resolve);

@@ -12,9 +12,9 @@ import { stringify } from 'yaml';
 import { LetheError } from '../../../engine/error.ts';
 import * as lt from '../../../index.ts';
 import { checkRecipe, parseRecipe } from '../../../unlearn/recipe.ts';
+import { defaultParts } from '../../../unlearn/run/default-parts.ts';
 import type { StepCost } from '../../../unlearn/run/parts.ts';
 import { runVaried } from '../../../unlearn/run/varied.ts';
-import { workshop } from '../../../unlearn/run/workshop.ts';
 import { readRecipe, run } from '../../../unlearn/run.ts';
 import { compiled } from '../../compiled.ts';
 import { addonPath } from '../../native/support.ts';
@@ -44,7 +44,7 @@ const whole = { largest: Number.POSITIVE_INFINITY };
 
 /** Each network is measured once: it takes seconds. */
 const measured = new Map<string, StepCost>();
-const real = workshop();
+const real = defaultParts();
 const parts: typeof real = {
   ...real,
   async measure(recipe, material) {

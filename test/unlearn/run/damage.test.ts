@@ -22,7 +22,7 @@ import { LetheError } from '../../../engine/error.ts';
 import * as lt from '../../../index.ts';
 import { Artifact } from '../../../unlearn/artifact.ts';
 import { folderStore } from '../../../unlearn/artifact-folder.ts';
-import { workshop } from '../../../unlearn/run/workshop.ts';
+import { defaultParts } from '../../../unlearn/run/default-parts.ts';
 import { type RunEvent, run } from '../../../unlearn/run.ts';
 import { sha256 } from '../../../unlearn/sha256.ts';
 import { unsynced, withDisk } from './crash.ts';
@@ -67,7 +67,7 @@ interface Left {
 }
 const folders: Left[] = [];
 const whole = new Map<object, unknown>();
-const parts = workshop();
+const parts = defaultParts();
 
 const work = (recipe: object, more: Partial<Parameters<typeof run>[1]> = {}) =>
   withDisk(unsynced, () => run(recipe, { out, parts, device, ...more }));

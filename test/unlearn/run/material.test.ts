@@ -9,9 +9,9 @@ import { predict } from '../../../unlearn/predict.ts';
 import { variantsOf } from '../../../unlearn/recipe/vary.ts';
 import { checkRecipe, parseRecipe } from '../../../unlearn/recipe.ts';
 import { factsOf } from '../../../unlearn/report/facts.ts';
+import { defaultParts } from '../../../unlearn/run/default-parts.ts';
 import { basisOf } from '../../../unlearn/run/plan.ts';
 import { summarise, summaryLines } from '../../../unlearn/run/summary.ts';
-import { workshop } from '../../../unlearn/run/workshop.ts';
 import { readRecipe } from '../../../unlearn/run.ts';
 import { toParts } from '../../../unlearn/weights.ts';
 import { collect, source } from '../../bytes.ts';
@@ -28,7 +28,7 @@ const recipeOf = (change: object = {}) =>
     device: 'reference',
     ...change,
   });
-const parts = workshop();
+const parts = defaultParts();
 const recipe = recipeOf();
 
 beforeAll(async () => {

@@ -9,8 +9,8 @@ import { datasets, joinSplits, loadScores, mislabel } from '../../../unlearn/dat
 import { memorisationOf } from '../../../unlearn/memorisation.ts';
 import { modelFor } from '../../../unlearn/model.ts';
 import { checkRecipe } from '../../../unlearn/recipe.ts';
+import { defaultParts } from '../../../unlearn/run/default-parts.ts';
 import { memorise } from '../../../unlearn/run/memorise.ts';
-import { workshop } from '../../../unlearn/run/workshop.ts';
 import { refuses, scratch } from '../data/helpers.ts';
 
 const options = { trainSize: 40, testSize: 20 };
@@ -55,7 +55,7 @@ describe('the file', () => {
     expect(found.quantiles.at(-1)).toEqual({ share: 1, score: sorted[39] });
     expect(found.quantiles.find(({ share }) => share === 0.5)?.score).toBe((sorted[19] + sorted[20]) / 2);
 
-    const parts = workshop();
+    const parts = defaultParts();
     const material = await parts.load(checkRecipe({ ...plain, forget: { scores: out, ratio: 0.1 } }));
     const least = Math.min(...[...material.manifest.ids].map((id) => scores[id]));
     expect(material.manifest.count).toBe(4);

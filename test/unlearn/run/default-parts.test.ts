@@ -9,9 +9,9 @@ import { channelStatistics, forgetSet, makeSplit } from '../../../unlearn/data/i
 import { cardOf, type ModelCard, readCard } from '../../../unlearn/model.ts';
 import { predict } from '../../../unlearn/predict.ts';
 import { checkRecipe } from '../../../unlearn/recipe.ts';
+import { defaultParts } from '../../../unlearn/run/default-parts.ts';
 import type { Output, Parts } from '../../../unlearn/run/parts.ts';
 import { summarise, summaryLines } from '../../../unlearn/run/summary.ts';
-import { workshop } from '../../../unlearn/run/workshop.ts';
 import { sha256 } from '../../../unlearn/sha256.ts';
 import { cardIn, fromFile, parameterCount, toParts } from '../../../unlearn/weights.ts';
 import { collect, source } from '../../bytes.ts';
@@ -129,9 +129,9 @@ describe('weights as bytes', () => {
   });
 });
 
-describe('the workshop', () => {
+describe('the default parts', () => {
   it('refuses a model that the memory of the machine cannot hold, before it makes any of it', async () => {
-    const parts = workshop();
+    const parts = defaultParts();
     await parts.open('reference');
     const material = await parts.load(recipe);
     const { buffers } = lt.memory();
@@ -146,7 +146,7 @@ describe('the workshop', () => {
 
   it('makes no weights to tell what a method needs: none would have room for these', async () => {
     const init = () => ({ params: {}, state: { seen: lt.zeros([2 ** 20, 2 ** 20]) } });
-    const parts = workshop({ architecture: () => ({ ...linear, init }) });
+    const parts = defaultParts({ architecture: () => ({ ...linear, init }) });
     await parts.open('reference');
     const whole = checkRecipe({ ...recipe, methods: [{ name: 'gradientAscent' }] });
     const material = await parts.load(whole);
@@ -155,7 +155,7 @@ describe('the workshop', () => {
   });
 
   it('loads, evaluates and measures what a recipe says', async () => {
-    const parts = workshop({ architecture: () => linear });
+    const parts = defaultParts({ architecture: () => linear });
     expect(await parts.open('reference')).toMatchObject({ backend: 'reference', dtype: 'float32' });
     const material = await parts.load(recipe);
     expect(material.manifest).toMatchObject({ kind: 'class', classIndex: 3, count: 6 });
@@ -203,7 +203,7 @@ describe('the workshop', () => {
       methods: [{ name: 'retrain' }, { name: 'gradientAscent', options: { epochs: 1 } }],
       device: 'reference',
     });
-    const parts = workshop();
+    const parts = defaultParts();
     const material = await parts.load(small);
     const { train } = material.dataset;
     const images = train.images.map((byte, i) =>
@@ -264,7 +264,7 @@ describe('the workshop', () => {
       methods: [{ name: 'sisa', options: { shards: 2, slices: 2 } }],
       device: 'reference',
     });
-    const parts = workshop();
+    const parts = defaultParts();
     const material = await parts.load(small);
     const method = small.methods.find(({ name }) => name === 'sisa')!;
     expect(parts.needs(small, material, method)).toEqual({
@@ -315,7 +315,7 @@ describe('the workshop', () => {
       device: 'reference',
     };
     const small = checkRecipe({ ...given, validation: 0.25 });
-    const parts = workshop();
+    const parts = defaultParts();
     const whole = await parts.load(checkRecipe(given));
     const material = await parts.load(small);
     const { dataset, validation } = material;
@@ -373,7 +373,7 @@ describe('the workshop', () => {
       methods: [{ name: 'retrain' }],
       device: 'reference',
     });
-    const parts = workshop();
+    const parts = defaultParts();
     const material = await parts.load(small);
     const { task, left } = bench();
     const given = { ...task, recipe: small, material };
@@ -408,7 +408,7 @@ describe('the workshop', () => {
   });
 
   it('asks for a control where batch-norm would gather statistics of the forgotten data alone', async () => {
-    const parts = workshop();
+    const parts = defaultParts();
     const material = await parts.load(recipe);
     const needs = (name: string, options: object, model = 'allCnn') => {
       const base = { name: 'c', dataset: recipe.dataset, forget: { class: 3 }, model: { name: model } };
@@ -427,7 +427,7 @@ describe('the workshop', () => {
   });
 
   it('writes weights that say what they are of', async () => {
-    const parts = workshop();
+    const parts = defaultParts();
     const small = {
       ...recipe,
       dataset: { name: 'glyphs' as const, options: { trainSize: 20, testSize: 10 } },
@@ -462,10 +462,10 @@ describe('the workshop', () => {
       await parts.measure(small, material);
       return { backend, weights: sha256(left()), ua: metrics.ua };
     };
-    const alone = [await train(workshop(), 'cpu'), await train(workshop(), 'reference')];
+    const alone = [await train(defaultParts(), 'cpu'), await train(defaultParts(), 'reference')];
     expect(alone.map((a) => a.backend)).toEqual(['cpu', 'reference']);
     expect(alone[0].weights).not.toBe(alone[1].weights);
-    const [cpu, reference] = [workshop(), workshop()];
+    const [cpu, reference] = [defaultParts(), defaultParts()];
     expect(await Promise.all([train(cpu, 'cpu'), train(reference, 'reference')])).toEqual(alone);
     // The device of the process is nobody's business.
     expect(device().device).toBe('reference');

@@ -37,7 +37,7 @@ interface Made {
   close(): Promise<Pick<CellRecord, 'weights' | 'artifact'>>;
 }
 
-export class Carrier {
+export class Runner {
   readonly #failures: Failure[] = [];
   /** Records of the cells that are measured. */
   readonly #records = new Map<string, CellRecord>();

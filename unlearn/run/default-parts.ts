@@ -35,7 +35,7 @@ import { planeOf } from './plane.ts';
 
 type Architecture = (recipe: Recipe, dataset: Dataset, constants: Constants) => Model;
 
-/** What a workshop works with. */
+/** What they work with. */
 interface Tools {
   /** Makes the model of a recipe; the engine's own unless said otherwise. */
   readonly architecture?: Architecture;
@@ -43,7 +43,7 @@ interface Tools {
   readonly methods?: MethodTable;
 }
 
-export function workshop({ architecture = modelFor, methods: table = methods }: Tools = {}): Parts {
+export function defaultParts({ architecture = modelFor, methods: table = methods }: Tools = {}): Parts {
   const knownRecord = (name: string): MethodRecord => {
     const record = recordOf(name, table);
     if (!record) throw new LetheError('value', `no method "${name}"${hint(name, Object.keys(table))}`);
@@ -55,7 +55,7 @@ export function workshop({ architecture = modelFor, methods: table = methods }: 
     return record;
   };
   let device: lt.Device | null = null;
-  /** On the device of this workshop; the caller's, before one is opened. */
+  /** On their own device; the caller's, before one is opened. */
   const here = <R>(work: () => R): R => (device ? lt.withDevice(device, work) : work());
   /** Model, data and key of what is prepared: constants over all images would know those that will be forgotten. */
   const unbiased = ({ recipe, material: { dataset }, seed }: Task) => {
