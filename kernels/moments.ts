@@ -40,12 +40,15 @@ const variablesOf = (shares: readonly Share[]): Variable[] => [
 
 /** Joins shares; `of` gives the values of the other one. An infinite mean has no distance: it stays, or is taken over. */
 function writeJoin(shares: readonly Share[], of: Values): string[] {
-  const lines = shares.flatMap(({ mean, squares }) => [
-    `let d_${mean.name} = ${of(mean)} - ${mean.name};`,
-    `let m_${mean.name} = select(${mean.name} + ${of(mean)}, ${mean.name} + d_${mean.name} * weight, abs(d_${mean.name}) <= ${LARGEST});`,
-    `${squares.name} += ${of(squares)} + d_${mean.name} * d_${mean.name} * count * weight;`,
-    `${mean.name} = m_${mean.name};`,
-  ]);
+  const lines = shares.flatMap(({ mean, squares }, lane) => {
+    const [other, apart] = [`other${lane}`, `apart${lane}`];
+    return [
+      `let ${other} = ${of(mean)};`,
+      `let ${apart} = ${other} - ${mean.name};`,
+      `${squares.name} += ${of(squares)} + ${apart} * ${apart} * count * weight;`,
+      `${mean.name} = select(${mean.name} + ${other}, ${mean.name} + ${apart} * weight, abs(${apart}) <= ${LARGEST});`,
+    ];
+  });
   return [
     '{',
     `let more = ${of(COUNT)};`,

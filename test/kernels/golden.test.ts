@@ -1,5 +1,4 @@
-// The WGSL of one kernel of each kind, to be read: an elementwise loop, a reduction, a softmax by rows with the plan it is
-// written from. A change of these files is a change of what runs: look at it before accepting it (UPDATE_GOLDEN=1).
+// The WGSL of one kernel of each kind, to be read; of a softmax by rows, the plan that it is written from too. A change of these files is a change of what runs: look at it before accepting it (UPDATE_GOLDEN=1).
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,9 +9,10 @@ import { lower } from '../../kernels/lower.ts';
 import { PORTABLE } from '../../kernels/lowering.ts';
 import { planRows, printRowsPlan } from '../../kernels/rows-plan.ts';
 
-const programOf = (f: (x: lt.Tensor) => lt.Tensor, shape: number[]) => {
+type Function = (...args: lt.Tensor[]) => lt.Tensor;
+const programOf = (f: Function, ...shapes: number[][]) => {
   lt.useBackend(createReferenceBackend());
-  const program = lt.jit(f).program(lt.ones(shape));
+  const program = lt.jit(f).program(...shapes.map((shape) => lt.ones(shape)));
   lt.useBackend(null);
   return program;
 };
@@ -23,12 +23,18 @@ function expectGolden(name: string, text: string): void {
   expect(text).toBe(readFileSync(file, 'utf8'));
 }
 
-test.each<[string, (x: lt.Tensor) => lt.Tensor, number[]]>([
+test.each<[string, Function, ...number[][]]>([
   ['loop.wgsl', (x) => x.mul(2).add(1).relu(), [1000, 6]],
   ['reduction.wgsl', (x) => x.square().sum(0), [1000, 6]],
+  ['moments.wgsl', (x) => lt.variance(x, 0), [10000, 6]],
   ['rows.wgsl', (x) => lt.softmax(x), [64, 48]],
-])('%s', (name, f, shape) => {
-  const { kernels } = lower(programOf(f, shape), PORTABLE);
+  ['product.wgsl', (x, w, b) => lt.matmul(x, w).add(b).relu(), [64, 48], [48, 32], [32]],
+  ['convolution.wgsl', (x, w) => lt.conv2d(x, w, { padding: 1 }), [2, 8, 8, 4], [3, 3, 4, 8]],
+  ['attention.wgsl', (q, k, v) => lt.attention(q, k, v), [2, 32, 8], [2, 32, 8], [2, 32, 8]],
+  ['pool.wgsl', (x) => lt.maxPool2d(x, { size: 2 }), [2, 8, 8, 4]],
+  ['scan.wgsl', (x) => lt.cumsum(x), [64, 48]],
+])('%s', (name, f, ...shapes) => {
+  const { kernels } = lower(programOf(f, ...shapes), PORTABLE);
   expectGolden(name, kernels.map((k) => `// ${k.label}, ${k.groups} workgroups\n${k.source}`).join('\n'));
 });
 
