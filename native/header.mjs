@@ -50,6 +50,10 @@ constexpr OpRow kOpRows[] = {
 ${steps.map(([name, cost]) => `    {${operands(name)}, ${cost}},  // ${name}`).join('\n')}
 };
 
+// X(name), in the order of the operations' numbers.
+#define LETHE_OPS(X) \\
+${steps.map(([name]) => `  X(${capitalised(name)})`).join(' \\\n')}
+
 // X(name, name of the factory, whether its kernel does prologues and an epilogue), in the order of the roots' numbers.
 #define LETHE_ROOTS(X) \\
 ${roots.map(([name, fuses]) => `  X("${name}", ${capitalised(name)}, ${fuses})`).join(' \\\n')}
