@@ -25,8 +25,10 @@ export function printRowValue(v: RowValue): string {
   }
 }
 
-const printSlot = ({ kind, dtype, size, index, offset }: Slot, n: number): string =>
-  `slot ${n} = ${kind} ${kind === 'temporary' ? `at byte ${offset}` : index}, ${size} ${dtype}`;
+function printSlot({ kind, dtype, size, index, offset }: Slot, n: number, arenaBytes: number): string {
+  const place = kind !== 'temporary' ? ` ${index}` : arenaBytes > 0 ? ` at byte ${offset}` : '';
+  return `slot ${n} = ${kind}${place}, ${size} ${dtype}`;
+}
 
 /** `result`: the loop is an epilogue, whose values have the operation's result after the inputs. */
 function printLoop({ inputs, steps, stores, reductions }: Loop, result: boolean): string[] {
@@ -72,8 +74,8 @@ function printInstruction(i: Instruction): string[] {
  */
 export const printProgram = ({ label, slots, instructions, arenaBytes, donations }: Program): string =>
   [
-    `${label}, arena of ${arenaBytes} bytes`,
-    ...slots.map(printSlot),
+    arenaBytes > 0 ? `${label}, arena of ${arenaBytes} bytes` : label,
+    ...slots.map((s, n) => printSlot(s, n, arenaBytes)),
     ...donations.map(([output, input]) => `output ${output} lies over input ${input}`),
     ...instructions.flatMap(printInstruction),
   ].join('\n');

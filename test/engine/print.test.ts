@@ -56,6 +56,14 @@ loop over [3, 4]
   slot 2 = max v5 along 0 1`);
 });
 
+test('temporaries that lie in no arena', () => {
+  const none = { label: 'none', slots, instructions: [], inputs: 1, outputs: 1, donations: [] };
+  expect(printProgram({ ...none, arenaBytes: 0 })).toBe(`none
+slot 0 = input 0, 12 float32
+slot 1 = temporary, 12 int32
+slot 2 = output 0, 16 float32`);
+});
+
 test('an operation with a prologue and an epilogue', () => {
   const empty = { stores: [], reductions: [] };
   expect(
