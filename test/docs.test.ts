@@ -5,7 +5,8 @@
 // What it prints is compared with the comment behind each console.log, or with the ```text block that follows it; or with
 // both, where that is ```text loose: what console.table prints, its words alone. Its numbers differ from processor to
 // processor, and have bounds in `bounds`.
-// ```ts no-run is type-checked only. Imports that begin with dots start at the page.
+// ```ts no-run is type-checked only. Imports that begin with dots start at the page. With UPDATE_DOCS=1 what is printed is
+// written into the ```text blocks: look at the difference before accepting it.
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -44,6 +45,8 @@ function blocksOf(page: string): Block[] {
     });
   return found;
 }
+/** A block of text as it stands on a page. */
+const textBlock = (lines: string): string => `\`\`\`text\n${lines}\n\`\`\``;
 /** A page without its blocks. */
 const prose = (page: string): string => text(page).replace(/^```[\s\S]*?^```$/gm, '');
 
@@ -164,6 +167,11 @@ describe.skipIf(!hasCpu).each(running)('code in %s', (page) => {
               }
         }
         const lines = shown.join('\n').trimEnd();
+        if (process.env.UPDATE_DOCS === '1')
+          writeFileSync(
+            join(root, page),
+            text(page).replace(textBlock(part.says), () => textBlock(lines)),
+          );
         expect(lines, `what the block at ${page}:${part.line} prints`).toBe(part.says);
       });
     },
