@@ -6,6 +6,7 @@
 
 import { sizeOf } from '../engine/dtype.ts';
 import { keptOf, lengthOf } from '../engine/graph/dense.ts';
+import { printRowValue } from '../engine/graph/print.ts';
 import { argumentsOf } from '../engine/graph/row-values.ts';
 import { COST } from '../engine/primitives/table.ts';
 import type { Loop, Rows, RowValue } from '../engine/program.ts';
@@ -209,13 +210,7 @@ function passesOf(rows: Rows, late: (slot: number) => boolean, keeps: boolean, s
 /** A line for each value, in the pass that has it. */
 export function printRowsPlan({ rows, layout, lanes, results, count, keeps, passes }: RowsPlan): string {
   const { along, across, turns, inside } = layout;
-  const made = (n: number): string => {
-    const v = rows.values[n];
-    if (v.kind === 'load') return `v${n} = slot ${v.view.slot} by ${v.view.strides.join(' ') || '-'}`;
-    if (v.kind === 'step')
-      return `v${n} = ${[v.step.op, v.step.value, ...v.step.args.map((a) => `v${a}`)].filter((x) => x !== undefined).join(' ')}`;
-    return `v${n} = ${v.op} v${v.value}${v.divisor === 1 ? '' : ` / ${v.divisor}`}`;
-  };
+  const made = (n: number): string => `v${n} = ${printRowValue(rows.values[n])}`;
   const lines = passes.flatMap((p, k) => [
     `pass ${k}`,
     ...p.row.map((n) => `  row: ${made(n)}`),

@@ -81,7 +81,7 @@ class RowsWriter {
       if (k === passes.length - 1) return;
       if (keeps) for (let t = 0; t < shares; t++) this.elements(pass, t, this.rest);
       else this.walk(pass);
-      this.join(pass, k);
+      if (pass.reductions.length > 0) this.join(pass, k);
     });
     if (layout.turns > 1) this.lines.push('}');
     return this.lines.join('\n');

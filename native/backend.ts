@@ -286,6 +286,9 @@ function defaultThreads(): number {
   return threads;
 }
 
+/** How the kernels of a program go about it, in words: the plan of each loop, the algorithm of each convolution. */
+export const describeKernels = (program: Program): string => load().describe(encode(program));
+
 /** Names of the instruction sets there are kernels for and this machine has, the best first. */
 export const instructionSets = (): string[] => load().instructionSets();
 

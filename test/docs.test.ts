@@ -5,7 +5,8 @@
 // What it prints is compared with the comment behind each console.log, or with the ```text block that follows it; or with
 // both, where that is ```text loose: what console.table prints, its words alone. Its numbers differ from processor to
 // processor, and have bounds in `bounds`.
-// ```ts no-run is type-checked only.
+// ```ts no-run is type-checked only. Imports that begin with dots start at the page. With UPDATE_DOCS=1 what is printed is
+// written into the ```text blocks: look at the difference before accepting it.
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -44,6 +45,8 @@ function blocksOf(page: string): Block[] {
     });
   return found;
 }
+/** A block of text as it stands on a page. */
+const textBlock = (lines: string): string => `\`\`\`text\n${lines}\n\`\`\``;
 /** A page without its blocks. */
 const prose = (page: string): string => text(page).replace(/^```[\s\S]*?^```$/gm, '');
 
@@ -114,13 +117,17 @@ const bounds: Record<string, Record<string, Record<string, readonly [number, num
 
 rmSync(cache, { recursive: true, force: true });
 mkdirSync(cache, { recursive: true });
+/** Code of a page with its relative imports as they are from the cache. */
+const moved = (page: string, code: string): string =>
+  code.replace(/from '(\.[^']*)'/g, (_, path: string) => {
+    const there = relative(cache, join(root, dirname(page), path));
+    return `from '${there.replaceAll('\\', '/')}'`;
+  });
 for (const script of scripts) {
   const code = script.parts.map((p, i) => `console.log('${MARK}', ${i});\n${p.code}`).join('\n');
   // Imports must come first; the marker of the first part is not needed before them.
-  writeFileSync(
-    fileOf(script),
-    `${code.replace(/^console\.log\('docs-test: part', 0\);\n/, '')}\nexport {};\n`,
-  );
+  const body = code.replace(/^console\.log\('docs-test: part', 0\);\n/, '');
+  writeFileSync(fileOf(script), `${moved(script.page, body)}\nexport {};\n`);
 }
 
 afterAll(close);
@@ -160,6 +167,11 @@ describe.skipIf(!hasCpu).each(running)('code in %s', (page) => {
               }
         }
         const lines = shown.join('\n').trimEnd();
+        if (process.env.UPDATE_DOCS === '1')
+          writeFileSync(
+            join(root, page),
+            text(page).replace(textBlock(part.says), () => textBlock(lines)),
+          );
         expect(lines, `what the block at ${page}:${part.line} prints`).toBe(part.says);
       });
     },

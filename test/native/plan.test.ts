@@ -5,7 +5,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { primitives } from '../../engine/primitives/index.ts';
 import { COST, ELEMENTWISE } from '../../engine/primitives/table.ts';
 import type { Instruction, Loop, Program } from '../../engine/program.ts';
-import type { Addon } from '../../native/backend.ts';
+import { type Addon, describeKernels } from '../../native/backend.ts';
 import { encode } from '../../native/encode.ts';
 import {
   addonPath,
@@ -107,6 +107,67 @@ epilogue
   v1 = neg v0 in register 0
   v2 = tanh v0 in register 1
   v3 = add v1 v2 in slot 2
+`);
+  });
+
+  // The loop reads the row of the input where it lies and writes the last value into the result at once.
+  it('of a mean along rows and the distances from it', () => {
+    const [x, mean] = [float(40, 70), float(40)];
+    const view = { slot: 0, dtype: 'float32', strides: [70, 1], offset: 0 } as const;
+    const value = { dtype: 'float32', perRow: false } as const;
+    const p = program({
+      slots: [slot('input', x, 0), slot('output', x, 0), slot('output', mean, 1)],
+      instructions: [
+        {
+          kind: 'rows',
+          rows: {
+            shape: [40, 70],
+            axes: [1],
+            values: [
+              { ...value, kind: 'load', view, pass: 0 },
+              { ...value, kind: 'reduction', op: 'sum', value: 0, divisor: 70, perRow: true, pass: 1 },
+              { ...value, kind: 'step', step: step('sub', [0, 1]), pass: 1 },
+              { ...value, kind: 'step', step: step('abs', [2]), pass: 1 },
+            ],
+            stores: [
+              { value: 3, slot: 1, whole: true },
+              { value: 1, slot: 2, whole: false },
+            ],
+          },
+        },
+      ],
+    });
+    expect(describeKernels(p)).toBe(`rows
+  40 rows of 70
+  v0 = slot 0, in place
+  v1 = sum v0 / 70, one value
+  v2 = sub v0 v1 in register 0
+  v3 = abs v2 in slot 1
+  copy v1 to slot 2
+`);
+  });
+
+  // Four channels are too few for Winograd's transforms; results with few channels are computed by planes.
+  it.each([
+    ['taps', 4, 16],
+    ['winograd', 64, 64],
+    ['planar', 8, 4],
+  ])('of a convolution by %s', (algorithm, channels, filters) => {
+    const params = {
+      stride: [1, 1],
+      padding: [
+        [1, 1],
+        [1, 1],
+      ],
+      dilation: [1, 1],
+      groups: 1,
+    };
+    const images = (n: number) => float(1, 16, 32, 32, n);
+    const weights = float(1, 3, 3, channels, filters);
+    expect(
+      describeKernels(rootProgram('conv', params, [images(channels), weights], [images(filters)])),
+    ).toBe(`conv
+  by ${algorithm}
 `);
   });
 

@@ -1,5 +1,5 @@
-// The source files as modules: what each imports, from where, and which of its exported names other files use. Works on a
-// map from paths to texts, so that a test can make up a small tree.
+// The source files as modules: what each imports, from where, which of its exported names other files use, and its
+// functions. Works on a map from paths to texts, so that a test can make up a small tree.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix, relative } from 'node:path';
@@ -169,4 +169,19 @@ export function unusedExports(modules: Modules, entries: readonly string[]): str
   return [...modules].flatMap(([path, { exports }]) =>
     exports.filter((name) => !used.get(path)?.has(name)).map((name) => `${path}: ${name}`),
   );
+}
+
+/** The functions of a file, outer ones first, each named by itself or by what it is assigned to, with its lines. */
+export function functionsOf(code: string): { name: string; lines: number }[] {
+  const lineOf = (at: unknown): number => code.slice(0, Number(at)).split('\n').length;
+  const found: { name: string; lines: number }[] = [];
+  const walk = (n: Node, outer: string): void => {
+    const own = n.id ?? n.key;
+    const name = isNode(own) && own.type === 'Identifier' ? text(own) : outer;
+    if (/^(FunctionDeclaration|FunctionExpression|ArrowFunctionExpression)$/.test(n.type))
+      found.push({ name, lines: lineOf(n.end) - lineOf(n.start) + 1 });
+    for (const child of childrenOf(n)) walk(child, name);
+  };
+  walk(parseAst(code, { lang: 'ts' }) as unknown as Node, '');
+  return found;
 }

@@ -39,6 +39,16 @@ bool weightByWinograd(const ConvShape& s) {
   return manyChannels && manyTiles && winogradGain(c) >= 1.5;
 }
 
+const char* nameOf(const TapConv& c, bool exact) {
+  if (c.resultFloats() == 0) return "nothing";
+  switch (choose(c, exact)) {
+    case Algorithm::Planar: return "planar";
+    case Algorithm::Winograd: return "winograd";
+    case Algorithm::Taps: break;
+  }
+  return "taps";
+}
+
 WorkspaceSize productWorkspace(const TapConv& c, bool exact, int threads) {
   if (c.resultFloats() == 0) return {};
   switch (choose(c, exact)) {
@@ -61,6 +71,10 @@ void product(Pool& pool, const TapConv& c, bool exact, const float* source, cons
 }
 
 }  // namespace
+
+const char* convAlgorithm(const ConvShape& s) { return nameOf(TapConv::forward(s), s.exact); }
+const char* convGradInputAlgorithm(const ConvShape& s) { return nameOf(TapConv::inputGradient(s), s.exact); }
+const char* convGradWeightAlgorithm(const ConvShape& s) { return weightByWinograd(s) ? "winograd_weight" : "weight"; }
 
 WorkspaceSize convWorkspace(const ConvShape& s, int threads) { return productWorkspace(TapConv::forward(s), s.exact, threads); }
 

@@ -12,6 +12,11 @@ struct ConvShape {
   bool exact = false;  // only algorithms that add plain products, never transformed ones
 };
 
+// Which algorithm each of the three takes for a shape.
+const char* convAlgorithm(const ConvShape& shape);
+const char* convGradInputAlgorithm(const ConvShape& shape);
+const char* convGradWeightAlgorithm(const ConvShape& shape);
+
 // The results do not depend on the number of threads. A prologue stands for the operand it is given with, whose
 // pointer is then not read; with an epilogue, raw sums pass through the result.
 WorkspaceSize convWorkspace(const ConvShape& shape, int threads);

@@ -35,6 +35,8 @@ template <Direction D> class Conv : public Product {
     return static_cast<double>(s_.B * s_.N * s_.OH * s_.OW * s_.O) * static_cast<double>(s_.KH * s_.KW * (s_.C / s_.groups) + 1) / 8;
   }
 
+  std::string describe() const override { return std::string("  by ") + algorithm() + "\n" + Product::describe(); }
+
  protected:
   WorkspaceSize kernelWorkspace(int threads) const override {
     if constexpr (D == Direction::Forward) return convWorkspace(s_, threads);
@@ -48,6 +50,11 @@ template <Direction D> class Conv : public Product {
   }
 
  private:
+  const char* algorithm() const {
+    if constexpr (D == Direction::Forward) return convAlgorithm(s_);
+    else if constexpr (D == Direction::Input) return convGradInputAlgorithm(s_);
+    else return convGradWeightAlgorithm(s_);
+  }
   static int64_t outputs(int64_t padded, int64_t kernel, int64_t stride, int64_t dilation) {
     if (kernel > 1 && dilation > padded / (kernel - 1)) return 0;
     const int64_t room = padded - dilation * (kernel - 1) - 1;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <set>
+#include <sstream>
 
 #include "loops/plan.h"
 #include "runtime/kernel.h"
@@ -28,6 +30,23 @@ class RowKernel : public Kernel {
 
   WorkspaceSize workspace(int) const override { return {0, static_cast<size_t>(stateBytes_)}; }
   double cost() const override { return static_cast<double>(count_ * length_) * static_cast<double>(rows_.values.size()); }
+  std::string describe() const override {
+    std::ostringstream out;
+    out << "  " << count_ << " rows of " << length_ << "\n";
+    for (size_t v = 0; v < rows_.values.size(); ++v) {
+      const RowValue& own = rows_.values[v];
+      out << "  v" << v << " = ";
+      if (own.kind == RowValue::Load) out << "slot " << own.view.slot;
+      else out << (own.kind == RowValue::Step ? kOpNames[static_cast<int>(own.op)] : kFoldNames[static_cast<int>(own.fold)]);
+      for (int a : own.args) out << " v" << a;
+      if (own.kind == RowValue::Reduction && own.divisor != 1) out << " / " << own.divisor;
+      if (own.kind == RowValue::Step && own.op == Op::Full) out << " " << own.value;
+      out << home(v) << "\n";
+    }
+    for (const RowStore& s : rows_.stores)
+      if (direct_[s.value] != s.slot) out << "  copy v" << s.value << " to slot " << s.slot << "\n";
+    return out.str();
+  }
 
   void run(const Frame& frame) const override {
     if (count_ == 0 || length_ == 0) return;
@@ -143,6 +162,17 @@ class RowKernel : public Kernel {
     for (const RowValue& v : rows_.values)
       if (v.kind == RowValue::Step && v.op == Op::Identity && v.args[0] == static_cast<int>(a)) return true;
     return false;
+  }
+
+  // Where a value lies, in words. Registers are the blocks of a row.
+  std::string home(size_t v) const {
+    if (rows_.values[v].perRow) return ", one value";
+    if (direct_[v] >= 0) return " in slot " + std::to_string(direct_[v]);
+    if (place_[v] < 0) return rows_.values[v].kind == RowValue::Load ? ", in place" : "";
+    std::set<int64_t> before;
+    for (size_t w = 0; w < place_.size(); ++w)
+      if (!rows_.values[w].perRow && place_[w] >= 0 && place_[w] < place_[v]) before.insert(place_[w]);
+    return " in register " + std::to_string(before.size());
   }
 
   // Where the row begins: in the dense domain (load -1), or in a load.

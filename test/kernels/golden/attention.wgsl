@@ -254,10 +254,6 @@ let v23_1 = (v21_1 / r4);
 let v23_2 = (v21_2 / r4);
 let v23_3 = (v21_3 / r4);
 m1[at3 / 4u] = vec4(v23_0, v23_1, v23_2, v23_3);
-if (along % 1u == 0u) {
-
-}
-workgroupBarrier();
 }
 
 // dot, 2 workgroups

@@ -126,8 +126,4 @@ let v17_1 = (v15_1 / r4);
 let v17_2 = (v15_2 / r4);
 let v17_3 = (v15_3 / r4);
 m1[at2 / 4u] = vec4(v17_0, v17_1, v17_2, v17_3);
-if (along % 1u == 0u) {
-
-}
-workgroupBarrier();
 }
