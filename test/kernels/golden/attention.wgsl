@@ -1,116 +1,24 @@
-// dot, 2 workgroups
-@group(0) @binding(0) var<storage, read> m0: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> m1: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> m2: array<vec4<f32>>;
-var<workgroup> slabA: array<vec4<f32>, 256>;
-var<workgroup> slabB: array<vec4<f32>, 128>;
+// loop, 1 workgroups
+@group(0) @binding(0) var<storage, read_write> m0: array<vec4<f32>>;
 
-struct OuterA { base: u32, at: u32, inside: bool }
-struct DepthA { k: u32, base: u32 }
-fn outerAOf(batch: u32, o: u32) -> OuterA {
-  return OuterA(batch * 256u + o * 8u, o, o < 32u);
-}
-fn depthAOf(k: u32) -> DepthA { return DepthA(k, k * 1u); }
-fn fetchA(o: OuterA, d: DepthA) -> vec4<f32> {
-  let inside = o.inside & (d.k < 8u);
-  return select(vec4<f32>(), m0[select(0u, (o.base + d.base) / 4u, inside)], inside);
-}
-
-
-struct OuterB { base: u32, at: u32, inside: bool }
-struct DepthB { k: u32, base: u32 }
-fn outerBOf(batch: u32, o: u32) -> OuterB {
-  return OuterB(batch * 256u + o * 8u, o, o < 32u);
-}
-fn depthBOf(k: u32) -> DepthB { return DepthB(k, k * 1u); }
-fn fetchB(o: OuterB, d: DepthB) -> vec4<f32> {
-  let inside = o.inside & (d.k < 8u);
-  return select(vec4<f32>(), m1[select(0u, (o.base + d.base) / 4u, inside)], inside);
-}
-
-fn storeC(batch: u32, part: u32, m: u32, n: u32, value: vec4<f32>) {
-if (m >= 32u || n >= 32u) { return; }
-let base = (batch * 32u + m) * 32u + n;
-let at = base;
-let c0 = at;
-let v1_0 = 0.3535533845424652f;
-let v2_0 = (value.x * v1_0);
-let v1_1 = 0.3535533845424652f;
-let v2_1 = (value.y * v1_1);
-let v1_2 = 0.3535533845424652f;
-let v2_2 = (value.z * v1_2);
-let v1_3 = 0.3535533845424652f;
-let v2_3 = (value.w * v1_3);
-m2[(at) / 4u] = vec4(v2_0, v2_1, v2_2, v2_3);
-}
-@compute @workgroup_size(128)
+@compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) groups: vec3<u32>, @builtin(local_invocation_index) localIndex: u32) {
 let group = groups.y * 65535u + groups.x;
 
-let tileColumn = (group % 1u) * 32u;
-let tileRow = (group / 1u % 1u) * 64u;
-let part = group / 1u % 1u;
-let batch = group / 1u;
-let first = part * 16u;
-let last = min(first + 16u, 8u);
-let right = localIndex % 8u;
-let down = localIndex / 8u;
-var sum0_0 = vec4<f32>();
-var sum1_0 = vec4<f32>();
-var sum2_0 = vec4<f32>();
-var sum3_0 = vec4<f32>();
-let outerA0 = outerAOf(batch, tileRow + localIndex / 4u);
-let outerA1 = outerAOf(batch, tileRow + (localIndex + 128u) / 4u);
-let outerB0 = outerBOf(batch, tileColumn + localIndex / 4u);
-for (var k = first; k < last; k += 16u) {
-let depthA = depthAOf(k + localIndex % 4u * 4u);
-slabA[localIndex] = fetchA(outerA0, depthA);
-slabA[(localIndex + 128u)] = fetchA(outerA1, depthA);
-let depthB = depthBOf(k + localIndex % 4u * 4u);
-slabB[localIndex] = fetchB(outerB0, depthB);
-workgroupBarrier();
-for (var q = 0u; q < 4u; q++) {
-let a0 = slabA[((down + 0u) * 4u + 0u) * 4u + q];
-let a1 = slabA[((down + 0u) * 4u + 1u) * 4u + q];
-let a2 = slabA[((down + 0u) * 4u + 2u) * 4u + q];
-let a3 = slabA[((down + 0u) * 4u + 3u) * 4u + q];
-let b0 = slabB[((right + 0u) * 4u + 0u) * 4u + q];
-let b1 = slabB[((right + 0u) * 4u + 1u) * 4u + q];
-let b2 = slabB[((right + 0u) * 4u + 2u) * 4u + q];
-let b3 = slabB[((right + 0u) * 4u + 3u) * 4u + q];
-let b0_0 = vec4(b0.x, b1.x, b2.x, b3.x);
-sum0_0 = fma(vec4(a0.x), b0_0, sum0_0);
-sum1_0 = fma(vec4(a1.x), b0_0, sum1_0);
-sum2_0 = fma(vec4(a2.x), b0_0, sum2_0);
-sum3_0 = fma(vec4(a3.x), b0_0, sum3_0);
-let b1_0 = vec4(b0.y, b1.y, b2.y, b3.y);
-sum0_0 = fma(vec4(a0.y), b1_0, sum0_0);
-sum1_0 = fma(vec4(a1.y), b1_0, sum1_0);
-sum2_0 = fma(vec4(a2.y), b1_0, sum2_0);
-sum3_0 = fma(vec4(a3.y), b1_0, sum3_0);
-let b2_0 = vec4(b0.z, b1.z, b2.z, b3.z);
-sum0_0 = fma(vec4(a0.z), b2_0, sum0_0);
-sum1_0 = fma(vec4(a1.z), b2_0, sum1_0);
-sum2_0 = fma(vec4(a2.z), b2_0, sum2_0);
-sum3_0 = fma(vec4(a3.z), b2_0, sum3_0);
-let b3_0 = vec4(b0.w, b1.w, b2.w, b3.w);
-sum0_0 = fma(vec4(a0.w), b3_0, sum0_0);
-sum1_0 = fma(vec4(a1.w), b3_0, sum1_0);
-sum2_0 = fma(vec4(a2.w), b3_0, sum2_0);
-sum3_0 = fma(vec4(a3.w), b3_0, sum3_0);
-}
-workgroupBarrier();
-}
-var own = array<vec4<f32>, 4>(sum0_0, sum1_0, sum2_0, sum3_0);
-for (var i = 0u; i < 4u; i++) {
-storeC(batch, part, tileRow + (down + i / 4u * 16u) * 4u + i / 1u % 4u, tileColumn + (right + i % 1u * 8u) * 4u, own[i]);
-}
+let at = group * 256u + localIndex;
+if (at >= 128u) { return; }
+let first = at * 4u;
+let c0 = first;
+let v0_0 = 0f;
+let v0_1 = 0f;
+let v0_2 = 0f;
+let v0_3 = 0f;
+m0[(first) / 4u] = vec4(v0_0, v0_1, v0_2, v0_3);
 }
 
-// rows, 2 workgroups
+// attention, 8 workgroups
 fn floatOf(bits: u32) -> f32 { return bitcast<f32>(bits); }
 fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
-fn maxOf(a: f32, b: f32) -> f32 { return select(b, a, a > b || isNan(a)); }
 fn powerOfTwo(n: i32) -> f32 { return bitcast<f32>(u32(n + 127) << 23u); }
 fn scaleBy(y: f32, n: i32) -> f32 { let h = n >> 1u; return y * powerOfTwo(h) * powerOfTwo(n - h); }
 struct Exponential { p: f32, n: i32 }
@@ -131,226 +39,100 @@ fn expOf(x: f32) -> f32 {
   let y = scaleBy(e.p + 1f, e.n);
   return select(select(y, floatOf(0x7f800000u), x > 88.7228394f), x, isNan(x));
 }
-@group(0) @binding(0) var<storage, read> m0: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> m1: array<vec4<f32>>;
-var<workgroup> shares0_0_f32: array<f32, 64>;
-var<workgroup> shares1_0_f32: array<f32, 64>;
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) groups: vec3<u32>, @builtin(local_invocation_index) localIndex: u32) {
-let group = groups.y * 65535u + groups.x;
-
-let along = localIndex % 2u;
-let first = localIndex / 2u * 2u;
-let share = along / 1u;
-let wanted = group * 32u + localIndex / 2u;
-let present = wanted < 64u;
-let row = min(wanted, 63u);
-let c0 = row;
-let element0 = (along + 0u) * 4u;
-let c1_0 = element0;
-let at0 = (c0 * 32u + c1_0);
-let element1 = (along + 2u) * 4u;
-let c1_1 = element1;
-let at1 = (c0 * 32u + c1_1);
-let element2 = (along + 4u) * 4u;
-let c1_2 = element2;
-let at2 = (c0 * 32u + c1_2);
-let element3 = (along + 6u) * 4u;
-let c1_3 = element3;
-let at3 = (c0 * 32u + c1_3);
-var total1 = floatOf(0xff800000u);
-let q0 = m0[(at0) / 4u];
-let v0_0 = q0.x;
-let v0_1 = q0.y;
-let v0_2 = q0.z;
-let v0_3 = q0.w;
-total1 = maxOf(total1, (maxOf((maxOf(v0_0, v0_1)), (maxOf(v0_2, v0_3)))));
-let q6 = m0[(at1) / 4u];
-let v6_0 = q6.x;
-let v6_1 = q6.y;
-let v6_2 = q6.z;
-let v6_3 = q6.w;
-total1 = maxOf(total1, (maxOf((maxOf(v6_0, v6_1)), (maxOf(v6_2, v6_3)))));
-let q12 = m0[(at2) / 4u];
-let v12_0 = q12.x;
-let v12_1 = q12.y;
-let v12_2 = q12.z;
-let v12_3 = q12.w;
-total1 = maxOf(total1, (maxOf((maxOf(v12_0, v12_1)), (maxOf(v12_2, v12_3)))));
-let q18 = m0[(at3) / 4u];
-let v18_0 = q18.x;
-let v18_1 = q18.y;
-let v18_2 = q18.z;
-let v18_3 = q18.w;
-total1 = maxOf(total1, (maxOf((maxOf(v18_0, v18_1)), (maxOf(v18_2, v18_3)))));
-if (along % 1u == 0u) {
-shares0_0_f32[first + share] = total1;
+fn logTail(f: f32) -> f32 {
+  var p = 7.0376836292e-2f;
+  p = p * f - 1.1514610310e-1f;
+  p = p * f + 1.1676998740e-1f;
+  p = p * f - 1.2420140846e-1f;
+  p = p * f + 1.4249322787e-1f;
+  p = p * f - 1.6668057665e-1f;
+  p = p * f + 2.0000714765e-1f;
+  p = p * f - 2.4999993993e-1f;
+  p = p * f + 3.3333331174e-1f;
+  return f * (f * f) * p;
 }
-workgroupBarrier();
-total1 = shares0_0_f32[first + 0u];
-total1 = maxOf(total1, shares0_0_f32[first + 1u]);
-let r1 = total1;
-var total4 = 0f;
-let v2_0 = (v0_0 - r1);
-let v2_1 = (v0_1 - r1);
-let v2_2 = (v0_2 - r1);
-let v2_3 = (v0_3 - r1);
-let v3_0 = expOf(v2_0);
-let v3_1 = expOf(v2_1);
-let v3_2 = expOf(v2_2);
-let v3_3 = expOf(v2_3);
-total4 = total4 + ((v3_0 + v3_1) + (v3_2 + v3_3));
-let v8_0 = (v6_0 - r1);
-let v8_1 = (v6_1 - r1);
-let v8_2 = (v6_2 - r1);
-let v8_3 = (v6_3 - r1);
-let v9_0 = expOf(v8_0);
-let v9_1 = expOf(v8_1);
-let v9_2 = expOf(v8_2);
-let v9_3 = expOf(v8_3);
-total4 = total4 + ((v9_0 + v9_1) + (v9_2 + v9_3));
-let v14_0 = (v12_0 - r1);
-let v14_1 = (v12_1 - r1);
-let v14_2 = (v12_2 - r1);
-let v14_3 = (v12_3 - r1);
-let v15_0 = expOf(v14_0);
-let v15_1 = expOf(v14_1);
-let v15_2 = expOf(v14_2);
-let v15_3 = expOf(v14_3);
-total4 = total4 + ((v15_0 + v15_1) + (v15_2 + v15_3));
-let v20_0 = (v18_0 - r1);
-let v20_1 = (v18_1 - r1);
-let v20_2 = (v18_2 - r1);
-let v20_3 = (v18_3 - r1);
-let v21_0 = expOf(v20_0);
-let v21_1 = expOf(v20_1);
-let v21_2 = expOf(v20_2);
-let v21_3 = expOf(v20_3);
-total4 = total4 + ((v21_0 + v21_1) + (v21_2 + v21_3));
-if (along % 1u == 0u) {
-shares1_0_f32[first + share] = total4;
+struct Split { m: f32, e: f32 }
+fn split(x: f32) -> Split {
+  let tiny = x < 1.17549435e-38f;
+  let b = bitcast<i32>(select(x, x * 8388608f, tiny)) - 0x3f3504f3;
+  return Split(bitcast<f32>((b & 0x007fffff) + 0x3f3504f3), f32((b >> 23u) - select(0, 23, tiny)));
 }
-workgroupBarrier();
-total4 = shares1_0_f32[first + 0u];
-total4 = total4 + shares1_0_f32[first + 1u];
-let r4 = total4;
-let v5_0 = (v3_0 / r4);
-let v5_1 = (v3_1 / r4);
-let v5_2 = (v3_2 / r4);
-let v5_3 = (v3_3 / r4);
-m1[at0 / 4u] = vec4(v5_0, v5_1, v5_2, v5_3);
-let v11_0 = (v9_0 / r4);
-let v11_1 = (v9_1 / r4);
-let v11_2 = (v9_2 / r4);
-let v11_3 = (v9_3 / r4);
-m1[at1 / 4u] = vec4(v11_0, v11_1, v11_2, v11_3);
-let v17_0 = (v15_0 / r4);
-let v17_1 = (v15_1 / r4);
-let v17_2 = (v15_2 / r4);
-let v17_3 = (v15_3 / r4);
-m1[at2 / 4u] = vec4(v17_0, v17_1, v17_2, v17_3);
-let v23_0 = (v21_0 / r4);
-let v23_1 = (v21_1 / r4);
-let v23_2 = (v21_2 / r4);
-let v23_3 = (v21_3 / r4);
-m1[at3 / 4u] = vec4(v23_0, v23_1, v23_2, v23_3);
+fn logOf(x: f32) -> f32 {
+  let s = split(x);
+  let f = s.m - 1f;
+  var y = logTail(f) - s.e * 2.12194440e-4f;
+  y = y - 0.5f * (f * f);
+  y = (f + y) + s.e * 0.693359375f;
+  y = select(y, x, x > 3.4028234e38f);
+  y = select(y, floatOf(0xff800000u), x == 0f);
+  return select(y, floatOf(0x7fc00000u), x < 0f || isNan(x));
 }
-
-// dot, 2 workgroups
 @group(0) @binding(0) var<storage, read> m0: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> m1: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> m2: array<vec4<f32>>;
-var<workgroup> slabA: array<vec4<f32>, 256>;
-var<workgroup> slabB: array<vec4<f32>, 64>;
-
-struct OuterA { base: u32, at: u32, inside: bool }
-struct DepthA { k: u32, base: u32 }
-fn outerAOf(batch: u32, o: u32) -> OuterA {
-  return OuterA(batch * 1024u + o * 32u, o, o < 32u);
-}
-fn depthAOf(k: u32) -> DepthA { return DepthA(k, k * 1u); }
-fn fetchA(o: OuterA, d: DepthA) -> vec4<f32> {
-  let inside = o.inside & (d.k < 32u);
-  return select(vec4<f32>(), m0[select(0u, (o.base + d.base) / 4u, inside)], inside);
-}
-
-
-struct OuterB { base: u32, at: u32, inside: bool }
-struct DepthB { k: u32, base: u32 }
-fn outerBOf(batch: u32, o: u32) -> OuterB {
-  return OuterB(batch * 256u + o * 1u, o, o < 8u);
-}
-fn depthBOf(k: u32) -> DepthB { return DepthB(k, k * 8u); }
-fn fetchB(o: OuterB, d: DepthB) -> vec4<f32> {
-  let inside = o.inside & (d.k < 32u);
-  return select(vec4<f32>(), m1[select(0u, (o.base + d.base) / 4u, inside)], inside);
-}
-
-fn storeC(batch: u32, part: u32, m: u32, n: u32, value: vec4<f32>) {
-if (m >= 32u || n >= 8u) { return; }
-let base = (batch * 32u + m) * 8u + n;
-let at = base;
-m2[at / 4u] = value;
-}
+@group(0) @binding(2) var<storage, read> m2: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> m3: array<f32>;
+@group(0) @binding(4) var<storage, read_write> m4: array<f32>;
+@group(0) @binding(5) var<storage, read_write> m5: array<f32>;
+fn query0(row: u32, d: u32) -> vec4<f32> { return m0[row * 2u + 0u + d]; }
+fn key0(row: u32, d: u32) -> vec4<f32> { return m1[row * 2u + 0u + d]; }
+fn value(row: u32, d: u32) -> vec4<f32> { return m2[row * 2u + 0u + d]; }
+var<workgroup> keys0: array<vec4<f32>, 64>;
+var<workgroup> values: array<vec4<f32>, 64>;
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) groups: vec3<u32>, @builtin(local_invocation_index) localIndex: u32) {
 let group = groups.y * 65535u + groups.x;
 
-let tileColumn = (group % 1u) * 16u;
-let tileRow = (group / 1u % 1u) * 64u;
-let part = group / 1u % 1u;
-let batch = group / 1u;
-let first = part * 32u;
-let last = min(first + 32u, 32u);
-let right = localIndex % 4u;
-let down = localIndex / 4u;
-var sum0_0 = vec4<f32>();
-var sum1_0 = vec4<f32>();
-var sum2_0 = vec4<f32>();
-var sum3_0 = vec4<f32>();
-let outerA0 = outerAOf(batch, tileRow + localIndex / 4u);
-let outerA1 = outerAOf(batch, tileRow + (localIndex + 64u) / 4u);
-let outerA2 = outerAOf(batch, tileRow + (localIndex + 128u) / 4u);
-let outerA3 = outerAOf(batch, tileRow + (localIndex + 192u) / 4u);
-let outerB0 = outerBOf(batch, tileColumn + localIndex % 4u * 4u);
-for (var k = first; k < last; k += 16u) {
-let depthA = depthAOf(k + localIndex % 4u * 4u);
-slabA[localIndex] = fetchA(outerA0, depthA);
-slabA[(localIndex + 64u)] = fetchA(outerA1, depthA);
-slabA[(localIndex + 128u)] = fetchA(outerA2, depthA);
-slabA[(localIndex + 192u)] = fetchA(outerA3, depthA);
-slabB[localIndex] = fetchB(outerB0, depthBOf(k + localIndex / 4u));
+let chunk = group % 1u;
+let tile = group / 1u % 8u;
+let b = group / 8u;
+let keys = b * 512u;
+let query = tile * 64u + localIndex;
+let at = b * 512u + min(query, 511u);
+var own0: array<vec4<f32>, 2>;
+for (var d = 0u; d < 2u; d++) { own0[d] = query0(at, d); }
+var total: array<vec4<f32>, 2>;
+var top = -3.4028234e38f;
+var sum = 0f;
+let first = 0u;
+let last = 512u;
+for (var start = first; start < last; start += 32u) {
 workgroupBarrier();
-for (var q = 0u; q < 4u; q++) {
-let a0 = slabA[((down + 0u) * 4u + 0u) * 4u + q];
-let a1 = slabA[((down + 0u) * 4u + 1u) * 4u + q];
-let a2 = slabA[((down + 0u) * 4u + 2u) * 4u + q];
-let a3 = slabA[((down + 0u) * 4u + 3u) * 4u + q];
-let b0_0 = slabB[(q * 4u + 0u) * 4u + right + 0u];
-sum0_0 = fma(vec4(a0.x), b0_0, sum0_0);
-sum1_0 = fma(vec4(a1.x), b0_0, sum1_0);
-sum2_0 = fma(vec4(a2.x), b0_0, sum2_0);
-sum3_0 = fma(vec4(a3.x), b0_0, sum3_0);
-let b1_0 = slabB[(q * 4u + 1u) * 4u + right + 0u];
-sum0_0 = fma(vec4(a0.y), b1_0, sum0_0);
-sum1_0 = fma(vec4(a1.y), b1_0, sum1_0);
-sum2_0 = fma(vec4(a2.y), b1_0, sum2_0);
-sum3_0 = fma(vec4(a3.y), b1_0, sum3_0);
-let b2_0 = slabB[(q * 4u + 2u) * 4u + right + 0u];
-sum0_0 = fma(vec4(a0.z), b2_0, sum0_0);
-sum1_0 = fma(vec4(a1.z), b2_0, sum1_0);
-sum2_0 = fma(vec4(a2.z), b2_0, sum2_0);
-sum3_0 = fma(vec4(a3.z), b2_0, sum3_0);
-let b3_0 = slabB[(q * 4u + 3u) * 4u + right + 0u];
-sum0_0 = fma(vec4(a0.w), b3_0, sum0_0);
-sum1_0 = fma(vec4(a1.w), b3_0, sum1_0);
-sum2_0 = fma(vec4(a2.w), b3_0, sum2_0);
-sum3_0 = fma(vec4(a3.w), b3_0, sum3_0);
+for (var i = localIndex; i < 64u; i += 64u) {
+keys0[i] = key0(keys + min(start + i / 2u, last - 1u), i % 2u);
+}
+for (var i = localIndex; i < 64u; i += 64u) {
+values[i] = value(keys + min(start + i / 2u, last - 1u), chunk * 2u + i % 2u);
 }
 workgroupBarrier();
+for (var j = 0u; j < min(32u, last - start); j++) {
+let key = start + j;
+let row = keys + key;
+
+var sum0 = vec4<f32>();
+for (var d = 0u; d < 2u; d++) { sum0 += own0[d] * keys0[j * 2u + d]; }
+let product0 = (sum0.x + sum0.y) + (sum0.z + sum0.w);
+let score = product0 * 0.3535533845424652f;
+let m = m3[row];
+let x = score - m;
+if (x > top) {
+let shrink = expOf(top - x);
+top = x;
+sum *= shrink;
+for (var c = 0u; c < 2u; c++) { total[c] *= shrink; }
 }
-var own = array<vec4<f32>, 4>(sum0_0, sum1_0, sum2_0, sum3_0);
-for (var i = 0u; i < 4u; i++) {
-storeC(batch, part, tileRow + (down + i / 4u * 16u) * 4u + i / 1u % 4u, tileColumn + (right + i % 1u * 4u) * 4u, own[i]);
+let weight = expOf(x - top);
+sum += weight;
+
+for (var c = 0u; c < 2u; c++) { total[c] += weight * values[j * 2u + c]; }
+}
+}
+if (query < 512u) {
+let share = select(1f / sum, 1f, sum == 0f);
+for (var c = 0u; c < 2u; c++) { total[c] *= share; }
+for (var c = 0u; c < 8u; c++) {
+let column = chunk * 8u + c;
+if (column < 8u) { m4[at * 8u + column] = total[c / 4u][c % 4u]; }
+}
+if (chunk == 0u) { m5[at] = select(top + logOf(sum), 0f, sum == 0f); }
 }
 }
