@@ -1,7 +1,8 @@
 // Work on rows: reductions along the same rows and what is done with their results along these rows (`Rows` in
 // engine/program.ts). A task takes a run of rows; each row's values lie in a few blocks of scratch that stay in the second
 // level cache, so that what one reduction waits for is there when the next one begins. Rows are few thousand elements
-// long at most: the planner sees to it.
+// long at most: the planner sees to it. While one row is computed the next one is fetched; results that are larger than the
+// caches are written past them, a few rows at a time.
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -22,7 +23,10 @@ class RowKernel : public Kernel {
     for (size_t v = 0; v < n; ++v)
       for (int a : rows_.values[v].args) last_[a] = static_cast<int>(v);
     for (const RowStore& s : rows_.stores) last_[s.value] = static_cast<int>(n);
-    for (const RowValue& v : rows_.values) loops_.push_back(loopOf(v));
+    for (size_t v = 0; v < n; ++v) {
+      loops_.push_back(loopOf(rows_.values[v]));
+      if (rows_.values[v].kind != RowValue::Step || rows_.values[v].op != Op::Full) work_.push_back(v);
+    }
     layState(program);
   }
 
@@ -32,8 +36,16 @@ class RowKernel : public Kernel {
   void run(const Frame& frame) const override {
     if (count_ == 0 || length_ == 0) return;
     const int64_t each = std::max<int64_t>(1, length_ * static_cast<int64_t>(rows_.values.size()));
-    forRanges(frame.pool, count_, std::max<int64_t>(1, kGrain / each), [&](int64_t begin, int64_t end, int thread) {
-      for (int64_t row = begin; row < end; ++row) one(frame, row, frame.workspace.of(thread));
+    forRanges(frame.pool, count_, std::max(together_, 4 * kGrain / each), [&](int64_t begin, int64_t end, int thread) {
+      char* state = frame.workspace.of(thread);
+      prepare(state);
+      for (int64_t row = begin; row < end; row += together_) {
+        const int64_t rows = std::min(together_, end - row);
+        for (int64_t r = 0; r < rows; ++r) one(frame, row + r, r, state);
+        for (const RowStore& s : streamed_)
+          vector_.stream(rows * length_, reinterpret_cast<float*>(frame.memory[s.slot]) + row * length_,
+                         reinterpret_cast<const float*>(state + place_[s.value]));
+      }
     });
   }
 
@@ -42,6 +54,13 @@ class RowKernel : public Kernel {
     int64_t n, dense;  // `dense`: stride of the whole domain
     std::vector<int64_t> strides;  // of each load
   };
+  // A load that is read where it lies, and is another one for each row.
+  struct Fetched {
+    int load, slot;
+    int64_t offset;
+  };
+  static constexpr int64_t kLine = kLineBytes / 4;
+  static constexpr int64_t kStreamed = 4096;  // elements that are written past the caches at once, or one row
 
   // Axes that stay and axes of the row, each with neighbours merged that all views walk through in one stride.
   void layDomain() {
@@ -88,13 +107,15 @@ class RowKernel : public Kernel {
     return loop;
   }
 
-  // The state of a thread: addresses of the values, single values, blocks of a row.
+  // The state of a thread: addresses of the values and of what is fetched, single values, blocks of a row.
   void layState(const Description& program) {
     const size_t n = rows_.values.size();
-    int64_t at = roundUp(static_cast<int64_t>(n) * 8, kLineBytes);
+    int64_t at = roundUp(static_cast<int64_t>(2 * n) * 8, kLineBytes);
     place_.assign(n, -1);
     direct_.assign(n, -1);
     const int64_t bytes = roundUp(length_ * 4, kLineBytes);
+    const bool isLarge = count_ * length_ * 4 > kStreamBytes;
+    together_ = isLarge ? std::max<int64_t>(1, kStreamed / length_) : 1;
     std::vector<int64_t> free;
     int load = 0;
     for (size_t v = 0; v < n; ++v) {
@@ -105,10 +126,20 @@ class RowKernel : public Kernel {
         at += kLineBytes;
         continue;
       }
-      if (own >= 0 && along_.size() == 1 && along_[0].strides[own] == 1 && !isWritten(value.view.slot, program)) continue;
+      if (own >= 0 && along_.size() == 1 && along_[0].strides[own] == 1 && !isWritten(value.view.slot, program)) {
+        if (start(1, own) != 0) fetched_.push_back({own, value.view.slot, value.view.offset});
+        continue;
+      }
       if (value.kind == RowValue::Step && value.op == Op::Identity) continue;
-      direct_[v] = value.kind == RowValue::Step ? storeFor(static_cast<int>(v), program) : -1;
-      if (direct_[v] >= 0) continue;
+      const RowStore* store = value.kind == RowValue::Step ? storeFor(static_cast<int>(v), program) : nullptr;
+      if (store && isLarge) {
+        streamed_.push_back(*store);
+        place_[v] = at;
+        at += roundUp(together_ * length_ * 4, kLineBytes);
+        continue;
+      }
+      direct_[v] = store ? store->slot : -1;
+      if (store) continue;
       if (free.empty()) {
         place_[v] = at;
         at += bytes;
@@ -120,17 +151,23 @@ class RowKernel : public Kernel {
         if (last_[a] == static_cast<int>(v) && place_[a] >= 0 && !rows_.values[a].perRow && !isRenamed(a)) free.push_back(place_[a]);
     }
     stateBytes_ = at;
+    for (const RowStore& s : rows_.stores) {
+      bool streamed = false;
+      for (const RowStore& t : streamed_) streamed = streamed || t.slot == s.slot;
+      if (!streamed) copied_.push_back(s);
+    }
+    share_ = roundUp(divideUp(length_, static_cast<int64_t>(work_.size())), kLine);
   }
-  // The slot that a value of elements may be computed in at once, because nothing that is read lies there; -1 for none.
-  int storeFor(int v, const Description& program) const {
-    if (along_.size() > 1 || along_[0].dense != 1) return -1;
+  // The store whose slot a value of elements may be computed in at once, because nothing that is read lies there; or null.
+  const RowStore* storeFor(int v, const Description& program) const {
+    if (along_.size() > 1 || along_[0].dense != 1) return nullptr;
     for (const RowStore& s : rows_.stores) {
       if (s.value != v || !s.whole) continue;
       bool read = false;
       for (const RowValue& l : rows_.values) read = read || (l.kind == RowValue::Load && program.mayAlias(s.slot, l.view.slot));
-      if (!read) return s.slot;
+      if (!read) return &s;
     }
-    return -1;
+    return nullptr;
   }
   // Does a store of these rows write where the slot lies?
   bool isWritten(int slot, const Description& program) const {
@@ -166,26 +203,46 @@ class RowKernel : public Kernel {
     for (int64_t i = 0; i < d.n; ++i) runs(load, dim + 1, at + i * stride, done, f);
   }
 
-  void one(const Frame& frame, int64_t row, char* state) const {
+  // What is the same for all rows of a task.
+  void prepare(char* state) const {
     char** value = reinterpret_cast<char**>(state);
-    int load = 0;
     for (size_t v = 0; v < rows_.values.size(); ++v) {
+      value[v] = place_[v] < 0 ? nullptr : state + place_[v];
       const RowValue& own = rows_.values[v];
-      char* to = value[v] = direct_[v] >= 0 ? frame.memory[direct_[v]] + start(row, -1) * 4
-                            : place_[v] < 0 ? nullptr
-                                            : state + place_[v];
-      if (own.kind == RowValue::Load) read(frame, row, own, load++, value[v]);
-      else if (own.kind == RowValue::Reduction) reduce(own, value, to);
-      else compute(own, loops_[v], value, v);
+      if (own.kind != RowValue::Step || own.op != Op::Full) continue;
+      const uint32_t bits = constantBits(own.dtype, own.value);
+      std::memcpy(value[v], &bits, 4);
     }
-    for (const RowStore& s : rows_.stores) write(frame, row, s, value[s.value]);
   }
 
-  void read(const Frame& frame, int64_t row, const RowValue& own, int load, char*& to) const {
+  // A row, the `nth` of those that are written together.
+  void one(const Frame& frame, int64_t row, int64_t nth, char* state) const {
+    char** value = reinterpret_cast<char**>(state);
+    for (const RowStore& s : streamed_) value[s.value] = state + place_[s.value] + nth * length_ * 4;
+    char** next = value + rows_.values.size();
+    for (size_t i = 0; i < fetched_.size(); ++i)
+      next[i] = frame.memory[fetched_[i].slot] + (fetched_[i].offset + start(std::min(row + 1, count_ - 1), fetched_[i].load)) * 4;
+    int64_t load = 0, fetched = 0;
+    for (size_t k = 0; k < work_.size(); ++k) {
+      const size_t v = work_[k];
+      const RowValue& own = rows_.values[v];
+      if (direct_[v] >= 0) value[v] = frame.memory[direct_[v]] + start(row, -1) * 4;
+      if (own.kind == RowValue::Load) read(frame, row, own, load++, value[v], place_[v] >= 0);
+      else if (own.kind == RowValue::Reduction) reduce(own, value, value[v]);
+      else compute(own, loops_[v], value, v);
+      const int64_t upTo = std::min(length_, fetched + share_);
+      for (size_t i = 0; i < fetched_.size(); ++i)
+        for (int64_t at = fetched; at < upTo; at += kLine) __builtin_prefetch(next[i] + at * 4, 0, 2);
+      fetched = upTo;
+    }
+    for (const RowStore& s : copied_) write(frame, row, s, value[s.value]);
+  }
+
+  void read(const Frame& frame, int64_t row, const RowValue& own, int load, char*& to, bool isCopied) const {
     char* from = frame.memory[own.view.slot] + (own.view.offset + start(row, load)) * 4;
     if (own.perRow) {
       std::memcpy(to, from, 4);
-    } else if (to == nullptr) {
+    } else if (!isCopied) {
       to = from;
     } else {
       int64_t done = 0;
@@ -196,10 +253,7 @@ class RowKernel : public Kernel {
   }
 
   void compute(const RowValue& own, StepLoop loop, char** value, size_t v) const {
-    if (own.op == Op::Full) {
-      const uint32_t bits = constantBits(own.dtype, own.value);
-      std::memcpy(value[v], &bits, 4);
-    } else if (own.op == Op::Identity) {
+    if (own.op == Op::Identity) {
       if (own.perRow) std::memcpy(value[v], value[own.args[0]], 4);
       else value[v] = value[own.args[0]];
     } else {
@@ -255,8 +309,14 @@ class RowKernel : public Kernel {
   std::vector<Dim> kept_, along_;
   std::vector<int> last_;           // the last value that reads it, or one beyond the last for what is stored
   std::vector<StepLoop> loops_;
+  std::vector<size_t> work_;        // all values but constants
   std::vector<int64_t> place_;      // in a thread's state; -1: read where it lies, or computed in its slot:
   std::vector<int> direct_;         // that slot, or -1
+  std::vector<RowStore> streamed_;  // those whose values are written past the caches
+  std::vector<RowStore> copied_;    // the others
+  std::vector<Fetched> fetched_;
+  int64_t share_ = 0;               // elements of the next row that are fetched with each value
+  int64_t together_ = 1;            // rows whose results are written together
   int64_t stateBytes_ = 0;
 };
 
