@@ -90,6 +90,29 @@ describeCpu('rows', () => {
     expect(sameBits(one, five)).toBe(true);
   });
 
+  it('the same bits where results go past the caches', async () => {
+    // 2 arrays of 17 MB; a row ends within a line of the cache.
+    const [rows, n] = [22_003, 197];
+    const pattern = randomFloats([1009], 12, 4).data;
+    const x = float(
+      [rows, n],
+      Float32Array.from({ length: rows * n }, (_, i) => pattern[i % 1009]),
+    );
+    const f: Op = (z) => lt.softmax(z);
+    const [got] = await execute(cpu, programOf(f, [x], true), [x]);
+    for (const first of [0, 7, 10_000, rows - 64]) {
+      const part = float([64, n], x.data.slice(first * n, (first + 64) * n));
+      const [want] = await execute(cpu, programOf(f, [part], true), [part]);
+      expect(sameBits([got.slice(first * n, (first + 64) * n)], [want])).toBe(true);
+    }
+    // Every row adds up to one.
+    for (let r = 0; r < rows; r++) {
+      let sum = 0;
+      for (let i = r * n; i < (r + 1) * n; i++) sum += got[i];
+      if (!(Math.abs(sum - 1) < 1e-5)) throw new Error(`row ${r} adds up to ${sum}`);
+    }
+  });
+
   it('short rows and long ones are left to loops', () => {
     const count = (shape: Shape): number =>
       rowsIn(programOf((z) => lt.softmax(z), [randomFloats(shape, 1)], true));

@@ -53,25 +53,29 @@ void BodyPlan::layDomain(const Body& body) {
 }
 
 // A block has 256 to 1024 elements, fewer the more arrays have to share the first-level cache with it. Columns that are only
-// read take longer ones: what is done once a block, per column, would cost more than the block.
+// read take longer ones, and all have four rows where they can: what is done once a block, per column, would cost more than
+// the block.
 void BodyPlan::chooseBlock(const Body& body) {
   const size_t arrays = body.inputs.size() + body.stores.size() + std::min<size_t>(body.steps.size(), 6);
   const bool columns = !body.reductions.empty() && !dims.back().reduced;
-  const int64_t most = columns && body.steps.empty() ? 8192 : arrays <= 8 ? 1024 : arrays <= 16 ? 512 : 256;
+  int64_t most = columns && body.steps.empty() ? 8192 : arrays <= 8 ? 1024 : arrays <= 16 ? 512 : 256;
+  if (columns) most = std::max(most, std::min<int64_t>(4 * dims.back().n, 4096));
   split = dims.size() - 1;
   // An empty domain has no blocks: nothing to choose, and no size to divide by.
   while (size > 0 && split > 0 && inner * dims[split].n * 2 <= most) inner *= dims[split--].n;
   chunk = std::max<int64_t>(1, std::min(dims[split].n, most / inner));
   if (split + 1 == dims.size()) chunk = roundUp(chunk, lanes);
-  for (Input& in : inputs) {
-    bool dense = true, uniform = true;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    Input& in = inputs[i];
+    bool isDense = true, uniform = true;
     int64_t expected = 1;
     for (size_t d = dims.size(); d-- > split;) {
-      dense = dense && in.strides[d] == expected;
+      isDense = isDense && in.strides[d] == expected;
       uniform = uniform && in.strides[d] == 0;
       expected *= dims[d].n;
     }
-    in.mode = uniform || dims[split].n * inner == 1 ? Mode::Uniform : dense ? Mode::Dense : Mode::Tile;
+    in.mode = uniform || dims[split].n * inner == 1 ? Mode::Uniform : isDense ? Mode::Dense : Mode::Tile;
+    if (in.mode == Mode::Dense) dense.push_back(static_cast<int>(i));
   }
 }
 

@@ -72,6 +72,7 @@ class BodyPlan {
 
   // Values are numbered: inputs, the root's result, then what calls and constants make.
   std::vector<Input> inputs;
+  std::vector<int> dense;  // those that are read in place
   int root = -1, result = -1, values = 0;
   bool resultDirect = false;
   std::vector<Constant> constants;
