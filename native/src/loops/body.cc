@@ -68,8 +68,8 @@ void BoundBody::block(const State& s, int64_t position, int64_t rows, int64_t le
   if (plan.root >= 0) s.value[plan.root] = reinterpret_cast<char*>(data);
   if (plan.resultDirect) s.value[plan.result] = reinterpret_cast<char*>(data);
   for (const auto& d : plan.directs) s.value[d.value] = frame_.memory[d.slot] + position * 4;
-  // What the next block reads is fetched while this one is computed, a share with each loop.
-  const int64_t share = plan.calls.empty() ? 0 : roundUp(divideUp(length, static_cast<int64_t>(plan.calls.size())), kLineBytes / 4);
+  // What the next block of a pass reads is fetched while this one is computed, a share with each loop.
+  const int64_t share = data || plan.calls.empty() ? 0 : roundUp(divideUp(length, static_cast<int64_t>(plan.calls.size())), kLineBytes / 4);
   int64_t fetched = length;
   for (const auto& c : plan.calls) {
     c.loop(c.uniform ? 1 : length, s.value[c.dst], s.value[c.args[0]], s.value[c.args[1]], s.value[c.args[2]]);
