@@ -47,11 +47,15 @@ std::vector<int> lastReaders(const Rows& rows) {
 
 RowPlan::RowPlan(const Rows& r, const Description& program) : rows(r) {
   layDomain();
+  int64_t longer = 0;
   for (size_t v = 0; v < rows.values.size(); ++v) {
     loops.push_back(loopOf(rows.values[v]));
-    if (rows.values[v].kind != RowValue::Step || rows.values[v].op != Op::Full) work.push_back(v);
+    const bool isStep = rows.values[v].kind == RowValue::Step;
+    if (isStep && rows.values[v].op == Op::Full) continue;
+    work.push_back(v);
+    longer += !(isStep && rows.values[v].perRow);
   }
-  share = std::max<int64_t>(256, roundUp(divideUp(length, std::max<int64_t>(1, static_cast<int64_t>(work.size()))), kLine));
+  share = std::max<int64_t>(256, roundUp(divideUp(length, std::max<int64_t>(1, longer)), kLine));
   layState(program);
 }
 

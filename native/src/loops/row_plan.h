@@ -33,7 +33,7 @@ struct RowPlan {
   std::vector<RowStore> streamed;  // results that are written past the caches, from the latest rows of a ring
   std::vector<RowStore> copied;    // the other results
   std::vector<Fetched> fetched;
-  int64_t share = 0;               // elements that are fetched, and written past the caches, with each value
+  int64_t share = 0;               // elements that are fetched, and written past the caches, with each value of elements
   int64_t ring = 1;                // rows of a ring
   int64_t stateBytes = 0;
 

@@ -70,6 +70,7 @@ class RowKernel : public Kernel {
       if (own.kind == RowValue::Load) read(task.frame, row, own, load++, value[v], plan_.place[v] >= 0);
       else if (own.kind == RowValue::Reduction) reduce(own, value, value[v]);
       else compute(own, plan_.loops[v], value, v);
+      if (own.kind == RowValue::Step && own.perRow) continue;
       const int64_t upTo = std::min(plan_.length, fetched + plan_.share);
       for (size_t i = 0; i < plan_.fetched.size(); ++i)
         for (int64_t at = fetched; at < upTo; at += RowPlan::kLine) __builtin_prefetch(next[i] + at * 4, 0, 3);
