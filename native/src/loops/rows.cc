@@ -40,6 +40,7 @@ class RowKernel : public Kernel {
     int64_t streamed;  // elements of each result that were written past the caches,
     int64_t inRing;    // and where the next one lies
     char** value() const { return reinterpret_cast<char**>(state); }
+    char** next(const RowPlan& plan) const { return value() + plan.rows.values.size(); }
   };
   int64_t each() const { return std::max<int64_t>(1, plan_.length * static_cast<int64_t>(plan_.rows.values.size())); }
 
@@ -54,15 +55,29 @@ class RowKernel : public Kernel {
     }
   }
 
-  void one(Task& task, int64_t row) const {
-    char** value = task.value();
-    char** next = value + plan_.rows.values.size();
-    const int64_t nth = row - task.begin, before = nth * plan_.length;
-    for (const RowStore& s : plan_.streamed) value[s.value] = task.state + plan_.place[s.value] + nth % plan_.ring * plan_.length * 4;
+  // Addresses of a row: of its results on their way, and of what the next row reads.
+  void enter(const Task& task, int64_t row) const {
+    char **value = task.value(), **next = task.next(plan_);
+    const int64_t inRing = (row - task.begin) % plan_.ring * plan_.length;
+    for (const RowStore& s : plan_.streamed) value[s.value] = task.state + plan_.place[s.value] + inRing * 4;
     for (size_t i = 0; i < plan_.fetched.size(); ++i) {
       const RowPlan::Fetched& f = plan_.fetched[i];
       next[i] = task.frame.memory[f.slot] + (f.offset + plan_.start(std::min(row + 1, plan_.count - 1), f.load)) * 4;
     }
+  }
+
+  // Fetches a share of what the next row reads; up to which element is then fetched.
+  int64_t fetch(const Task& task, int64_t from) const {
+    const int64_t to = std::min(plan_.length, from + plan_.share);
+    for (size_t i = 0; i < plan_.fetched.size(); ++i)
+      for (int64_t at = from; at < to; at += RowPlan::kLine) __builtin_prefetch(task.next(plan_)[i] + at * 4, 0, 3);
+    return to;
+  }
+
+  void one(Task& task, int64_t row) const {
+    char** value = task.value();
+    enter(task, row);
+    const int64_t before = (row - task.begin) * plan_.length;
     int load = 0;
     int64_t fetched = 0;
     for (size_t v : plan_.work) {
@@ -72,10 +87,7 @@ class RowKernel : public Kernel {
       else if (own.kind == RowValue::Reduction) reduce(own, value, value[v]);
       else compute(own, plan_.loops[v], value, v);
       if (own.kind == RowValue::Step && own.perRow) continue;
-      const int64_t upTo = std::min(plan_.length, fetched + plan_.share);
-      for (size_t i = 0; i < plan_.fetched.size(); ++i)
-        for (int64_t at = fetched; at < upTo; at += RowPlan::kLine) __builtin_prefetch(next[i] + at * 4, 0, 3);
-      fetched = upTo;
+      fetched = fetch(task, fetched);
       stream(task, wholeLinesTo(task, std::min(before, task.streamed + plan_.share)));
     }
     for (const RowStore& s : plan_.copied) write(task.frame, row, s, value[s.value]);
