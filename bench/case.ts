@@ -16,7 +16,14 @@ export interface Prepared {
   dispose(): void;
 }
 export interface Case {
-  readonly suite: 'matmul' | 'convolution' | 'attention' | 'memory' | 'training' | 'derivatives';
+  readonly suite:
+    | 'matmul'
+    | 'convolution'
+    | 'attention'
+    | 'normalisation'
+    | 'memory'
+    | 'training'
+    | 'derivatives';
   readonly name: string;
   /** The request to a peer; null where it has nothing comparable. */
   readonly peer: Record<string, unknown> | null;

@@ -7,6 +7,7 @@ import * as lt from '../index.ts';
 import { attention } from './attention.ts';
 import { type Case, compiled, disposeAll, type Float, flopsOf, input, normTolerance } from './case.ts';
 import { labels, uniform, weightScale } from './inputs.ts';
+import { normalisations } from './norms.ts';
 
 export { type Case, disposeAll, type Float, flopsOf, type Prepared } from './case.ts';
 
@@ -338,6 +339,7 @@ export const cases: readonly Case[] = [
   matmul(128, 128, 4096, { name: 'dense 4096-128' }),
   ...[...RESNET, ...OTHERS].flatMap((s) => DIRECTIONS.map((d) => convolution(s, d))),
   ...[1024, 4096].flatMap((tokens) => [attention(tokens, 'forward'), attention(tokens, 'gradient')]),
+  ...normalisations,
   trainingStep('smallCnn'),
   trainingStep('allCnn'),
   trainingStep('resnet18'),

@@ -31,6 +31,9 @@ export interface Measurement {
   ms: number;
   medianMs: number;
   gflops: number;
+  /** What has to move at least over the time, where memory is what limits. */
+  gbs: number | null;
+  /** Of the rate of multiply-adds, or of the bandwidth where memory is what limits. */
   percentOfPeak: number | null;
   samples: number;
   peerMs: number | null;
@@ -70,7 +73,8 @@ async function sample(run: () => unknown, seconds: number): Promise<number[]> {
       minSamples: 3,
       maxTime: seconds,
       initCount: 1,
-      minTime: 0.001,
+      // Between its cycles Benchmark.js waits, and the cores fall asleep: as many runs in a row as a peer does.
+      minTime: 0.05,
       fn: (deferred: { resolve(): void }) => {
         once().then(
           () => deferred.resolve(),
@@ -84,10 +88,17 @@ async function sample(run: () => unknown, seconds: number): Promise<number[]> {
   return samples;
 }
 
+/** Share of the ceiling that a case is held against. */
+const percentOf = (
+  { gflops, gbs }: Pick<Measurement, 'gflops' | 'gbs'>,
+  ceilings: BenchResult['ceilings'],
+): number | null =>
+  ceilings && round(100 * (gbs === null ? gflops / ceilings.gflops : gbs / ceilings.triadGBs), 2);
+
 async function measure(
   c: Case,
   peer: Peer | null,
-  peak: number | null,
+  ceilings: BenchResult['ceilings'],
   seconds: number,
 ): Promise<Measurement> {
   const prepared = c.prepare();
@@ -105,15 +116,17 @@ async function measure(
   prepared.dispose();
   const ms = Math.min(...ours);
   const peerMs = theirs.length ? Math.min(...theirs) : null;
-  const gflops = prepared.flops / ms / 1e6;
+  const gflops = round(prepared.flops / ms / 1e6);
+  const gbs = c.bytes === undefined ? null : round(c.bytes / ms / 1e6);
   return {
     suite: c.suite,
     name: c.name,
     gflop: round(prepared.flops / 1e9),
     ms: round(ms),
     medianMs: round(median(ours)),
-    gflops: round(gflops),
-    percentOfPeak: peak === null ? null : round((100 * gflops) / peak, 2),
+    gflops,
+    gbs,
+    percentOfPeak: percentOf({ gflops, gbs }, ceilings),
     samples: ours.length,
     peerMs: peerMs === null ? null : round(peerMs),
     peerMedianMs: theirs.length ? round(median(theirs)) : null,
@@ -121,8 +134,8 @@ async function measure(
   };
 }
 
-const HEAD = ['case', 'ms', 'median', 'GFLOP/s', '% peak', 'peer ms', 'faster'];
-const WIDTHS = [44, 9, 9, 9, 7, 9, 7];
+const HEAD = ['case', 'ms', 'median', 'rate', '% peak', 'peer ms', 'faster'];
+const WIDTHS = [50, 9, 9, 14, 7, 9, 7];
 const row = (cells: readonly string[]): string =>
   cells.map((c, i) => (i === 0 ? c.padEnd(WIDTHS[0]) : c.padStart(WIDTHS[i]))).join(' ');
 const show = (m: Measurement): string =>
@@ -130,7 +143,7 @@ const show = (m: Measurement): string =>
     m.name,
     String(m.ms),
     String(m.medianMs),
-    String(m.gflops),
+    m.gbs === null ? `${m.gflops} GFLOP/s` : `${m.gbs} GB/s`,
     m.percentOfPeak === null ? '-' : String(m.percentOfPeak),
     m.peerMs === null ? '-' : String(m.peerMs),
     m.speedup === null ? '-' : `${m.speedup}x`,
@@ -178,7 +191,7 @@ export async function runBench({
   const profiles: Profile[] = [];
   try {
     for (const c of wanted) {
-      const m = await measure(c, peer, ceilings?.gflops ?? null, seconds);
+      const m = await measure(c, peer, ceilings, seconds);
       measurements.push(m);
       onLine(show(m));
       if (!profiling) continue;
@@ -201,8 +214,7 @@ export async function runBench({
     const scale = ceilings.gflops;
     ceilings.gflops = Math.max(ceilings.gflops, after.gflops);
     ceilings.triadGBs = Math.max(ceilings.triadGBs, after.triadGBs);
-    for (const m of measurements)
-      if (m.percentOfPeak !== null) m.percentOfPeak = round((100 * m.gflops) / ceilings.gflops, 2);
+    for (const m of measurements) m.percentOfPeak = percentOf(m, ceilings);
     if (ceilings.gflops > 1.02 * scale)
       onLine(
         `ceiling measured again: ${round(ceilings.gflops)} GFLOP/s; the percentages above are too high by ${round(ceilings.gflops / scale, 2)}x`,

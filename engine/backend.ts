@@ -26,7 +26,7 @@ export interface Capabilities {
     readonly busy: number;
     /** Rows of at most so many elements are worth one kernel, however few they are. */
     readonly short: number;
-    /** Elements of a row, at least. */
+    /** Elements of a row that lie one after another, at least. */
     readonly shortest: number;
     /** Elements of a row, at most. */
     readonly longest: number;

@@ -233,6 +233,43 @@ def case_attention(r):
     return [build]
 
 
+def forward_and_backward(f, operands, dy):
+    """A run of f alone, or with the gradients of its operands where dy is given; the first is what is compared."""
+    if dy is None:
+        return f
+    for x in operands:
+        x.requires_grad_(True)
+    return lambda: torch.autograd.grad(f(), operands, dy)[0]
+
+
+def case_softmax(r):
+    def build():
+        x = uniform(0, r['shape'], r['spread']).to(dtype())
+        f = F.log_softmax if r['log'] else F.softmax
+        dy = None if r['direction'] == 'forward' else uniform(3, r['shape']).to(dtype())
+        run = forward_and_backward(lambda: f(x, -1), (x,), dy)
+        run.order = (0, 1, 2, 3)
+        return run
+    return [build]
+
+
+def case_norm(r):
+    def make(layout):
+        def build():
+            shape = r['shape']
+            place = lambda t: nchw(t).to(dtype()).contiguous(memory_format=layout) if len(shape) == 4 else t.to(dtype())
+            x, scale, shift = place(uniform(0, shape)), uniform(1, shape[-1:]), uniform(2, shape[-1:])
+            dy = None if r['direction'] == 'forward' else place(uniform(3, shape))
+            f = {
+                'layer': lambda: F.layer_norm(x, shape[-1:], scale, shift, r['epsilon']),
+                'group': lambda: F.group_norm(x, r['groups'], scale, shift, r['epsilon']),
+                'batch': lambda: F.batch_norm(x, None, None, scale, shift, True, 0.1, r['epsilon']),
+            }[r['kind']]
+            return forward_and_backward(f, (x, scale, shift), dy)
+        return build
+    return [make(l) for l in (LAYOUTS if len(r['shape']) == 4 else LAYOUTS[:1])]
+
+
 def case_train(r):
     def make(layout):
         def build():
@@ -315,7 +352,7 @@ def case_hvp(r):
 
 
 # The cases whose results are compared with ours; training where the layers are numbered as ours are.
-COMPARED = ('matmul', 'conv', 'attention', 'elementwise', 'reduction', 'train')
+COMPARED = ('matmul', 'conv', 'attention', 'softmax', 'norm', 'elementwise', 'reduction', 'train')
 CASES = {k[5:]: f for k, f in list(globals().items()) if k.startswith('case_')}
 
 print(json.dumps({'name': f'PyTorch {torch.__version__}', 'threads': torch.get_num_threads(),

@@ -24,6 +24,11 @@ export function isDense({ strides, offset }: Pick<View, 'strides' | 'offset'>, s
 export const keptOf = ({ shape, axes }: RowDomain): number[] => shape.filter((_, d) => !axes.includes(d));
 /** Elements of a row. */
 export const lengthOf = ({ shape, axes }: RowDomain): number => sizeOf(axes.map((d) => shape[d]));
+/** Elements of a row that lie one after another. */
+export function runOf({ shape, axes }: RowDomain): number {
+  const first = shape.findLastIndex((_, d) => !axes.includes(d)) + 1;
+  return sizeOf(shape.slice(first));
+}
 
 /** Strides over the axes that stay as strides over the domain. */
 export function alongRows({ shape, axes }: RowDomain, strides: readonly number[]): number[] {

@@ -5,7 +5,7 @@
 import type { Capabilities } from '../backend.ts';
 import { bytesOf, sizeOf } from '../dtype.ts';
 import type { Instruction, RowDomain, Rows, Slot } from '../program.ts';
-import { keptOf, lengthOf } from './dense.ts';
+import { keptOf, lengthOf, runOf } from './dense.ts';
 import { momentLoops, type Reduced, reductionLoop } from './moments.ts';
 import { rowsOf } from './row-values.ts';
 import { slotsRead, slotsWritten } from './touches.ts';
@@ -95,51 +95,68 @@ class RowFuser {
 
   run(): Instruction[] {
     this.instructions.forEach((_, n) => {
-      const unit = this.unitFor(n);
-      this.units.push(unit);
+      const { unit, place } = this.unitFor(n);
+      this.units.splice(place, 0, unit);
       for (const m of unit.members) for (const s of this.writes[m]) this.writer.set(s, unit);
     });
     return this.units.map(({ members: [n], rows }) => (rows ? { kind: 'rows', rows } : this.instructions[n]));
   }
 
-  /** Instruction n with all those before it that it can be one with. */
-  private unitFor(n: number): Unit {
+  /** Instruction n with all those before it that it can be one with, and which unit they become. */
+  private unitFor(n: number): { unit: Unit; place: number } {
     const i = this.instructions[n];
     const work = this.works[n];
     let home: Unit = { members: [n], domain: work?.domain ?? null, rows: null };
-    if (work === null) return home;
+    let place = this.units.length;
+    if (work === null) return { unit: home, place };
     // Two passes over the same numbers: worth a kernel of rows by itself.
     if (i.kind === 'op' && i.op === 'moments' && home.domain && this.isWorthIt(home.domain))
       home = { ...home, rows: this.rowsOf([n], home.domain) };
     const sources = new Set([...this.reads[n]].flatMap((s) => this.writer.get(s) ?? []));
-    const last = (u: Unit): number => this.units.lastIndexOf(u);
-    for (const unit of [...sources].sort((a, b) => last(b) - last(a))) {
+    const at = (u: Unit): number => this.units.lastIndexOf(u);
+    for (const unit of [...sources].sort((a, b) => at(b) - at(a))) {
       const domain = home.domain ?? unit.domain;
       if (!domain || !this.isWorthIt(domain) || unit.members.some((m) => this.works[m] === null)) continue;
       if (unit.members.length + home.members.length > MOST) continue;
-      if (this.units.length - last(unit) > NEAR || !this.canWait(unit)) continue;
+      if (this.units.length - at(unit) > NEAR) continue;
+      const waits = this.canWait(unit, place);
+      if (!waits && !this.canCome(home, unit)) continue;
       const members = [...unit.members, ...home.members].sort((a, b) => a - b);
       const rows = this.rowsOf(members, domain);
       if (rows === null) continue;
-      this.units.splice(last(unit), 1);
+      place = waits ? place - 1 : at(unit);
+      this.units.splice(at(unit), 1);
       home = { members, domain, rows };
     }
-    return home;
+    return { unit: home, place };
   }
 
   /** A row is done by one worker: there have to be enough of them, or a row so short that a second kernel costs more. */
   private isWorthIt(domain: RowDomain): boolean {
     const { busy, short, shortest, longest } = this.limits;
     const length = lengthOf(domain);
-    return shortest <= length && length <= longest && (sizeOf(keptOf(domain)) >= busy || length <= short);
+    return (
+      shortest <= runOf(domain) && length <= longest && (sizeOf(keptOf(domain)) >= busy || length <= short)
+    );
   }
 
-  /** May what comes before be done as late as what comes after all that is there? */
-  private canWait(unit: Unit): boolean {
+  /** May a unit be done as late as what comes before unit `place`? */
+  private canWait(unit: Unit, place: number): boolean {
     const written = unit.members.flatMap((m) => [...this.writes[m]]);
-    for (let at = this.units.length - 1; this.units[at] !== unit; at--)
+    for (let at = place - 1; this.units[at] !== unit; at--)
       for (const m of this.units[at].members) if (written.some((s) => this.reads[m].has(s))) return false;
     return true;
+  }
+
+  /** May new work be done as early as a unit that is there? */
+  private canCome(work: Unit, unit: Unit): boolean {
+    const later = new Set(this.units.slice(this.units.lastIndexOf(unit) + 1));
+    return work.members.every((m) =>
+      [...this.reads[m]].every((s) => {
+        const source = this.writer.get(s);
+        return source === undefined || !later.has(source);
+      }),
+    );
   }
 
   private rowsOf(members: readonly number[], domain: RowDomain): Rows | null {

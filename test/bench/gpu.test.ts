@@ -16,6 +16,7 @@ import { distance, type GpuBenchResult, type SideResult } from '../../bench/gpu/
 import { advantage, tablesOf } from '../../bench/gpu/report.ts';
 import { checkOf } from '../../bench/gpu/sides.ts';
 import { inputs, labels, positions, uniform } from '../../bench/inputs.ts';
+import { normalisation, softmax } from '../../bench/norms.ts';
 import * as lt from '../../index.ts';
 
 describe('inputs', () => {
@@ -72,6 +73,13 @@ describe('what is right', () => {
     ...shapes.flatMap((s) => DIRECTIONS.map((d) => convolution(s, d, 2))),
     attention(20, 'forward'),
     attention(20, 'gradient'),
+    ...(['forward', 'gradient'] as const).flatMap((pass) => [
+      softmax([3, 2, 17], { pass }),
+      softmax([5, 40], { log: true, pass }),
+      normalisation({ kind: 'layer', shape: [3, 4, 24] }, pass),
+      normalisation({ kind: 'group', shape: [3, 4, 4, 12], groups: 4 }, pass),
+      normalisation({ kind: 'batch', shape: [3, 4, 4, 12] }, pass),
+    ]),
     elementwise(300, 'add'),
     elementwise(300, 'chain'),
     ...([-1, 0, 1] as const).map((axis) => reduction(9, 12, axis)),

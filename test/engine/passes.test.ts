@@ -165,6 +165,12 @@ test('fuseRows reaches over what stands between, but not over what needs the fir
     return y.sub(lt.cumsum(y).max(1, true));
   };
   expect(planned(through, ROWS, [5, 6]).instructions.map((i) => i.kind)).toEqual(['rows', 'op', 'rows']);
+  // The running sum needs the difference, but what comes after it does not need the running sum.
+  const early: F = (x) => {
+    const y = x.sub(x.max(1, true));
+    return [lt.cumsum(y), y.mul(y.sum(1, true))];
+  };
+  expect(planned(early, ROWS, [5, 6]).instructions.map((i) => i.kind)).toEqual(['rows', 'op']);
 });
 
 test('the reference computes mean and variance by rows as by their definition', async () => {

@@ -13,6 +13,7 @@ import {
   int,
   loopInstruction,
   program,
+  random,
   randomFloats,
   runSteps,
   sameBits,
@@ -246,6 +247,40 @@ describeCpu('loops', () => {
       const nv = f(f(v.data[i] * f(0.9)) + g.data[i]);
       const np = f(p.data[i] - nv);
       expect([v2[i], p2[i], w[i]]).toEqual([nv, np, f(v.data[i] * np)]);
+    }
+  });
+
+  it('rounds quotients by one divisor as the machine does', async () => {
+    const bits = new Uint32Array(4096);
+    const next = random(21);
+    for (let i = 0; i < bits.length; i++) bits[i] = Math.floor(next() * 2 ** 32);
+    const any = new Float32Array(bits.buffer);
+    // Any numbers at all, and 512 at a time that a reciprocal may be used for: zeros, and sizes from 2^-50 to 2^50.
+    const values = any.map((v, i) => {
+      if (i & 512) return v;
+      return i % 7 === 0 ? 0 : Math.fround((1 + Math.abs(next())) * 2 ** (Math.floor(next() * 100) - 50));
+    });
+    for (const divisor of [
+      3,
+      Math.fround(0.1),
+      Math.fround(1 - 2 ** -24),
+      -7,
+      2 ** -80,
+      2 ** 99,
+      0,
+      Infinity,
+      NaN,
+    ]) {
+      const got = await runSteps(
+        cpu,
+        [4096],
+        [float([4096], values), float([], [divisor])],
+        [step('div', [0, 1])],
+      );
+      // The quotient in double precision, rounded once more, is the one in single precision.
+      got.forEach((q, i) => {
+        expect(q).toBe(Math.fround(values[i] / divisor));
+      });
     }
   });
 

@@ -9,6 +9,7 @@ import {
   execute,
   float,
   forEachIndex,
+  int,
   program,
   random,
   randomFloats,
@@ -110,6 +111,14 @@ describeCpu('reductions and scans', () => {
       [6, 5, 4, 3],
       [1, 3],
     ],
+    [
+      [4, 250, 12, 4],
+      [1, 3],
+    ],
+    [
+      [2, 90, 3, 40],
+      [1, 3],
+    ],
   ];
   for (const [shape, axes] of shapes) {
     const kept = shape.filter((_, d) => !axes.includes(d));
@@ -144,6 +153,24 @@ describeCpu('reductions and scans', () => {
       for (const threads of [1, 3]) expect(await withThreads(threads, moments)).toEqual([m, v]);
     });
   }
+
+  it('reduces integers whose last axes are short', async () => {
+    const data = Array.from({ length: 2 * 5 * 3 * 2 }, (_, i) => ((i * 7) % 23) - 11);
+    const x = int([2, 5, 3, 2], data);
+    for (const [op, joined] of [
+      ['sum', (a: number, b: number) => a + b],
+      ['max', Math.max],
+      ['min', Math.min],
+    ] as const) {
+      const want: number[] = [];
+      forEachIndex([2, 5, 3, 2], ([i, , j], flat) => {
+        const at = i * 3 + j;
+        want[at] = want[at] === undefined ? data[flat] : joined(want[at], data[flat]);
+      });
+      const [got] = await runRoot(cpu, op, { axes: [1, 3] }, [x], [i32(2, 3)]);
+      expect([...got]).toEqual(want);
+    }
+  });
 
   it('lets NaN win everywhere', async () => {
     const x = randomFloats([70, 50], 1);

@@ -90,6 +90,29 @@ describeCpu('rows', () => {
     expect(sameBits(one, five)).toBe(true);
   });
 
+  it('the same bits where results go past the caches', async () => {
+    // 2 arrays of 17 MB; a row ends within a line of the cache.
+    const [rows, n] = [22_003, 197];
+    const pattern = randomFloats([1009], 12, 4).data;
+    const x = float(
+      [rows, n],
+      Float32Array.from({ length: rows * n }, (_, i) => pattern[i % 1009]),
+    );
+    const f: Op = (z) => lt.softmax(z);
+    const [got] = await execute(cpu, programOf(f, [x], true), [x]);
+    for (const first of [0, 7, 10_000, rows - 64]) {
+      const part = float([64, n], x.data.slice(first * n, (first + 64) * n));
+      const [want] = await execute(cpu, programOf(f, [part], true), [part]);
+      expect(sameBits([got.slice(first * n, (first + 64) * n)], [want])).toBe(true);
+    }
+    // Every row adds up to one.
+    for (let r = 0; r < rows; r++) {
+      let sum = 0;
+      for (let i = r * n; i < (r + 1) * n; i++) sum += got[i];
+      if (!(Math.abs(sum - 1) < 1e-5)) throw new Error(`row ${r} adds up to ${sum}`);
+    }
+  });
+
   it('short rows and long ones are left to loops', () => {
     const count = (shape: Shape): number =>
       rowsIn(programOf((z) => lt.softmax(z), [randomFloats(shape, 1)], true));
@@ -100,20 +123,28 @@ describeCpu('rows', () => {
   });
 
   it('rows whose axes lie apart, as those of group normalisation', async () => {
-    const x = randomFloats([4, 5, 4, 16], 10);
-    const f: Op = (z) => lt.groupNorm(z, 4);
-    const p = programOf(f, [x], true);
-    expect(rowsIn(p)).toBe(1);
-    const [got] = await execute(cpu, p, [x]);
-    // By the definition: 4 pictures, 4 groups of 4 channels of 20 pixels each.
-    for (let picture = 0; picture < 4; picture++)
-      for (let group = 0; group < 4; group++) {
-        const at = (pixel: number, c: number): number => (picture * 20 + pixel) * 16 + group * 4 + c;
-        const own = Array.from({ length: 80 }, (_, k) => at(k >> 2, k & 3));
-        const mean = own.reduce((s, i) => s + x.data[i], 0) / 80;
-        const variance = own.reduce((s, i) => s + (x.data[i] - mean) ** 2, 0) / 80;
-        for (const i of own) expect(got[i]).toBeCloseTo((x.data[i] - mean) / Math.sqrt(variance + 1e-5), 4);
-      }
+    // 64 elements of a row lie together; where fewer do, loops take many rows at a time.
+    for (const [channels, isRows] of [
+      [64, 1],
+      [4, 0],
+    ]) {
+      const x = randomFloats([4, 5, 4, 4 * channels], 10);
+      const f: Op = (z) => lt.groupNorm(z, 4);
+      const p = programOf(f, [x], true);
+      expect(rowsIn(p)).toBe(isRows);
+      const [got] = await execute(cpu, p, [x]);
+      // By the definition: 4 pictures, 4 groups of channels, 20 pixels each.
+      for (let picture = 0; picture < 4; picture++)
+        for (let group = 0; group < 4; group++) {
+          const own = Array.from({ length: 20 * channels }, (_, k) => {
+            const pixel = Math.floor(k / channels);
+            return ((picture * 20 + pixel) * 4 + group) * channels + (k % channels);
+          });
+          const mean = own.reduce((s, i) => s + x.data[i], 0) / own.length;
+          const variance = own.reduce((s, i) => s + (x.data[i] - mean) ** 2, 0) / own.length;
+          for (const i of own) expect(got[i]).toBeCloseTo((x.data[i] - mean) / Math.sqrt(variance + 1e-5), 4);
+        }
+    }
   });
 
   it('writes over what was given away, keeps NaN in its row, and wraps integers', async () => {

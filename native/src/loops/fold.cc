@@ -38,6 +38,7 @@ class Folding : public Kernel {
     for (size_t d = plan_.dims.size(); d-- > 0;) {
       kept_[d] = results_;
       (plan_.dims[d].reduced ? reduced_ : results_) *= plan_.dims[d].n;
+      if (plan_.dims[d].reduced && innermost_ == 0) innermost_ = d + 1;
     }
     if (plan_.size > 0) cut();
   }
@@ -142,12 +143,13 @@ class Folding : public Kernel {
     }
   }
 
-  // Folds one axis of a block, n of its indices, the axes inside it by recursion.
+  // Folds one axis of a block, n of its indices, the axes inside it by recursion. Those inside the innermost reduced axis lie
+  // one after another, in the block as in the results.
   void axis(const BodyPlan::Folded& f, size_t d, int64_t n, const char* x, char* acc, double seen) const {
     const auto& dims = plan_.dims;
     const size_t last = dims.size() - 1;
-    if (d == last) return dims[d].reduced ? run(f, n, x, acc, seen) : rows(f, 1, n, x, acc, seen);
-    if (d + 1 == last && dims[d].reduced && !dims[last].reduced) return rows(f, n, dims[last].n, x, acc, seen);
+    if (d >= innermost_) return rows(f, 1, n * dims[d].stride, x, acc, seen);
+    if (d + 1 == innermost_) return d == last ? run(f, n, x, acc, seen) : rows(f, n, dims[d].stride, x, acc, seen);
     double inside = 1;
     for (size_t k = d + 1; k <= last; ++k) inside *= dims[k].reduced ? static_cast<double>(dims[k].n) : 1.0;
     for (int64_t i = 0; i < n; ++i) {
@@ -212,7 +214,29 @@ class Folding : public Kernel {
       else reinterpret_cast<uint32_t*>(out)[i] = static_cast<uint32_t>(reinterpret_cast<const int64_t*>(acc)[i]);
     }
   }
-  void finish(const Frame& frame, int64_t group, const char* acc) const {
+  // Lanes that belong to one result are joined in the order in which they lie; each has as many elements.
+  template <class T> void joinLanes(Fold op, int64_t n, T* a, double seen) const {
+    const int64_t lanes = plan_.lanes, second = group_ * m_;
+    for (int64_t i = 0; i < n; i += lanes) {
+      T* to = a + i / lanes;
+      if (op == Fold::Moments) {
+        double mean = 0, m2 = 0;
+        for (int64_t k = 0; k < lanes; ++k) mean += static_cast<double>(a[i + k]);
+        mean /= static_cast<double>(lanes);
+        for (int64_t k = 0; k < lanes; ++k) {
+          const double delta = static_cast<double>(a[i + k]) - mean;
+          m2 += static_cast<double>(a[second + i + k]) + seen * delta * delta;
+        }
+        to[0] = static_cast<T>(mean);
+        to[second] = static_cast<T>(m2);
+        continue;
+      }
+      T all = a[i];
+      for (int64_t k = 1; k < lanes; ++k) joinAs(op, 1, &all, a + i + k);
+      to[0] = all;
+    }
+  }
+  void finish(const Frame& frame, int64_t group, char* acc) const {
     const int64_t g0 = group * group_, g1 = std::min(g0 + group_, cells_);
     for (const auto& f : plan_.folds) {
       for (int64_t g = g0; g < g1; ++g) {
@@ -226,10 +250,15 @@ class Folding : public Kernel {
           at += c * kept_[d];
           if (cutHere) n = std::min(plan_.chunk, dim.n - c) * kept_[d];
         }
-        const char* a = acc + (g - g0) * m_ * 8;
+        char* a = acc + (g - g0) * m_ * 8;
+        const int64_t lanes = plan_.lanes;
+        if (lanes > 1 && f.dtype == DType::Float32) joinLanes(f.op, n, reinterpret_cast<double*>(a), static_cast<double>(reduced_));
+        else if (lanes > 1) joinLanes(f.op, n, reinterpret_cast<int64_t*>(a), 0.0);
+        n /= lanes;
+        at /= lanes;
         put(f.dtype, n, a, 1.0, frame.memory[f.slot] + at * 4);
         if (f.op == Fold::Moments)
-          put(f.dtype, n, a + group_ * m_ * 8, 1.0 / static_cast<double>(reduced_), frame.memory[f.second] + at * 4);
+          put(f.dtype, n, a + group_ * m_ * 8, 1.0 / static_cast<double>(reduced_ * lanes), frame.memory[f.second] + at * 4);
       }
       acc += (f.op == Fold::Moments ? 2 : 1) * group_ * m_ * 8;
     }
@@ -240,7 +269,7 @@ class Folding : public Kernel {
       const int64_t bits = identityBits(f.op, f.dtype);
       double nan = std::numeric_limits<double>::quiet_NaN();
       const char* from = f.op == Fold::Moments ? reinterpret_cast<const char*>(&nan) : reinterpret_cast<const char*>(&bits);
-      for (int64_t i = 0; i < results_; ++i) {
+      for (int64_t i = 0; i < results_ / plan_.lanes; ++i) {
         put(f.dtype, 1, from, 1.0, frame.memory[f.slot] + i * 4);
         if (f.second >= 0) put(f.dtype, 1, from, 1.0, frame.memory[f.second] + i * 4);
       }
@@ -250,7 +279,8 @@ class Folding : public Kernel {
   BodyPlan plan_;
   const VectorTable& vector_;
   int64_t width_ = 0;                        // accumulators per result
-  int64_t results_ = 1, reduced_ = 1;        // results, and elements folded into each
+  int64_t results_ = 1, reduced_ = 1;        // results (lanes of them), and elements folded into each
+  size_t innermost_ = 0;                     // one more than the innermost reduced axis
   std::vector<int64_t> kept_;                // strides of the kept axes in the result
   int64_t chunks_ = 1, cells_ = 1, steps_ = 1;  // of the split axis; grid cells along kept and reduced axes
   int64_t m_ = 1, blockReduced_ = 1;         // results a block touches, and elements it folds into each

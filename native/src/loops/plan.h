@@ -66,10 +66,13 @@ class BodyPlan {
   std::vector<Dim> dims;
   size_t split = 0;
   int64_t inner = 1, chunk = 1;
+  // Neighbours that are reduced to one result, but fold as results of their own first: reduced axes that count as kept ones.
+  int64_t lanes = 1;
   int64_t block() const { return chunk * inner; }
 
   // Values are numbered: inputs, the root's result, then what calls and constants make.
   std::vector<Input> inputs;
+  std::vector<int> dense;  // those that are read in place
   int root = -1, result = -1, values = 0;
   bool resultDirect = false;
   std::vector<Constant> constants;

@@ -1,259 +1,160 @@
 // Work on rows: reductions along the same rows and what is done with their results along these rows (`Rows` in
 // engine/program.ts). A task takes a run of rows; each row's values lie in a few blocks of scratch that stay in the second
 // level cache, so that what one reduction waits for is there when the next one begins. Rows are few thousand elements
-// long at most: the planner sees to it.
+// long at most: the planner sees to it. While one row is computed the next one is fetched, and of results that are larger
+// than the caches the one before is written past them: memory and arithmetic take their time together.
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <set>
-#include <sstream>
 
 #include "loops/plan.h"
+#include "loops/row_plan.h"
 #include "runtime/kernel.h"
-#include "runtime/sizes.h"
 
 namespace lethe {
 namespace {
 
 class RowKernel : public Kernel {
  public:
-  RowKernel(const Rows& rows, const Description& program) : rows_(rows), vector_(vectors()) {
-    layDomain();
-    const size_t n = rows_.values.size();
-    last_.assign(n, -1);
-    for (size_t v = 0; v < n; ++v)
-      for (int a : rows_.values[v].args) last_[a] = static_cast<int>(v);
-    for (const RowStore& s : rows_.stores) last_[s.value] = static_cast<int>(n);
-    for (const RowValue& v : rows_.values) loops_.push_back(loopOf(v));
-    layState(program);
-  }
+  RowKernel(const Rows& rows, const Description& program) : plan_(rows, program), vector_(vectors()) {}
 
-  WorkspaceSize workspace(int) const override { return {0, static_cast<size_t>(stateBytes_)}; }
-  double cost() const override { return static_cast<double>(count_ * length_) * static_cast<double>(rows_.values.size()); }
-  std::string describe() const override {
-    std::ostringstream out;
-    out << "  " << count_ << " rows of " << length_ << "\n";
-    for (size_t v = 0; v < rows_.values.size(); ++v) {
-      const RowValue& own = rows_.values[v];
-      out << "  v" << v << " = ";
-      if (own.kind == RowValue::Load) out << "slot " << own.view.slot;
-      else out << (own.kind == RowValue::Step ? kOpNames[static_cast<int>(own.op)] : kFoldNames[static_cast<int>(own.fold)]);
-      for (int a : own.args) out << " v" << a;
-      if (own.kind == RowValue::Reduction && own.divisor != 1) out << " / " << own.divisor;
-      if (own.kind == RowValue::Step && own.op == Op::Full) out << " " << own.value;
-      out << home(v) << "\n";
-    }
-    for (const RowStore& s : rows_.stores)
-      if (direct_[s.value] != s.slot) out << "  copy v" << s.value << " to slot " << s.slot << "\n";
-    return out.str();
-  }
+  WorkspaceSize workspace(int) const override { return {0, static_cast<size_t>(plan_.stateBytes)}; }
+  double cost() const override { return static_cast<double>(plan_.count * each()); }
+  std::string describe() const override { return plan_.describe(); }
 
   void run(const Frame& frame) const override {
-    if (count_ == 0 || length_ == 0) return;
-    const int64_t each = std::max<int64_t>(1, length_ * static_cast<int64_t>(rows_.values.size()));
-    forRanges(frame.pool, count_, std::max<int64_t>(1, kGrain / each), [&](int64_t begin, int64_t end, int thread) {
-      for (int64_t row = begin; row < end; ++row) one(frame, row, frame.workspace.of(thread));
+    if (plan_.count == 0 || plan_.length == 0) return;
+    forRanges(frame.pool, plan_.count, std::max<int64_t>(1, 4 * kGrain / each()), [&](int64_t begin, int64_t end, int thread) {
+      Task task{frame, frame.workspace.of(thread), begin, 0, 0};
+      prepare(task);
+      for (int64_t row = begin; row < end; ++row) one(task, row);
+      stream(task, (end - begin) * plan_.length);
     });
   }
 
  private:
-  struct Dim {
-    int64_t n, dense;  // `dense`: stride of the whole domain
-    std::vector<int64_t> strides;  // of each load
+  struct Task {
+    const Frame& frame;
+    char* state;
+    int64_t begin;     // its first row
+    int64_t streamed;  // elements of each result that were written past the caches,
+    int64_t inRing;    // and where the next one lies
+    char** value() const { return reinterpret_cast<char**>(state); }
+    char** next(const RowPlan& plan) const { return value() + plan.rows.values.size(); }
   };
+  int64_t each() const { return std::max<int64_t>(1, plan_.length * static_cast<int64_t>(plan_.rows.values.size())); }
 
-  // Axes that stay and axes of the row, each with neighbours merged that all views walk through in one stride.
-  void layDomain() {
-    const size_t rank = rows_.shape.size();
-    std::vector<bool> gone(rank, false);
-    for (int axis : rows_.axes) gone[axis] = true;
-    std::vector<int64_t> dense(rank, 1);
-    for (size_t d = rank; d-- > 1;) dense[d - 1] = dense[d] * rows_.shape[d];
-    for (size_t d = 0; d < rank; ++d) {
-      Dim own{rows_.shape[d], dense[d], {}};
-      for (const RowValue& v : rows_.values)
-        if (v.kind == RowValue::Load) own.strides.push_back(v.view.strides[d]);
-      std::vector<Dim>& dims = gone[d] ? along_ : kept_;
-      if (!dims.empty() && merges(dims.back(), own)) {
-        own.n *= dims.back().n;
-        dims.back() = own;
-      } else {
-        dims.push_back(own);
-      }
-      (gone[d] ? length_ : count_) *= rows_.shape[d];
-    }
-    if (along_.empty()) {
-      Dim one{1, 1, {}};
-      for (const RowValue& v : rows_.values)
-        if (v.kind == RowValue::Load) one.strides.push_back(0);
-      along_.push_back(one);
+  // What is the same for all rows of a task.
+  void prepare(const Task& task) const {
+    for (size_t v = 0; v < plan_.rows.values.size(); ++v) {
+      char* at = task.value()[v] = plan_.place[v] < 0 ? nullptr : task.state + plan_.place[v];
+      const RowValue& own = plan_.rows.values[v];
+      if (own.kind != RowValue::Step || own.op != Op::Full) continue;
+      const uint32_t bits = constantBits(own.dtype, own.value);
+      std::memcpy(at, &bits, 4);
     }
   }
-  static bool merges(const Dim& outer, const Dim& inner) {
-    if (outer.dense != inner.dense * inner.n) return false;
-    for (size_t i = 0; i < inner.strides.size(); ++i)
-      if (outer.strides[i] != inner.strides[i] * inner.n) return false;
-    return true;
+
+  // Addresses of a row: of its results on their way, and of what the next row reads.
+  void enter(const Task& task, int64_t row) const {
+    char **value = task.value(), **next = task.next(plan_);
+    const int64_t inRing = (row - task.begin) % plan_.ring * plan_.length;
+    for (const RowStore& s : plan_.streamed) value[s.value] = task.state + plan_.place[s.value] + inRing * 4;
+    for (size_t i = 0; i < plan_.fetched.size(); ++i) {
+      const RowPlan::Fetched& f = plan_.fetched[i];
+      next[i] = task.frame.memory[f.slot] + (f.offset + plan_.start(std::min(row + 1, plan_.count - 1), f.load)) * 4;
+    }
   }
 
-  StepLoop loopOf(const RowValue& v) const {
-    if (v.kind != RowValue::Step || v.op == Op::Full || v.op == Op::Identity) return nullptr;
-    int mask = 0;
-    if (!v.perRow)
-      for (size_t k = 0; k < v.args.size(); ++k)
-        if (rows_.values[v.args[k]].perRow) mask |= 1 << k;
-    const StepLoop loop = vector_.step(v.op, rows_.values[v.args[0]].dtype, v.dtype, mask);
-    require(loop, "an elementwise operation is not defined for its operand's type");
-    return loop;
+  // Fetches a share of what the next row reads; up to which element is then fetched.
+  int64_t fetch(const Task& task, int64_t from) const {
+    const int64_t to = std::min(plan_.length, from + plan_.share);
+    for (size_t i = 0; i < plan_.fetched.size(); ++i)
+      for (int64_t at = from; at < to; at += RowPlan::kLine) __builtin_prefetch(task.next(plan_)[i] + at * 4, 0, 3);
+    return to;
   }
 
-  // The state of a thread: addresses of the values, single values, blocks of a row.
-  void layState(const Description& program) {
-    const size_t n = rows_.values.size();
-    int64_t at = roundUp(static_cast<int64_t>(n) * 8, kLineBytes);
-    place_.assign(n, -1);
-    direct_.assign(n, -1);
-    const int64_t bytes = roundUp(length_ * 4, kLineBytes);
-    std::vector<int64_t> free;
+  void one(Task& task, int64_t row) const {
+    char** value = task.value();
+    enter(task, row);
+    const int64_t before = (row - task.begin) * plan_.length;
     int load = 0;
-    for (size_t v = 0; v < n; ++v) {
-      const RowValue& value = rows_.values[v];
-      const int own = value.kind == RowValue::Load ? load++ : -1;
-      if (value.perRow) {
-        place_[v] = at;
-        at += kLineBytes;
-        continue;
+    int64_t fetched = 0;
+    for (size_t v : plan_.work) {
+      const RowValue& own = plan_.rows.values[v];
+      if (plan_.direct[v] >= 0) value[v] = task.frame.memory[plan_.direct[v]] + plan_.start(row, -1) * 4;
+      if (own.kind == RowValue::Load) read(task.frame, row, own, load++, value[v], plan_.place[v] >= 0);
+      else if (own.kind == RowValue::Reduction) reduce(own, value, value[v]);
+      else compute(own, plan_.loops[v], value, v);
+      if (own.kind == RowValue::Step && own.perRow) continue;
+      fetched = fetch(task, fetched);
+      stream(task, wholeLinesTo(task, std::min(before, task.streamed + plan_.share)));
+    }
+    for (const RowStore& s : plan_.copied) write(task.frame, row, s, value[s.value]);
+  }
+
+  // The largest count of a task's elements, up to `count`, that ends with a line of the cache.
+  int64_t wholeLinesTo(const Task& task, int64_t count) const {
+    const int64_t first = task.begin * plan_.length;
+    return (first + count) / RowPlan::kLine * RowPlan::kLine - first;
+  }
+  // Writes a task's results past the caches until so many elements of each are written.
+  void stream(Task& task, int64_t upTo) const {
+    if (plan_.streamed.empty() || upTo <= task.streamed) return;
+    const int64_t ring = plan_.ring * plan_.length;
+    for (const RowStore& s : plan_.streamed) {
+      float* to = reinterpret_cast<float*>(task.frame.memory[s.slot]) + task.begin * plan_.length;
+      const float* from = reinterpret_cast<const float*>(task.state + plan_.place[s.value]);
+      for (int64_t at = task.streamed, in = task.inRing; at < upTo; in = 0) {
+        const int64_t n = std::min(upTo - at, ring - in);
+        vector_.stream(n, to + at, from + in);
+        at += n;
       }
-      if (own >= 0 && along_.size() == 1 && along_[0].strides[own] == 1 && !isWritten(value.view.slot, program)) continue;
-      if (value.kind == RowValue::Step && value.op == Op::Identity) continue;
-      direct_[v] = value.kind == RowValue::Step ? storeFor(static_cast<int>(v), program) : -1;
-      if (direct_[v] >= 0) continue;
-      if (free.empty()) {
-        place_[v] = at;
-        at += bytes;
-      } else {
-        place_[v] = free.back();
-        free.pop_back();
-      }
-      for (size_t a = 0; a <= v; ++a)
-        if (last_[a] == static_cast<int>(v) && place_[a] >= 0 && !rows_.values[a].perRow && !isRenamed(a)) free.push_back(place_[a]);
     }
-    stateBytes_ = at;
-  }
-  // The slot that a value of elements may be computed in at once, because nothing that is read lies there; -1 for none.
-  int storeFor(int v, const Description& program) const {
-    if (along_.size() > 1 || along_[0].dense != 1) return -1;
-    for (const RowStore& s : rows_.stores) {
-      if (s.value != v || !s.whole) continue;
-      bool read = false;
-      for (const RowValue& l : rows_.values) read = read || (l.kind == RowValue::Load && program.mayAlias(s.slot, l.view.slot));
-      if (!read) return s.slot;
-    }
-    return -1;
-  }
-  // Does a store of these rows write where the slot lies?
-  bool isWritten(int slot, const Description& program) const {
-    for (const RowStore& s : rows_.stores)
-      if (program.mayAlias(s.slot, slot)) return true;
-    return false;
-  }
-  // A value that another one only renames keeps its block.
-  bool isRenamed(size_t a) const {
-    for (const RowValue& v : rows_.values)
-      if (v.kind == RowValue::Step && v.op == Op::Identity && v.args[0] == static_cast<int>(a)) return true;
-    return false;
+    task.inRing = (task.inRing + upTo - task.streamed) % ring;
+    task.streamed = upTo;
   }
 
-  // Where a value lies, in words. Registers are the blocks of a row.
-  std::string home(size_t v) const {
-    if (rows_.values[v].perRow) return ", one value";
-    if (direct_[v] >= 0) return " in slot " + std::to_string(direct_[v]);
-    if (place_[v] < 0) return rows_.values[v].kind == RowValue::Load ? ", in place" : "";
-    std::set<int64_t> before;
-    for (size_t w = 0; w < place_.size(); ++w)
-      if (!rows_.values[w].perRow && place_[w] >= 0 && place_[w] < place_[v]) before.insert(place_[w]);
-    return " in register " + std::to_string(before.size());
-  }
-
-  // Where the row begins: in the dense domain (load -1), or in a load.
-  int64_t start(int64_t row, int load) const {
-    int64_t at = 0;
-    for (size_t d = kept_.size(); d-- > 0;) {
-      at += row % kept_[d].n * (load < 0 ? kept_[d].dense : kept_[d].strides[load]);
-      row /= kept_[d].n;
-    }
-    return at;
-  }
-  // Calls `f(first element of the row, count, first element in memory, stride)` for each run of the row.
-  template <class F> void runs(int load, size_t dim, int64_t at, int64_t& done, F&& f) const {
-    const Dim& d = along_[dim];
-    const int64_t stride = load < 0 ? d.dense : d.strides[load];
-    if (dim + 1 == along_.size()) {
-      f(done, d.n, at, stride);
-      done += d.n;
-      return;
-    }
-    for (int64_t i = 0; i < d.n; ++i) runs(load, dim + 1, at + i * stride, done, f);
-  }
-
-  void one(const Frame& frame, int64_t row, char* state) const {
-    char** value = reinterpret_cast<char**>(state);
-    int load = 0;
-    for (size_t v = 0; v < rows_.values.size(); ++v) {
-      const RowValue& own = rows_.values[v];
-      char* to = value[v] = direct_[v] >= 0 ? frame.memory[direct_[v]] + start(row, -1) * 4
-                            : place_[v] < 0 ? nullptr
-                                            : state + place_[v];
-      if (own.kind == RowValue::Load) read(frame, row, own, load++, value[v]);
-      else if (own.kind == RowValue::Reduction) reduce(own, value, to);
-      else compute(own, loops_[v], value, v);
-    }
-    for (const RowStore& s : rows_.stores) write(frame, row, s, value[s.value]);
-  }
-
-  void read(const Frame& frame, int64_t row, const RowValue& own, int load, char*& to) const {
-    char* from = frame.memory[own.view.slot] + (own.view.offset + start(row, load)) * 4;
+  void read(const Frame& frame, int64_t row, const RowValue& own, int load, char*& to, bool isCopied) const {
+    char* from = frame.memory[own.view.slot] + (own.view.offset + plan_.start(row, load)) * 4;
     if (own.perRow) {
       std::memcpy(to, from, 4);
-    } else if (to == nullptr) {
+    } else if (!isCopied) {
       to = from;
     } else {
       int64_t done = 0;
-      runs(load, 0, 0, done, [&](int64_t first, int64_t n, int64_t at, int64_t stride) {
+      plan_.runs(load, 0, 0, done, [&](int64_t first, int64_t n, int64_t at, int64_t stride) {
         vector_.gather(n, to + first * 4, from + at * 4, stride);
       });
     }
   }
 
   void compute(const RowValue& own, StepLoop loop, char** value, size_t v) const {
-    if (own.op == Op::Full) {
-      const uint32_t bits = constantBits(own.dtype, own.value);
-      std::memcpy(value[v], &bits, 4);
-    } else if (own.op == Op::Identity) {
+    if (own.op == Op::Identity) {
       if (own.perRow) std::memcpy(value[v], value[own.args[0]], 4);
       else value[v] = value[own.args[0]];
     } else {
       char* args[3] = {value[v], value[v], value[v]};
       for (size_t k = 0; k < own.args.size(); ++k) args[k] = value[own.args[k]];
-      loop(own.perRow ? 1 : length_, value[v], args[0], args[1], args[2]);
+      loop(own.perRow ? 1 : plan_.length, value[v], args[0], args[1], args[2]);
     }
   }
 
   // Sums in double and int64; a value of the row counts once for each element.
   void reduce(const RowValue& own, char** value, char* to) const {
-    const RowValue& from = rows_.values[own.args[0]];
+    const RowValue& from = plan_.rows.values[own.args[0]];
     const Fold fold = own.fold;
     const char* x = value[own.args[0]];
-    const int64_t times = from.perRow && fold == Fold::Sum ? length_ : 1;
+    const int64_t times = from.perRow && fold == Fold::Sum ? plan_.length : 1;
     if (from.dtype == DType::Float32) {
       double acc = fold == Fold::Sum ? 0 : fold == Fold::Max ? -kInfinity : kInfinity;
-      vector_.foldRun(fold, from.dtype, from.perRow ? 1 : length_, x, &acc);
+      vector_.foldRun(fold, from.dtype, from.perRow ? 1 : plan_.length, x, &acc);
       const float result = static_cast<float>(acc * static_cast<double>(times));
       const float shared = own.divisor == 1 ? result : result / static_cast<float>(own.divisor);
       std::memcpy(to, &shared, 4);
     } else {
       int64_t acc = fold == Fold::Sum ? 0 : fold == Fold::Max ? lowest(from.dtype) : highest(from.dtype);
-      vector_.foldRun(fold, from.dtype, from.perRow ? 1 : length_, x, &acc);
+      vector_.foldRun(fold, from.dtype, from.perRow ? 1 : plan_.length, x, &acc);
       const uint32_t result = static_cast<uint32_t>(static_cast<uint64_t>(acc) * static_cast<uint64_t>(times));
       std::memcpy(to, &result, 4);
     }
@@ -270,24 +171,17 @@ class RowKernel : public Kernel {
       std::memcpy(to + row * 4, from, 4);
       return;
     }
-    to += start(row, -1) * 4;
+    to += plan_.start(row, -1) * 4;
     if (to == from) return;
-    const int64_t step = rows_.values[s.value].perRow ? 0 : 1;
+    const int64_t step = plan_.rows.values[s.value].perRow ? 0 : 1;
     int64_t done = 0;
-    runs(-1, 0, 0, done, [&](int64_t first, int64_t n, int64_t at, int64_t) {
+    plan_.runs(-1, 0, 0, done, [&](int64_t first, int64_t n, int64_t at, int64_t) {
       vector_.gather(n, to + at * 4, from + first * step * 4, step);
     });
   }
 
-  const Rows rows_;
+  const RowPlan plan_;
   const VectorTable& vector_;
-  int64_t count_ = 1, length_ = 1;  // rows, and elements of each
-  std::vector<Dim> kept_, along_;
-  std::vector<int> last_;           // the last value that reads it, or one beyond the last for what is stored
-  std::vector<StepLoop> loops_;
-  std::vector<int64_t> place_;      // in a thread's state; -1: read where it lies, or computed in its slot:
-  std::vector<int> direct_;         // that slot, or -1
-  int64_t stateBytes_ = 0;
 };
 
 }  // namespace

@@ -50,20 +50,29 @@ void release(char* p, size_t capacity) {
 }  // namespace
 
 struct BlockPool::State {
+  struct Free {
+    char* data;
+    uint64_t since;  // how many were given back before it
+  };
   std::mutex mutex;
-  std::map<size_t, std::vector<char*>> free;
+  std::map<size_t, std::vector<Free>> free;  // of each capacity, those that lie there longest first
   size_t live = 0, peak = 0, pooled = 0;
+  uint64_t given = 0;
 
   ~State() { drop(0); }
 
-  // Frees pooled blocks, the largest first, until at most `keep` bytes are left. Called with the mutex held.
+  // Frees pooled blocks until at most `keep` bytes are left, those that lie there longest first: a step that is repeated takes
+  // what it gave back, and not what an earlier one left. Called with the mutex held.
   void drop(size_t keep) {
     while (pooled > keep) {
-      auto& [capacity, blocks] = *free.rbegin();
-      release(blocks.back(), capacity);
+      auto oldest = free.begin();
+      for (auto it = free.begin(); it != free.end(); ++it)
+        if (it->second.front().since < oldest->second.front().since) oldest = it;
+      auto& [capacity, blocks] = *oldest;
+      release(blocks.front().data, capacity);
       pooled -= capacity;
-      blocks.pop_back();
-      if (blocks.empty()) free.erase(capacity);
+      blocks.erase(blocks.begin());
+      if (blocks.empty()) free.erase(oldest);
     }
   }
 
@@ -72,7 +81,7 @@ struct BlockPool::State {
     live += capacity;
     peak = std::max(peak, live);
     if (auto it = free.find(capacity); it != free.end()) {
-      char* p = it->second.back();
+      char* p = it->second.back().data;
       it->second.pop_back();
       pooled -= capacity;
       if (it->second.empty()) free.erase(it);
@@ -88,7 +97,7 @@ struct BlockPool::State {
     std::lock_guard<std::mutex> lock(mutex);
     live -= capacity;
     pooled += capacity;
-    free[capacity].push_back(p);
+    free[capacity].push_back({p, given++});
     drop(kPools ? std::max(kKeep, peak - live) : 0);
   }
 };
