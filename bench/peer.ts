@@ -44,11 +44,23 @@ interface Start {
   readonly advice: string;
 }
 
+/** Some failures to start are thrown, some come as an event. */
+const unstarted = ({ what, advice }: Start, cause: unknown): LetheError =>
+  new LetheError('device', `${what} did not start: ${(cause as Error).message}; ${advice}`);
+
+function spawned(how: Start, env: NodeJS.ProcessEnv) {
+  try {
+    return spawn(how.command, how.args, { cwd: packageRoot(), env });
+  } catch (cause) {
+    throw unstarted(how, cause);
+  }
+}
+
 async function start({ what, command, args, advice }: Start): Promise<Peer> {
   const env = { ...process.env };
   // Halves the speed of OpenBLAS on an AVX-512 machine.
   delete env.OPENBLAS_CORETYPE;
-  const child = spawn(command, args, { cwd: packageRoot(), env });
+  const child = spawned({ what, command, args, advice }, env);
   let talk = '';
   child.stderr.on('data', (d) => {
     talk = (talk + String(d)).slice(-2000);
@@ -56,7 +68,7 @@ async function start({ what, command, args, advice }: Start): Promise<Peer> {
   child.stdin.on('error', () => undefined);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const gone = new Promise<never>((_, reject) => {
-    child.on('error', (e) => reject(new LetheError('device', `${what} did not start: ${e.message}`)));
+    child.on('error', (e) => reject(unstarted({ what, command, args, advice }, e)));
     child.on('exit', (code) => {
       const said = talk.trim().split('\n');
       const why = said.find((l) => l.includes('Error: ')) ?? said.at(-1) ?? '';
