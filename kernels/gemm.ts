@@ -8,13 +8,12 @@
 // Where C is small and k long, k is cut into parts whose sums are added by a second kernel, always in the same order.
 
 import { denseView } from '../engine/graph/dense.ts';
-import type { Reduced } from '../engine/graph/moments.ts';
 import type { Loop } from '../engine/program.ts';
 import { coordinates, mergeAxes } from './axes.ts';
 import { type Choice, heuristic, type ProductShape } from './choice.ts';
 import { lanesFor, writeLoop } from './loop.ts';
 import { type Lowering, withResultInMemory } from './lowering.ts';
-import { emitLoop, emitReductions } from './reduce.ts';
+import { emitLoop, emitReductions, type Reduced } from './reduce.ts';
 import { rounded, type Shader, toMemory } from './shader.ts';
 import { boundBy } from './split.ts';
 import { type Factor, loopOf, type Tiles } from './tiles.ts';

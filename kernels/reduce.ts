@@ -3,7 +3,7 @@
 
 import { type DType, sizeOf } from '../engine/dtype.ts';
 import { denseView, keptOf } from '../engine/graph/dense.ts';
-import { type Reduced, reductionLoop } from '../engine/graph/moments.ts';
+import { reductionLoop } from '../engine/graph/moments.ts';
 import { extremeOfNone } from '../engine/primitives/reduce.ts';
 import type { Loop, Reduction } from '../engine/program.ts';
 import { coordinates, mergeAxes } from './axes.ts';
@@ -40,6 +40,12 @@ function emitStarts({ reductions }: Loop, results: number, to: Lowering): void {
     const stores = [{ value: 0, slot: r.slot }];
     emitMap({ shape: [results], inputs: [], steps, stores, reductions: [] }, to);
   }
+}
+
+/** A loop with reductions. */
+export interface Reduced extends Loop {
+  /** What is done with the single result, as with that of an operation; the result then needs no slot. */
+  readonly epilogue?: Loop;
 }
 
 /** Reductions, and what is done with them. */

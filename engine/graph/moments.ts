@@ -5,14 +5,10 @@ import type { ElementwiseName } from '../primitives/names.ts';
 import type { Loop, OpInstruction, Reduction, Step } from '../program.ts';
 import { alongRows, denseView, lengthOf } from './dense.ts';
 
-/** A loop with more to say about its reductions. */
+/** A loop whose totals are divided by a number: a mean is a sum with the count. */
 export interface Reduced extends Loop {
-  /** Divides totals: a mean is a sum with the count. */
+  /** Default: 1. */
   readonly divisor?: number;
-  /** What is made of the results, element for element. Slots of reductions that it reads need not be in memory. */
-  readonly after?: Loop;
-  /** What is done with the single result, as with that of an operation; the result then needs no slot. */
-  readonly epilogue?: Loop;
 }
 
 type Reducing = OpInstruction<'sum' | 'max' | 'min' | 'moments'>;
@@ -21,7 +17,7 @@ type Reducing = OpInstruction<'sum' | 'max' | 'min' | 'moments'>;
 export const reductionLoop = (
   op: Reduction['op'],
   { inputs: [x], outputs: [y], params }: Reducing,
-): Reduced => ({
+): Loop => ({
   shape: x.shape,
   inputs: [denseView(x.slot, x.dtype, x.shape)],
   steps: [],
@@ -77,8 +73,5 @@ export function momentLoops(
     ],
     reductions: [],
   };
-  return [
-    { ...one, divisor },
-    { ...two, divisor, after },
-  ];
+  return [{ ...one, divisor }, { ...two, divisor }, after];
 }

@@ -51,9 +51,7 @@ interface Work {
 }
 
 function workOf(i: Instruction, scratch: () => number): Work | null {
-  const loops = loopsFor(i, scratch)
-    ?.flatMap((l) => (l.after ? [l, l.after] : [l]))
-    .map(squeezed);
+  const loops = loopsFor(i, scratch)?.map(squeezed);
   if (!loops || loops.some((l) => sizeOf(l.shape) === 0)) return null;
   const [{ shape, reductions }] = loops;
   if (reductions.length === 0) return { loops, domain: null };

@@ -10,6 +10,8 @@ import {
   float,
   int,
   loopInstruction,
+  MOMENTUM_DONATIONS,
+  momentumLoop,
   program,
   randomFloats,
   runSteps,
@@ -161,29 +163,10 @@ describeGpu('loops', () => {
     // v' = 0.9 v + g, p' = p - v', both donated; v' p' beside them.
     const n = 1000;
     const [p, v, g] = [1, 2, 3].map((s) => randomFloats([n], s));
-    const loop: Loop = {
-      shape: [n],
-      inputs: [p, v, g].map((x, i) => ({ slot: i, dtype: x.dtype, strides: [1], offset: 0 })),
-      steps: [
-        step('full', [], 'float32', 0.9),
-        step('mul', [1, 3]),
-        step('add', [4, 2]),
-        step('sub', [0, 5]),
-        step('mul', [1, 6]),
-      ],
-      stores: [
-        { value: 5, slot: 4 },
-        { value: 6, slot: 3 },
-        { value: 7, slot: 5 },
-      ],
-      reductions: [],
-    };
+    const loop = momentumLoop(n);
     const donating = {
       ...loopProgram(loop, [p, v, g], [p, v, p]),
-      donations: [
-        [0, 0],
-        [1, 1],
-      ] as [number, number][],
+      donations: MOMENTUM_DONATIONS,
     };
     const want = await execute(reference, loopProgram(loop, [p, v, g], [p, v, p]), [p, v, g]);
     for (const backend of [gpu, narrow]) {

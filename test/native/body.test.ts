@@ -12,6 +12,8 @@ import {
   forEachIndex,
   int,
   loopInstruction,
+  MOMENTUM_DONATIONS,
+  momentumLoop,
   program,
   random,
   randomFloats,
@@ -215,31 +217,11 @@ describeCpu('loops', () => {
     // p' = p - v', v' = 0.9 v + g, both donated: the old v must survive until p' has been made.
     const n = 5000;
     const [p, v, g] = [1, 2, 3].map((s) => randomFloats([n], s));
-    const views = [p, v, g].map((x, i) => ({ slot: i, dtype: x.dtype, strides: [1], offset: 0 }));
-    const loop: Loop = {
-      shape: [n],
-      inputs: views,
-      steps: [
-        step('full', [], 'float32', 0.9),
-        step('mul', [1, 3]),
-        step('add', [4, 2]),
-        step('sub', [0, 5]),
-        step('mul', [1, 6]),
-      ],
-      stores: [
-        { value: 5, slot: 4 },
-        { value: 6, slot: 3 },
-        { value: 7, slot: 5 },
-      ],
-      reductions: [],
-    };
+    const loop = momentumLoop(n);
     const outputs = [p, v, p];
     const program = {
       ...loopProgram(loop, [p, v, g], outputs),
-      donations: [
-        [0, 0],
-        [1, 1],
-      ] as [number, number][],
+      donations: MOMENTUM_DONATIONS,
     };
     const [p2, v2, w] = await execute(cpu, program, [p, v, g]);
     const f = Math.fround;

@@ -242,3 +242,27 @@ export async function withThreads<T>(threads: number, f: (backend: Backend) => P
     await backend.close();
   }
 }
+
+/** v' = 0.9 v + g, p' = p - v', v' p' over slots p, v, g: the results are p' (slot 3), v' (slot 4) and the product (slot 5). */
+export const momentumLoop = (n: number): Loop => ({
+  shape: [n],
+  inputs: [0, 1, 2].map((at) => ({ slot: at, dtype: 'float32', strides: [1], offset: 0 })),
+  steps: [
+    step('full', [], 'float32', 0.9),
+    step('mul', [1, 3]),
+    step('add', [4, 2]),
+    step('sub', [0, 5]),
+    step('mul', [1, 6]),
+  ],
+  stores: [
+    { value: 5, slot: 4 },
+    { value: 6, slot: 3 },
+    { value: 7, slot: 5 },
+  ],
+  reductions: [],
+});
+/** p and v are given away. */
+export const MOMENTUM_DONATIONS: readonly (readonly [number, number])[] = [
+  [0, 0],
+  [1, 1],
+];
