@@ -23,7 +23,10 @@ function softmaxOf(x: Tensor, axis: number): Tensor {
   const axes = [normaliseAxis('softmax', axis, x.ndim)];
   const top = stopGradient(prim.max(x, axes)) as Tensor;
   const ex = prim.exp(prim.sub(x, prim.spread(top, x.shape, axes)));
-  return prim.div(ex, prim.spread(prim.sum(ex, axes), x.shape, axes));
+  // One division for each row: elements, and their gradients, are only multiplied.
+  const total = prim.sum(ex, axes);
+  const share = prim.div(prim.full(total.shape, 1, total.dtype), total);
+  return prim.mul(ex, prim.spread(share, x.shape, axes));
 }
 /** log(softmax(x)) along `axis` (default the last), as a float, without overflow or underflow. */
 export function logSoftmax(of: Tensor, axis = -1): Tensor {
@@ -47,8 +50,8 @@ export interface NormOptions {
 }
 const NORM_DEFAULTS = { scale: undefined, shift: undefined, epsilon: 1e-5 };
 /**
- * (x - mean) / sqrt(variance + epsilon) * scale + shift, folded into one factor and one shift a channel. The statistics of
- * float16 are float32, and so is all arithmetic with them; the result is rounded once.
+ * (x - mean) / sqrt(variance + epsilon) * scale + shift, with one factor a channel where statistics are of channels. The
+ * statistics of float16 are float32, and so is all arithmetic with them; the result is rounded once.
  */
 function normaliseWith(
   x: Tensor,
@@ -57,9 +60,11 @@ function normaliseWith(
   { scale, shift, epsilon }: NormOptions & { epsilon: number },
 ): Tensor {
   const inverse = prim.rsqrt(add(varianceT, epsilon));
-  const factor = scale ? mul(inverse, scale) : inverse;
-  const y = mul(sub(x, mean), factor);
-  const shifted = shift ? add(y, shift) : y;
+  const centred = sub(x, mean);
+  const folds = scale !== undefined && scale.size === inverse.size;
+  const y = mul(centred, folds ? mul(inverse, scale) : inverse);
+  const scaled = scale && !folds ? mul(y, scale) : y;
+  const shifted = shift ? add(scaled, shift) : scaled;
   return x.dtype === 'float16' ? prim.convert(shifted, 'float16') : shifted;
 }
 /** Options of layerNorm. */

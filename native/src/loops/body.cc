@@ -68,11 +68,18 @@ void BoundBody::block(const State& s, int64_t position, int64_t rows, int64_t le
   if (plan.root >= 0) s.value[plan.root] = reinterpret_cast<char*>(data);
   if (plan.resultDirect) s.value[plan.result] = reinterpret_cast<char*>(data);
   for (const auto& d : plan.directs) s.value[d.value] = frame_.memory[d.slot] + position * 4;
-  // What the next block of a pass reads is fetched while this one is computed, a share with each loop.
-  const int64_t share = data || plan.calls.empty() ? 0 : roundUp(divideUp(length, static_cast<int64_t>(plan.calls.size())), kLineBytes / 4);
+  // What the next block of a pass reads is fetched while this one is computed, a share with each run.
+  const int64_t share = data || plan.runs.empty() ? 0 : roundUp(divideUp(length, static_cast<int64_t>(plan.runs.size())), kLineBytes / 4);
   int64_t fetched = length;
-  for (const auto& c : plan.calls) {
-    c.loop(c.uniform ? 1 : length, s.value[c.dst], s.value[c.args[0]], s.value[c.args[1]], s.value[c.args[2]]);
+  for (const auto& run : plan.runs) {
+    const BodyPlan::Call& c = plan.calls[run.first];
+    if (run.count > 1) {
+      char* at[Chain::kMostBlocks];
+      for (size_t k = 0; k < run.chain.values.size(); ++k) at[k] = s.value[run.chain.values[k]];
+      vector_.chain(run.chain.links.data(), run.chain.links.size(), length, at, 0, nullptr);
+    } else {
+      c.loop(c.uniform ? 1 : length, s.value[c.dst], s.value[c.args[0]], s.value[c.args[1]], s.value[c.args[2]]);
+    }
     const int64_t upTo = std::min(2 * length, fetched + share);
     for (int v : plan.dense)
       for (int64_t at = fetched; at < upTo; at += kLineBytes / 4) __builtin_prefetch(s.value[v] + at * 4, 0, 3);

@@ -15,7 +15,10 @@ class Writer {
     for (size_t i = 0; i < p_.inputs.size(); ++i) input(static_cast<int>(i));
     if (p_.root >= 0) out_ << "  v" << p_.root << " = the root's result\n";
     for (const auto& c : p_.constants) out_ << "  v" << c.value << " = constant 0x" << std::hex << c.bits << std::dec << "\n";
-    for (const auto& c : p_.calls) call(c);
+    for (const auto& run : p_.runs) {
+      if (run.count > 1) out_ << "  chain\n";
+      for (size_t k = 0; k < run.count; ++k) call(run, p_.calls[run.first + k]);
+    }
     for (const auto& c : p_.copies) {
       out_ << "  copy v" << c.value << " to ";
       if (c.slot < 0) out_ << "the operand";
@@ -45,10 +48,12 @@ class Writer {
     const char* how = in.mode == BodyPlan::Mode::Uniform ? "one value" : in.mode == BodyPlan::Mode::Dense ? "in place" : "in a tile";
     out_ << "  v" << i << " = slot " << in.slot << ", " << how << "\n";
   }
-  void call(const BodyPlan::Call& c) {
-    out_ << "  v" << c.dst << " = " << kOpNames[static_cast<int>(c.op)];
+  void call(const BodyPlan::Run& run, const BodyPlan::Call& c) {
+    const bool isChain = run.count > 1;
+    out_ << (isChain ? "    v" : "  v") << c.dst << " = " << kOpNames[static_cast<int>(c.op)];
     for (int k = 0; k < c.operands; ++k) out_ << " v" << c.args[k];
-    out_ << " in " << place(c) << "\n";
+    if (isChain && !run.chain.stores(c.dst)) out_ << ", handed on\n";
+    else out_ << " in " << place(c) << "\n";
   }
   std::string place(const BodyPlan::Call& c) {
     if (c.uniform) return "one value";

@@ -137,6 +137,16 @@ class Planner {
     p_.stateBytes = static_cast<size_t>(at);
   }
 
+  // Calls that go on from each other become chains.
+  void joinCalls() {
+    for (size_t first = 0; first < p_.calls.size();) {
+      size_t end = first + 1;
+      while (end < p_.calls.size() && end - first < Chain::kMostSteps && goesOn(first, end)) ++end;
+      p_.runs.push_back({first, end - first, end - first > 1 ? chainOf(first, end) : Chain{}});
+      first = end;
+    }
+  }
+
  private:
   int add(Value v) {
     all_.push_back(v);
@@ -206,6 +216,34 @@ class Planner {
     return h;
   }
 
+  bool isLink(const BodyPlan::Call& c) const {
+    if (c.uniform || all_[c.dst].dtype != DType::Float32 || !isChained(c.op, c.args)) return false;
+    return std::all_of(c.args, c.args + c.operands, [&](int a) { return all_[a].dtype == DType::Float32; });
+  }
+  // Does call `at` go on from the one before, and read nothing else of those from `first` on?
+  bool goesOn(size_t first, size_t at) const {
+    const BodyPlan::Call &before = p_.calls[at - 1], &c = p_.calls[at];
+    if (!isLink(before) || !isLink(c)) return false;
+    const auto reads = [&](int v) { return std::find(c.args, c.args + c.operands, v) != c.args + c.operands; };
+    if (!reads(before.dst)) return false;
+    return std::none_of(p_.calls.begin() + static_cast<int64_t>(first), p_.calls.begin() + static_cast<int64_t>(at) - 1,
+                        [&](const BodyPlan::Call& earlier) { return reads(earlier.dst); });
+  }
+  Chain chainOf(size_t first, size_t end) const {
+    Chain chain;
+    int of = -1;
+    for (size_t k = first; k < end; ++k) {
+      const BodyPlan::Call& c = p_.calls[k];
+      const auto isSingle = [&](int i) { return i < c.operands && all_[c.args[i]].uniform; };
+      if (of < 0) chain.load(of = c.args[isSingle(0) ? 1 : 0]);
+      chain.step(c.op, c.args, static_cast<size_t>(c.operands), of, isSingle(0) || isSingle(1));
+      of = c.dst;
+      const Value& v = all_[of];
+      if (k + 1 == end || v.direct || v.last > static_cast<int>(k) + 1) chain.store(of);
+    }
+    return chain;
+  }
+
   // Returns how many there are.
   int allotRegisters() {
     Registers registers;
@@ -256,6 +294,7 @@ BodyPlan::BodyPlan(const Body& body, const Description& program, Role role) {
   planner.nameResults(role == Role::Prologue);
   planner.placeResults();
   planner.layState();
+  planner.joinCalls();
 }
 
 }  // namespace lethe

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "loops/vector.h"
+#include "loops/chain.h"
 #include "runtime/description.h"
 
 namespace lethe {
@@ -39,6 +39,10 @@ class BodyPlan {
     int dst, args[3];
     int operands;
     bool uniform;
+  };
+  struct Run {  // calls that are done at once: one, or a chain of them
+    size_t first, count;
+    Chain chain;
   };
   struct Fixed {  // a value that lies at a fixed place of the thread's state
     int value;
@@ -77,6 +81,7 @@ class BodyPlan {
   bool resultDirect = false;
   std::vector<Constant> constants;
   std::vector<Call> calls;
+  std::vector<Run> runs;
   std::vector<Direct> directs;
   std::vector<Copy> copies;
   std::vector<Folded> folds;

@@ -34,13 +34,17 @@ int64_t arrays(const Rows& rows) {
   for (const RowStore& s : rows.stores) n += s.whole;
   return n;
 }
-// The last value that reads each, or one beyond the last for what is stored.
-std::vector<int> lastReaders(const Rows& rows) {
-  const size_t n = rows.values.size();
-  std::vector<int> last(n, -1);
-  for (size_t v = 0; v < n; ++v)
-    for (int a : rows.values[v].args) last[a] = static_cast<int>(v);
-  for (const RowStore& s : rows.stores) last[s.value] = static_cast<int>(n);
+constexpr int64_t kBatch = 2048;   // elements of a batch: its blocks stay in the second level cache
+constexpr int64_t kMostRows = 64;
+
+// The last work that reads each value, or one beyond the last for what is stored. A link of a chain hands its value on.
+std::vector<int> lastReaders(const Rows& rows, const std::vector<RowPlan::Work>& work) {
+  std::vector<int> last(rows.values.size(), -1);
+  for (size_t w = 0; w < work.size(); ++w)
+    for (int v : work[w].values)
+      for (int a : rows.values[v].args)
+        if (std::find(work[w].values.begin(), work[w].values.end(), a) == work[w].values.end()) last[a] = static_cast<int>(w);
+  for (const RowStore& s : rows.stores) last[s.value] = static_cast<int>(work.size());
   return last;
 }
 
@@ -48,16 +52,13 @@ std::vector<int> lastReaders(const Rows& rows) {
 
 RowPlan::RowPlan(const Rows& r, const Description& program) : rows(r) {
   layDomain();
-  int64_t longer = 0;
-  for (size_t v = 0; v < rows.values.size(); ++v) {
-    loops.push_back(loopOf(rows.values[v]));
-    const bool isStep = rows.values[v].kind == RowValue::Step;
-    if (isStep && rows.values[v].op == Op::Full) continue;
-    work.push_back(v);
-    longer += !(isStep && rows.values[v].perRow);
-  }
-  share = std::max<int64_t>(256, roundUp(divideUp(length, std::max<int64_t>(1, longer)), kLine));
+  batch = std::clamp<int64_t>(kBatch / std::max<int64_t>(1, length), 1, kMostRows);
+  layWork();
   layState(program);
+  for (Work& w : work) {
+    if (w.values.size() > 1) layChain(w);
+    w.together = isTogether(w);
+  }
 }
 
 // Axes that stay and axes of the row, each with neighbours merged that all views walk through in one stride.
@@ -88,6 +89,85 @@ void RowPlan::layDomain() {
   }
 }
 
+// Can a step be a link of a chain?
+bool RowPlan::isLink(int v) const {
+  const RowValue& own = rows.values[v];
+  if (own.kind != RowValue::Step || own.perRow || own.dtype != DType::Float32) return false;
+  for (int a : own.args)
+    if (rows.values[a].dtype != DType::Float32) return false;
+  return isChained(own.op, own.args.data());
+}
+bool RowPlan::isSumOf(int v, int of) const {
+  const RowValue& own = rows.values[v];
+  return own.kind == RowValue::Reduction && own.fold == Fold::Sum && own.args[0] == of;
+}
+
+// The order of work. After a step come the sums of it and a step that goes on from it, where there is one that has all else
+// that it needs: they are one chain.
+void RowPlan::layWork() {
+  const int n = static_cast<int>(rows.values.size());
+  std::vector<bool> done(n, false);
+  for (int v = 0; v < n; ++v) {
+    done[v] = isConstant(v);
+    loads.push_back(v == 0 ? 0 : loads[v - 1] + (rows.values[v - 1].kind == RowValue::Load));
+  }
+  for (int first = 0; first < n; ++first) {
+    if (done[first]) continue;
+    Work w{{first}};
+    done[first] = true;
+    w.elements = rows.values[first].kind == RowValue::Reduction || !rows.values[first].perRow;
+    const auto follows = [&](int v, int of) {
+      if (done[v] || !isLink(v)) return false;
+      bool goesOn = false;
+      for (int a : rows.values[v].args) {
+        if (a == of) goesOn = true;
+        else if (!done[a] || std::find(w.values.begin(), w.values.end(), a) != w.values.end()) return false;
+      }
+      return goesOn;
+    };
+    for (int of = first; of >= 0 && isLink(of) && w.values.size() < Chain::kMostSteps;) {
+      int next = -1;
+      for (int v = of + 1; v < n; ++v) {
+        if (done[v]) continue;
+        if (isSumOf(v, of) && w.sums.size() < kMostSums) {
+          w.sums.push_back(v);
+          w.values.push_back(v);
+          done[v] = true;
+        } else if (next < 0 && follows(v, of)) {
+          next = v;
+        }
+      }
+      if (next >= 0) {
+        w.values.push_back(next);
+        done[next] = true;
+      }
+      of = next;
+    }
+    work.push_back(w);
+  }
+  for (Work& w : work)
+    if (w.values.size() == 1) w.loop = loopOf(rows.values[w.values[0]]);
+  const int64_t longer = std::count_if(work.begin(), work.end(), [](const Work& w) { return w.elements; });
+  share = std::max<int64_t>(256, roundUp(divideUp(batch * length, std::max<int64_t>(1, longer)), kLine));
+}
+
+void RowPlan::layChain(Work& w) const {
+  int of = -1;
+  for (int v : w.values) {
+    const RowValue& own = rows.values[v];
+    if (own.kind == RowValue::Reduction) {
+      w.chain.sum(v == w.sums[0] ? 0 : 1);
+      continue;
+    }
+    const auto isSingle = [&](size_t k) { return k < own.args.size() && rows.values[own.args[k]].perRow; };
+    if (of < 0) w.chain.load(of = own.args[isSingle(0) ? 1 : 0]);
+    w.chain.step(own.op, own.args.data(), own.args.size(), of, isSingle(0) || isSingle(1));
+    if (place[v] >= 0 || direct[v] >= 0) w.chain.store(v);
+    of = v;
+  }
+}
+
+// Of values of elements, single ones are read at one place; among single values they follow each other.
 StepLoop RowPlan::loopOf(const RowValue& v) const {
   if (v.kind != RowValue::Step || v.op == Op::Full || v.op == Op::Identity) return nullptr;
   int mask = 0;
@@ -99,50 +179,72 @@ StepLoop RowPlan::loopOf(const RowValue& v) const {
   return loop;
 }
 
-// The state of a thread: addresses of the values and of what is fetched, single values, blocks of a row, rings.
+// May one call compute a batch? Where all that it reads and writes lies row behind row, and nothing is summed by rows.
+bool RowPlan::isTogether(const Work& w) const {
+  const auto behind = [&](int v) { return isConstant(v) || (!rows.values[v].perRow && step[v] == length); };
+  if (!w.chain.empty()) return w.sums.empty() && std::all_of(w.chain.values.begin(), w.chain.values.end(), behind);
+  const RowValue& own = rows.values[w.values[0]];
+  return own.perRow || (step[w.values[0]] == length && std::all_of(own.args.begin(), own.args.end(), behind));
+}
+
+// The state of a thread: addresses of the values and of what is fetched; single values, blocks, and pairs of blocks on their way.
 void RowPlan::layState(const Description& program) {
   const size_t n = rows.values.size();
-  const std::vector<int> last = lastReaders(rows);
+  const std::vector<int> last = lastReaders(rows, work);
   stateBytes = roundUp(static_cast<int64_t>(2 * n) * 8, kLineBytes);
   place.assign(n, -1);
   direct.assign(n, -1);
+  step.assign(n, length);
   const auto take = [&](int64_t bytes) {
     const int64_t at = stateBytes;
     stateBytes += roundUp(bytes, kLineBytes);
     return at;
   };
-  // What a row leaves for its neighbour's line of the cache is written a row later: three rows are the least.
-  if (arrays(rows) * count * length * 4 > 2 * kStreamBytes) ring = std::max<int64_t>(3, divideUp(2048, length));
+  const bool isLarge = arrays(rows) * count * length * 4 > 2 * kStreamBytes;
   std::vector<int64_t> free;
-  int load = 0;
-  for (size_t v = 0; v < n; ++v) {
-    const RowValue& value = rows.values[v];
-    const int own = value.kind == RowValue::Load ? load++ : -1;
-    // A loop may write over what it reads.
-    std::set<int> args(value.args.begin(), value.args.end());
+  // Blocks of values that are read for the last time.
+  const auto release = [&](size_t w) {
+    std::set<int> args;
+    for (int v : work[w].values) args.insert(rows.values[v].args.begin(), rows.values[v].args.end());
     for (int a : args)
-      if (last[a] == static_cast<int>(v) && place[a] >= 0 && !rows.values[a].perRow && !isRenamed(rows, a)) free.push_back(place[a]);
+      if (last[a] == static_cast<int>(w) && place[a] >= 0 && !rows.values[a].perRow && !isRenamed(rows, a)) free.push_back(place[a]);
+  };
+  const auto lay = [&](int v) {
+    const RowValue& value = rows.values[v];
+    const int own = loads[v];
+    const bool isLoad = value.kind == RowValue::Load;
     if (value.perRow) {
-      place[v] = take(4);
-      continue;
-    }
-    if (own >= 0 && along.size() == 1 && along[0].strides[own] == 1 && !isWritten(rows, value.view.slot, program)) {
-      if (start(1, own) != 0) fetched.push_back({own, value.view.slot, value.view.offset});
-      continue;
-    }
-    if (value.kind == RowValue::Step && value.op == Op::Identity) continue;
-    const RowStore* store = value.kind == RowValue::Step ? storeFor(static_cast<int>(v), program) : nullptr;
-    if (store && ring > 1) {
-      streamed.push_back(*store);
-      place[v] = take(ring * length * 4);
-    } else if (store) {
-      direct[v] = store->slot;
+      place[v] = take(batch * 4);
+      step[v] = 1;
+    } else if (isLoad && along.size() == 1 && along[0].strides[own] == 1 && !isWritten(rows, value.view.slot, program)) {
+      step[v] = kept.empty() ? 0 : kept.back().strides[own];
+      if (step[v] == length) fetched.push_back({own, value.view.slot, value.view.offset});
+    } else if (value.kind == RowValue::Step && value.op == Op::Identity) {
+      step[v] = step[value.args[0]];
+    } else if (const RowStore* store = value.kind == RowValue::Step ? storeFor(v, program) : nullptr) {
+      if (isLarge) {
+        streamed.push_back(*store);
+        place[v] = take(2 * halfBytes());
+      } else {
+        direct[v] = store->slot;
+        if (!kept.empty()) step[v] = kept.back().dense;
+      }
     } else if (free.empty()) {
-      place[v] = take(length * 4);
+      place[v] = take(blockBytes());
     } else {
       place[v] = free.back();
       free.pop_back();
     }
+  };
+  for (size_t v = 0; v < n; ++v)
+    if (isConstant(static_cast<int>(v))) lay(static_cast<int>(v));
+  for (size_t w = 0; w < work.size(); ++w) {
+    const bool isChain = work[w].values.size() > 1;
+    // A loop may write over what it reads, a chain reads to its end.
+    if (!isChain) release(w);
+    for (int v : work[w].values)
+      if (!isChain || rows.values[v].perRow || last[v] >= 0) lay(v);
+    if (isChain) release(w);
   }
   for (const RowStore& s : rows.stores) {
     const auto same = [&](const RowStore& t) { return t.slot == s.slot; };
@@ -162,11 +264,11 @@ const RowStore* RowPlan::storeFor(int v, const Description& program) const {
   return nullptr;
 }
 
-// Where a value lies, in words. Registers are the blocks of a row.
+// Where a value lies, in words. Registers are the blocks of a batch.
 std::string RowPlan::home(size_t v) const {
   if (rows.values[v].perRow) return ", one value";
   if (direct[v] >= 0) return " in slot " + std::to_string(direct[v]);
-  if (place[v] < 0) return rows.values[v].kind == RowValue::Load ? ", in place" : "";
+  if (place[v] < 0) return rows.values[v].kind == RowValue::Load ? ", in place" : rows.values[v].op == Op::Identity ? "" : ", handed on";
   for (const RowStore& s : streamed)
     if (s.value == static_cast<int>(v)) return " on its way to slot " + std::to_string(s.slot);
   std::set<int64_t> before;
@@ -177,16 +279,24 @@ std::string RowPlan::home(size_t v) const {
 
 std::string RowPlan::describe() const {
   std::ostringstream out;
-  out << "  " << count << " rows of " << length << "\n";
-  for (size_t v = 0; v < rows.values.size(); ++v) {
+  out << "  " << count << " rows of " << length;
+  if (batch > 1) out << ", " << std::min(batch, count) << " together";
+  out << "\n";
+  const auto line = [&](int v, const char* indent) {
     const RowValue& own = rows.values[v];
-    out << "  v" << v << " = ";
+    out << indent << "v" << v << " = ";
     if (own.kind == RowValue::Load) out << "slot " << own.view.slot;
     else out << (own.kind == RowValue::Step ? kOpNames[static_cast<int>(own.op)] : kFoldNames[static_cast<int>(own.fold)]);
     for (int a : own.args) out << " v" << a;
     if (own.kind == RowValue::Reduction && own.divisor != 1) out << " / " << own.divisor;
-    if (own.kind == RowValue::Step && own.op == Op::Full) out << " " << own.value;
+    if (isConstant(v)) out << " " << own.value;
     out << home(v) << "\n";
+  };
+  for (size_t v = 0; v < rows.values.size(); ++v)
+    if (isConstant(static_cast<int>(v))) line(static_cast<int>(v), "  ");
+  for (const Work& w : work) {
+    if (w.values.size() > 1) out << "  chain\n";
+    for (int v : w.values) line(v, w.values.size() > 1 ? "    " : "  ");
   }
   for (const RowStore& s : copied)
     if (direct[s.value] != s.slot) out << "  copy v" << s.value << " to slot " << s.slot << "\n";

@@ -1,8 +1,9 @@
 // Work on rows: reductions along the same rows and what is done with their results along these rows (`Rows` in
-// engine/program.ts). A task takes a run of rows; each row's values lie in a few blocks of scratch that stay in the second
-// level cache, so that what one reduction waits for is there when the next one begins. Rows are few thousand elements
-// long at most: the planner sees to it. While one row is computed the next one is fetched, and of results that are larger
-// than the caches the one before is written past them: memory and arithmetic take their time together.
+// engine/program.ts). A task takes a run of rows and computes a batch of them at a time, value by value, in blocks of
+// scratch that stay in the second level cache: what one reduction waits for is there when the next one begins, and what is
+// one value for each row is computed for all of the batch at once. Rows are few thousand elements long at most: the planner
+// sees to it. While one batch is computed the next one is fetched, and of results that are larger than the caches the one
+// before is written past them: memory and arithmetic take their time together.
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -24,11 +25,16 @@ class RowKernel : public Kernel {
 
   void run(const Frame& frame) const override {
     if (plan_.count == 0 || plan_.length == 0) return;
-    forRanges(frame.pool, plan_.count, std::max<int64_t>(1, 4 * kGrain / each()), [&](int64_t begin, int64_t end, int thread) {
-      Task task{frame, frame.workspace.of(thread), begin, 0, 0};
+    const int64_t grain = roundUp(std::max<int64_t>(1, 8 * kGrain / each()), plan_.batch);
+    forRanges(frame.pool, plan_.count, grain, [&](int64_t begin, int64_t end, int thread) {
+      Task task{frame, frame.workspace.of(thread), begin, 0, 0, 0, 0};
       prepare(task);
-      for (int64_t row = begin; row < end; ++row) one(task, row);
-      stream(task, (end - begin) * plan_.length);
+      for (int64_t row = begin; row < end;) {
+        const int64_t rows = plan_.rowsFrom(row, end - row);
+        compute(task, row, rows);
+        row += rows;
+      }
+      stream(task, task.made);
     });
   }
 
@@ -37,60 +43,67 @@ class RowKernel : public Kernel {
     const Frame& frame;
     char* state;
     int64_t begin;     // its first row
-    int64_t streamed;  // elements of each result that were written past the caches,
-    int64_t inRing;    // and where the next one lies
+    // Elements of each result in the batches that are computed, and in the latest of them; how many were written past the
+    // caches; which of its two blocks the batch that is computed goes to.
+    int64_t made, latest, streamed, half;
     char** value() const { return reinterpret_cast<char**>(state); }
     char** next(const RowPlan& plan) const { return value() + plan.rows.values.size(); }
   };
   int64_t each() const { return std::max<int64_t>(1, plan_.length * static_cast<int64_t>(plan_.rows.values.size())); }
 
-  // What is the same for all rows of a task.
+  // What is the same for all rows of a task: constants stand once for each row of a batch.
   void prepare(const Task& task) const {
     for (size_t v = 0; v < plan_.rows.values.size(); ++v) {
       char* at = task.value()[v] = plan_.place[v] < 0 ? nullptr : task.state + plan_.place[v];
       const RowValue& own = plan_.rows.values[v];
       if (own.kind != RowValue::Step || own.op != Op::Full) continue;
       const uint32_t bits = constantBits(own.dtype, own.value);
-      std::memcpy(at, &bits, 4);
+      vector_.gather(plan_.batch, at, &bits, 0);
     }
   }
 
-  // Addresses of a row: of its results on their way, and of what the next row reads.
-  void enter(const Task& task, int64_t row) const {
+  // The block of a result on its way, of the batch that is computed or of the one before.
+  float* block(const Task& task, const RowStore& s, int64_t half) const {
+    return reinterpret_cast<float*>(task.state + plan_.place[s.value] + half * plan_.halfBytes()) + RowPlan::kLine;
+  }
+
+  // Addresses of a batch: of its results, and of what the next batch reads.
+  void enter(const Task& task, int64_t row, int64_t rows) const {
     char **value = task.value(), **next = task.next(plan_);
-    const int64_t inRing = (row - task.begin) % plan_.ring * plan_.length;
-    for (const RowStore& s : plan_.streamed) value[s.value] = task.state + plan_.place[s.value] + inRing * 4;
+    for (const RowStore& s : plan_.streamed) value[s.value] = reinterpret_cast<char*>(block(task, s, task.half));
+    for (const RowStore& s : plan_.copied)
+      if (plan_.direct[s.value] == s.slot) value[s.value] = task.frame.memory[s.slot] + plan_.start(row, -1) * 4;
     for (size_t i = 0; i < plan_.fetched.size(); ++i) {
       const RowPlan::Fetched& f = plan_.fetched[i];
-      next[i] = task.frame.memory[f.slot] + (f.offset + plan_.start(std::min(row + 1, plan_.count - 1), f.load)) * 4;
+      next[i] = task.frame.memory[f.slot] + (f.offset + plan_.start(std::min(row + rows, plan_.count - 1), f.load)) * 4;
     }
   }
 
-  // Fetches a share of what the next row reads; up to which element is then fetched.
-  int64_t fetch(const Task& task, int64_t from) const {
-    const int64_t to = std::min(plan_.length, from + plan_.share);
+  // Fetches a share of what the next batch reads; up to which element is then fetched.
+  int64_t fetch(const Task& task, int64_t from, int64_t most) const {
+    const int64_t to = std::min(most, from + plan_.share);
     for (size_t i = 0; i < plan_.fetched.size(); ++i)
       for (int64_t at = from; at < to; at += RowPlan::kLine) __builtin_prefetch(task.next(plan_)[i] + at * 4, 0, 3);
     return to;
   }
 
-  void one(Task& task, int64_t row) const {
+  void compute(Task& task, int64_t row, int64_t rows) const {
     char** value = task.value();
-    enter(task, row);
-    const int64_t before = (row - task.begin) * plan_.length;
-    int load = 0;
+    enter(task, row, rows);
+    const int64_t elements = rows * plan_.length, following = std::min(plan_.batch, plan_.count - row - rows) * plan_.length;
     int64_t fetched = 0;
-    for (size_t v : plan_.work) {
-      const RowValue& own = plan_.rows.values[v];
-      if (plan_.direct[v] >= 0) value[v] = task.frame.memory[plan_.direct[v]] + plan_.start(row, -1) * 4;
-      if (own.kind == RowValue::Load) read(task.frame, row, own, load++, value[v], plan_.place[v] >= 0);
-      else if (own.kind == RowValue::Reduction) reduce(own, value, value[v]);
-      else compute(own, plan_.loops[v], value, v);
-      if (own.kind == RowValue::Step && own.perRow) continue;
-      fetched = fetch(task, fetched);
-      stream(task, wholeLinesTo(task, std::min(before, task.streamed + plan_.share)));
+    for (const RowPlan::Work& w : plan_.work) {
+      const RowValue& own = plan_.rows.values[w.values[0]];
+      if (!w.chain.empty()) chain(rows, w, value);
+      else if (own.kind == RowValue::Load) read(task.frame, row, rows, w.values[0], value[w.values[0]]);
+      else if (own.kind == RowValue::Reduction) reduce(rows, own, value, value[w.values[0]]);
+      else step(rows, w, value);
+      if (!w.elements) continue;
+      fetched = fetch(task, fetched, following);
+      stream(task, wholeLinesTo(task, std::min(task.made, task.streamed + plan_.share)));
     }
-    for (const RowStore& s : plan_.copied) write(task.frame, row, s, value[s.value]);
+    for (const RowStore& s : plan_.copied) write(task.frame, row, rows, s, value[s.value]);
+    handOver(task, elements);
   }
 
   // The largest count of a task's elements, up to `count`, that ends with a line of the cache.
@@ -100,64 +113,115 @@ class RowKernel : public Kernel {
   }
   // Writes a task's results past the caches until so many elements of each are written.
   void stream(Task& task, int64_t upTo) const {
-    if (plan_.streamed.empty() || upTo <= task.streamed) return;
-    const int64_t ring = plan_.ring * plan_.length;
+    if (upTo <= task.streamed) return;
     for (const RowStore& s : plan_.streamed) {
       float* to = reinterpret_cast<float*>(task.frame.memory[s.slot]) + task.begin * plan_.length;
-      const float* from = reinterpret_cast<const float*>(task.state + plan_.place[s.value]);
-      for (int64_t at = task.streamed, in = task.inRing; at < upTo; in = 0) {
-        const int64_t n = std::min(upTo - at, ring - in);
-        vector_.stream(n, to + at, from + in);
-        at += n;
-      }
+      vector_.stream(upTo - task.streamed, to + task.streamed, unstreamed(task, s));
     }
-    task.inRing = (task.inRing + upTo - task.streamed) % ring;
     task.streamed = upTo;
   }
+  // What was computed of a result and is not written yet.
+  float* unstreamed(const Task& task, const RowStore& s) const {
+    return block(task, s, 1 - task.half) + task.streamed - (task.made - task.latest);
+  }
+  // A batch is computed: its results are next to be written. What is left of the one before goes in front of them, for a line
+  // of the cache is written as a whole.
+  void handOver(Task& task, int64_t elements) const {
+    if (plan_.streamed.empty()) return;
+    stream(task, wholeLinesTo(task, task.made));
+    for (const RowStore& s : plan_.streamed) {
+      const int64_t left = task.made - task.streamed;
+      std::memcpy(block(task, s, task.half) - left, unstreamed(task, s), left * 4);
+    }
+    task.made += elements;
+    task.latest = elements;
+    task.half = 1 - task.half;
+  }
 
-  void read(const Frame& frame, int64_t row, const RowValue& own, int load, char*& to, bool isCopied) const {
-    char* from = frame.memory[own.view.slot] + (own.view.offset + plan_.start(row, load)) * 4;
-    if (own.perRow) {
-      std::memcpy(to, from, 4);
-    } else if (!isCopied) {
+  void read(const Frame& frame, int64_t row, int64_t rows, int v, char*& to) const {
+    const View& view = plan_.rows.values[v].view;
+    const int load = plan_.loads[v];
+    char* from = frame.memory[view.slot] + (view.offset + plan_.start(row, load)) * 4;
+    const int64_t apart = plan_.kept.empty() ? 0 : plan_.kept.back().strides[load];
+    if (plan_.rows.values[v].perRow) {
+      vector_.gather(rows, to, from, apart);
+    } else if (plan_.place[v] < 0) {
       to = from;
     } else {
       int64_t done = 0;
-      plan_.runs(load, 0, 0, done, [&](int64_t first, int64_t n, int64_t at, int64_t stride) {
-        vector_.gather(n, to + first * 4, from + at * 4, stride);
-      });
+      for (int64_t r = 0; r < rows; ++r)
+        plan_.runs(load, 0, r * apart, done, [&](int64_t first, int64_t n, int64_t at, int64_t stride) {
+          vector_.gather(n, to + first * 4, from + at * 4, stride);
+        });
     }
   }
 
-  void compute(const RowValue& own, StepLoop loop, char** value, size_t v) const {
+  void step(int64_t rows, const RowPlan::Work& w, char** value) const {
+    const int v = w.values[0];
+    const RowValue& own = plan_.rows.values[v];
+    char*& to = value[v];
     if (own.op == Op::Identity) {
-      if (own.perRow) std::memcpy(value[v], value[own.args[0]], 4);
-      else value[v] = value[own.args[0]];
-    } else {
-      char* args[3] = {value[v], value[v], value[v]};
-      for (size_t k = 0; k < own.args.size(); ++k) args[k] = value[own.args[k]];
-      loop(own.perRow ? 1 : plan_.length, value[v], args[0], args[1], args[2]);
+      if (own.perRow) std::memcpy(to, value[own.args[0]], rows * 4);
+      else to = value[own.args[0]];
+      return;
     }
+    char* args[3] = {to, to, to};
+    int64_t apart[3] = {0, 0, 0};
+    for (size_t k = 0; k < own.args.size(); ++k) args[k] = value[own.args[k]], apart[k] = plan_.step[own.args[k]] * 4;
+    if (w.together) {
+      w.loop(own.perRow ? rows : rows * plan_.length, to, args[0], args[1], args[2]);
+      return;
+    }
+    for (int64_t r = 0; r < rows; ++r)
+      w.loop(plan_.length, to + r * plan_.step[v] * 4, args[0] + r * apart[0], args[1] + r * apart[1], args[2] + r * apart[2]);
   }
 
-  // Sums in double and int64; a value of the row counts once for each element.
-  void reduce(const RowValue& own, char** value, char* to) const {
+  void chain(int64_t rows, const RowPlan::Work& w, char** value) const {
+    const std::vector<Link>& links = w.chain.links;
+    char* at[Chain::kMostBlocks];
+    const size_t count = w.chain.values.size();
+    for (size_t k = 0; k < count; ++k) at[k] = value[w.chain.values[k]];
+    if (w.together) {
+      vector_.chain(links.data(), links.size(), rows * plan_.length, at, 0, nullptr);
+      return;
+    }
+    for (int64_t r = 0; r < rows; ++r) {
+      double sums[kMostSums];
+      vector_.chain(links.data(), links.size(), plan_.length, at, w.sums.size(), sums);
+      for (size_t s = 0; s < w.sums.size(); ++s) {
+        const float shared = divided(sums[s], plan_.rows.values[w.sums[s]]);
+        std::memcpy(value[w.sums[s]] + r * 4, &shared, 4);
+      }
+      for (size_t k = 0; k < count; ++k) at[k] += plan_.step[w.chain.values[k]] * 4;
+    }
+  }
+  static float divided(double total, const RowValue& own) {
+    const float result = static_cast<float>(total);
+    return own.divisor == 1 ? result : result / static_cast<float>(own.divisor);
+  }
+
+  void reduce(int64_t rows, const RowValue& own, char** value, char* to) const {
     const RowValue& from = plan_.rows.values[own.args[0]];
+    for (int64_t r = 0; r < rows; ++r) {
+      const uint32_t total = reduced(own, from, value[own.args[0]] + r * plan_.step[own.args[0]] * 4);
+      std::memcpy(to + r * 4, &total, 4);
+    }
+  }
+  // Sums in double and int64; a value of the row counts once for each element.
+  uint32_t reduced(const RowValue& own, const RowValue& from, const char* x) const {
     const Fold fold = own.fold;
-    const char* x = value[own.args[0]];
     const int64_t times = from.perRow && fold == Fold::Sum ? plan_.length : 1;
     if (from.dtype == DType::Float32) {
       double acc = fold == Fold::Sum ? 0 : fold == Fold::Max ? -kInfinity : kInfinity;
       vector_.foldRun(fold, from.dtype, from.perRow ? 1 : plan_.length, x, &acc);
-      const float result = static_cast<float>(acc * static_cast<double>(times));
-      const float shared = own.divisor == 1 ? result : result / static_cast<float>(own.divisor);
-      std::memcpy(to, &shared, 4);
-    } else {
-      int64_t acc = fold == Fold::Sum ? 0 : fold == Fold::Max ? lowest(from.dtype) : highest(from.dtype);
-      vector_.foldRun(fold, from.dtype, from.perRow ? 1 : plan_.length, x, &acc);
-      const uint32_t result = static_cast<uint32_t>(static_cast<uint64_t>(acc) * static_cast<uint64_t>(times));
-      std::memcpy(to, &result, 4);
+      const float shared = divided(acc * static_cast<double>(times), own);
+      uint32_t bits;
+      std::memcpy(&bits, &shared, 4);
+      return bits;
     }
+    int64_t acc = fold == Fold::Sum ? 0 : fold == Fold::Max ? lowest(from.dtype) : highest(from.dtype);
+    vector_.foldRun(fold, from.dtype, from.perRow ? 1 : plan_.length, x, &acc);
+    return static_cast<uint32_t>(static_cast<uint64_t>(acc) * static_cast<uint64_t>(times));
   }
   static constexpr double kInfinity = std::numeric_limits<double>::infinity();
   static int64_t lowest(DType t) { return t == DType::Int32 ? std::numeric_limits<int32_t>::min() : 0; }
@@ -165,19 +229,22 @@ class RowKernel : public Kernel {
     return t == DType::Int32 ? std::numeric_limits<int32_t>::max() : int64_t{std::numeric_limits<uint32_t>::max()};
   }
 
-  void write(const Frame& frame, int64_t row, const RowStore& s, const char* from) const {
+  void write(const Frame& frame, int64_t row, int64_t rows, const RowStore& s, const char* from) const {
     char* to = frame.memory[s.slot];
     if (!s.whole) {
-      std::memcpy(to + row * 4, from, 4);
+      std::memcpy(to + row * 4, from, rows * 4);
       return;
     }
     to += plan_.start(row, -1) * 4;
     if (to == from) return;
-    const int64_t step = plan_.rows.values[s.value].perRow ? 0 : 1;
-    int64_t done = 0;
-    plan_.runs(-1, 0, 0, done, [&](int64_t first, int64_t n, int64_t at, int64_t) {
-      vector_.gather(n, to + at * 4, from + first * step * 4, step);
-    });
+    const int64_t stride = plan_.rows.values[s.value].perRow ? 0 : 1;
+    for (int64_t r = 0; r < rows; ++r) {
+      const char* own = from + r * plan_.step[s.value] * 4;
+      int64_t done = 0;
+      plan_.runs(-1, 0, plan_.kept.empty() ? 0 : r * plan_.kept.back().dense, done, [&](int64_t first, int64_t n, int64_t at, int64_t) {
+        vector_.gather(n, to + at * 4, own + first * stride * 4, stride);
+      });
+    }
   }
 
   const RowPlan plan_;

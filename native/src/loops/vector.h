@@ -12,10 +12,27 @@ namespace lethe {
 // d[i] = op(a[i], b[i], c[i]) for i < n. An operand that was declared uniform is read at [0] only. d may be a, b or c.
 using StepLoop = void (*)(int64_t n, void* d, const void* a, const void* b, const void* c);
 
+// One link of a chain: what is done with the values at hand, which stay in registers from link to link.
+struct Link {
+  enum Code : uint8_t {
+    Load, Store,                                               // block `operand`
+    AddBlock, SubBlock, SubFromBlock, MulBlock,                // with the elements of a block, which may come first
+    AddSingle, SubSingle, SubFromSingle, MulSingle,            // with a single value
+    MulItself, Neg, Exp,
+    SumA, SumB,
+  } code;
+  uint8_t operand;
+};
+constexpr size_t kMostSums = 2;
+
 struct VectorTable {
   const char* name;
   // Null if the operation does not exist for these types. Bit k of `uniform`: operand k is a single value.
   StepLoop (*step)(Op op, DType from, DType to, int uniform);
+  // Elementwise operations one after the other on n elements, without storing what is between, and up to two sums.
+  void (*chain)(const Link* links, size_t count, int64_t n, char* const* blocks, size_t summed, double* totals);
+  // Is there an exponential among the links?
+  bool chainsExp;
   // Non-temporal copy: the destination is not read into the cache first.
   void (*stream)(int64_t n, float* d, const float* s);
   void (*gather)(int64_t n, void* d, const void* s, int64_t stride);
