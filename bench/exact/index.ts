@@ -17,6 +17,7 @@ import {
   visitsOf,
 } from '../../unlearn/methods/stages.ts';
 import { Stream } from '../../unlearn/random.ts';
+import { type Spread, spreadOf } from '../../unlearn/statistics/spread.ts';
 import type { Dataset, Split } from '../../unlearn/types.ts';
 import type { Series } from './chart.ts';
 
@@ -30,24 +31,27 @@ export interface ExactBenchOptions {
   readonly epochs: number;
   /** Draws that counts are averaged over. */
   readonly draws: number;
+  /** How many times each preparation is trained, each time with another key and other removals. */
+  readonly seeds: number;
   /** One preparation of each method: the whole path, no figures. */
   readonly quick?: boolean;
   readonly onLine?: (line: string) => void;
 }
 
-/** A preparation that was trained, and removals from it. */
-export interface Trained {
-  readonly method: string;
-  readonly options: Readonly<Record<string, unknown>>;
-  /** Accuracy on the test images in percent. */
+/** A preparation or a removal: what it cost, and the accuracy on the test images after it in percent. */
+interface Measured {
   readonly accuracy: number;
   readonly seconds: number;
   readonly samplesVisited: number;
-  readonly removals: readonly {
-    readonly removed: number;
-    readonly accuracy: number;
-    readonly seconds: number;
-    readonly samplesVisited: number;
+}
+/** A method that was trained with each seed, and removals from it. */
+export interface Trained {
+  readonly method: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** One for each seed. */
+  readonly runs: readonly {
+    readonly prepared: Measured;
+    readonly removals: readonly (Measured & { readonly removed: number })[];
   }[];
 }
 
@@ -56,6 +60,7 @@ export interface ExactBenchResult {
   readonly train: number;
   readonly test: number;
   readonly epochs: number;
+  readonly seeds: number;
   readonly device: string;
   /** Share of full retraining, in percent, over the samples removed at once; dashed: the closed form. */
   readonly counted: Readonly<Record<string, readonly Series[]>>;
@@ -116,7 +121,7 @@ async function count(
 
 /** Measures it all. */
 export async function runExactBench(options: ExactBenchOptions): Promise<ExactBenchResult> {
-  const { dataset, device, epochs, draws, quick = false, onLine = () => {} } = options;
+  const { dataset, device, epochs, draws, seeds, quick = false, onLine = () => {} } = options;
   const first = (split: Split, n: number) => takeSplit(split, [...Array(Math.min(n, split.size)).keys()]);
   const [train, test] = [first(dataset.train, options.train), first(dataset.test, options.test)];
   const classes = dataset.classes.length;
@@ -159,28 +164,26 @@ export async function runExactBench(options: ExactBenchOptions): Promise<ExactBe
 
   const half = dataset.mean.map(() => 0.5);
   const model = lt.nn.mlp({ classes, hidden: [128], normalise: { mean: half, std: half } });
-  const key = lt.random.key(1);
   const trained: Trained[] = [];
-  const measure = async (name: string, method: PreparedMethod, given: Readonly<Record<string, unknown>>) => {
-    const tested = async (prepared: Awaited<ReturnType<PreparedMethod['prepare']>>) =>
-      accuracyOf(await method.predict(prepared, test), test.labels);
-    const prepared = await method.prepare({ model, data: train, key });
-    const removals: Trained['removals'][number][] = [];
-    for (const removed of TRAINED.filter((k) => k < train.size)) {
-      const gone = uniform(new Stream(removed), train, removed);
-      const after = await method.forget(prepared, { ids: gone.map((position) => train.ids[position]) });
-      const { seconds, samplesVisited } = after.cost;
-      removals.push({ removed, accuracy: await tested(after), seconds, samplesVisited });
-    }
-    const { seconds, samplesVisited } = prepared.cost;
-    const row = {
-      method: name,
-      options: given,
-      accuracy: await tested(prepared),
-      seconds,
-      samplesVisited,
-      removals,
+  const run = async (method: PreparedMethod, seed: number): Promise<Trained['runs'][number]> => {
+    const measured = async (made: Awaited<ReturnType<PreparedMethod['prepare']>>): Promise<Measured> => {
+      const { seconds, samplesVisited } = made.cost;
+      return { accuracy: accuracyOf(await method.predict(made, test), test.labels), seconds, samplesVisited };
     };
+    const key = lt.random.key(1 + seed);
+    const prepared = await method.prepare({ model, data: train, key });
+    const removals: Trained['runs'][number]['removals'][number][] = [];
+    for (const removed of TRAINED.filter((k) => k < train.size)) {
+      const gone = uniform(new Stream(1000 * seed + removed), train, removed);
+      const after = await method.forget(prepared, { ids: gone.map((position) => train.ids[position]) });
+      removals.push({ removed, ...(await measured(after)) });
+    }
+    return { prepared: await measured(prepared), removals };
+  };
+  const measure = async (name: string, method: PreparedMethod, given: Trained['options']) => {
+    const runs: Trained['runs'][number][] = [];
+    for (let seed = 0; seed < seeds; seed++) runs.push(await run(method, seed));
+    const row = { method: name, options: given, runs };
     trained.push(row);
     onLine(rowOf(row).join('  '));
   };
@@ -207,7 +210,16 @@ export async function runExactBench(options: ExactBenchOptions): Promise<ExactBe
     { oneClass: 'rotations' as const, blocks: 4 },
   ]))
     await measure('arcane', methods.arcane({ ...given, train: { epochs } }), given);
-  return { dataset: dataset.name, train: train.size, test: test.size, epochs, device, counted, trained };
+  return {
+    dataset: dataset.name,
+    train: train.size,
+    test: test.size,
+    epochs,
+    seeds,
+    device,
+    counted,
+    trained,
+  };
 }
 
 const many = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
@@ -229,16 +241,24 @@ export const HEAD = [
   ...TRAINED.map((k) => `${k} removed: visits, s, %`),
 ];
 
-/** A trained preparation as cells of a table; visits in percent of those of the preparation. */
-export function rowOf({ method, options, accuracy, seconds, samplesVisited, removals }: Trained): string[] {
+/** Mean and, of several, deviation. */
+function shown(values: readonly number[]): string {
+  const { mean, std } = spreadOf(values) as Spread;
+  return std === null ? mean.toFixed(1) : `${mean.toFixed(1)} ± ${std.toFixed(1)}`;
+}
+
+/** What was trained as cells of a table; visits in percent of those of the preparation. */
+export function rowOf({ method, options, runs }: Trained): string[] {
   const given = Object.entries(options).map(([name, value]) => `${name} ${value}`);
+  const removal = (k: number): string => {
+    const visits = runs.map((r) => (100 * r.removals[k].samplesVisited) / r.prepared.samplesVisited);
+    const of = (field: 'seconds' | 'accuracy') => shown(runs.map((r) => r.removals[k][field]));
+    return `${shown(visits)}%, ${of('seconds')}, ${of('accuracy')}`;
+  };
   return [
     `${method}, ${given.join(', ')}`,
-    accuracy.toFixed(1),
-    seconds.toFixed(1),
-    ...removals.map(
-      (r) =>
-        `${((100 * r.samplesVisited) / samplesVisited).toFixed(1)}%, ${r.seconds.toFixed(1)}, ${r.accuracy.toFixed(1)}`,
-    ),
+    shown(runs.map((r) => r.prepared.accuracy)),
+    shown(runs.map((r) => r.prepared.seconds)),
+    ...runs[0].removals.map((_, k) => removal(k)),
   ];
 }

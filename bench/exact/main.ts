@@ -19,14 +19,24 @@ const { values } = parseArgs({
     test: { type: 'string', default: '1000' },
     epochs: { type: 'string', default: '10' },
     draws: { type: 'string', default: '20' },
+    seeds: { type: 'string', default: '3' },
   },
 });
 await lt.init({ device: values.device as lt.InitOptions['device'] });
 const dataset = await datasets.load(datasets.byName(values.dataset), { dir: values.data });
-const [train, test, epochs, draws] = [values.train, values.test, values.epochs, values.draws].map(Number);
+const { train, test, epochs, draws, seeds } = values;
 const onLine = (line: string) => void process.stdout.write(`${line}\n`);
 const { device } = values;
-const result = await runExactBench({ dataset, device, train, test, epochs, draws, onLine });
+const result = await runExactBench({
+  dataset,
+  device,
+  train: Number(train),
+  test: Number(test),
+  epochs: Number(epochs),
+  draws: Number(draws),
+  seeds: Number(seeds),
+  onLine,
+});
 
 const panel = (what: keyof typeof result.counted, title: string): Panel => ({
   title,

@@ -11,7 +11,16 @@ test('counts and trains', async () => {
   const classes = ['a', 'b', 'c'];
   const loaded = { classes, train: stripes(40), test: stripes(12, 2), notes: [], files: [], root: null };
   const dataset = finishDataset('stripes', loaded);
-  const options = { dataset, device: 'reference', train: 40, test: 12, epochs: 1, draws: 1, quick: true };
+  const options = {
+    dataset,
+    device: 'reference',
+    train: 40,
+    test: 12,
+    epochs: 1,
+    draws: 1,
+    seeds: 2,
+    quick: true,
+  };
   const { counted, trained } = await runExactBench(options);
   expect(Object.keys(counted)).toEqual(['shards', 'slices', 'blocks', 'sorting', 'selection']);
   // One shard in one slice: all that is left is trained again.
@@ -22,9 +31,15 @@ test('counts and trains', async () => {
     [30, 25],
   ]);
   const [sisa] = trained;
-  expect(sisa.samplesVisited).toBe(40);
-  expect(sisa.removals.map(({ samplesVisited }) => samplesVisited)).toEqual([39, 30]);
-  expect(rowOf(sisa)[0]).toBe('sisa, shards 1, slices 1');
+  expect(sisa.runs).toHaveLength(2);
+  for (const { prepared, removals } of sisa.runs) {
+    expect(prepared.samplesVisited).toBe(40);
+    expect(removals.map(({ samplesVisited }) => samplesVisited)).toEqual([39, 30]);
+  }
+  const [name, accuracy, , one] = rowOf(sisa);
+  expect(name).toBe('sisa, shards 1, slices 1');
+  expect(accuracy).toMatch(/^\d+\.\d ± \d+\.\d$/);
+  expect(one).toMatch(/^97\.5 ± 0\.0%, /);
   const panel = { title: 'a < b', x: 'x', y: 'y', log: true, series: counted.shards };
   const drawn = chart('Curves', [panel, { ...panel, log: false }]);
   expect(drawn).toMatch(/^<svg [^>]*width="840"/);

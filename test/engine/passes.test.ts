@@ -131,7 +131,9 @@ test('fuseRows makes one instruction of a softmax: two reductions in three passe
     ['sub', 1, false],
     ['exp', 1, false],
     ['sum', 2, true],
-    ['div', 2, false],
+    ['full', 0, true],
+    ['div', 2, true],
+    ['mul', 2, false],
   ]);
   expect(p.slots.map((s) => s.kind)).toEqual(['input', 'output']);
 });

@@ -79,8 +79,9 @@ describeCpu('a plan in words', () => {
   v2 = slot 2, one value
   v3 = constant 0x3f800000
   v4 = exp v2 in one value
-  v5 = mul v0 v4 in register 0
-  v6 = add v5 v1 in register 1
+  chain
+    v5 = mul v0 v4 in register 0
+    v6 = add v5 v1 in register 1
   v7 = maximum v6 v3 in slot 3
   copy v7 to slot 4
   max of v5 to slot 5
@@ -138,7 +139,7 @@ epilogue
       ],
     });
     expect(describeKernels(p)).toBe(`rows
-  40 rows of 70
+  40 rows of 70, 29 together
   v0 = slot 0, in place
   v1 = sum v0 / 70, one value
   v2 = sub v0 v1 in register 0

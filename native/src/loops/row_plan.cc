@@ -102,8 +102,7 @@ bool RowPlan::isSumOf(int v, int of) const {
   return own.kind == RowValue::Reduction && own.fold == Fold::Sum && own.args[0] == of;
 }
 
-// The order of work. After a step come the sums of it and a step that goes on from it, where there is one that has all else
-// that it needs: they are one chain.
+// The order of work is that of the values, but for chains.
 void RowPlan::layWork() {
   const int n = static_cast<int>(rows.values.size());
   std::vector<bool> done(n, false);
@@ -111,44 +110,45 @@ void RowPlan::layWork() {
     done[v] = isConstant(v);
     loads.push_back(v == 0 ? 0 : loads[v - 1] + (rows.values[v - 1].kind == RowValue::Load));
   }
-  for (int first = 0; first < n; ++first) {
-    if (done[first]) continue;
-    Work w{{first}};
-    done[first] = true;
-    w.elements = rows.values[first].kind == RowValue::Reduction || !rows.values[first].perRow;
-    const auto follows = [&](int v, int of) {
-      if (done[v] || !isLink(v)) return false;
-      bool goesOn = false;
-      for (int a : rows.values[v].args) {
-        if (a == of) goesOn = true;
-        else if (!done[a] || std::find(w.values.begin(), w.values.end(), a) != w.values.end()) return false;
-      }
-      return goesOn;
-    };
-    for (int of = first; of >= 0 && isLink(of) && w.values.size() < Chain::kMostSteps;) {
-      int next = -1;
-      for (int v = of + 1; v < n; ++v) {
-        if (done[v]) continue;
-        if (isSumOf(v, of) && w.sums.size() < kMostSums) {
-          w.sums.push_back(v);
-          w.values.push_back(v);
-          done[v] = true;
-        } else if (next < 0 && follows(v, of)) {
-          next = v;
-        }
-      }
-      if (next >= 0) {
-        w.values.push_back(next);
-        done[next] = true;
-      }
-      of = next;
-    }
-    work.push_back(w);
-  }
-  for (Work& w : work)
-    if (w.values.size() == 1) w.loop = loopOf(rows.values[w.values[0]]);
+  for (int v = 0; v < n; ++v)
+    if (!done[v]) work.push_back(workFrom(v, done));
   const int64_t longer = std::count_if(work.begin(), work.end(), [](const Work& w) { return w.elements; });
   share = std::max<int64_t>(256, roundUp(divideUp(batch * length, std::max<int64_t>(1, longer)), kLine));
+}
+
+// A value; after a step the sums of it, and the step that goes on from it, where there is one that has all else that it needs.
+RowPlan::Work RowPlan::workFrom(int first, std::vector<bool>& done) const {
+  const int n = static_cast<int>(rows.values.size());
+  Work w{{}};
+  const auto take = [&](int v) {
+    w.values.push_back(v);
+    done[v] = true;
+  };
+  const auto isOurs = [&](int v) { return std::find(w.values.begin(), w.values.end(), v) != w.values.end(); };
+  const auto goesOn = [&](int v, int of) {
+    const std::vector<int>& args = rows.values[v].args;
+    return isLink(v) && std::find(args.begin(), args.end(), of) != args.end() &&
+           std::all_of(args.begin(), args.end(), [&](int a) { return a == of || (done[a] && !isOurs(a)); });
+  };
+  take(first);
+  for (int of = first; of >= 0 && isLink(of) && w.values.size() < Chain::kMostSteps;) {
+    int next = -1;
+    for (int v = of + 1; v < n; ++v) {
+      if (done[v]) continue;
+      if (isSumOf(v, of) && w.sums.size() < kMostSums) {
+        take(v);
+        w.sums.push_back(v);
+      } else if (next < 0 && goesOn(v, of)) {
+        next = v;
+      }
+    }
+    if (next >= 0) take(next);
+    of = next;
+  }
+  const RowValue& own = rows.values[first];
+  w.elements = own.kind == RowValue::Reduction || !own.perRow;
+  if (w.values.size() == 1) w.loop = loopOf(own);
+  return w;
 }
 
 void RowPlan::layChain(Work& w) const {
@@ -189,18 +189,12 @@ bool RowPlan::isTogether(const Work& w) const {
 
 // The state of a thread: addresses of the values and of what is fetched; single values, blocks, and pairs of blocks on their way.
 void RowPlan::layState(const Description& program) {
-  const size_t n = rows.values.size();
+  const int n = static_cast<int>(rows.values.size());
   const std::vector<int> last = lastReaders(rows, work);
-  stateBytes = roundUp(static_cast<int64_t>(2 * n) * 8, kLineBytes);
+  stateBytes = roundUp(int64_t{2} * n * 8, kLineBytes);
   place.assign(n, -1);
   direct.assign(n, -1);
   step.assign(n, length);
-  const auto take = [&](int64_t bytes) {
-    const int64_t at = stateBytes;
-    stateBytes += roundUp(bytes, kLineBytes);
-    return at;
-  };
-  const bool isLarge = arrays(rows) * count * length * 4 > 2 * kStreamBytes;
   std::vector<int64_t> free;
   // Blocks of values that are read for the last time.
   const auto release = [&](size_t w) {
@@ -209,46 +203,53 @@ void RowPlan::layState(const Description& program) {
     for (int a : args)
       if (last[a] == static_cast<int>(w) && place[a] >= 0 && !rows.values[a].perRow && !isRenamed(rows, a)) free.push_back(place[a]);
   };
-  const auto lay = [&](int v) {
-    const RowValue& value = rows.values[v];
-    const int own = loads[v];
-    const bool isLoad = value.kind == RowValue::Load;
-    if (value.perRow) {
-      place[v] = take(batch * 4);
-      step[v] = 1;
-    } else if (isLoad && along.size() == 1 && along[0].strides[own] == 1 && !isWritten(rows, value.view.slot, program)) {
-      step[v] = kept.empty() ? 0 : kept.back().strides[own];
-      if (step[v] == length) fetched.push_back({own, value.view.slot, value.view.offset});
-    } else if (value.kind == RowValue::Step && value.op == Op::Identity) {
-      step[v] = step[value.args[0]];
-    } else if (const RowStore* store = value.kind == RowValue::Step ? storeFor(v, program) : nullptr) {
-      if (isLarge) {
-        streamed.push_back(*store);
-        place[v] = take(2 * halfBytes());
-      } else {
-        direct[v] = store->slot;
-        if (!kept.empty()) step[v] = kept.back().dense;
-      }
-    } else if (free.empty()) {
-      place[v] = take(blockBytes());
-    } else {
-      place[v] = free.back();
-      free.pop_back();
-    }
-  };
-  for (size_t v = 0; v < n; ++v)
-    if (isConstant(static_cast<int>(v))) lay(static_cast<int>(v));
+  for (int v = 0; v < n; ++v)
+    if (isConstant(v)) layValue(v, free, program);
   for (size_t w = 0; w < work.size(); ++w) {
     const bool isChain = work[w].values.size() > 1;
     // A loop may write over what it reads, a chain reads to its end.
     if (!isChain) release(w);
     for (int v : work[w].values)
-      if (!isChain || rows.values[v].perRow || last[v] >= 0) lay(v);
+      if (!isChain || rows.values[v].perRow || last[v] >= 0) layValue(v, free, program);
     if (isChain) release(w);
   }
   for (const RowStore& s : rows.stores) {
     const auto same = [&](const RowStore& t) { return t.slot == s.slot; };
     if (std::none_of(streamed.begin(), streamed.end(), same)) copied.push_back(s);
+  }
+}
+
+// Where a value lies. `free`: blocks that nobody needs any more.
+void RowPlan::layValue(int v, std::vector<int64_t>& free, const Description& program) {
+  const auto take = [&](int64_t bytes) {
+    const int64_t at = stateBytes;
+    stateBytes += roundUp(bytes, kLineBytes);
+    return at;
+  };
+  const RowValue& value = rows.values[v];
+  const int own = loads[v];
+  const bool isLoad = value.kind == RowValue::Load;
+  if (value.perRow) {
+    place[v] = take(batch * 4);
+    step[v] = 1;
+  } else if (isLoad && along.size() == 1 && along[0].strides[own] == 1 && !isWritten(rows, value.view.slot, program)) {
+    step[v] = kept.empty() ? 0 : kept.back().strides[own];
+    if (step[v] == length) fetched.push_back({own, value.view.slot, value.view.offset});
+  } else if (value.kind == RowValue::Step && value.op == Op::Identity) {
+    step[v] = step[value.args[0]];
+  } else if (const RowStore* store = value.kind == RowValue::Step ? storeFor(v, program) : nullptr) {
+    if (arrays(rows) * count * length * 4 > 2 * kStreamBytes) {
+      streamed.push_back(*store);
+      place[v] = take(2 * halfBytes());
+    } else {
+      direct[v] = store->slot;
+      if (!kept.empty()) step[v] = kept.back().dense;
+    }
+  } else if (free.empty()) {
+    place[v] = take(blockBytes());
+  } else {
+    place[v] = free.back();
+    free.pop_back();
   }
 }
 

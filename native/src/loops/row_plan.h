@@ -88,7 +88,9 @@ struct RowPlan {
   bool isSumOf(int v, int of) const;
   void layDomain();
   void layWork();
+  Work workFrom(int first, std::vector<bool>& done) const;
   void layState(const Description& program);
+  void layValue(int v, std::vector<int64_t>& free, const Description& program);
   void layChain(Work& w) const;
   StepLoop loopOf(const RowValue& v) const;
   bool isTogether(const Work& w) const;
