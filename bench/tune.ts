@@ -98,10 +98,10 @@ export async function programsOfRecipe(backend: Backend, path: string, data?: st
   const { defaultParts } = await import('../unlearn/run/default-parts.ts');
   const recipe = await readRecipe(path);
   const parts = defaultParts();
-  const material = await parts.load(recipe, data);
+  const runData = await parts.load(recipe, data);
   const stop = startProfile(backend);
   try {
-    await parts.measure(recipe, material);
+    await parts.measure(recipe, runData);
   } catch (error) {
     await stop().catch(() => {});
     throw error;

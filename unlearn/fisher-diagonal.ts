@@ -20,7 +20,7 @@ import type { Split } from './types.ts';
 import { parameterCount } from './weights.ts';
 
 /** Entries of gradients of single samples that are held at a time: 128 MB of float32. */
-const HELD = 2 ** 25;
+const MAX_ENTRIES = 2 ** 25;
 
 export interface DiagonalOptions<S extends Samples = Split> extends Pick<FeedOptions, 'signal'> {
   readonly model: Model;
@@ -80,7 +80,7 @@ export async function fisherDiagonal<S extends Samples = Split>(
     return lt.tree.map((t: lt.Tensor) => t.sum(0), all);
   };
 
-  const block = Math.min(options.batchSize, Math.max(1, Math.floor(HELD / parameterCount(variables))));
+  const block = Math.min(options.batchSize, Math.max(1, Math.floor(MAX_ENTRIES / parameterCount(variables))));
   const batchSize = per === 'sample' ? block : options.batchSize;
   const passes = typeof labels === 'string' ? 1 : labels.model;
   const count = per === 'sample' ? samples.size : Math.ceil(samples.size / batchSize);

@@ -116,18 +116,18 @@ export async function run(source: string | object, options: RunOptions): Promise
   const parts =
     options.parts ?? (await import('./run/default-parts.ts')).defaultParts({ methods: known.table });
   const device = await parts.open(recipe.device);
-  const material = await parts.load(recipe, options.data);
+  const runData = await parts.load(recipe, options.data);
   // Where samples are not those that the manifest names, this says which.
-  if (given?.manifest) applyManifest(material.dataset, given.manifest);
-  const told = given && (await openGiven(given, { recipe, material, parts, out: options.out }));
-  const found = summarise(material);
+  if (given?.manifest) applyManifest(runData.dataset, given.manifest);
+  const told = given && (await openGiven(given, { recipe, runData, parts, out: options.out }));
+  const found = summarise(runData);
   const data = { ...found, warnings: [...found.warnings, ...(told?.notes ?? [])] };
-  const surveyor = new Surveyor(recipe, material, device, parts, known.table, told);
-  const { search, materialOf } = surveyor;
+  const surveyor = new Surveyor(recipe, runData, device, parts, known.table, told);
+  const { search, runDataOf } = surveyor;
   const estimated = (plan: readonly PlannedCell[], step: StepCost) =>
-    estimatePlan(plan, { recipe, material, methods: known.table }, step);
+    estimatePlan(plan, { recipe, runData, methods: known.table }, step);
   if (options.dryRun) {
-    const step = await parts.measure(recipe, material);
+    const step = await parts.measure(recipe, runData);
     const { plan, log, open } = await surveyor.look(options.out);
     return {
       recipe,
@@ -160,7 +160,7 @@ export async function run(source: string | object, options: RunOptions): Promise
       found = await surveyor.look(out, without);
     // A few steps, so that whoever watches can be told from the first moment how long all of it will take.
     if (options.onEvent && found.plan.some((cell) => cell.state !== 'done'))
-      step ??= await parts.measure(recipe, material);
+      step ??= await parts.measure(recipe, runData);
     const plan = step ? estimated(found.plan, step) : found.plan;
     tell({ type: 'plan', cells: plan });
     return { ...found, plan };
@@ -171,7 +171,7 @@ export async function run(source: string | object, options: RunOptions): Promise
       const why = state === 'replace' ? 'replacing a result of other settings' : flaw;
       if (why) warn(`${id}: ${why}`);
     }
-    const setting = { recipe: part, device, material, materialOf, plan, search, methods: known.table, told };
+    const setting = { recipe: part, device, runData, runDataOf, plan, search, methods: known.table, told };
     const jobs = planJobs(cells).filter(({ action }) => action !== 'report' || part === recipe);
     return new Runner(setting, options, parts, tell).go(jobs);
   };

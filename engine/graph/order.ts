@@ -8,7 +8,7 @@ export interface Node {
   readonly dependents: Set<Node>;
 }
 
-const FAR = 1024;
+const MAX_LOOKAHEAD = 1024;
 
 /** All that can be reached from `start` over nodes that `within` lets pass, start included. */
 function reach<N extends Node>(start: N, next: (n: N) => Iterable<N>, within: (n: N) => boolean): Set<N> {
@@ -59,7 +59,7 @@ export class Order<N extends Node> {
   wouldCycle(node: N, bases: Iterable<N>): boolean {
     for (const base of bases) {
       if (base === node) return true;
-      if (base.order - node.order > FAR) return true;
+      if (base.order - node.order > MAX_LOOKAHEAD) return true;
       if (base.order > node.order && reach(base, this.sources, (n) => n.order >= node.order).has(node))
         return true;
     }

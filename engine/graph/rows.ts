@@ -11,9 +11,9 @@ import { rowsOf } from './row-values.ts';
 import { slotsRead, slotsWritten } from './touches.ts';
 
 /** How many instructions back a piece of work is looked for: beyond that it would keep memory for too long. */
-const NEAR = 64;
+const MAX_DISTANCE = 64;
 /** As many instructions become one at most: kernels have to be compiled, and each new member is tried with all before it. */
-const MOST = 32;
+const MAX_MEMBERS = 32;
 
 /** A loop without axes of size 1. */
 function squeezed(loop: Reduced): Reduced {
@@ -115,8 +115,8 @@ class RowFuser {
     for (const unit of [...sources].sort((a, b) => at(b) - at(a))) {
       const domain = home.domain ?? unit.domain;
       if (!domain || !this.isWorthIt(domain) || unit.members.some((m) => this.works[m] === null)) continue;
-      if (unit.members.length + home.members.length > MOST) continue;
-      if (this.units.length - at(unit) > NEAR) continue;
+      if (unit.members.length + home.members.length > MAX_MEMBERS) continue;
+      if (this.units.length - at(unit) > MAX_DISTANCE) continue;
       const waits = this.canWait(unit, place);
       if (!waits && !this.canCome(home, unit)) continue;
       const members = [...unit.members, ...home.members].sort((a, b) => a - b);

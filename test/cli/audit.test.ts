@@ -9,7 +9,7 @@ import { cardOf } from '../../unlearn/model.ts';
 import { predict } from '../../unlearn/predict.ts';
 import { checkRecipe } from '../../unlearn/recipe.ts';
 import { defaultParts } from '../../unlearn/run/default-parts.ts';
-import type { Material } from '../../unlearn/run/parts.ts';
+import type { RunData } from '../../unlearn/run/parts.ts';
 import type { Dataset, Split } from '../../unlearn/types.ts';
 import { toParts } from '../../unlearn/weights.ts';
 import { collect } from '../bytes.ts';
@@ -197,9 +197,9 @@ describe('files of lenet', () => {
   it('are looked at without leaving anything in memory, whether they fit or not', async () => {
     const parts = defaultParts();
     const recipe = checkRecipe({ ...recipeOf('lenet'), methods: [{ name: 'retrain' }] });
-    const material = { dataset: data } as Material;
+    const runData = { dataset: data } as RunData;
     const look = async (name: string) =>
-      parts.fit(recipe, material, await fileSource(world.path(`${name}.safetensors`)));
+      parts.fit(recipe, runData, await fileSource(world.path(`${name}.safetensors`)));
     const found: unknown[] = [];
     const leaks = await lt.findLeaks(async () => {
       found.push(await look('card'), await look('lenet'));

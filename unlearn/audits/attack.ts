@@ -11,7 +11,7 @@ type AttackName<Name extends string> = `${Name}_${'auc' | 'tpr_1' | 'tpr_01' | '
 /** False-positive rates that are asked for, 0 to 1. */
 const RATES = [0.01, 0.001] as const;
 /** Samples a side below which nothing is said. */
-const LEAST = 10;
+const MIN_SAMPLES = 10;
 
 /** The figures of an attack, the area first. @param title as columns call it. */
 export function attackFigures<const Name extends string>(
@@ -66,9 +66,9 @@ export function attackFinding<const Name extends string>(
   const values: Record<string, number | null> = unmeasured(attackFigures(name, ''));
   const intervals: Record<string, readonly [number, number]> = {};
   const notes: string[] = [];
-  if (Math.min(members.length, others.length) < LEAST) {
+  if (Math.min(members.length, others.length) < MIN_SAMPLES) {
     notes.push(
-      `${members.length} members and ${others.length} unseen samples of their classes: an attack needs ${LEAST} of each.`,
+      `${members.length} members and ${others.length} unseen samples of their classes: an attack needs ${MIN_SAMPLES} of each.`,
     );
   } else {
     const percent = (share: number) => 100 * share;

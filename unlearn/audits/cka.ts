@@ -14,7 +14,7 @@ import type { Figure } from './record.ts';
 import { ALONE, DIVERGED, finitePoints, peersOf } from './rows.ts';
 
 /** Samples below which nothing is said, and parts of which each is left out once. */
-const FEW = 20;
+const MIN_SAMPLES = 20;
 const PARTS = 10;
 
 const figure = (of: string, on: string): Figure => ({
@@ -43,7 +43,7 @@ export const cka = defineAudit({
   needs: ['network', 'retrain'],
   uses: ['retrains'],
   options: section('On what it is computed.', {
-    samples: opt(int('Samples of a set at most.', FEW, 100_000), 1000),
+    samples: opt(int('Samples of a set at most.', MIN_SAMPLES, 100_000), 1000),
   }),
   gives: {
     cka: figure('F', 'forgotten samples'),
@@ -63,8 +63,8 @@ export const cka = defineAudit({
     const intervals: Partial<Record<keyof typeof values, Interval>> = {};
     const notes = new Set<string>();
     const measured = async (name: keyof typeof values, split: Split | null) => {
-      if (!split || split.size < FEW) {
-        notes.add(`${name} needs ${FEW} samples, there are ${split?.size ?? 0}.`);
+      if (!split || split.size < MIN_SAMPLES) {
+        notes.add(`${name} needs ${MIN_SAMPLES} samples, there are ${split?.size ?? 0}.`);
         return;
       }
       const rows = stratified(split.labels, Math.min(samples, split.size), seed, 0x636b61);

@@ -13,7 +13,7 @@ import type { Figure } from './record.ts';
 import { allRows, fewest, marginsOf, type World, worldsOf } from './worlds.ts';
 
 /** Models a side below which rates are too coarse to name an epsilon. */
-const LEAST = 8;
+const MIN_MODELS = 8;
 
 const share = (label: string, about: string): Figure => ({
   label,
@@ -97,12 +97,12 @@ export const forgettingScore = defineAudit({
     const models = Math.min(fewest(unlearned), fewest(retrained));
     const retain = ratio(worlds.models, 'kept', 1);
     const test = ratio(worlds.models, 'test', 0);
-    if (models < LEAST || retain === null || test === null)
+    if (models < MIN_MODELS || retain === null || test === null)
       return {
         values: unmeasured(gives),
         notes: [
-          models < LEAST
-            ? `A forgotten sample has ${models} models on a side, and rates need ${LEAST}: take more ${worlds.from}.`
+          models < MIN_MODELS
+            ? `A forgotten sample has ${models} models on a side, and rates need ${MIN_MODELS}: take more ${worlds.from}.`
             : 'References answer no retained or no test sample rightly: there is no accuracy to compare with.',
         ],
       };

@@ -12,7 +12,7 @@ import type { Figure } from './record.ts';
 import { allRows, fewest, marginsOf, type Wanted, worldsOf } from './worlds.ts';
 
 /** Models a side below which a histogram says nothing. */
-const LEAST = 8;
+const MIN_MODELS = 8;
 
 const nats = (label: string, about: string): Figure => ({
   label,
@@ -73,11 +73,11 @@ export const klom = defineAudit({
     const unlearned = world('forget', 'after', true, forgets);
     const oracle = world('forget', 'before', false, forgets);
     const models = Math.min(fewest(unlearned), fewest(oracle));
-    if (models < LEAST)
+    if (models < MIN_MODELS)
       return {
         values: unmeasured(gives),
         notes: [
-          `A forgotten sample has ${models} models on a side, and a histogram needs ${LEAST}: take more ${worlds.from}.`,
+          `A forgotten sample has ${models} models on a side, and a histogram needs ${MIN_MODELS}: take more ${worlds.from}.`,
         ],
       };
     const pairs = (a: readonly number[][], b: readonly number[][]) =>

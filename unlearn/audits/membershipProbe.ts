@@ -9,7 +9,7 @@ import { defineAudit } from './define.ts';
 import { DIVERGED, finitePoints, matchedRows } from './rows.ts';
 
 /** Samples on each side below which nothing is said. */
-const FEW = 20;
+const MIN_SAMPLES = 20;
 
 export const membershipProbe = defineAudit({
   name: 'membershipProbe',
@@ -28,7 +28,7 @@ export const membershipProbe = defineAudit({
   uses: [],
   options: section('How the probe is trained.', {
     folds: opt(int('Parts of which each is judged by a probe of the others.', 2, 50), 5),
-    samples: opt(int('Samples on each side at most.', FEW, 100_000), 1000),
+    samples: opt(int('Samples on each side at most.', MIN_SAMPLES, 100_000), 1000),
   }),
   gives: {
     membership_probe: {
@@ -42,11 +42,11 @@ export const membershipProbe = defineAudit({
   async audit({ folds, samples }, { own, sets: { forget, test }, seed, signal }) {
     const nothing = { membership_probe: null };
     const [rows, others] = matchedRows([forget.labels, test.labels], samples, seed, 1);
-    if (rows.length < FEW)
+    if (rows.length < MIN_SAMPLES)
       return {
         values: nothing,
         notes: [
-          `Only ${rows.length} forgotten samples have a test sample of their class; ${FEW} are needed.`,
+          `Only ${rows.length} forgotten samples have a test sample of their class; ${MIN_SAMPLES} are needed.`,
         ],
       };
     const F = finitePoints(await own.features(forget, { signal }));

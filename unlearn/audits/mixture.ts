@@ -12,9 +12,9 @@ import { defineAudit } from './define.ts';
 import { matchedRows, pause } from './rows.ts';
 
 /** Samples of each kind below which nothing is said. */
-const FEW = 20;
+const MIN_SAMPLES = 20;
 /** Residual from which the samples count as neither members nor others. */
-const NEITHER = 0.25;
+const MAX_RESIDUAL = 0.25;
 /** Bounds of logit-scaled confidences. */
 const CLIP = 40;
 
@@ -64,7 +64,7 @@ export const mixture = defineAudit({
   needs: [],
   uses: [],
   options: section('How the share is estimated.', {
-    samples: opt(int('Samples of each kind at most.', FEW, 2000), 200),
+    samples: opt(int('Samples of each kind at most.', MIN_SAMPLES, 2000), 200),
     kernel: opt(
       choice('`gaussian`, at the median distance, compares distributions; `linear` means.', [
         'gaussian',
@@ -97,8 +97,8 @@ export const mixture = defineAudit({
       seed,
       2,
     );
-    if (rows[0].length < FEW) {
-      const reason = `Only ${rows[0].length} forgotten samples have a kept and a test sample of their class; ${FEW} are needed.`;
+    if (rows[0].length < MIN_SAMPLES) {
+      const reason = `Only ${rows[0].length} forgotten samples have a kept and a test sample of their class; ${MIN_SAMPLES} are needed.`;
       return { values, notes: [reason] };
     }
     const views: Readonly<Record<View, (split: Split) => Promise<Points>>> = {
@@ -141,7 +141,7 @@ export const mixture = defineAudit({
       values[residual] = found.residual;
       intervals[share] = [100 * found.shareInterval[0], 100 * found.shareInterval[1]];
       intervals[residual] = found.residualInterval;
-      if (found.residualInterval[0] > NEITHER)
+      if (found.residualInterval[0] > MAX_RESIDUAL)
         notes.push(`By ${view}: the forgotten samples look like neither; the share alone misleads.`);
     }
     return { values, intervals, notes };

@@ -18,7 +18,7 @@ import { defineAudit } from './define.ts';
 import { ALONE, NO_TEST, pause, peersOf } from './rows.ts';
 
 /** Test samples of a class below which nothing is said. */
-const FEW = 20;
+const MIN_SAMPLES = 20;
 const BOOTSTRAPS = 500;
 
 export const neighbours = defineAudit({
@@ -80,8 +80,8 @@ export const neighbours = defineAudit({
     const notes: string[] = [];
     for (const c of goneClasses) {
       const rows = rowsWhere(gone.labels, (label) => label === c);
-      if (rows.length < FEW) {
-        notes.push(`Class ${c} has ${rows.length} test samples, ${FEW} are needed.`);
+      if (rows.length < MIN_SAMPLES) {
+        notes.push(`Class ${c} has ${rows.length} test samples, ${MIN_SAMPLES} are needed.`);
         continue;
       }
       await pause(input);
@@ -102,8 +102,10 @@ export const neighbours = defineAudit({
       const [a, b] = [selectRows(answers, K, rows), selectRows(others, K, near)].map((set) =>
         centredLogits(set, K, goneClasses),
       );
-      if (Math.min(a.n, b.n) < FEW)
-        notes.push(`Fewer than ${FEW} usable answers on class ${c} or its neighbour, class ${nearest}.`);
+      if (Math.min(a.n, b.n) < MIN_SAMPLES)
+        notes.push(
+          `Fewer than ${MIN_SAMPLES} usable answers on class ${c} or its neighbour, class ${nearest}.`,
+        );
       else accuracies.push(separability(a, b, { splits, seed }));
     }
     const mean = (values: readonly number[]) => spreadOf(values)?.mean ?? null;

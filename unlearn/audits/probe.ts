@@ -31,7 +31,7 @@ const shot = (k: number): Figure => ({
 });
 
 /** Features of a layer above which a probe of it is left out of the curve. */
-const WIDEST = 1024;
+const MAX_FEATURES = 1024;
 
 /** What features are taken from: the input of the last linear layer, or a layer's output, averaged over pixels. */
 const featuresAt = async (path: string, { own, signal }: AuditInput, split: Split): Promise<Features> =>
@@ -184,7 +184,7 @@ export const probe = defineAudit({
       const heights: [number, number][] = [];
       for (const { path, shape } of layersOf(network, forget.shape)) {
         const width = shape.length === 3 ? shape[2] : shape.reduce((a, b) => a * b, 1);
-        if (width > WIDEST) continue;
+        if (width > MAX_FEATURES) continue;
         await pause(input);
         const [inR, inF, asked] = [
           await pointsAt(path, retain),

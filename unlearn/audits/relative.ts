@@ -13,7 +13,7 @@ import { ALONE, NO_TEST, pause, peersOf } from './rows.ts';
 import type { Subject } from './subject.ts';
 
 /** Queries below which the normal approximation is not trusted. */
-const FEW = 20;
+const MIN_QUERIES = 20;
 const LEVEL = 0.05;
 /** Bounds of logarithms of probabilities and of logit-scaled confidences. */
 const CLIP = 20;
@@ -74,7 +74,7 @@ export const relative = defineAudit({
       ),
       'logSoftmax',
     ),
-    queries: opt(int('Queries at most, evenly over the classes.', FEW, 2000), 300),
+    queries: opt(int('Queries at most, evenly over the classes.', MIN_QUERIES, 2000), 300),
   }),
   gives: {
     relative_p: {
@@ -146,8 +146,8 @@ export const relative = defineAudit({
       relative_control: null,
     };
     if (!split) return { values: nothing, notes: [NO_TEST] };
-    if (split.size < FEW)
-      return { values: nothing, notes: [`${split.size} queries are too few: ${FEW} are needed.`] };
+    if (split.size < MIN_QUERIES)
+      return { values: nothing, notes: [`${split.size} queries are too few: ${MIN_QUERIES} are needed.`] };
     if (peers.length === 0) return { values: nothing, notes: [ALONE] };
 
     const rows = stratified(split.labels, Math.min(queries, split.size), seed, 0x72656c);

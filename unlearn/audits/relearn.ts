@@ -17,7 +17,7 @@ import { tune } from '../train/tune.ts';
 import type { Split } from '../types.ts';
 import { defineAudit } from './define.ts';
 import type { AuditInput, Curve, Finding } from './record.ts';
-import { type Material, materialOf, PROTOCOLS, type Protocol } from './relearnData.ts';
+import { PROTOCOLS, type Protocol, type RelearnData, relearnDataOf } from './relearnData.ts';
 import type { NetworkOf, Subject } from './subject.ts';
 
 const name = 'relearn';
@@ -118,10 +118,10 @@ export const relearn = defineAudit({
 
   async audit(options, input): Promise<Finding<keyof typeof nothing & string>> {
     const protocol = protocolOf(options, input);
-    const material = materialOf(protocol, options, input);
-    if (typeof material === 'string') return { values: nothing, notes: [material] };
+    const data = relearnDataOf(protocol, options, input);
+    if (typeof data === 'string') return { values: nothing, notes: [data] };
     const points = POINTS.filter((point) => point < options.steps).concat(options.steps);
-    const { train, asked } = material;
+    const { train, asked } = data;
     const notes = [
       `Protocol ${protocol}: trained on ${train.size} forgotten samples, ${asked.size} samples asked.`,
     ];
@@ -131,7 +131,7 @@ export const relearn = defineAudit({
       null;
     for (const rate of options.learningRates) {
       const setting = { ...options, learningRate: rate, batch };
-      const answers = await courseOf({ model, variables }, material, points, setting, input);
+      const answers = await courseOf({ model, variables }, data, points, setting, input);
       if (answers === null) {
         notes.push(`With learning rate ${rate} training diverged.`);
         continue;
@@ -144,7 +144,7 @@ export const relearn = defineAudit({
     const { answers, rate, area } = best;
     notes.push(`Fastest with learning rate ${rate}.`);
     const curve = answers.map(measureOf);
-    const goal = input.original ? measureOf(await answersOf(input.original, material, input)) : null;
+    const goal = input.original ? measureOf(await answersOf(input.original, data, input)) : null;
     const steps = goal === null ? null : stepsBack(points, curve, goal);
     if (goal === null) notes.push('Without the original there is no goal to count steps to.');
     else if (steps === null) notes.push(`Not back after ${options.steps} steps: > ${options.steps}.`);
@@ -201,7 +201,7 @@ interface Settings {
 /** Trains a copy, and asks it at each point; null where training diverges. */
 async function courseOf(
   { model, variables }: NetworkOf,
-  material: Material,
+  data: RelearnData,
   points: readonly number[],
   { steps, batch, batchSize, learningRate, momentum, weightDecay, batchNorm }: Settings,
   input: AuditInput,
@@ -214,9 +214,9 @@ async function courseOf(
       logits: await forward.logits(now, split, how),
       labels: split.labels,
     });
-    found.push(await answersOf({ answers }, material, input));
+    found.push(await answersOf({ answers }, data, input));
   });
-  const { train, beside } = material;
+  const { train, beside } = data;
   const again = { set: train, batchSize: batch };
   const sets: Pass['sets'] = beside ? { again, beside: { set: beside } } : { again };
   const passes = [{ name: 'again', sets, steps, objective: beside ? both : meanLoss('again') }];
@@ -244,16 +244,16 @@ const both: Objective = ({ params, state }, batches, context) => {
 
 async function answersOf(
   { answers }: Pick<Subject, 'answers'>,
-  material: Material,
+  data: RelearnData,
   { classes, goneClasses, signal }: AuditInput,
 ): Promise<Answers> {
   const share = (labels: ArrayLike<number>, is: (label: number, i: number) => boolean) =>
     Float64Array.from(labels, (label, i) => (is(label, i) ? 100 : 0));
   const predicted = async (split: Split) => predictions(await answers(split, { signal }), classes);
-  const [onAsked, onKept] = [await predicted(material.asked), await predicted(material.kept)];
-  const kept = share(onKept, (label, i) => label === material.kept.labels[i]);
+  const [onAsked, onKept] = [await predicted(data.asked), await predicted(data.kept)];
+  const kept = share(onKept, (label, i) => label === data.kept.labels[i]);
   return {
-    asked: share(onAsked, (label, i) => label === material.asked.labels[i]),
+    asked: share(onAsked, (label, i) => label === data.asked.labels[i]),
     kept,
     against: goneClasses.length > 0 ? share(onKept, (label) => goneClasses.includes(label)) : kept,
   };

@@ -17,7 +17,7 @@ const SHOTS = 0x73686f74;
 const SHOWN = 0x73686f77;
 
 /** What a model is trained on, and asked. */
-export interface Material {
+export interface RelearnData {
   /** What is trained on. */
   readonly train: Split;
   /** What each step sees beside that; null: nothing. */
@@ -32,7 +32,7 @@ export interface Material {
  * Decided by the seed and the sets alone, so that all models are given the same.
  * @returns in place of the material, why there is none.
  */
-export function materialOf(
+export function relearnDataOf(
   protocol: Protocol,
   {
     shots,
@@ -40,7 +40,7 @@ export function materialOf(
     beside,
   }: { readonly shots: number; readonly evaluated: number; readonly beside: 'retain' | 'nothing' },
   { sets, goneClasses, seed }: AuditInput,
-): Material | string {
+): RelearnData | string {
   const { forget, retain, kept, gone } = sets;
   const { train, rest } = chosen();
   const asked = goneClasses.length > 0 ? gone : rest;

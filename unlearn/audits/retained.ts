@@ -11,7 +11,7 @@ import type { Subject } from './subject.ts';
 import { type Asked, seenBy, type World, type Worlds, worldsOf } from './worlds.ts';
 
 /** Samples of a fate below which nothing is said. */
-const FEW = 20;
+const MIN_SAMPLES = 20;
 
 export const retained = defineAudit({
   name: 'retained',
@@ -83,8 +83,11 @@ export const retained = defineAudit({
       retained_accuracy: null,
       retained_control: null,
     };
-    if (Math.min(fewest, ...FATES.map((fate) => shadows[fate].before.length)) < FEW)
-      return { values: nothing, notes: [`Fewer than ${FEW} samples of a fate to learn from or to attack.`] };
+    if (Math.min(fewest, ...FATES.map((fate) => shadows[fate].before.length)) < MIN_SAMPLES)
+      return {
+        values: nothing,
+        notes: [`Fewer than ${MIN_SAMPLES} samples of a fate to learn from or to attack.`],
+      };
 
     const attack = async (after: Subject) => {
       signal?.throwIfAborted();

@@ -15,11 +15,11 @@ import { allRows, fewest, marginsOf, seenBy, type Wanted, type Worlds, worldsOf 
 
 const name = 'ulira';
 /** Models a world below which there is no variance to speak of. */
-const LEAST = 2;
+const MIN_MODELS = 2;
 /** Models a world below which the attack is called weak. */
-const STRONG = 16;
+const MODELS_FOR_STRONG = 16;
 /** Models a world below which these are not drawn again: too many draws would hold one model alone. */
-const DRAWABLE = 4;
+const MODELS_TO_REDRAW = 4;
 /** Draws of models; from each samples are drawn five times. */
 const DRAWS = 200;
 
@@ -111,13 +111,13 @@ export const ulira = defineAudit({
     const models = (['forget', 'test'] as const)
       .map((set) => part(set, rows[set], 'after'))
       .reduce((least, { unlearned, out }) => Math.min(least, fewest(unlearned), fewest(out)), Infinity);
-    if (models < LEAST || rows.test.length === 0)
+    if (models < MIN_MODELS || rows.test.length === 0)
       return {
         values: unmeasured(gives),
         notes: [
           rows.test.length === 0
             ? 'No test sample is of the forgotten classes: there is no unseen target.'
-            : `A target has ${models} models in a world, expected ${LEAST} or more: take more ${worlds.from}.`,
+            : `A target has ${models} models in a world, expected ${MIN_MODELS} or more: take more ${worlds.from}.`,
         ],
       };
 
@@ -125,7 +125,7 @@ export const ulira = defineAudit({
     const redrawn = async (out: Wanted['state']) => {
       const pairs = worlds.models.length >> 1;
       const drawn: Scored[] = [];
-      for (let draw = 0; models >= DRAWABLE && draw < DRAWS; draw++) {
+      for (let draw = 0; models >= MODELS_TO_REDRAW && draw < DRAWS; draw++) {
         const stream = new Stream(seed, draw, 0, 0x756c7261);
         const again = Array.from({ length: pairs }, () => stream.below(pairs));
         const some = again.flatMap((pair) => worlds.models.slice(2 * pair, 2 * pair + 2));
@@ -148,10 +148,10 @@ export const ulira = defineAudit({
     const bounds = effective.intervals.efficacy_auc;
     const notes = [
       ...found.notes,
-      `${models} models a world${models < STRONG ? ` make a weak attack: ${STRONG} are our floor for belief` : ''}.`,
+      `${models} models a world${models < MODELS_FOR_STRONG ? ` make a weak attack: ${MODELS_FOR_STRONG} are our floor for belief` : ''}.`,
     ];
-    if (models < DRAWABLE)
-      notes.push(`Intervals are over targets alone: drawing models again takes ${DRAWABLE} a world.`);
+    if (models < MODELS_TO_REDRAW)
+      notes.push(`Intervals are over targets alone: drawing models again takes ${MODELS_TO_REDRAW} a world.`);
     if (classwise)
       notes.push('Efficacy is left out: references that never saw a sample still know its class.');
     const about = 'Looks like a member that was unlearned (1) or never seen (0).';
@@ -159,7 +159,7 @@ export const ulira = defineAudit({
     // Retrained models were all trained on what stayed: none never saw it.
     const keepable =
       worlds.from === 'references' &&
-      Math.min(fewest(keeps.unlearned), fewest(keeps.out)) >= LEAST &&
+      Math.min(fewest(keeps.unlearned), fewest(keeps.out)) >= MIN_MODELS &&
       rows.kept.length > 0;
     return {
       values: {

@@ -58,7 +58,7 @@ export const passesOf = ({ steps, doublings = 0 }: Pick<AdversaryOptions, 'steps
   (steps + 1) * (doublings + 1);
 
 /** With `stop`: after so many steps it is asked whether any image of a batch is still on its way. */
-const ASKED = 10;
+const STEPS_BETWEEN_CHECKS = 10;
 /** Where a batch stands: images, the radius of each, and which are still on their way. */
 interface Way {
   readonly x: lt.Tensor;
@@ -139,7 +139,7 @@ export function adversary(model: Model, options: AdversaryOptions): Adversary {
               visited += count;
               signal?.throwIfAborted();
               await yieldToEventLoop();
-              if (stop && i % ASKED === ASKED - 1 && !(await anyOf(way))) break;
+              if (stop && i % STEPS_BETWEEN_CHECKS === STEPS_BETWEEN_CHECKS - 1 && !(await anyOf(way))) break;
             }
             answers?.dispose();
             answers = answer(variables, way.x);

@@ -4,14 +4,14 @@
 import * as lt from '../../index.ts';
 
 /** In place of 0 where 1 / F has no clamp of its own. */
-const TINY = 1e-30;
+const MIN_FISHER = 1e-30;
 /** Largest 1 / F, and of the last layer. */
-const MOST = 1e3;
-const MOST_IN_HEAD = 1e2;
+const MAX_VARIANCE = 1e3;
+const MAX_HEAD_VARIANCE = 1e2;
 /** Variance of the weights that lead to a forgotten class, before it is multiplied like that of the last layer. */
-const FRESH = 1e-4;
+const FORGOTTEN_VARIANCE = 1e-4;
 /** Times the variance (of the empirical variant: the deviation) of the last layer and of what has one axis. */
-const MORE = 10;
+const HEAD_FACTOR = 10;
 /** Largest deviation of the empirical variant. */
 const MOST_DEVIATION = 1e-3;
 
@@ -35,20 +35,20 @@ export function noiseLaw(
     variance === 'root' ? inverse.mul(alpha).sqrt() : inverse.mul(alpha);
   const more = isGone !== false || f.ndim === 1;
   if (variant === 'empirical') {
-    const deviation = scaled(f.maximum(TINY).pow(-1)).sqrt().minimum(MOST_DEVIATION);
-    return { mean: weight, deviation: isGone && f.ndim === 1 ? deviation.mul(MORE) : deviation };
+    const deviation = scaled(f.maximum(MIN_FISHER).pow(-1)).sqrt().minimum(MOST_DEVIATION);
+    return { mean: weight, deviation: isGone && f.ndim === 1 ? deviation.mul(HEAD_FACTOR) : deviation };
   }
   const own = scaled(
     f
       .add(1e-8)
       .pow(-1)
-      .minimum(isGone ? MOST_IN_HEAD : MOST),
+      .minimum(isGone ? MAX_HEAD_VARIANCE : MAX_VARIANCE),
   );
   // The axis before the last: input channels of [in, out] and [height, width, in, out].
   const even = f.ndim > 1 ? lt.broadcastTo(own.mean(f.ndim - 2, true), f.shape) : own;
-  const spread = isGone ? lt.where(isGone, FRESH, even) : even;
+  const spread = isGone ? lt.where(isGone, FORGOTTEN_VARIANCE, even) : even;
   return {
     mean: isGone ? lt.where(isGone, 0, weight) : weight,
-    deviation: (more ? spread.mul(MORE) : spread).sqrt(),
+    deviation: (more ? spread.mul(HEAD_FACTOR) : spread).sqrt(),
   };
 }

@@ -18,7 +18,7 @@ export interface Problem {
 }
 
 /** Most problems told in one error. */
-const MOST = 20;
+const MAX_SHOWN = 20;
 
 /**
  * The error that tells all problems: in one line if it is one, else a line for each under a line with their count.
@@ -36,7 +36,7 @@ export function faulty(
   );
   const merged = problems.filter((p) => p.kind !== 'missing' || !misspelt.has(nameOf(p.path)));
   const ranked = [0, 1, 2].flatMap((rank) => merged.filter((p) => rankOf(p) === rank));
-  const lines = ranked.slice(0, MOST).map((p) => `${p.place ?? placeOf(p)}: ${told(p)}`);
+  const lines = ranked.slice(0, MAX_SHOWN).map((p) => `${p.place ?? placeOf(p)}: ${told(p)}`);
   if (lines.length === 1) return new LetheError('value', lines[0]);
   const rest = ranked.length - lines.length;
   return new LetheError(

@@ -9,7 +9,7 @@ import { section } from './sections.ts';
 import type { Row, View } from './view.ts';
 
 /** Classes shown at most; of more those on which models differ most. */
-const MOST = 14;
+const MAX_CLASSES = 14;
 const SETS = [
   ['test', 'Test samples'],
   ['forget', 'Forgotten training samples'],
@@ -41,7 +41,7 @@ export function classes(view: View, facts: Facts): Html {
     const gone = new Set(facts.gone);
     const shown = [...there]
       .sort((a, b) => Number(gone.has(b)) - Number(gone.has(a)) || apart(b) - apart(a))
-      .slice(0, MOST)
+      .slice(0, MAX_CLASSES)
       .sort((a, b) => a - b);
     return [html`<h3>${title}</h3>${table(found, shown, there.length, title, facts)}`];
   });

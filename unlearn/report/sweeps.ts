@@ -25,7 +25,7 @@ export interface SweepChart {
 }
 
 /** Values of an option that make a line. */
-const ENOUGH = 3;
+const MIN_VALUES = 3;
 const MEASURES = ['ua', 'ra', 'ta', 'mia'] as const;
 
 /** What is drawn: its name with the unit, and its mean over seeds. */
@@ -96,7 +96,7 @@ function linesOver(entries: readonly Entry[], key: string) {
     families.set(family, [...(families.get(family) ?? []), entry]);
   }
   const lines = [...families.values()].filter(
-    (members) => new Set(members.map(({ options }) => options[key])).size >= ENOUGH,
+    (members) => new Set(members.map(({ options }) => options[key])).size >= MIN_VALUES,
   );
   const others = Object.keys(lines[0]?.[0].options ?? {}).filter((name) => name !== key);
   const told = others.filter(

@@ -8,7 +8,7 @@ import type { Subject } from '../audits/subject.ts';
 import { joinSplits, takeSplit } from '../data/split.ts';
 import { type LayerOf, layersOf } from '../layers.ts';
 import type { Exhibits } from '../types.ts';
-import type { Material } from './parts.ts';
+import type { RunData } from './parts.ts';
 
 /** Sides of a map at most. */
 const LARGEST = 14;
@@ -17,7 +17,7 @@ type Attention = NonNullable<Exhibits['attention']>;
 /** Undefined where no images are shown, and for a model that is not one network with convolutions. */
 export async function attentionOf(
   { network }: Subject,
-  { forget, retain }: Material,
+  { forget, retain }: RunData,
   samples: Exhibits['samples'],
   signal?: AbortSignal,
 ): Promise<Attention | undefined> {

@@ -38,8 +38,8 @@ type Outcome = Pick<AuditFinding, 'failed'> & Finding;
  * errors, and those of telling, end the work.
  */
 export async function makeAudits(task: AuditTask, open: Openers): Promise<void> {
-  const { audits, subjects, again, material, seed, signal, onProgress, onFinding } = task;
-  const { forget, retain, kept, gone, manifest, dataset } = material;
+  const { audits, subjects, again, runData, seed, signal, onProgress, onFinding } = task;
+  const { forget, retain, kept, gone, manifest, dataset } = runData;
   const held: { release(): void }[] = [];
   const keep = async <T extends { release(): void }>(one: Promise<T>): Promise<T> => {
     const found = await one;

@@ -9,27 +9,27 @@ import type { Bank } from './audits.ts';
 import type { Task } from './parts.ts';
 
 /** The model of a bank, and what it is trained on. */
-export interface BankMaterial {
+export interface BankData {
   readonly model: Classifier;
   readonly data: Split;
 }
 type Kind = Bank['kind'];
-type Given = Pick<Task, 'recipe' | 'material' | 'signal'> & { readonly onProgress?: Task['onProgress'] };
+type Given = Pick<Task, 'recipe' | 'runData' | 'signal'> & { readonly onProgress?: Task['onProgress'] };
 
 /** Of all models in banks: none of the seeds of a recipe, which are below it. */
 const SEED = 2 ** 40;
 
 /** Trains what is missing of a bank. */
-export const makeBank = (kind: Kind, task: Given, material: BankMaterial, artifact: Artifact) =>
-  bankOf(inputOf(kind, task, material, artifact));
+export const makeBank = (kind: Kind, task: Given, runData: BankData, artifact: Artifact) =>
+  bankOf(inputOf(kind, task, runData, artifact));
 
 function inputOf(
   kind: Kind,
-  { recipe, material, signal, onProgress }: Given,
-  { model, data }: BankMaterial,
+  { recipe, runData, signal, onProgress }: Given,
+  { model, data }: BankData,
   artifact: Artifact,
 ): BankInput {
-  const { dataset } = material;
+  const { dataset } = runData;
   const { bank, train: options } = recipe;
   const plan =
     kind === 'references'
@@ -52,12 +52,12 @@ interface OpenBanks extends Pick<AuditInput, 'references' | 'retrains'> {
 export async function openBanks(
   banks: Readonly<Partial<Record<Kind, Artifact>>>,
   task: Given,
-  materialOf: (kind: Kind) => BankMaterial,
+  runDataOf: (kind: Kind) => BankData,
 ): Promise<OpenBanks> {
-  const { recipe, material, signal } = task;
+  const { recipe, runData, signal } = task;
   const open = async (kind: Kind) => {
     const artifact = banks[kind];
-    return artifact && makeBank(kind, { recipe, material, signal }, materialOf(kind), artifact);
+    return artifact && makeBank(kind, { recipe, runData, signal }, runDataOf(kind), artifact);
   };
   const [references, retrains] = [await open('references'), await open('retrains')];
   return {

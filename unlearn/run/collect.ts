@@ -10,16 +10,16 @@ import type { Recipe } from '../recipe.ts';
 import type { Metrics, Results, RunEntry, SearchLog } from '../types.ts';
 import { describeEnvironment } from './environment.ts';
 import { hashOf } from './key.ts';
-import type { DeviceInfo, Material } from './parts.ts';
-import type { CellRecord, MaterialOf, PlannedCell } from './plan.ts';
+import type { DeviceInfo, RunData } from './parts.ts';
+import type { CellRecord, PlannedCell, RunDataOf } from './plan.ts';
 
 /** What a run works on. */
 export interface Setting {
   readonly recipe: Recipe;
   readonly device: DeviceInfo;
   /** With the forget set of the first seeds. */
-  readonly material: Material;
-  readonly materialOf: MaterialOf;
+  readonly runData: RunData;
+  readonly runDataOf: RunDataOf;
   readonly plan: readonly PlannedCell[];
   /** How the options of the recipe were chosen; null where they are stated. */
   readonly search: SearchLog | null;
@@ -46,7 +46,7 @@ export interface Failure {
 
 /** All that can be told so far: the seeds whose retrain has been evaluated. `records` are those of the measured cells. */
 export function collect(
-  { recipe, device, material, plan, search, methods, told }: Setting,
+  { recipe, device, runData, plan, search, methods, told }: Setting,
   records: ReadonlyMap<string, CellRecord>,
   failures: readonly Failure[],
 ): Results {
@@ -68,14 +68,14 @@ export function collect(
     version: 1,
     recipe: recipe as unknown as Record<string, unknown>,
     device,
-    environment: { ...environment(material, failures, told), ...ownMethods(recipe, methods) },
+    environment: { ...environment(runData, failures, told), ...ownMethods(recipe, methods) },
     ...(search && { search }),
     runs,
   };
 }
 
 function environment(
-  { dataset, manifest, retain }: Material,
+  { dataset, manifest, retain }: RunData,
   failures: readonly Failure[],
   told: Setting['told'],
 ): Record<string, unknown> {

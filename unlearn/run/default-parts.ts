@@ -26,12 +26,12 @@ import { cardIn, fromFile, toParts } from '../weights.ts';
 import { attentionOf } from './attention.ts';
 import { makeAudits, type Opened, opened } from './auditing.ts';
 import type { Bank } from './audits.ts';
-import { type BankMaterial, makeBank, openBanks } from './banks.ts';
+import { type BankData, makeBank, openBanks } from './banks.ts';
 import { embeddingOf } from './embedding.ts';
-import { drawMaterial, loadMaterial } from './material.ts';
 import { measureStep } from './measure.ts';
-import type { AuditTask, Evaluation, Making, Parts, Product, Subject, Task } from './parts.ts';
+import type { AuditTask, Evaluation, Making, Outcome, Parts, Subject, Task } from './parts.ts';
 import { planeOf } from './plane.ts';
+import { drawRunData, loadRunData } from './run-data.ts';
 
 type Architecture = (recipe: Recipe, dataset: Dataset, constants: Constants) => Model;
 
@@ -58,7 +58,7 @@ export function defaultParts({ architecture = modelFor, methods: table = methods
   /** On their own device; the caller's, before one is opened. */
   const here = <R>(work: () => R): R => (device ? lt.withDevice(device, work) : work());
   /** Model, data and key of what is prepared: constants over all images would know those that will be forgotten. */
-  const unbiased = ({ recipe, material: { dataset }, seed }: Task) => {
+  const unbiased = ({ recipe, runData: { dataset }, seed }: Task) => {
     const { model } = recipe;
     const normalisation = model.normalisation === 'dataset' ? 'half' : model.normalisation;
     const constants = constantsFor({ model: { ...model, normalisation } }, dataset);
@@ -71,7 +71,7 @@ export function defaultParts({ architecture = modelFor, methods: table = methods
   /** A model of the run, to be asked. */
   const openSubject = async (task: Task, name: string, source: Subject): Promise<Opened> => {
     const { recipe } = task;
-    const { dataset } = task.material;
+    const { dataset } = task.runData;
     if ('artifact' in source) {
       const { artifact, method } = source;
       const { model } = unbiased(task);
@@ -85,8 +85,8 @@ export function defaultParts({ architecture = modelFor, methods: table = methods
     return opened(name, model, await fromFile(model, file, dataset.shape));
   };
   /** The model of a bank, and what it is trained on. */
-  const bankModel = (kind: Bank['kind'], { recipe, material }: Task): BankMaterial => {
-    const { dataset, retain } = material;
+  const bankModel = (kind: Bank['kind'], { recipe, runData }: Task): BankData => {
+    const { dataset, retain } = runData;
     const retraining = kind === 'retrains';
     const statistics = retraining ? channelStatistics(retain) : dataset;
     const data = retraining ? retain : joinSplits(dataset.train, dataset.test);
@@ -95,13 +95,13 @@ export function defaultParts({ architecture = modelFor, methods: table = methods
   };
   /** What the audited method makes of a reference. */
   const unlearned = async (task: AuditTask, variables: Variables, forget: Split, retain: Split) => {
-    const { method, material, seed, signal } = task;
+    const { method, runData, seed, signal } = task;
     const { name, label, options } = method as MethodEntry;
     const way = methodByName(name, table)?.(options) as Method;
     const { model } = bankModel('references', task);
     const key = lt.random.key(seed);
     try {
-      const validation = material.validation ?? undefined;
+      const validation = runData.validation ?? undefined;
       const input = { model, variables, forget, retain, validation, key, signal };
       return opened(`reference after ${label}`, model, (await way.unlearn(input)).variables);
     } finally {
@@ -114,24 +114,24 @@ export function defaultParts({ architecture = modelFor, methods: table = methods
       return { ...device.info, backend: device.device, dtype: device.dtype };
     },
 
-    load: loadMaterial,
+    load: loadRunData,
 
-    draw: drawMaterial,
+    draw: drawRunData,
 
     async train(task) {
       const { recipe, seed, options, signal, onProgress, checkpoint } = task;
-      const { dataset } = task.material;
+      const { dataset } = task.runData;
       const constants = constantsFor(recipe, dataset);
       const model = architecture(recipe, dataset, constants);
       const key = lt.random.key(seed);
       const input = { model, data: dataset.train, options, key, signal, onProgress, checkpoint };
       const result = await task.timed(() => train(input));
-      return product(model, task, constants, result);
+      return outcomeOf(model, task, constants, result);
     },
 
     async unlearn(task) {
       const { recipe, seed, weights, signal, onProgress, checkpoint } = task;
-      const { dataset, forget, retain, validation: held } = task.material;
+      const { dataset, forget, retain, validation: held } = task.runData;
       const { name, options } = task.method;
       knownRecord(name);
       const way = methodByName(name, table)?.(options) as Method;
@@ -148,7 +148,7 @@ export function defaultParts({ architecture = modelFor, methods: table = methods
         const own = { model, variables, forget, retain, validation, key, updates: task.updates };
         const input = { ...own, signal, onProgress, checkpoint };
         const result = await task.timed(() => way.unlearn(input));
-        return await product(model, task, constants, result);
+        return await outcomeOf(model, task, constants, result);
       } finally {
         disposeTree(variables);
       }
@@ -156,7 +156,7 @@ export function defaultParts({ architecture = modelFor, methods: table = methods
 
     async record(task) {
       const { recipe, seed, method, options, artifact, signal, onProgress, checkpoint } = task;
-      const { dataset, forget } = task.material;
+      const { dataset, forget } = task.runData;
       const model = architecture(recipe, dataset, constantsFor(recipe, dataset));
       const most = knownRecord(method.name).updates?.(method.options as never)?.bytes;
       const hooks = [recordUpdates(artifact, { ids: forget.ids, most })];
@@ -187,7 +187,7 @@ export function defaultParts({ architecture = modelFor, methods: table = methods
     async forget(task) {
       const { method, artifact, signal, onProgress } = task;
       const { model, data, key } = unbiased(task);
-      const { ids } = task.material.manifest;
+      const { ids } = task.runData.manifest;
       const input = { model, data, ids, key, artifact, signal, onProgress };
       return task.timed(() => preparedRecord(method).forget(method.options, input));
     },
@@ -213,10 +213,10 @@ export function defaultParts({ architecture = modelFor, methods: table = methods
 
     async memorise(task) {
       const { artifact, signal, onProgress } = task;
-      const material = bankModel('references', task);
-      const { references, trained, cost } = await makeBank('references', task, material, artifact);
+      const runData = bankModel('references', task);
+      const { references, trained, cost } = await makeBank('references', task, runData, artifact);
       await artifact.commit();
-      const memorisation = await memorisationOf(references, material.data, { signal, onProgress });
+      const memorisation = await memorisationOf(references, runData.data, { signal, onProgress });
       return { memorisation, trained, cost };
     },
 
@@ -298,7 +298,7 @@ const logarithms = (shares: Float32Array): Float32Array =>
 /** What the answers are worth, on test images or on those that were held out. */
 async function look(task: Parameters<Parts['evaluate']>[0], answer: Answer): Promise<Evaluation> {
   const { recipe, judge = 'test', signal, onProgress } = task;
-  const { dataset, manifest, forget, retain, validation } = task.material;
+  const { dataset, manifest, forget, retain, validation } = task.runData;
   const { images = !datasets.byName(recipe.dataset.name).people, controls: _, ...how } = recipe.evaluate;
   const data = {
     forget,
@@ -328,11 +328,11 @@ async function look(task: Parameters<Parts['evaluate']>[0], answer: Answer): Pro
 
 /** The exhibits with what is drawn of the model itself: its features, where it looks, and a slice of its decisions. */
 async function withPictures(exhibits: Exhibits, subject: Asked, task: Task): Promise<Exhibits> {
-  const { material, signal } = task;
+  const { runData, signal } = task;
   const { samples } = exhibits;
-  const embedding = await embeddingOf(subject, material, signal);
-  const attention = await attentionOf(subject, material, samples, signal);
-  const plane = await planeOf(subject, material, samples.length > 0, signal);
+  const embedding = await embeddingOf(subject, runData, signal);
+  const attention = await attentionOf(subject, runData, samples, signal);
+  const plane = await planeOf(subject, runData, samples.length > 0, signal);
   return {
     ...exhibits,
     ...(embedding && { embedding }),
@@ -363,13 +363,13 @@ function constantsOf(file: SafetensorsFile, recipe: Recipe, dataset: Dataset): C
 }
 
 /** Hands the weights over, and gives their memory back. */
-async function product(
+async function outcomeOf(
   model: Model,
-  { recipe, material, output }: Making,
+  { recipe, runData, output }: Making,
   constants: Constants,
   { variables, cost, details }: UnlearnResult,
-): Promise<Product> {
-  const { dataset } = material;
+): Promise<Outcome> {
+  const { dataset } = runData;
   try {
     await output.weights(toParts(model, variables, dataset.shape, cardOf(recipe, dataset, constants)));
     return { cost, details };

@@ -7,7 +7,7 @@ import { takeSplit } from '../data/split.ts';
 import { spreadOver } from '../evaluate.ts';
 import { principalPlane } from '../statistics/projection.ts';
 import type { Exhibits, Split } from '../types.ts';
-import type { Material } from './parts.ts';
+import type { RunData } from './parts.ts';
 
 /** Points in all. */
 const POINTS = 400;
@@ -16,12 +16,12 @@ type Embedding = NonNullable<Exhibits['embedding']>;
 /** Undefined for a model without features, or whose features are not finite. */
 export async function embeddingOf(
   subject: Subject,
-  material: Pick<Material, 'forget' | 'gone' | 'kept'>,
+  runData: Pick<RunData, 'forget' | 'gone' | 'kept'>,
   signal?: AbortSignal,
 ): Promise<Embedding | undefined> {
   const { model } = subject.network ?? {};
   if (!Array.isArray((model as Partial<Classifier> | undefined)?.head)) return undefined;
-  const { forget, gone, kept } = material;
+  const { forget, gone, kept } = runData;
   const sets = Object.entries({ forget, gone, kept }).filter(
     (one): one is [Embedding['set'][number], Split] => one[1] !== null,
   );

@@ -5,7 +5,7 @@ import { check } from '../../engine/error.ts';
 import { type MethodTable, recordOf } from '../methods/index.ts';
 import type { Sizes, Work } from '../methods/record.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
-import type { Material, StepCost } from './parts.ts';
+import type { RunData, StepCost } from './parts.ts';
 import type { Cell, PlannedCell } from './plan.ts';
 
 /** Samples a cell will push through the network, evaluation left out: a method's record says how many. */
@@ -30,7 +30,7 @@ export function workOfMethod(
   return record.cost(sizes, options);
 }
 
-export const sizesOf = ({ forget, retain, dataset }: Material): Sizes => ({
+export const sizesOf = ({ forget, retain, dataset }: RunData): Sizes => ({
   forget: forget.size,
   retain: retain.size,
   classes: dataset.classes.length,
@@ -39,7 +39,7 @@ export const sizesOf = ({ forget, retain, dataset }: Material): Sizes => ({
 /** What is to be done, on what, and by which methods. */
 interface Given {
   readonly recipe: Recipe;
-  readonly material: Material;
+  readonly runData: RunData;
   readonly methods: MethodTable;
 }
 
@@ -50,12 +50,12 @@ export const estimatePlan = (plan: readonly PlannedCell[], given: Given, step: S
 /** `evaluation` is part of `seconds`. */
 function estimateCell(
   cell: PlannedCell,
-  { recipe, material, methods }: Given,
+  { recipe, runData, methods }: Given,
   step: StepCost,
 ): PlannedCell['estimate'] {
-  const sizes = sizesOf(material);
+  const sizes = sizesOf(runData);
   const work = workOf(cell, recipe, sizes, methods);
-  const judged = cell.judge === 'test' ? material.dataset.test : material.validation;
+  const judged = cell.judge === 'test' ? runData.dataset.test : runData.validation;
   const looked = cell.judge === null ? 0 : sizes.forget + sizes.retain + (judged?.size ?? 0);
   const evaluation = looked * step.inferSeconds;
   const making = step.startSeconds + work.train * step.trainSeconds + work.infer * step.inferSeconds;

@@ -13,7 +13,7 @@ import type { ForgetManifest } from '../types.ts';
 import { auditsOf } from './audits.ts';
 import type { GivenFacts } from './collect.ts';
 import { hashOf } from './key.ts';
-import type { DeviceInfo, Fit, Material, Parts } from './parts.ts';
+import type { DeviceInfo, Fit, Parts, RunData } from './parts.ts';
 import { basisOf, type Cell, type GivenFile, nameOf, planCells } from './plan.ts';
 
 /** Weights to audit: safetensors with PyTorch's names of the recipe's network. */
@@ -69,7 +69,7 @@ export function auditRecipe(recipe: object, forget?: object): Plain {
  */
 export async function openGiven(
   given: GivenWeights,
-  { recipe, material, parts, out }: { recipe: Recipe; material: Material; parts: Parts; out: string },
+  { recipe, runData, parts, out }: { recipe: Recipe; runData: RunData; parts: Parts; out: string },
 ): Promise<GivenFiles> {
   const { original, unlearned, retrained = [], retrain = false } = given;
   check(unlearned.length > 0, 'value', () => 'unlearned: no weights to audit; expected at least one file');
@@ -88,7 +88,7 @@ export async function openGiven(
     );
     try {
       const sha256 = await sha256File(path);
-      const fit = await parts.fit(recipe, material, await fileSource(path));
+      const fit = await parts.fit(recipe, runData, await fileSource(path));
       if (!fit.described) {
         undescribed.push(basename(path));
         constants = fit.constants;
@@ -198,13 +198,13 @@ function commandOf({ original, unlearned, retrained }: Files, retrain: boolean):
 /** The cells of given weights, and of a retrained model where one is to be trained. */
 export function planGiven(
   recipe: Recipe,
-  material: Material,
+  runData: RunData,
   device: DeviceInfo,
   version: string,
   { original, retrained, unlearned, retrain }: GivenFiles,
 ): Cell[] {
   const [seeds] = seedsOf(recipe);
-  const { base, forget, measures } = basisOf(recipe, material, device, version);
+  const { base, forget, measures } = basisOf(recipe, runData, device, version);
   const cellOf = ({ path, sha256, label }: Labelled, judge: Cell['judge'] = 'test'): Cell => {
     const id = nameOf(label, seeds.train);
     const key = hashOf({ ...base, given: sha256 });
@@ -228,7 +228,7 @@ export function planGiven(
   const trained = () =>
     planCells(
       { ...recipe, audits: [] },
-      () => material,
+      () => runData,
       device,
       version,
       () => needs,

@@ -21,16 +21,16 @@ const TIMES = 3;
 /** Of the weights, what any training holds at once: themselves, their gradients, the momentum. */
 const COPIES = 3;
 /** A step that would take longer than this, in seconds, is measured on a few samples instead of a whole batch. */
-const PATIENCE = 2;
-const FEW = 2;
+const MAX_SECONDS = 2;
+const FEW_SAMPLES = 2;
 
 /** @throws LetheError 'value' for a model that this machine has no room for; what the step throws. */
 export async function measureStep(model: Model, recipe: Recipe, dataset: Dataset): Promise<StepCost> {
   checkRoom(model, dataset);
   const whole = Math.min(recipe.train.batchSize, dataset.train.size);
-  const few = Math.min(FEW, whole);
+  const few = Math.min(FEW_SAMPLES, whole);
   const trial = await measure(model, dataset, few);
-  const slow = trial.trainSeconds * whole > PATIENCE;
+  const slow = trial.trainSeconds * whole > MAX_SECONDS;
   return slow || few === whole ? trial : measure(model, dataset, whole);
 }
 
@@ -75,9 +75,9 @@ async function measure(model: Model, dataset: Dataset, batchSize: number): Promi
   try {
     const first = await timed(train);
     // Where even a few samples take long, once must do.
-    const each = first > PATIENCE ? first : await quickest(train);
+    const each = first > MAX_SECONDS ? first : await quickest(train);
     const glance = await timed(infer);
-    const seen = glance > PATIENCE ? glance : await quickest(infer);
+    const seen = glance > MAX_SECONDS ? glance : await quickest(infer);
     return {
       parameters,
       trainSeconds: each / batchSize,

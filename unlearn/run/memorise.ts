@@ -60,7 +60,7 @@ export interface MemorisationFile {
 
 const SHARES = [0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1];
 /** In standard errors: what is above is unlikely to be chance. */
-const SURE = 2;
+const STANDARD_ERRORS = 2;
 
 /**
  * Estimates how far each training sample of a recipe is memorised, and writes the scores. A killed call goes on with the next
@@ -79,11 +79,11 @@ export async function memorise(
       : checkRecipe(source, 'recipe', await knownMethods(source));
   // What is to be forgotten may ask for these very scores.
   const given = { ...stated, methods: [], forget: { ratio: 0.5 } } as Recipe;
-  const { recipe, parts, device, material } = await prepare(
+  const { recipe, parts, device, runData } = await prepare(
     { ...given, bank: { ...given.bank, ...(pairs !== undefined && { pairs: checked(pairs) }) } },
     options,
   );
-  const { base } = basisOf(recipe, material, device, version);
+  const { base } = basisOf(recipe, runData, device, version);
   const key = hashOf({ ...base, bank: 'references' });
   const folder = bank ?? `${out.replace(/\.csv$/i, '')}.bank`;
   const { tell } = talk(options);
@@ -103,9 +103,9 @@ export async function memorise(
     const { signal } = options;
     const onProgress = progressTo(tell, out, 'bank');
     const { memorisation, trained, cost } = await parts.memorise({
-      ...{ recipe, material, seed: 0, signal, onProgress, artifact },
+      ...{ recipe, runData, seed: 0, signal, onProgress, artifact },
     });
-    const { ids, size } = material.dataset.train;
+    const { ids, size } = runData.dataset.train;
     const [score, inside, outside, noise] = (['scores', 'inside', 'outside', 'noise'] as const).map((name) =>
       memorisation[name].subarray(0, size),
     );
@@ -119,7 +119,7 @@ export async function memorise(
       models: 2 * recipe.bank.pairs,
       trained,
       noise: largest,
-      sure: score.filter((value) => value > SURE * largest).length,
+      sure: score.filter((value) => value > STANDARD_ERRORS * largest).length,
       quantiles: SHARES.map((share) => ({ share, score: quantileOf(score, share) })),
       cost,
     };

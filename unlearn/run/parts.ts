@@ -25,7 +25,7 @@ import type {
 import type { Bank } from './audits.ts';
 
 /** The data of a run, and what of it is to be forgotten. */
-export interface Material {
+export interface RunData {
   readonly dataset: Dataset;
   readonly manifest: ForgetManifest;
   /** Training images to forget. */
@@ -43,7 +43,7 @@ export interface Material {
 /** What every step gets. */
 export interface Task {
   readonly recipe: Recipe;
-  readonly material: Material;
+  readonly runData: RunData;
   readonly seed: number;
   readonly signal?: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
@@ -65,7 +65,8 @@ export interface Output {
   put(name: string, content: Content): Promise<void>;
 }
 
-export interface Product {
+/** What a step tells of what it made. */
+export interface Outcome {
   readonly cost: Cost;
   readonly details: Readonly<Record<string, unknown>>;
 }
@@ -171,11 +172,11 @@ export interface Parts {
   /** Takes a device into use. */
   open(device: Recipe['device']): Promise<DeviceInfo>;
   /** Reads the data set and draws the forget set of the first of the recipe's seeds. `folder` is --data. */
-  load(recipe: Recipe, folder?: string): Promise<Material>;
+  load(recipe: Recipe, folder?: string): Promise<RunData>;
   /** The same data with the forget set of other seeds. */
-  draw(recipe: Recipe, material: Material, seeds: Seeds): Material;
+  draw(recipe: Recipe, runData: RunData, seeds: Seeds): RunData;
   /** Trains the original on all training images. */
-  train(task: Making & { readonly options: TrainOptions }): Promise<Product>;
+  train(task: Making & { readonly options: TrainOptions }): Promise<Outcome>;
   /** Runs a method, `retrain` included; `weights` are the original's, null for a method that starts from nothing. */
   unlearn(
     task: Making & {
@@ -184,7 +185,7 @@ export interface Parts {
       /** What `record` left, for a method that needs it. */
       readonly updates?: ArtifactStore;
     },
-  ): Promise<Product>;
+  ): Promise<Outcome>;
   /**
    * Trains the original once more into an artifact with the updates of all batches that hold a forgotten image, for a method
    * that takes them back. The artifact is empty or holds what an earlier process left of the same work.
@@ -195,11 +196,11 @@ export interface Parts {
       readonly method: MethodEntry;
       readonly artifact: Artifact;
     },
-  ): Promise<Product>;
+  ): Promise<Outcome>;
   /** Trains into an artifact, which is empty or holds what an earlier process left of the same work. */
-  prepare(task: ArtifactTask): Promise<Product>;
+  prepare(task: ArtifactTask): Promise<Outcome>;
   /** Removes the forget set from a copy of what was prepared, or goes on with what an earlier process left of it. */
-  forget(task: ArtifactTask): Promise<Product>;
+  forget(task: ArtifactTask): Promise<Outcome>;
   /** Measures on test images, or in their place on those held out for validation. */
   evaluate(task: Task & Subject & { readonly judge?: 'test' | 'validation' }): Promise<Evaluation>;
   /** Trains further models into an artifact, which is empty or holds what an earlier process left of the same work. */
@@ -212,10 +213,10 @@ export interface Parts {
    * Whether weights that somebody made are of the recipe's network and for this data, whole and of the right names and shapes.
    * @throws LetheError 'data' where they are not.
    */
-  fit(recipe: Recipe, material: Material, weights: ByteSource): Promise<Fit>;
-  needs(recipe: Recipe, material: Material, method: MethodEntry): MethodNeeds;
+  fit(recipe: Recipe, runData: RunData, weights: ByteSource): Promise<Fit>;
+  needs(recipe: Recipe, runData: RunData, method: MethodEntry): MethodNeeds;
   /** Times a step of the recipe's model on the device. */
-  measure(recipe: Recipe, material: Material): Promise<StepCost>;
+  measure(recipe: Recipe, runData: RunData): Promise<StepCost>;
   /** The report, a whole HTML file. */
   render(results: Results): Promise<string>;
 }

@@ -10,7 +10,7 @@ import type { MethodEntry, Recipe } from '../recipe.ts';
 import type { Cost } from '../types.ts';
 import { type Audits, auditsOf, type KeptFinding } from './audits.ts';
 import { hashOf } from './key.ts';
-import type { DeviceInfo, Evaluation, Material, MethodNeeds } from './parts.ts';
+import type { DeviceInfo, Evaluation, MethodNeeds, RunData } from './parts.ts';
 
 export interface Cell {
   /** `seed-0-original`: names the cell's files. Seeds that are not all the same stand there as train.forget.unlearn. */
@@ -117,7 +117,7 @@ export const progressFile = (out: string, cell: Named) => join(out, 'unfinished'
 const DECIDES = ['backend', 'dtype', 'instructionSet', 'exact', 'adapter'] as const;
 
 /** The data, with the forget set of these seeds. */
-export type MaterialOf = (seeds: Seeds) => Material;
+export type RunDataOf = (seeds: Seeds) => RunData;
 
 /**
  * The cells of a recipe in the order they run: per entry of `seeds` the original, retrain, then the methods, then their
@@ -126,7 +126,7 @@ export type MaterialOf = (seeds: Seeds) => Material;
  */
 export function planCells(
   recipe: Recipe,
-  materialOf: MaterialOf,
+  runDataOf: RunDataOf,
   device: DeviceInfo,
   version: string,
   needsOf: (method: MethodEntry) => MethodNeeds,
@@ -146,7 +146,7 @@ export function planCells(
   const originals = new Map<number, Cell>();
   for (const seeds of seedsOf(recipe)) {
     const { train, unlearn } = seeds;
-    const { base, forget, measures } = basisOf(recipe, materialOf(seeds), device, version);
+    const { base, forget, measures } = basisOf(recipe, runDataOf(seeds), device, version);
     const draw = drawn ? seeds.forget : train;
     const evaluation = { ...measures, ...(judge === 'validation' && { judge }) };
     const put = (cell: Omit<Cell, 'entries' | 'evaluationKey' | 'judge' | 'trial' | 'audits'>): Cell => {
@@ -224,12 +224,7 @@ export function planCells(
 }
 
 /** What keys have in common: what all weights depend on, what is forgotten, and what an evaluation depends on beside weights. */
-export function basisOf(
-  recipe: Recipe,
-  { dataset, manifest }: Material,
-  device: DeviceInfo,
-  version: string,
-) {
+export function basisOf(recipe: Recipe, { dataset, manifest }: RunData, device: DeviceInfo, version: string) {
   const { kind, classes, classIndex, ids } = manifest;
   const forget = { kind, class: classes.length > 1 ? classes : classIndex, ids };
   const base = {

@@ -8,7 +8,7 @@ import { SHOWN, spreadOver } from '../evaluate.ts';
 import { predictions } from '../statistics/outputs.ts';
 import { nearestOfTwoClasses, planeThrough, runsOf } from '../statistics/plane.ts';
 import type { Exhibits } from '../types.ts';
-import type { Material } from './parts.ts';
+import type { RunData } from './parts.ts';
 
 /** Points in a row, and rows. */
 const SIDE = 40;
@@ -17,7 +17,7 @@ type Plane = NonNullable<Exhibits['plane']>;
 /** Undefined where nothing is forgotten, where fewer than two other classes are kept, and for images on one line. */
 export async function planeOf(
   subject: Subject,
-  { forget, retain, dataset }: Material,
+  { forget, retain, dataset }: RunData,
   pictures: boolean,
   signal?: AbortSignal,
 ): Promise<Plane | undefined> {

@@ -16,7 +16,7 @@ import { MANIFEST, manifestOf } from './folder.ts';
 import { inOrder, type Job } from './jobs.ts';
 import { type Action, progressTo, type RunEvent, stackOf, tidy } from './log.ts';
 import { FolderOutput, openArtifact, removeWeights, takeUp } from './output.ts';
-import type { ArtifactTask, Making, Parts, Product, Subject } from './parts.ts';
+import type { ArtifactTask, Making, Outcome, Parts, Subject } from './parts.ts';
 import {
   type Cell,
   type CellRecord,
@@ -33,7 +33,7 @@ import { FileStore } from './store.ts';
 type Named = Pick<Cell, 'id' | 'key'>;
 /** What a step made, and how to make it last. */
 interface Made {
-  readonly product: Product;
+  readonly outcome: Outcome;
   close(): Promise<Pick<CellRecord, 'weights' | 'artifact'>>;
 }
 
@@ -62,13 +62,13 @@ export class Runner {
 
   /** What is to be forgotten, once for each forget set. */
   async #saveManifests(): Promise<void> {
-    const { material, materialOf, plan } = this.setting;
+    const { runData, runDataOf, plan } = this.setting;
     const { out } = this.options;
-    await saveManifest(join(out, MANIFEST), material.manifest);
+    await saveManifest(join(out, MANIFEST), runData.manifest);
     const draws = new Map(plan.flatMap(({ entries }) => entries.map((seeds) => [seeds.forget, seeds])));
     for (const [forget, seeds] of draws) {
-      const own = materialOf(seeds);
-      if (own !== material) await saveManifest(join(out, manifestOf(forget)), own.manifest);
+      const own = runDataOf(seeds);
+      if (own !== runData) await saveManifest(join(out, manifestOf(forget)), own.manifest);
     }
   }
 
@@ -159,8 +159,8 @@ export class Runner {
     return this.#make(cell, own, 'prepare', async (checkpoint) => {
       const { train: options } = this.setting.recipe;
       const task = { ...this.#task(cell, 'prepare'), seed: cell.entries[0].train, timed: checkpoint.timed };
-      const product = await this.parts.record({ ...task, options, method, artifact, checkpoint });
-      return { product, close: async () => ({ artifact: artifact.digest() }) };
+      const outcome = await this.parts.record({ ...task, options, method, artifact, checkpoint });
+      return { outcome, close: async () => ({ artifact: artifact.digest() }) };
     });
   }
 
@@ -173,16 +173,16 @@ export class Runner {
     });
   }
 
-  #intoFolder(cell: PlannedCell, action: Action, work: (task: Making) => Promise<Product>): Promise<void> {
+  #intoFolder(cell: PlannedCell, action: Action, work: (task: Making) => Promise<Outcome>): Promise<void> {
     const output = new FolderOutput(this.options.out, cell);
     return this.#make(cell, cell, action, async (checkpoint) => {
-      const product = await work({
+      const outcome = await work({
         ...this.#task(cell, action),
         checkpoint,
         timed: checkpoint.timed,
         output,
       });
-      return { product, close: () => output.close() };
+      return { outcome, close: () => output.close() };
     });
   }
 
@@ -191,7 +191,7 @@ export class Runner {
     cell: PlannedCell,
     own: Named,
     action: Action,
-    work: (task: ArtifactTask) => Promise<Product>,
+    work: (task: ArtifactTask) => Promise<Outcome>,
   ): Promise<void> {
     const { method, prepared } = cell;
     check(method, 'value', () => `${cell.id}: no method`);
@@ -209,9 +209,9 @@ export class Runner {
         task.onProgress(progress);
       };
       const working = work({ ...task, onProgress, method, artifact, timed: checkpoint.timed });
-      const product = await working.finally(() => saving);
+      const outcome = await working.finally(() => saving);
       await artifact.commit();
-      return { product, close: async () => ({ artifact: artifact.digest() }) };
+      return { outcome, close: async () => ({ artifact: artifact.digest() }) };
     });
   }
 
@@ -231,11 +231,11 @@ export class Runner {
     });
     this.tell({ type: 'start', action, ...this.#place(cell) });
     store.start();
-    const { product, close } = await work(store);
+    const { outcome, close } = await work(store);
     // The clock of the store counts the work of killed processes too, and leaves out the writing of checkpoints.
-    const cost = { ...product.cost, seconds: store.seconds };
+    const cost = { ...outcome.cost, seconds: store.seconds };
     const { weights, artifact } = await close();
-    const { details } = product;
+    const { details } = outcome;
     await writeRecord(recordFile(out, own), { version: 1, key: own.key, weights, artifact, cost, details });
     await tidy(this.tell, () => store.clear());
     const { seconds, skippedSteps } = cost;
@@ -284,7 +284,7 @@ export class Runner {
 
   /** Trains the models of a bank, where a cell is to be audited with them. */
   async #bank(id: string): Promise<void> {
-    const { recipe, materialOf, plan } = this.setting;
+    const { recipe, runDataOf, plan } = this.setting;
     const users = plan.filter(({ audits }) => audits?.banks.some((bank) => bank.id === id));
     const bank = users[0]?.audits?.banks.find((one) => one.id === id);
     check(bank, 'value', () => `${id}: the plan has no such bank`);
@@ -300,8 +300,8 @@ export class Runner {
     this.tell({ type: 'start', cell: id, action: 'bank', index, total: plan.length });
     const { seeds, kind } = bank;
     const onProgress = progressTo(this.tell, id, 'bank');
-    const material = materialOf(seeds);
-    await this.parts.bank({ recipe, material, seed: seeds.train, signal, onProgress, kind, artifact });
+    const runData = runDataOf(seeds);
+    await this.parts.bank({ recipe, runData, seed: seeds.train, signal, onProgress, kind, artifact });
     await artifact.commit();
     const seconds = (performance.now() - started) / 1000;
     this.tell({ type: 'end', cell: id, action: 'bank', seconds });
@@ -398,10 +398,10 @@ export class Runner {
   }
 
   #task(cell: Cell, action: Action) {
-    const { recipe, materialOf } = this.setting;
-    const material = materialOf(cell.entries[0]);
+    const { recipe, runDataOf } = this.setting;
+    const runData = runDataOf(cell.entries[0]);
     const onProgress = progressTo(this.tell, cell.id, action);
-    return { recipe, material, seed: cell.seed, signal: this.options.signal, onProgress };
+    return { recipe, runData, seed: cell.seed, signal: this.options.signal, onProgress };
   }
 
   async #writeResults(): Promise<Results> {

@@ -10,7 +10,7 @@ import { isDrawn } from '../recipe/seeds.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
 import type { SearchedMethod, SearchLog, SearchTrial } from '../types.ts';
 import { sizesOf, workOfMethod } from './estimate.ts';
-import type { Material } from './parts.ts';
+import type { RunData } from './parts.ts';
 import type { CellRecord, PlannedCell } from './plan.ts';
 import { drawTrials, effort } from './trials.ts';
 
@@ -58,17 +58,17 @@ export function tuningRecipe(recipe: Recipe): Recipe | null {
 
 /**
  * What a search will try; null where no method has anything to search.
- * @param material with the forget set of the search.
+ * @param runData with the forget set of the search.
  */
 export function planSearch(
   recipe: Recipe,
   tuning: Recipe,
-  material: Material,
+  runData: RunData,
   table: MethodTable,
 ): Search | null {
   const { seed, trials: count, budget } = recipe.search as NonNullable<Recipe['search']>;
   const [retrain] = tuning.methods;
-  const sizes = sizesOf(material);
+  const sizes = sizesOf(runData);
   const costOf = (name: string, options: object) =>
     effort(workOfMethod({ name, options: options as MethodEntry['options'] }, sizes, table));
   const retraining = costOf(retrain.name, retrain.options);
@@ -99,7 +99,7 @@ export function planSearch(
     recipe: { ...tuning, methods: all },
     methods,
     retraining,
-    validation: material.validation?.size ?? 0,
+    validation: runData.validation?.size ?? 0,
   };
 }
 

@@ -29,7 +29,7 @@ import { version } from './environment.ts';
 import { hashOf } from './key.ts';
 import { lockFile } from './lock.ts';
 import { progressTo, type RunEvent, tidy } from './log.ts';
-import type { ArtifactTask, Evaluation, Making, Output, Parts, Product, Task } from './parts.ts';
+import type { ArtifactTask, Evaluation, Making, Outcome, Output, Parts, Task } from './parts.ts';
 import { type Cell, planCells } from './plan.ts';
 import { FileStore } from './store.ts';
 
@@ -48,8 +48,8 @@ export interface Written {
   readonly file: string;
   /** Of the file; the digest of an artifact. */
   readonly sha256: string;
-  readonly cost: Product['cost'];
-  readonly details: Product['details'];
+  readonly cost: Outcome['cost'];
+  readonly details: Outcome['details'];
 }
 
 /** What every step begins with: the recipe for one seed, its device in use, its data. */
@@ -59,8 +59,8 @@ export async function prepare(given: Recipe, options: SingleOptions, methods?: M
   const recipe: Recipe = { ...given, device: options.device ?? given.device, seeds };
   const parts = options.parts ?? (await import('./default-parts.ts')).defaultParts({ methods });
   const device = await parts.open(recipe.device);
-  const material = await parts.load(recipe, options.data);
-  return { recipe, parts, device, material, materialOf: () => material };
+  const runData = await parts.load(recipe, options.data);
+  return { recipe, parts, device, runData, runDataOf: () => runData };
 }
 
 /** Weights into one file; methods that leave more need the folder of a run. */
@@ -87,7 +87,7 @@ async function make(
   task: Omit<Task, 'onProgress'>,
   options: SingleOptions,
   action: 'train' | 'unlearn',
-  work: (task: Making) => Promise<Product>,
+  work: (task: Making) => Promise<Outcome>,
 ): Promise<Written> {
   const { tell, note } = talk(options);
   const store = new FileStore(`${out.replace(/\.safetensors$/, '')}.unfinished.safetensors`, {
@@ -134,10 +134,10 @@ export async function alone<T>(out: string, options: SingleOptions, work: () => 
 
 /** Trains the original of a recipe into a safetensors file. */
 export async function trainFile(given: Recipe, out: string, options: SingleOptions): Promise<Written> {
-  const { recipe, parts, device, material, materialOf } = await prepare(given, options);
-  const needsOf = (method: MethodEntry) => parts.needs(recipe, material, method);
-  const [cell] = planCells({ ...recipe, methods: [] }, materialOf, device, version, needsOf);
-  const task = { recipe, material, seed: cell.seed, signal: options.signal };
+  const { recipe, parts, device, runData, runDataOf } = await prepare(given, options);
+  const needsOf = (method: MethodEntry) => parts.needs(recipe, runData, method);
+  const [cell] = planCells({ ...recipe, methods: [] }, runDataOf, device, version, needsOf);
+  const task = { recipe, runData, seed: cell.seed, signal: options.signal };
   return make(out, cell.key, task, options, 'train', (t) => parts.train({ ...t, options: recipe.train }));
 }
 
@@ -157,11 +157,11 @@ export async function unlearnFile(
     given.methods.find((m) => m.label === name) ?? methodEntry(name, {}, given.train, table);
   const folder = (await namesIn(from)) !== null;
   const weights = folder ? null : await openWeights(from);
-  const { recipe, parts, device, material, materialOf } = await prepare(given, options, table);
-  const needsOf = (one: MethodEntry) => parts.needs(recipe, material, one);
+  const { recipe, parts, device, runData, runDataOf } = await prepare(given, options, table);
+  const needsOf = (one: MethodEntry) => parts.needs(recipe, runData, one);
   const { original, preparation } = needsOf(method);
-  const [, cell] = planCells({ ...recipe, methods: [method] }, materialOf, device, version, needsOf);
-  const task = { recipe, material, seed: cell.seed, signal: options.signal };
+  const [, cell] = planCells({ ...recipe, methods: [method] }, runDataOf, device, version, needsOf);
+  const task = { recipe, runData, seed: cell.seed, signal: options.signal };
   check(
     !(original && preparation),
     'value',
@@ -188,7 +188,7 @@ async function forgetFolder(
   out: string,
   { key, prepared }: Cell,
   options: SingleOptions,
-  work: (own: Pick<ArtifactTask, 'artifact' | 'timed' | 'onProgress'>) => Promise<Product>,
+  work: (own: Pick<ArtifactTask, 'artifact' | 'timed' | 'onProgress'>) => Promise<Outcome>,
 ): Promise<Written> {
   const before = await Artifact.open(folderStore(from));
   check(
@@ -224,12 +224,12 @@ export async function evaluateFile(
 ): Promise<Evaluation> {
   const weights = await openWeights(from);
   const target = retrained === undefined ? null : await openWeights(retrained);
-  const { recipe, parts, material } = await prepare(given, options);
+  const { recipe, parts, runData } = await prepare(given, options);
   const [{ train: seed }] = seedsOf(recipe);
   const look = async (cell: string, weights: ByteSource) => {
     options.onEvent?.({ type: 'start', cell, action: 'evaluate', index: 1, total: 1 });
     const onProgress = progressTo(options.onEvent ?? (() => {}), cell, 'evaluate');
-    return parts.evaluate({ recipe, material, seed, signal: options.signal, onProgress, weights });
+    return parts.evaluate({ recipe, runData, seed, signal: options.signal, onProgress, weights });
   };
   const found = await look(from, weights);
   if (target === null) return found;

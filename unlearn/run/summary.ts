@@ -3,7 +3,7 @@
 
 import { classCounts } from '../data/split.ts';
 import { counted, printable } from '../text.ts';
-import type { Material } from './parts.ts';
+import type { RunData } from './parts.ts';
 
 export interface DataSummary {
   readonly dataset: string;
@@ -24,7 +24,7 @@ export interface DataSummary {
   readonly warnings: readonly string[];
 }
 
-export function summarise({ dataset, manifest, forget, validation }: Material): DataSummary {
+export function summarise({ dataset, manifest, forget, validation }: RunData): DataSummary {
   const { name, classes, train, test, warnings = [] } = dataset;
   const counts = classCounts(train, classes.length);
   return {

@@ -11,8 +11,8 @@ import { version } from './environment.ts';
 import { type GivenFiles, planGiven } from './given.ts';
 import { inspectCells } from './inspect.ts';
 import { planJobs } from './jobs.ts';
-import type { DeviceInfo, Material, Parts } from './parts.ts';
-import { type Cell, type MaterialOf, type PlannedCell, planCells } from './plan.ts';
+import type { DeviceInfo, Parts, RunData } from './parts.ts';
+import { type Cell, type PlannedCell, planCells, type RunDataOf } from './plan.ts';
 import { openMethods, planSearch, type Search, searchLog, tuningRecipe, withChosen } from './search.ts';
 
 export interface Survey {
@@ -29,21 +29,21 @@ export interface Survey {
 }
 
 export class Surveyor {
-  readonly materialOf: MaterialOf;
+  readonly runDataOf: RunDataOf;
   readonly search: Search | null;
 
-  /** @param material with the forget set of the first seeds. */
+  /** @param runData with the forget set of the first seeds. */
   constructor(
     readonly recipe: Recipe,
-    readonly material: Material,
+    readonly runData: RunData,
     readonly device: DeviceInfo,
     readonly parts: Parts,
     readonly methods: MethodTable,
     readonly given?: GivenFiles,
   ) {
-    this.materialOf = drawing(recipe, material, parts);
+    this.runDataOf = drawing(recipe, runData, parts);
     const tuning = tuningRecipe(recipe);
-    this.search = tuning && planSearch(recipe, tuning, this.materialOf(seedsOf(tuning)[0]), methods);
+    this.search = tuning && planSearch(recipe, tuning, this.runDataOf(seedsOf(tuning)[0]), methods);
     // What cannot be planned is refused before anything is done.
     planJobs([...this.#tried(), ...this.#cellsOf(recipe)]);
   }
@@ -65,23 +65,23 @@ export class Surveyor {
   }
 
   #cellsOf(recipe: Recipe, judge?: Cell['judge']): Cell[] {
-    const { material, device, given } = this;
-    if (given) return planGiven(recipe, material, device, version, given);
-    const needsOf = (method: MethodEntry) => this.parts.needs(recipe, material, method);
-    return planCells(recipe, this.materialOf, device, version, needsOf, judge);
+    const { runData, device, given } = this;
+    if (given) return planGiven(recipe, runData, device, version, given);
+    const needsOf = (method: MethodEntry) => this.parts.needs(recipe, runData, method);
+    return planCells(recipe, this.runDataOf, device, version, needsOf, judge);
   }
 }
 
 /** The data with the forget set of each seed: that of the first ones, and of the others that which was asked for last. */
-function drawing(recipe: Recipe, first: Material, parts: Parts): MaterialOf {
+function drawing(recipe: Recipe, first: RunData, parts: Parts): RunDataOf {
   const random = isDrawn(recipe.forget);
   const [{ forget }] = seedsOf(recipe);
-  let last = { forget, material: first };
+  let last = { forget, runData: first };
   return (seeds) => {
     if (!random || seeds.forget === forget) return first;
     if (last.forget !== seeds.forget)
-      last = { forget: seeds.forget, material: parts.draw(recipe, first, seeds) };
-    return last.material;
+      last = { forget: seeds.forget, runData: parts.draw(recipe, first, seeds) };
+    return last.runData;
   };
 }
 

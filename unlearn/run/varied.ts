@@ -153,11 +153,11 @@ async function partsFor(
     (await import('./default-parts.ts')).defaultParts({ methods: (await knownMethods(recipe)).table });
   return {
     ...parts,
-    async measure(recipe, material) {
+    async measure(recipe, runData) {
       const { model, train, device } = recipe;
-      const { hash, shape, classes } = material.dataset;
+      const { hash, shape, classes } = runData.dataset;
       const key = canonicalJson({ model, train, device, hash, shape, classes: classes.length });
-      const known = measured.get(key) ?? (await parts.measure(recipe, material));
+      const known = measured.get(key) ?? (await parts.measure(recipe, runData));
       measured.set(key, known);
       return known;
     },

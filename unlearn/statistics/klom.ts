@@ -7,12 +7,12 @@ import { momentsOf } from './spread.ts';
 /** Margins are clipped to plus and minus this. */
 export const MARGIN_CLIP = 100;
 /** Least probability of a bin of oracle models where unlearned ones fall into it. */
-const FLOOR = 1e-5;
+const MIN_PROBABILITY = 1e-5;
 /** Below it a histogram of 20 bins has mostly empty ones. */
-const MANY = 50;
+const MIN_MODELS = 50;
 
 /** Bins for so many models: 20, or 10 where a side has fewer than 50 (ours). */
-export const klomBins = (models: number): number => (models < MANY ? 10 : 20);
+export const klomBins = (models: number): number => (models < MIN_MODELS ? 10 : 20);
 
 /**
  * KL(unlearned || oracle) of one sample in nats, 0 to ln 1e5 = 11.5: histograms of equal bins over the joint range, the oracle's
@@ -44,7 +44,7 @@ export function klom(
     return counts.map((count) => count / values.length);
   };
   const p = shares(u);
-  const q = shares(r).map((share, b) => (p[b] > 0 ? Math.max(FLOOR, share) : share));
+  const q = shares(r).map((share, b) => (p[b] > 0 ? Math.max(MIN_PROBABILITY, share) : share));
   const total = q.reduce((sum, share) => sum + share, 0);
   return p.reduce((sum, share, b) => (share > 0 ? sum + share * Math.log((share * total) / q[b]) : sum), 0);
 }

@@ -31,7 +31,7 @@ export interface LiraInput {
 }
 
 /** Models a world from which on `auto` takes the Gaussian. */
-const MANY = 32;
+const MODELS_FOR_GAUSSIAN = 32;
 /** Of the prior: as strong as a tenth of a model for the mean, and as four for the variance. */
 const KAPPA = 0.1;
 const ALPHA = 2;
@@ -49,7 +49,7 @@ export function liraScores(input: LiraInput): Float64Array {
   const needed = density === 'gaussian' ? 2 : 1;
   if (fewest < needed)
     throw new RangeError(`lira: a sample has ${fewest} models in a world, expected ${needed} or more`);
-  const kind = density === 'auto' ? (fewest < MANY ? 'student' : 'gaussian') : density;
+  const kind = density === 'auto' ? (fewest < MODELS_FOR_GAUSSIAN ? 'student' : 'gaussian') : density;
   const logDensity = (world: readonly ArrayLike<number>[]) => {
     if (kind === 'kernel') return kernels(world, bandwidth);
     return kind === 'gaussian' ? gaussians(world) : students(world);

@@ -44,7 +44,7 @@ export interface MiaOptions {
 }
 
 /** Least attack accuracy that counts, percent, however many samples there are: an advantage of 6 in 100. */
-const LEAST = 53;
+const MIN_ACCURACY = 53;
 /** The two-sample Kolmogorov-Smirnov statistic of m and k equally distributed samples exceeds this times sqrt(1/m + 1/k) in 1 of 100 cases. */
 const KOLMOGOROV = 1.63;
 /** Of the draws: the same members on every machine. */
@@ -58,7 +58,10 @@ const SEED = 0;
  */
 export function chanceBound(members: number, nonMembers: number): number {
   const n = members + nonMembers;
-  return Math.max(LEAST, (100 * Math.max(members, nonMembers)) / n + (100 * KOLMOGOROV) / Math.sqrt(n));
+  return Math.max(
+    MIN_ACCURACY,
+    (100 * Math.max(members, nonMembers)) / n + (100 * KOLMOGOROV) / Math.sqrt(n),
+  );
 }
 
 /**

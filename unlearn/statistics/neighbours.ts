@@ -57,7 +57,7 @@ export function centredLogits(outputs: Outputs, K: number, gone: readonly number
   const usable = predictions(outputs, K);
   const rows: number[] = [];
   for (const [i, predicted] of usable.entries()) {
-    const row = kept.map((k) => Math.max(outputs.logits[i * K + k], LEAST));
+    const row = kept.map((k) => Math.max(outputs.logits[i * K + k], LOG_OF_ZERO));
     const mean = row.reduce((sum, value) => sum + value, 0) / row.length;
     if (predicted >= 0) rows.push(...row.map((value) => value - mean));
   }
@@ -65,7 +65,7 @@ export function centredLogits(outputs: Outputs, K: number, gone: readonly number
 }
 
 /** In place of -Infinity: a class that is never named. */
-const LEAST = -1e4;
+const LOG_OF_ZERO = -1e4;
 /** Penalty of the classifier, on standardised logits. */
 const L2 = 1e-2;
 

@@ -31,7 +31,7 @@ interface RmiaOptions {
 /** Of a where no reference can be attacked with another: the released code's. */
 export const DEFAULT_A = 0.3;
 /** Least p of a model without the sample where it is derived from one with it; ours, as that may come out negative. */
-const LEAST = 1e-6;
+const MIN_PROBABILITY = 1e-6;
 
 /**
  * p(x) of each sample, [n]: what a model says of it that may or may not have seen it. `out` is the mean over references that
@@ -46,7 +46,7 @@ function expected({ references, members }: Said, a: number, count: number): Floa
     const out =
       without.length > 0
         ? meanOf(without.map((p) => p[i]))
-        : meanOf(references.map((p) => Math.max(LEAST, (p[i] + turned - 1) / turned)));
+        : meanOf(references.map((p) => Math.max(MIN_PROBABILITY, (p[i] + turned - 1) / turned)));
     // Only at a = 1 can it be 0; the least number keeps the ratio finite.
     return Math.max(Number.MIN_VALUE, ((1 + a) * out + (1 - a)) / 2);
   });

@@ -26,7 +26,7 @@ export interface MethodSummary {
 }
 
 /** Runs below which spread is not believed. */
-const FEW = 3;
+const MIN_RUNS = 3;
 
 /**
  * One summary per method and settings (an option named seed aside), in order of first appearance. A model that stands for
@@ -63,7 +63,7 @@ export function summarise(runs: readonly RunEntry[]): MethodSummary[] {
       options,
       seeds: group.map((run) => run.seed),
       n: group.length,
-      few: group.length < FEW,
+      few: group.length < MIN_RUNS,
       metrics,
       cost: {
         seconds: cost('seconds'),

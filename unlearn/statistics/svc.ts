@@ -39,7 +39,7 @@ export interface Svc {
 }
 
 /** Samples below which pooling is not worth its overhead. */
-const SMALL = 512;
+const MIN_SAMPLES_TO_POOL = 512;
 /** Cells across the feature's range, coarse to fine. */
 const LADDER = [256, 2048, 16384];
 
@@ -60,7 +60,7 @@ export function fitSvc(
   const settings = { gamma, tolerance, maxIterations, cacheBytes };
   const groups = features === 1 ? poolEqual(x, labels) : each(x, labels, features);
   const solution =
-    features === 1 && groups.points.n > SMALL
+    features === 1 && groups.points.n > MIN_SAMPLES_TO_POOL
       ? solveCoarseToFine(groups, C, settings)
       : solve(groups, C, settings);
 

@@ -14,8 +14,8 @@ const SIDE = 16;
 const PIXELS = SIDE * SIDE;
 const NOISE = 0x6e6f6973;
 /** Levels stay off 0 and 1, where there is nothing to see or nothing to predict. */
-const LEAST = 0.02;
-const MOST = 0.98;
+const MIN_LEVEL = 0.02;
+const MAX_LEVEL = 0.98;
 
 /** Grey pictures of 16 x 16, values in [-1, 1], [size, 256] row by row. */
 export interface Pictures extends Samples {
@@ -81,7 +81,7 @@ export const denoising: Task<Pictures> = {
       for (const [i, position] of indices.entries()) {
         images.set(samples.pixels.subarray(position * PIXELS, (position + 1) * PIXELS), i * PIXELS);
         const random = new Stream(seed, samples.ids[position], epoch, NOISE ^ stream);
-        level[i] = random.between(LEAST, MOST);
+        level[i] = random.between(MIN_LEVEL, MAX_LEVEL);
         for (let p = 0; p < PIXELS; p += 2) noise.set(normalPair(random), i * PIXELS + p);
       }
       const shape = [n, SIDE, SIDE, 1];

@@ -10,9 +10,9 @@ import { disposeTree } from './feed.ts';
 import { dot, plus, type Solution, scaled, type Vector } from './vectors.ts';
 
 /** A residual this many times the right-hand side is taken for divergence. */
-const DIVERGED = 1000;
+const DIVERGENCE_FACTOR = 1000;
 /** At most as many residuals are read back in a repeat. */
-const READ = 100;
+const MAX_RESIDUALS = 100;
 
 interface LissaOptions {
   /** Steps of a repeat. */
@@ -45,7 +45,7 @@ export async function lissa(
     donate: [0],
     name: 'LiSSA, mean',
   });
-  const every = Math.ceil(iterations / READ);
+  const every = Math.ceil(iterations / MAX_RESIDUALS);
   const residuals: number[] = [];
   let sum: Vector | null = null;
   let x: Vector | null = null;
@@ -63,7 +63,7 @@ export async function lissa(
           if (j % every !== 0 && j !== iterations) continue;
           const residual = await share.item();
           check(
-            residual < DIVERGED,
+            residual < DIVERGENCE_FACTOR,
             'value',
             () =>
               `LiSSA diverges: after ${j} steps the residual is ${residual.toPrecision(3)} times the right-hand side at scale ${scale.toPrecision(3)}; raise the scale, or the damping where the Hessian is indefinite`,

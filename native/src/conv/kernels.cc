@@ -43,7 +43,7 @@ template <Direction D> class Conv : public Product {
     else if constexpr (D == Direction::Input) return convGradInputWorkspace(s_, threads);
     else return convGradWeightWorkspace(s_, threads);
   }
-  void compute(const Frame& f, const BoundFactor& a, const BoundFactor& b, float* c, const Epilogue* e) const override {
+  void compute(const RunContext& f, const BoundFactor& a, const BoundFactor& b, float* c, const Epilogue* e) const override {
     if constexpr (D == Direction::Forward) conv(f.pool, s_, a.data, b.data, c, f.workspace, a.prologue(), e);
     else if constexpr (D == Direction::Input) convGradInput(f.pool, s_, a.data, b.data, c, f.workspace, a.prologue(), e);
     else convGradWeight(f.pool, s_, a.data, b.data, c, f.workspace, a.prologue(), b.prologue(), e);

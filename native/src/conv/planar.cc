@@ -52,10 +52,10 @@ struct Tables {
   Segment* segments;
   float* turned;  // weights of the forward product, [B][result channel][tap][source channel]
 
-  Tables(const Plan& p, Carver& carver, bool build) {
+  Tables(const Plan& p, BumpAllocator& allocator, bool build) {
     const TapConv& c = p.conv;
-    segments = carver.take<Segment>(c.tapCount());
-    turned = carver.take<float>(c.gradient() ? 0 : c.B * c.weightFloats());
+    segments = allocator.take<Segment>(c.tapCount());
+    turned = allocator.take<float>(c.gradient() ? 0 : c.B * c.weightFloats());
     if (!build) return;
     int64_t i = 0;
     c.rows.eachTap(0, [&](int64_t kh, int64_t rowOffset) {
@@ -88,17 +88,17 @@ void fillPlanes(const Plan& p, const Images& in, int64_t image, int64_t row0, fl
 
 WorkspaceSize planarConvWorkspace(const TapConv& conv, int) {
   const Plan p(conv);
-  Carver carver(nullptr);
-  Tables(p, carver, false);
-  return {carver.used(), static_cast<size_t>(p.scratchFloats()) * sizeof(float)};
+  BumpAllocator allocator(nullptr);
+  Tables(p, allocator, false);
+  return {allocator.used(), static_cast<size_t>(p.scratchFloats()) * sizeof(float)};
 }
 
 void planarConv(Pool& pool, const TapConv& conv, const float* source, const float* w, float* result,
                 const Workspace& workspace, const Prologue* prologue, const Epilogue* epilogue) {
   const Microkernels& kernels = microkernels();
   const Plan p(conv);
-  Carver carver(workspace.shared);
-  const Tables tables(p, carver, true);
+  BumpAllocator allocator(workspace.shared);
+  const Tables tables(p, allocator, true);
   const Images images{source, prologue, conv.rows.source, conv.columns.source, conv.sourceChannels};
   const int64_t channels = conv.resultChannels, width = conv.columns.result;
   const float* weights = w;

@@ -128,9 +128,9 @@ void runTask(const TapPlan& p, const TapTables& tables, const Task& task, const 
 WorkspaceSize tapConvWorkspace(const TapConv& conv, int) {
   if (conv.resultFloats() == 0) return {};
   const TapPlan p(conv);
-  Carver carver(nullptr);
-  TapTables(p, carver, false);
-  return {carver.used(), static_cast<size_t>(p.scratchFloats()) * sizeof(float)};
+  BumpAllocator allocator(nullptr);
+  TapTables(p, allocator, false);
+  return {allocator.used(), static_cast<size_t>(p.scratchFloats()) * sizeof(float)};
 }
 
 void tapConv(Pool& pool, const TapConv& conv, const float* source, const float* w, float* result,
@@ -143,8 +143,8 @@ void tapConv(Pool& pool, const TapConv& conv, const float* source, const float* 
   const PaddedWindow all{window.row0, conv.rows.span(0, p.bands.rows.length * p.bands.rows.count), window.column0, window.columns};
   const bool inPlace = !prologue && all.inside(images);
   if (inPlace) window.columns = images.width, window.rows = images.height;
-  Carver carver(workspace.shared);
-  const TapTables tables(p, carver, true);
+  BumpAllocator allocator(workspace.shared);
+  const TapTables tables(p, allocator, true);
   const int64_t rowFloats = conv.columns.result * conv.resultChannels, plane = conv.rows.result * rowFloats;
   const bool late = p.panels.blocks.count > 1;  // a run of results is finished by several tasks
   const bool stream = !epilogue && conv.resultFloats() * 4 >= kStreamBytes && beginsLine(result) &&

@@ -58,15 +58,15 @@ Panel::Panel(const TapPlan& p, int64_t index) {
   wide = roundUp(count, microkernels().width);
 }
 
-TapTables::TapTables(const TapPlan& p, Carver& carver, bool build) {
+TapTables::TapTables(const TapPlan& p, BumpAllocator& allocator, bool build) {
   const TapConv& c = p.conv;
-  classes = carver.take<TapClass>(p.classes);
-  order = carver.take<int64_t[2]>(c.tapCount());
-  Segment* segments = carver.take<Segment>(c.tapCount());
-  int64_t* offsets = carver.take<int64_t>(c.tapCount());
-  int64_t* sources = carver.take<int64_t>(p.pixels);
-  int64_t* results = carver.take<int64_t>(p.pixels);
-  packed = carver.take<float>(p.packing.floats * p.packing.batch.length);
+  classes = allocator.take<TapClass>(p.classes);
+  order = allocator.take<int64_t[2]>(c.tapCount());
+  Segment* segments = allocator.take<Segment>(c.tapCount());
+  int64_t* offsets = allocator.take<int64_t>(c.tapCount());
+  int64_t* sources = allocator.take<int64_t>(p.pixels);
+  int64_t* results = allocator.take<int64_t>(p.pixels);
+  packed = allocator.take<float>(p.packing.floats * p.packing.batch.length);
   if (!build) return;
   int64_t tap = 0, pixel = 0;
   for (int64_t r = 0; r < c.rows.classes; ++r) {

@@ -74,7 +74,7 @@ struct TapTables {
   float* packed;
 
   // Without `build` only the memory is counted.
-  TapTables(const TapPlan& plan, Carver& carver, bool build);
+  TapTables(const TapPlan& plan, BumpAllocator& allocator, bool build);
 
  private:
   void listTaps(const TapPlan& p, TapClass& k);

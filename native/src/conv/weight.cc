@@ -200,10 +200,10 @@ class Gradient {
 
 struct Shared {
   float *chunks, *x, *dy;
-  Shared(const Plan& p, Carver& carver) {
-    chunks = carver.take<float>((p.chunks.count - 1) * p.s.B * p.gradientFloats);
-    x = carver.take<float>(p.sliced() ? p.xFloats() : 0);
-    dy = carver.take<float>(p.sliced() ? p.dyFloats() : 0);
+  Shared(const Plan& p, BumpAllocator& allocator) {
+    chunks = allocator.take<float>((p.chunks.count - 1) * p.s.B * p.gradientFloats);
+    x = allocator.take<float>(p.sliced() ? p.xFloats() : 0);
+    dy = allocator.take<float>(p.sliced() ? p.dyFloats() : 0);
   }
 };
 
@@ -233,9 +233,9 @@ void addChunks(Pool& pool, const Plan& p, const float* chunks, float* dw, const 
 WorkspaceSize directWeightGradientWorkspace(const ConvShape& s, int) {
   if (s.B * s.N * s.OH * s.OW * s.C * s.O == 0) return {};
   const Plan p(s);
-  Carver carver(nullptr);
-  Shared(p, carver);
-  return {carver.used(), static_cast<size_t>(roundUp(p.scratchX(), kLine) + p.scratchDy()) * sizeof(float)};
+  BumpAllocator allocator(nullptr);
+  Shared(p, allocator);
+  return {allocator.used(), static_cast<size_t>(roundUp(p.scratchX(), kLine) + p.scratchDy()) * sizeof(float)};
 }
 
 void directWeightGradient(Pool& pool, const ConvShape& s, const float* x, const float* dy, float* dw,
@@ -248,8 +248,8 @@ void directWeightGradient(Pool& pool, const ConvShape& s, const float* x, const 
     std::memset(dw, 0, static_cast<size_t>(size) * sizeof(float));
     return runEpilogue(pool, size, dw, epilogue);
   }
-  Carver carver(workspace.shared);
-  const Shared shared(p, carver);
+  BumpAllocator allocator(workspace.shared);
+  const Shared shared(p, allocator);
   Images source{x, px, s.H, s.W, s.C}, result{dy, pdy, s.OH, s.OW, s.O};
   if (p.sliced()) {
     make(pool, source, p.xFloats(), shared.x);

@@ -36,9 +36,9 @@ struct Plan {
 
 struct Shared {
   float *u, *outside;
-  Shared(const Plan& p, Carver& carver) {
-    u = carver.take<float>(kFrequencies * p.uStep);
-    outside = carver.take<float>(p.in);
+  Shared(const Plan& p, BumpAllocator& allocator) {
+    u = allocator.take<float>(kFrequencies * p.uStep);
+    outside = allocator.take<float>(p.in);
   }
 };
 
@@ -178,16 +178,16 @@ int64_t winogradBlocks(const TapConv& c) { return Plan(c).grid.blocks(); }
 
 WorkspaceSize winogradWorkspace(const TapConv& c, int) {
   const Plan p(c);
-  Carver carver(nullptr);
-  Shared(p, carver);
-  return {carver.used(), static_cast<size_t>(p.scratchFloats()) * sizeof(float)};
+  BumpAllocator allocator(nullptr);
+  Shared(p, allocator);
+  return {allocator.used(), static_cast<size_t>(p.scratchFloats()) * sizeof(float)};
 }
 
 void winograd(Pool& pool, const TapConv& c, const float* source, const float* w, float* result,
               const Workspace& workspace, const Prologue* prologue, const Epilogue* epilogue) {
   const Plan p(c);
-  Carver carver(workspace.shared);
-  const Shared shared(p, carver);
+  BumpAllocator allocator(workspace.shared);
+  const Shared shared(p, allocator);
   std::memset(shared.outside, 0, static_cast<size_t>(p.in) * sizeof(float));
   const Images images{source, prologue, c.rows.source, c.columns.source, c.sourceChannels};
   const bool stream = !epilogue && c.resultFloats() * 4 >= kStreamBytes && beginsLine(result);

@@ -115,9 +115,9 @@ void finish(const Plan& p, float* sums, int64_t first, int64_t count, float* dw)
 
 struct Shared {
   float *sums, *outside;
-  Shared(const Plan& p, Carver& carver) {
-    sums = carver.take<float>(p.shared() ? p.s.B * p.chunks.count * p.sumFloats() : 0);
-    outside = carver.take<float>(std::max(p.s.C, p.s.O));
+  Shared(const Plan& p, BumpAllocator& allocator) {
+    sums = allocator.take<float>(p.shared() ? p.s.B * p.chunks.count * p.sumFloats() : 0);
+    outside = allocator.take<float>(std::max(p.s.C, p.s.O));
   }
 };
 
@@ -129,16 +129,16 @@ bool winogradWeightFits(const ConvShape& s) {
 
 WorkspaceSize winogradWeightWorkspace(const ConvShape& s, int) {
   const Plan p(s);
-  Carver carver(nullptr);
-  Shared(p, carver);
-  return {carver.used(), static_cast<size_t>(p.blockFloats() + (p.shared() ? 0 : p.sumFloats())) * sizeof(float)};
+  BumpAllocator allocator(nullptr);
+  Shared(p, allocator);
+  return {allocator.used(), static_cast<size_t>(p.blockFloats() + (p.shared() ? 0 : p.sumFloats())) * sizeof(float)};
 }
 
 void winogradWeight(Pool& pool, const ConvShape& s, const float* x, const float* dy, float* dw,
                     const Workspace& workspace, const Prologue* px, const Prologue* pdy, const Epilogue* epilogue) {
   const Plan p(s);
-  Carver carver(workspace.shared);
-  const Shared shared(p, carver);
+  BumpAllocator allocator(workspace.shared);
+  const Shared shared(p, allocator);
   std::memset(shared.outside, 0, static_cast<size_t>(std::max(s.C, s.O)) * sizeof(float));
   const Images source{x, px, s.H, s.W, s.C}, result{dy, pdy, s.OH, s.OW, s.O};
 

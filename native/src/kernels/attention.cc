@@ -61,17 +61,17 @@ class AttentionKernel : public Kernel {
 
   WorkspaceSize workspace(int) const override {
     if (written_ == 0) return {};
-    Carver carver(nullptr);
-    const Scratch scratch(carver, pairs_);
-    return {0, carver.used()};
+    BumpAllocator allocator(nullptr);
+    const Scratch scratch(allocator, pairs_);
+    return {0, allocator.used()};
   }
 
-  void run(const Frame& f) const override {
+  void run(const RunContext& f) const override {
     if (written_ == 0) return;
     const int64_t tiles = divideUp(n_, kQueries);
     runTasks(f.pool, static_cast<int64_t>(std::min(cost() * 8, 1e15)), batch_ * tiles, [&](int64_t task, int thread) {
-      Carver carver(f.workspace.of(thread));
-      const Scratch scratch(carver, pairs_);
+      BumpAllocator allocator(f.workspace.of(thread));
+      const Scratch scratch(allocator, pairs_);
       const int64_t b = task / tiles, first = task % tiles * kQueries;
       queries(f, scratch, b, {first, std::min(n_, first + kQueries)});
     });
@@ -80,20 +80,20 @@ class AttentionKernel : public Kernel {
  protected:
   // Memory of a task. `transposed[p]`: [depth, kQueries] of pair p.
   struct Scratch {
-    Scratch(Carver& carver, const std::vector<Pair>& pairs) {
-      for (const Pair& p : pairs) transposed.push_back(carver.take<float>(p.depth * kQueries));
-      tile = carver.take<float>(kKeys * kQueries);
-      factor = pairs.size() > 1 ? carver.take<float>(kKeys * kQueries) : nullptr;
-      for (float** x : {&top, &sum, &shrink}) *x = carver.take<float>(kQueries);
+    Scratch(BumpAllocator& allocator, const std::vector<Pair>& pairs) {
+      for (const Pair& p : pairs) transposed.push_back(allocator.take<float>(p.depth * kQueries));
+      tile = allocator.take<float>(kKeys * kQueries);
+      factor = pairs.size() > 1 ? allocator.take<float>(kKeys * kQueries) : nullptr;
+      for (float** x : {&top, &sum, &shrink}) *x = allocator.take<float>(kQueries);
     }
     std::vector<float*> transposed;
     float *tile, *factor, *top, *sum, *shrink;
   };
 
-  virtual void queries(const Frame& f, const Scratch& s, int64_t b, Range rows) const = 0;
+  virtual void queries(const RunContext& f, const Scratch& s, int64_t b, Range rows) const = 0;
 
   // Transposes the queries' rows of every pair; lanes beyond the last query are 0.
-  void transpose(const Frame& f, const Scratch& s, int64_t b, Range rows) const {
+  void transpose(const RunContext& f, const Scratch& s, int64_t b, Range rows) const {
     const int64_t count = rows.last - rows.first;
     for (size_t p = 0; p < pairs_.size(); ++p) {
       const int64_t depth = pairs_[p].depth;
@@ -115,7 +115,7 @@ class AttentionKernel : public Kernel {
   }
 
   // out[key][query] = products of pair p.
-  void products(const Frame& f, const Scratch& s, size_t p, int64_t b, Range keys, float* out) const {
+  void products(const RunContext& f, const Scratch& s, size_t p, int64_t b, Range keys, float* out) const {
     const Microkernels& kernels = microkernels();
     const int64_t depth = pairs_[p].depth, panel = std::min<int64_t>(kQueries, kernels.dotVectors * kernels.width);
     const Segment all{0, 0, depth, 0};
@@ -138,7 +138,7 @@ class AttentionKernel : public Kernel {
   }
 
   // Scores of a tile; -inf where a query does not see the key.
-  void scores(const Frame& f, const Scratch& s, int64_t b, Range rows, Range keys) const {
+  void scores(const RunContext& f, const Scratch& s, int64_t b, Range rows, Range keys) const {
     products(f, s, 0, b, keys, s.tile);
     if (sees_ == Sight::All) return;
     for (int64_t j = keys.first; j < keys.last; ++j) {
@@ -151,7 +151,7 @@ class AttentionKernel : public Kernel {
   }
 
   // y[query] (+)= sum over the tile's keys of weight * v[key]
-  void addValues(const Frame& f, const Scratch& s, int64_t b, Range rows, Range keys, bool accumulate) const {
+  void addValues(const RunContext& f, const Scratch& s, int64_t b, Range rows, Range keys, bool accumulate) const {
     const Microkernels& kernels = microkernels();
     const int64_t panel = kernels.dotVectors * kernels.width, count = rows.last - rows.first;
     OuterTile t{};
@@ -172,7 +172,7 @@ class AttentionKernel : public Kernel {
     }
   }
 
-  void zero(const Frame& f, int64_t b, Range rows) const {
+  void zero(const RunContext& f, int64_t b, Range rows) const {
     float* y = f.at<float>(y_) + b * n_ * c_;
     std::fill(y + rows.first * c_, y + rows.last * c_, 0.0f);
   }
@@ -192,7 +192,7 @@ class Attention : public AttentionKernel {
   }
 
  protected:
-  void queries(const Frame& f, const Scratch& s, int64_t b, Range rows) const override {
+  void queries(const RunContext& f, const Scratch& s, int64_t b, Range rows) const override {
     const VectorTable& loops = vectors();
     transpose(f, s, b, rows);
     std::fill(s.top, s.top + kQueries, -FLT_MAX);
@@ -236,7 +236,7 @@ class AttentionSum : public AttentionKernel {
   }
 
  protected:
-  void queries(const Frame& f, const Scratch& s, int64_t b, Range rows) const override {
+  void queries(const RunContext& f, const Scratch& s, int64_t b, Range rows) const override {
     const VectorTable& loops = vectors();
     const StepLoop times = loops.step(Op::Mul, DType::Float32, DType::Float32, 0);
     transpose(f, s, b, rows);

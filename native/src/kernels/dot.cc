@@ -26,7 +26,7 @@ class Dot : public Product {
 
  protected:
   WorkspaceSize kernelWorkspace(int threads) const override { return dotWorkspace(s_, threads); }
-  void compute(const Frame& f, const BoundFactor& a, const BoundFactor& b, float* c, const Epilogue* e) const override {
+  void compute(const RunContext& f, const BoundFactor& a, const BoundFactor& b, float* c, const Epilogue* e) const override {
     dot(f.pool, s_, a.data, b.data, c, f.workspace, e);
   }
 

@@ -28,7 +28,7 @@ class Gather : public Kernel {
     require(isProduct(y_.size, {around_.outer, at_.size, around_.inner}), "gather's result has the wrong size");
   }
   double cost() const override { return y_.size * 2; }
-  void run(const Frame& f) const override {
+  void run(const RunContext& f) const override {
     const uint32_t* x = f.at<const uint32_t>(x_.slot);
     const int32_t* at = f.at<const int32_t>(at_.slot);
     uint32_t* y = f.at<uint32_t>(y_.slot);
@@ -75,12 +75,12 @@ template <bool Along> class Scatter : public Kernel {
     require(isProduct(updates_.size, {lines, m_}) && at_.size == (Along ? updates_.size : m_), "scatter's operands do not fit each other");
   }
   double cost() const override { return updates_.size * 2 + y_.size; }
-  void run(const Frame& f) const override {
+  void run(const RunContext& f) const override {
     numeric(y_.dtype, [&](auto zero) { over<decltype(zero)>(f); });
   }
 
  private:
-  template <class T> void over(const Frame& f) const {
+  template <class T> void over(const RunContext& f) const {
     if (y_.size == 0) return;
     const T* updates = f.at<const T>(updates_.slot);
     const int32_t* at = f.at<const int32_t>(at_.slot);
@@ -121,7 +121,7 @@ class GatherAlong : public Kernel {
     require(y_.size == at_.size && out.outer == around_.outer && out.inner == around_.inner, "gatherAlong's operands do not fit each other");
   }
   double cost() const override { return y_.size * 2; }
-  void run(const Frame& f) const override {
+  void run(const RunContext& f) const override {
     const uint32_t* x = f.at<const uint32_t>(x_.slot);
     const int32_t* at = f.at<const int32_t>(at_.slot);
     uint32_t* y = f.at<uint32_t>(y_.slot);

@@ -33,7 +33,7 @@ class Pad : public Kernel {
     rows_ = width_ ? y_.size / width_ : 0;
   }
   double cost() const override { return y_.size; }
-  void run(const Frame& f) const override {
+  void run(const RunContext& f) const override {
     const uint32_t* x = f.at<const uint32_t>(x_.slot);
     uint32_t* y = f.at<uint32_t>(y_.slot);
     const size_t r = x_.shape.size();
@@ -81,7 +81,7 @@ class Concat : public Kernel {
     require(total == around_.axis, "concat's result has the wrong size");
   }
   double cost() const override { return y_.size; }
-  void run(const Frame& f) const override {
+  void run(const RunContext& f) const override {
     uint32_t* y = f.at<uint32_t>(y_.slot);
     const int64_t pitch = around_.axis * around_.inner;
     for (const Operand& p : parts_) {
@@ -112,13 +112,13 @@ class Iota : public Kernel {
  public:
   explicit Iota(const Instruction& i) : y_(i.output(0)), around_(y_.shape, i.param(0)) { single(i, 0); }
   double cost() const override { return y_.size; }
-  void run(const Frame& f) const override {
+  void run(const RunContext& f) const override {
     if (y_.dtype == DType::Float32) fill(f, f.at<float>(y_.slot));
     else fill(f, f.at<int32_t>(y_.slot));
   }
 
  private:
-  template <class T> void fill(const Frame& f, T* y) const {
+  template <class T> void fill(const RunContext& f, T* y) const {
     const int64_t inner = around_.inner;
     if (y_.size == 0) return;
     forRanges(f.pool, around_.outer * around_.axis, kGrain / inner + 1, [&](int64_t begin, int64_t end, int) {

@@ -42,9 +42,9 @@ inline void runEpilogue(Pool& pool, int64_t size, float* result, const Epilogue*
 inline bool beginsLine(const float* p) { return reinterpret_cast<uintptr_t>(p) % kLineBytes == 0; }
 
 // Cuts consecutive pieces, each on a cache line, out of a workspace; with no memory it only counts.
-class Carver {
+class BumpAllocator {
  public:
-  explicit Carver(char* memory) : memory_(memory) {}
+  explicit BumpAllocator(char* memory) : memory_(memory) {}
   template <class T> T* take(int64_t count) {
     T* at = memory_ ? reinterpret_cast<T*>(memory_ + used_) : nullptr;
     used_ += wholeLines(static_cast<size_t>(count) * sizeof(T));

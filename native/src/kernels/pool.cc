@@ -53,7 +53,7 @@ class MaxPool : public Pooling {
   explicit MaxPool(const Instruction& i) : Pooling(i, i.input(0), i.output(0)), x_(i.inputs[0].slot), y_(i.outputs[0]), at_(i.output(1)) {
     require(at_.size == y_.size, "maxPool has two results of the same shape");
   }
-  void run(const Frame& f) const override {
+  void run(const RunContext& f) const override {
     if (y_.size == 0) return;
     const int64_t row = w_.out * c_;
     forRanges(f.pool, n_ * h_.out, rowsOfTask(), [&](int64_t begin, int64_t end, int) {
@@ -81,7 +81,7 @@ class MaxPool : public Pooling {
 class SumPool : public Pooling {
  public:
   explicit SumPool(const Instruction& i) : Pooling(i, i.input(0), i.output(0)), x_(i.inputs[0].slot), y_(i.outputs[0]) {}
-  void run(const Frame& f) const override {
+  void run(const RunContext& f) const override {
     if (y_.size == 0) return;
     const int64_t row = w_.out * c_;
     forRanges(f.pool, n_ * h_.out, rowsOfTask(), [&](int64_t begin, int64_t end, int) {
@@ -107,7 +107,7 @@ class SumPool : public Pooling {
 class SumPoolTranspose : public Pooling {
  public:
   explicit SumPoolTranspose(const Instruction& i) : Pooling(i, i.output(0), i.input(0)), dy_(i.inputs[0].slot), dx_(i.outputs[0]) {}
-  void run(const Frame& f) const override {
+  void run(const RunContext& f) const override {
     if (dx_.size == 0) return;
     const int64_t row = w_.in * c_;
     forRanges(f.pool, n_ * h_.in, kGrain / (row * 2) + 1, [&](int64_t begin, int64_t end, int) {

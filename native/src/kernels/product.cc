@@ -36,17 +36,17 @@ Factor::Factor(const Instruction& i, const Description& d, size_t k, bool hole)
 
 size_t Factor::sharedBytes() const { return body && !inKernel ? lineBytes(size) : 0; }
 
-BoundFactor::BoundFactor(const Factor& f, const Frame& frame, size_t privateOffset, char*& shared)
-    : data(frame.at<const float>(f.slot)) {
+BoundFactor::BoundFactor(const Factor& f, const RunContext& context, size_t privateOffset, char*& shared)
+    : data(context.at<const float>(f.slot)) {
   if (!f.body) return;
-  bound_.emplace(f.body.plan(), frame, privateOffset);
+  bound_.emplace(f.body.plan(), context, privateOffset);
   if (f.inKernel) {
     prologue_.emplace(call_);
     return;
   }
   float* to = reinterpret_cast<float*>(shared);
   shared += f.sharedBytes();
-  forRanges(frame.pool, f.size, kGrain, [&](int64_t begin, int64_t end, int thread) {
+  forRanges(context.pool, f.size, kGrain, [&](int64_t begin, int64_t end, int thread) {
     bound_->flat(begin, end - begin, to + begin, thread);
   });
   data = to;
@@ -69,26 +69,26 @@ WorkspaceSize Product::workspace(int threads) const {
           wholeLines(own.private_) + a_.body.bytes() + b_.body.bytes() + epilogue_.bytes()};
 }
 
-void Product::run(const Frame& frame) const {
+void Product::run(const RunContext& context) const {
   if (size_ == 0) return;
-  const WorkspaceSize own = kernelWorkspace(frame.pool.threads());
+  const WorkspaceSize own = kernelWorkspace(context.pool.threads());
   size_t at = wholeLines(own.private_);
-  char* shared = frame.workspace.shared + wholeLines(own.shared);
-  const BoundFactor a(a_, frame, at, shared);
-  const BoundFactor b(b_, frame, at += a_.body.bytes(), shared);
-  float* c = result_ >= 0 ? frame.at<float>(result_) : reinterpret_cast<float*>(shared);
-  if (!epilogue_) return fill(frame, a, b, c, nullptr);
-  const BoundBody bound(epilogue_.plan(), frame, at + b_.body.bytes());
+  char* shared = context.workspace.shared + wholeLines(own.shared);
+  const BoundFactor a(a_, context, at, shared);
+  const BoundFactor b(b_, context, at += a_.body.bytes(), shared);
+  float* c = result_ >= 0 ? context.at<float>(result_) : reinterpret_cast<float*>(shared);
+  if (!epilogue_) return fill(context, a, b, c, nullptr);
+  const BoundBody bound(epilogue_.plan(), context, at + b_.body.bytes());
   auto consume = [&](int64_t start, int64_t count, float* data, int thread) { bound.flat(start, count, data, thread); };
   const Epilogue epilogue(consume);
-  fill(frame, a, b, c, &epilogue);
+  fill(context, a, b, c, &epilogue);
 }
 
-void Product::fill(const Frame& frame, const BoundFactor& a, const BoundFactor& b, float* c, const Epilogue* epilogue) const {
-  if (a_.size > 0 && b_.size > 0) return compute(frame, a, b, c, epilogue);
+void Product::fill(const RunContext& context, const BoundFactor& a, const BoundFactor& b, float* c, const Epilogue* epilogue) const {
+  if (a_.size > 0 && b_.size > 0) return compute(context, a, b, c, epilogue);
   // Sums over nothing, however large the axes beside the empty one are.
-  forRanges(frame.pool, size_, kGrain, [&](int64_t begin, int64_t end, int) { std::fill(c + begin, c + end, 0.0f); });
-  runEpilogue(frame.pool, size_, c, epilogue);
+  forRanges(context.pool, size_, kGrain, [&](int64_t begin, int64_t end, int) { std::fill(c + begin, c + end, 0.0f); });
+  runEpilogue(context.pool, size_, c, epilogue);
 }
 
 std::string Product::describe() const {

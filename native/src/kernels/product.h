@@ -16,14 +16,14 @@ struct Factor {
   int slot;
   int64_t size;
   bool inKernel;
-  Hole body;
+  FusedBody body;
 };
 
 // A factor for the time of one run.
 class BoundFactor {
  public:
   // `shared` is advanced past the memory taken.
-  BoundFactor(const Factor& f, const Frame& frame, size_t privateOffset, char*& shared);
+  BoundFactor(const Factor& f, const RunContext& context, size_t privateOffset, char*& shared);
   BoundFactor(const BoundFactor&) = delete;
   const Prologue* prologue() const { return prologue_ ? &*prologue_ : nullptr; }
 
@@ -43,20 +43,20 @@ class Product : public Kernel {
  public:
   Product(const Instruction& i, const Description& d, bool firstHole, bool secondHole);
   WorkspaceSize workspace(int threads) const override;
-  void run(const Frame& frame) const override;
+  void run(const RunContext& context) const override;
   std::string describe() const override;
 
  protected:
   virtual WorkspaceSize kernelWorkspace(int threads) const = 0;
-  virtual void compute(const Frame& f, const BoundFactor& a, const BoundFactor& b, float* c, const Epilogue* epilogue) const = 0;
+  virtual void compute(const RunContext& f, const BoundFactor& a, const BoundFactor& b, float* c, const Epilogue* epilogue) const = 0;
 
   Factor a_, b_;
-  Hole epilogue_;
+  FusedBody epilogue_;
   int result_;
   int64_t size_;
 
  private:
-  void fill(const Frame& frame, const BoundFactor& a, const BoundFactor& b, float* c, const Epilogue* epilogue) const;
+  void fill(const RunContext& context, const BoundFactor& a, const BoundFactor& b, float* c, const Epilogue* epilogue) const;
 };
 
 }  // namespace lethe

@@ -23,7 +23,7 @@ class Random : public Kernel {
     require(isProduct(y_.size, {keys_.size / 2, size_}), "random's result has the wrong size");
   }
   double cost() const override { return y_.size * 8; }
-  void run(const Frame& f) const override {
+  void run(const RunContext& f) const override {
     if (y_.size == 0) return;
     const uint32_t* keys = f.at<const uint32_t>(keys_.slot);
     uint32_t* y = f.at<uint32_t>(y_.slot);

@@ -46,7 +46,7 @@ template <bool Max> class ArgExtreme : public Kernel {
     require(y_.size == around_.outer * around_.inner, "argmax's result has the wrong size");
   }
   double cost() const override { return x_.size; }
-  void run(const Frame& f) const override {
+  void run(const RunContext& f) const override {
     if (y_.size == 0) return;
     switch (x_.dtype) {
       case DType::Float32: return over(f, f.at<const float>(x_.slot));
@@ -56,7 +56,7 @@ template <bool Max> class ArgExtreme : public Kernel {
   }
 
  private:
-  template <class T> void over(const Frame& f, const T* x) const {
+  template <class T> void over(const RunContext& f, const T* x) const {
     int32_t* y = f.at<int32_t>(y_.slot);
     const int64_t n = around_.axis, inner = around_.inner;
     if (inner == 1) {

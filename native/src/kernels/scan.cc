@@ -16,13 +16,13 @@ class Cumsum : public Kernel {
     require(i.inputs.size() == 1 && i.outputs.size() == 1 && y_.size == x_.size, "cumsum has one operand and a result of its shape");
   }
   double cost() const override { return x_.size * 2; }
-  void run(const Frame& f) const override {
+  void run(const RunContext& f) const override {
     if (x_.dtype == DType::Float32) over<float, double>(f);
     else over<uint32_t, uint32_t>(f);
   }
 
  private:
-  template <class T, class Acc> void over(const Frame& f) const {
+  template <class T, class Acc> void over(const RunContext& f) const {
     if (x_.size == 0) return;
     const T* x = f.at<const T>(x_.slot);
     T* y = f.at<T>(y_.slot);

@@ -44,7 +44,7 @@ class Sort : public Kernel {
   }
   WorkspaceSize workspace(int) const override { return {0, static_cast<size_t>(n_) * 16}; }
   double cost() const override { return x_.size * 16; }
-  void run(const Frame& f) const override {
+  void run(const RunContext& f) const override {
     switch (x_.dtype) {
       case DType::Float32: return over<float>(f);
       case DType::Uint32: return over<uint32_t>(f);
@@ -53,7 +53,7 @@ class Sort : public Kernel {
   }
 
  private:
-  template <class T> void over(const Frame& f) const {
+  template <class T> void over(const RunContext& f) const {
     if (x_.size == 0) return;
     const T* x = f.at<const T>(x_.slot);
     T* values = f.at<T>(values_.slot);

@@ -6,10 +6,10 @@
 
 namespace lethe {
 
-BoundBody::BoundBody(const BodyPlan& p, const Frame& frame, size_t privateOffset)
-    : plan(p), frame_(frame), offset_(privateOffset), vector_(vectors()) {
-  for (int t = 0; t < frame.pool.threads(); ++t) {
-    char* base = frame.workspace.of(t) + offset_;
+BoundBody::BoundBody(const BodyPlan& p, const RunContext& context, size_t privateOffset)
+    : plan(p), context_(context), offset_(privateOffset), vector_(vectors()) {
+  for (int t = 0; t < context.pool.threads(); ++t) {
+    char* base = context.workspace.of(t) + offset_;
     const State s = state(t);
     std::memset(s.value, 0, static_cast<size_t>(plan.values) * 8);
     for (const auto& f : plan.fixed) s.value[f.value] = base + f.offset;
@@ -19,7 +19,7 @@ BoundBody::BoundBody(const BodyPlan& p, const Frame& frame, size_t privateOffset
 }
 
 BoundBody::State BoundBody::state(int thread) const {
-  char* base = frame_.workspace.of(thread) + offset_;
+  char* base = context_.workspace.of(thread) + offset_;
   return {reinterpret_cast<char**>(base), reinterpret_cast<int64_t*>(base + plan.keysAt),
           reinterpret_cast<int64_t*>(base + plan.coordinatesAt)};
 }
@@ -46,7 +46,7 @@ void BoundBody::load(const State& s, int64_t rows, int64_t length) const {
     const BodyPlan::Input& in = plan.inputs[i];
     int64_t at = in.offset;
     for (size_t d = 0; d < rank; ++d) at += s.coordinate[d] * in.strides[d];
-    char* from = frame_.memory[in.slot] + at * 4;
+    char* from = context_.memory[in.slot] + at * 4;
     s.value[i] = from;
     if (in.mode != BodyPlan::Mode::Tile) continue;
     char* to = reinterpret_cast<char*>(s.value) + in.tile;
@@ -67,7 +67,7 @@ void BoundBody::block(const State& s, int64_t position, int64_t rows, int64_t le
   load(s, rows, length);
   if (plan.root >= 0) s.value[plan.root] = reinterpret_cast<char*>(data);
   if (plan.resultDirect) s.value[plan.result] = reinterpret_cast<char*>(data);
-  for (const auto& d : plan.directs) s.value[d.value] = frame_.memory[d.slot] + position * 4;
+  for (const auto& d : plan.directs) s.value[d.value] = context_.memory[d.slot] + position * 4;
   // What the next block of a pass reads is fetched while this one is computed, a share with each run.
   const int64_t share = data || plan.runs.empty() ? 0 : roundUp(divideUp(length, static_cast<int64_t>(plan.runs.size())), kLineBytes / 4);
   int64_t fetched = length;
@@ -86,7 +86,7 @@ void BoundBody::block(const State& s, int64_t position, int64_t rows, int64_t le
     fetched = upTo;
   }
   for (const auto& c : plan.copies) {
-    char* to = c.slot < 0 ? reinterpret_cast<char*>(data) : frame_.memory[c.slot] + position * 4;
+    char* to = c.slot < 0 ? reinterpret_cast<char*>(data) : context_.memory[c.slot] + position * 4;
     const char* from = s.value[c.value];
     if (c.stream && !c.uniform) vector_.stream(length, reinterpret_cast<float*>(to), reinterpret_cast<const float*>(from));
     else if (to != from) vector_.gather(length, to, from, c.uniform ? 0 : 1);
@@ -131,12 +131,12 @@ class Pass : public Kernel {
   WorkspaceSize workspace(int) const override { return {0, plan_.stateBytes}; }
   double cost() const override { return plan_.size * plan_.cost; }
   std::string describe() const override { return lethe::describe(plan_); }
-  void run(const Frame& frame) const override {
+  void run(const RunContext& context) const override {
     if (plan_.size == 0) return;
-    const BoundBody bound(plan_, frame, 0);
+    const BoundBody bound(plan_, context, 0);
     // Whole blocks, so that no block is cut at the border of two tasks.
     const int64_t blocks = std::max<int64_t>(1, kGrain / plan_.cost / plan_.block());
-    forRanges(frame.pool, plan_.size, blocks * plan_.block(), [&](int64_t begin, int64_t end, int thread) {
+    forRanges(context.pool, plan_.size, blocks * plan_.block(), [&](int64_t begin, int64_t end, int thread) {
       bound.flat(begin, end - begin, nullptr, thread);
     });
   }

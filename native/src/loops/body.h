@@ -13,7 +13,7 @@ namespace lethe {
 class BoundBody {
  public:
   // `privateOffset`: where in each thread's private workspace the body's state lies.
-  BoundBody(const BodyPlan& plan, const Frame& frame, size_t privateOffset);
+  BoundBody(const BodyPlan& plan, const RunContext& context, size_t privateOffset);
 
   // Elements [start, start + count) of the domain; `data` is the root's run (epilogue) or the destination (prologue).
   void flat(int64_t start, int64_t count, float* data, int thread) const;
@@ -32,15 +32,15 @@ class BoundBody {
   void load(const State& s, int64_t rows, int64_t length) const;
   void tile(const BodyPlan::Input& in, size_t dim, int64_t n, const char* from, char* to) const;
 
-  const Frame& frame_;
+  const RunContext& context_;
   size_t offset_;
   const VectorTable& vector_;
 };
 
 // A kernel's optional epilogue or prologue together with its place in the workspace.
-class Hole {
+class FusedBody {
  public:
-  Hole(const Body* body, const Description& program, BodyPlan::Role role) {
+  FusedBody(const Body* body, const Description& program, BodyPlan::Role role) {
     if (body) plan_ = std::make_unique<BodyPlan>(*body, program, role);
   }
   explicit operator bool() const { return plan_ != nullptr; }

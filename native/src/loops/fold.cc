@@ -27,9 +27,9 @@ int64_t identityBits(Fold op, DType type) {
   return bits;
 }
 
-class Folding : public Kernel {
+class ReductionKernel : public Kernel {
  public:
-  Folding(const Body& body, const Description& program) : plan_(body, program, BodyPlan::Role::Pass), vector_(vectors()) {
+  ReductionKernel(const Body& body, const Description& program) : plan_(body, program, BodyPlan::Role::Pass), vector_(vectors()) {
     for (const auto& f : plan_.folds) {
       require(f.op != Fold::Moments || f.dtype == DType::Float32, "moments need float32");
       width_ += f.op == Fold::Moments ? 2 : 1;
@@ -51,22 +51,22 @@ class Folding : public Kernel {
   double cost() const override { return plan_.size * (plan_.cost + 1); }
   std::string describe() const override { return lethe::describe(plan_); }
 
-  void run(const Frame& frame) const override {
-    if (plan_.size == 0) return empty(frame);
-    const BoundBody bound(plan_, frame, 0);
+  void run(const RunContext& context) const override {
+    if (plan_.size == 0) return empty(context);
+    const BoundBody bound(plan_, context, 0);
     const int64_t each = width_ * group_ * m_;
-    frame.pool.run(groups_ * parts_, [&](int64_t task, int thread) {
+    context.pool.run(groups_ * parts_, [&](int64_t task, int thread) {
       const int64_t group = task / parts_, part = task % parts_;
-      char* acc = frame.workspace.of(thread) + accumulatorsAt();
+      char* acc = context.workspace.of(thread) + accumulatorsAt();
       fold(bound, thread, group, part, acc);
-      if (parts_ == 1) finish(frame, group, acc);
-      else std::memcpy(frame.workspace.shared + task * each * 8, acc, static_cast<size_t>(each) * 8);
+      if (parts_ == 1) finish(context, group, acc);
+      else std::memcpy(context.workspace.shared + task * each * 8, acc, static_cast<size_t>(each) * 8);
     });
     if (parts_ == 1) return;
-    frame.pool.run(groups_, [&](int64_t group, int) {
-      char* first = frame.workspace.shared + group * parts_ * each * 8;
+    context.pool.run(groups_, [&](int64_t group, int) {
+      char* first = context.workspace.shared + group * parts_ * each * 8;
       for (int64_t part = 1; part < parts_; ++part) join(first, first + part * each * 8, part);
-      finish(frame, group, first);
+      finish(context, group, first);
     });
   }
 
@@ -236,7 +236,7 @@ class Folding : public Kernel {
       to[0] = all;
     }
   }
-  void finish(const Frame& frame, int64_t group, char* acc) const {
+  void finish(const RunContext& context, int64_t group, char* acc) const {
     const int64_t g0 = group * group_, g1 = std::min(g0 + group_, cells_);
     for (const auto& f : plan_.folds) {
       for (int64_t g = g0; g < g1; ++g) {
@@ -256,22 +256,22 @@ class Folding : public Kernel {
         else if (lanes > 1) joinLanes(f.op, n, reinterpret_cast<int64_t*>(a), 0.0);
         n /= lanes;
         at /= lanes;
-        put(f.dtype, n, a, 1.0, frame.memory[f.slot] + at * 4);
+        put(f.dtype, n, a, 1.0, context.memory[f.slot] + at * 4);
         if (f.op == Fold::Moments)
-          put(f.dtype, n, a + group_ * m_ * 8, 1.0 / static_cast<double>(reduced_ * lanes), frame.memory[f.second] + at * 4);
+          put(f.dtype, n, a + group_ * m_ * 8, 1.0 / static_cast<double>(reduced_ * lanes), context.memory[f.second] + at * 4);
       }
       acc += (f.op == Fold::Moments ? 2 : 1) * group_ * m_ * 8;
     }
   }
 
-  void empty(const Frame& frame) const {
+  void empty(const RunContext& context) const {
     for (const auto& f : plan_.folds) {
       const int64_t bits = identityBits(f.op, f.dtype);
       double nan = std::numeric_limits<double>::quiet_NaN();
       const char* from = f.op == Fold::Moments ? reinterpret_cast<const char*>(&nan) : reinterpret_cast<const char*>(&bits);
       for (int64_t i = 0; i < results_ / plan_.lanes; ++i) {
-        put(f.dtype, 1, from, 1.0, frame.memory[f.slot] + i * 4);
-        if (f.second >= 0) put(f.dtype, 1, from, 1.0, frame.memory[f.second] + i * 4);
+        put(f.dtype, 1, from, 1.0, context.memory[f.slot] + i * 4);
+        if (f.second >= 0) put(f.dtype, 1, from, 1.0, context.memory[f.second] + i * 4);
       }
     }
   }
@@ -294,7 +294,7 @@ class Folding : public Kernel {
 KernelPtr makeFold(const Body& body, const Description& program) {
   for (const Reduction& r : body.reductions)
     require(r.axes == body.reductions[0].axes, "the reductions of a body have different axes");
-  return std::make_unique<Folding>(body, program);
+  return std::make_unique<ReductionKernel>(body, program);
 }
 
 }  // namespace lethe

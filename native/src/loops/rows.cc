@@ -23,11 +23,11 @@ class RowKernel : public Kernel {
   double cost() const override { return static_cast<double>(plan_.count * each()); }
   std::string describe() const override { return plan_.describe(); }
 
-  void run(const Frame& frame) const override {
+  void run(const RunContext& context) const override {
     if (plan_.count == 0 || plan_.length == 0) return;
     const int64_t grain = roundUp(std::max<int64_t>(1, 8 * kGrain / each()), plan_.batch);
-    forRanges(frame.pool, plan_.count, grain, [&](int64_t begin, int64_t end, int thread) {
-      Task task{frame, frame.workspace.of(thread), begin, 0, 0, 0, 0};
+    forRanges(context.pool, plan_.count, grain, [&](int64_t begin, int64_t end, int thread) {
+      Task task{context, context.workspace.of(thread), begin, 0, 0, 0, 0};
       prepare(task);
       for (int64_t row = begin; row < end;) {
         const int64_t rows = plan_.rowsFrom(row, end - row);
@@ -40,7 +40,7 @@ class RowKernel : public Kernel {
 
  private:
   struct Task {
-    const Frame& frame;
+    const RunContext& context;
     char* state;
     int64_t begin;     // its first row
     // Elements of each result in the batches that are computed, and in the latest of them; how many were written past the
@@ -72,10 +72,10 @@ class RowKernel : public Kernel {
     char **value = task.value(), **next = task.next(plan_);
     for (const RowStore& s : plan_.streamed) value[s.value] = reinterpret_cast<char*>(block(task, s, task.half));
     for (const RowStore& s : plan_.copied)
-      if (plan_.direct[s.value] == s.slot) value[s.value] = task.frame.memory[s.slot] + plan_.start(row, -1) * 4;
+      if (plan_.direct[s.value] == s.slot) value[s.value] = task.context.memory[s.slot] + plan_.start(row, -1) * 4;
     for (size_t i = 0; i < plan_.fetched.size(); ++i) {
       const RowPlan::Fetched& f = plan_.fetched[i];
-      next[i] = task.frame.memory[f.slot] + (f.offset + plan_.start(std::min(row + rows, plan_.count - 1), f.load)) * 4;
+      next[i] = task.context.memory[f.slot] + (f.offset + plan_.start(std::min(row + rows, plan_.count - 1), f.load)) * 4;
     }
   }
 
@@ -95,14 +95,14 @@ class RowKernel : public Kernel {
     for (const RowPlan::Work& w : plan_.work) {
       const RowValue& own = plan_.rows.values[w.values[0]];
       if (!w.chain.empty()) chain(rows, w, value);
-      else if (own.kind == RowValue::Load) read(task.frame, row, rows, w.values[0], value[w.values[0]]);
+      else if (own.kind == RowValue::Load) read(task.context, row, rows, w.values[0], value[w.values[0]]);
       else if (own.kind == RowValue::Reduction) reduce(rows, own, value, value[w.values[0]]);
       else step(rows, w, value);
       if (!w.elements) continue;
       fetched = fetch(task, fetched, following);
       stream(task, wholeLinesTo(task, std::min(task.made, task.streamed + plan_.share)));
     }
-    for (const RowStore& s : plan_.copied) write(task.frame, row, rows, s, value[s.value]);
+    for (const RowStore& s : plan_.copied) write(task.context, row, rows, s, value[s.value]);
     handOver(task, elements);
   }
 
@@ -115,7 +115,7 @@ class RowKernel : public Kernel {
   void stream(Task& task, int64_t upTo) const {
     if (upTo <= task.streamed) return;
     for (const RowStore& s : plan_.streamed) {
-      float* to = reinterpret_cast<float*>(task.frame.memory[s.slot]) + task.begin * plan_.length;
+      float* to = reinterpret_cast<float*>(task.context.memory[s.slot]) + task.begin * plan_.length;
       vector_.stream(upTo - task.streamed, to + task.streamed, unstreamed(task, s));
     }
     task.streamed = upTo;
@@ -138,10 +138,10 @@ class RowKernel : public Kernel {
     task.half = 1 - task.half;
   }
 
-  void read(const Frame& frame, int64_t row, int64_t rows, int v, char*& to) const {
+  void read(const RunContext& context, int64_t row, int64_t rows, int v, char*& to) const {
     const View& view = plan_.rows.values[v].view;
     const int load = plan_.loads[v];
-    char* from = frame.memory[view.slot] + (view.offset + plan_.start(row, load)) * 4;
+    char* from = context.memory[view.slot] + (view.offset + plan_.start(row, load)) * 4;
     const int64_t apart = plan_.kept.empty() ? 0 : plan_.kept.back().strides[load];
     if (plan_.rows.values[v].perRow) {
       vector_.gather(rows, to, from, apart);
@@ -229,8 +229,8 @@ class RowKernel : public Kernel {
     return t == DType::Int32 ? std::numeric_limits<int32_t>::max() : int64_t{std::numeric_limits<uint32_t>::max()};
   }
 
-  void write(const Frame& frame, int64_t row, int64_t rows, const RowStore& s, const char* from) const {
-    char* to = frame.memory[s.slot];
+  void write(const RunContext& context, int64_t row, int64_t rows, const RowStore& s, const char* from) const {
+    char* to = context.memory[s.slot];
     if (!s.whole) {
       std::memcpy(to + row * 4, from, rows * 4);
       return;

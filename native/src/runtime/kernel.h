@@ -9,7 +9,7 @@
 
 namespace lethe {
 
-struct Frame {
+struct RunContext {
   Pool& pool;
   char* const* memory;  // one address for each slot
   Workspace workspace;
@@ -26,7 +26,7 @@ class Kernel {
   }
   // About how much work it is, in element operations; a program of little work does not wake the pool.
   virtual double cost() const = 0;
-  virtual void run(const Frame& frame) const = 0;
+  virtual void run(const RunContext& context) const = 0;
   // How it goes about it, in lines of words; nothing where there is nothing to choose.
   virtual std::string describe() const { return {}; }
 };

@@ -57,15 +57,15 @@ void Program::run(Pool& pool, char* const* bound, char* scratch, std::vector<cha
     else memory.push_back(bound[s.kind == SlotKind::Input ? s.index : description_.inputs + s.index]);
   }
   const Workspace workspace{scratch + arena_, scratch + arena_ + shared_, private_};
-  const Frame frame{pool, memory.data(), workspace};
+  const RunContext context{pool, memory.data(), workspace};
   if (cost_ > kGrain) pool.wake();
   if (!profile) {
-    for (const KernelPtr& k : kernels_) k->run(frame);
+    for (const KernelPtr& k : kernels_) k->run(context);
     return;
   }
   for (const KernelPtr& k : kernels_) {
     profile->mark();
-    k->run(frame);
+    k->run(context);
     profile->mark();
   }
 }

@@ -4,7 +4,7 @@ import type { Variables } from '../../../engine/nn/types.ts';
 import * as lt from '../../../index.ts';
 import type { AuditInput } from '../../../unlearn/audits/record.ts';
 import { relearn } from '../../../unlearn/audits/relearn.ts';
-import { materialOf } from '../../../unlearn/audits/relearnData.ts';
+import { relearnDataOf } from '../../../unlearn/audits/relearnData.ts';
 import { type NetworkOf, networkSubject } from '../../../unlearn/audits/subject.ts';
 import { positionsWhere, takeSplit } from '../../../unlearn/data/split.ts';
 import { train } from '../../../unlearn/train.ts';
@@ -68,7 +68,7 @@ describe('against plain numbers', () => {
     };
     const input = inputOf(network);
     const found = await relearn(options).run(input);
-    const material = materialOf('kShot', { shots: 4, evaluated: 1000, beside: 'nothing' }, input);
+    const material = relearnDataOf('kShot', { shots: 4, evaluated: 1000, beside: 'nothing' }, input);
     if (typeof material === 'string') throw new Error(material);
     let weights = await weightsOf(network.variables);
     const shots = pixelsOf(material.train);
@@ -190,8 +190,8 @@ describe('protocols', () => {
   const network = { model: linear(), variables: { params: {}, state: {} } };
   const how = { shots: 2, evaluated: 1000, beside: 'retain' } as const;
   const samples = inputOf(network, { sets: ofSamples, goneClasses: [] });
-  const sure = (...given: Parameters<typeof materialOf>) => {
-    const material = materialOf(...given);
+  const sure = (...given: Parameters<typeof relearnDataOf>) => {
+    const material = relearnDataOf(...given);
     if (typeof material === 'string') throw new Error(material);
     return material;
   };
@@ -220,7 +220,7 @@ describe('protocols', () => {
     expect([train, beside]).toEqual([ofSamples.retain, null]);
     expect([...kept.labels].sort()).toEqual([0, 0, 0, 1, 1, 1, 2, 2, 2]);
   });
-  test.each<[string, Parameters<typeof materialOf>[0], Partial<AuditInput>, RegExp]>([
+  test.each<[string, Parameters<typeof relearnDataOf>[0], Partial<AuditInput>, RegExp]>([
     [
       'no test samples',
       'kShot',
@@ -240,6 +240,6 @@ describe('protocols', () => {
       /none is left/,
     ],
   ])('%s: says why there is nothing to measure', (_, protocol, more, why) => {
-    expect(materialOf(protocol, how, inputOf(network, more))).toMatch(why);
+    expect(relearnDataOf(protocol, how, inputOf(network, more))).toMatch(why);
   });
 });

@@ -47,16 +47,16 @@ const measured = new Map<string, StepCost>();
 const real = defaultParts();
 const parts: typeof real = {
   ...real,
-  async measure(recipe, material) {
+  async measure(recipe, runData) {
     const name = JSON.stringify(recipe.model);
-    const cost = measured.get(name) ?? (await measure(recipe, material));
+    const cost = measured.get(name) ?? (await measure(recipe, runData));
     measured.set(name, cost);
     return cost;
   },
 };
-const measure: typeof real.measure = async (recipe, material) =>
+const measure: typeof real.measure = async (recipe, runData) =>
   LETHE_FUZZ_RUNS || ['mlp', 'lenet'].includes(recipe.model.name)
-    ? real.measure(recipe, material)
+    ? real.measure(recipe, runData)
     : { parameters: 1, trainSeconds: 1, inferSeconds: 1, startSeconds: 1, bytes: 1 };
 
 /** The error of a dry run, null where it could be planned; several runs are planned as such. */

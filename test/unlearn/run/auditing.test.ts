@@ -22,7 +22,7 @@ it('errors of telling a finding are not told as findings', async () => {
   };
   const task = (fails: boolean): AuditTask => ({
     recipe,
-    material,
+    runData,
     seed: 0,
     signal: undefined,
     onProgress: () => {},
@@ -36,7 +36,7 @@ it('errors of telling a finding are not told as findings', async () => {
       if (fails) throw new LetheError('value', 'the disk has a value of its own');
     },
   });
-  const material = await toyParts().load(recipe);
+  const runData = await toyParts().load(recipe);
   await makeAudits(task(false), open);
   expect(told).toEqual([
     'klomSeeds: needs retrained models of other seeds',

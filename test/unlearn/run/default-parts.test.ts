@@ -133,12 +133,12 @@ describe('the default parts', () => {
   it('refuses a model that the memory of the machine cannot hold, before it makes any of it', async () => {
     const parts = defaultParts();
     await parts.open('reference');
-    const material = await parts.load(recipe);
+    const runData = await parts.load(recipe);
     const { buffers } = lt.memory();
     const hidden = [65_536, 65_536, 65_536, 65_536, 65_536, 65_536, 65_536];
     const huge = checkRecipe({ ...recipe, model: { name: 'mlp', options: { hidden } } });
     // 3072 * 65536 + 6 * 65536 ^ 2 + 65536 * 10 weights, 7 * 65536 + 10 biases.
-    await expect(parts.measure(huge, material)).rejects.toThrow(
+    await expect(parts.measure(huge, runData)).rejects.toThrow(
       /^model: mlp with 25,972,244,490 parameters takes 290 GiB to train .*; expected a model for the .* GiB of this machine$/,
     );
     expect(lt.memory().buffers).toBe(buffers);
@@ -149,34 +149,34 @@ describe('the default parts', () => {
     const parts = defaultParts({ architecture: () => ({ ...linear, init }) });
     await parts.open('reference');
     const whole = checkRecipe({ ...recipe, methods: [{ name: 'gradientAscent' }] });
-    const material = await parts.load(whole);
-    expect(parts.needs(whole, material, whole.methods[1])).toMatchObject({ control: true });
+    const runData = await parts.load(whole);
+    expect(parts.needs(whole, runData, whole.methods[1])).toMatchObject({ control: true });
     expect(init).toThrow('out of memory');
   });
 
   it('loads, evaluates and measures what a recipe says', async () => {
     const parts = defaultParts({ architecture: () => linear });
     expect(await parts.open('reference')).toMatchObject({ backend: 'reference', dtype: 'float32' });
-    const material = await parts.load(recipe);
-    expect(material.manifest).toMatchObject({ kind: 'class', classIndex: 3, count: 6 });
+    const runData = await parts.load(recipe);
+    expect(runData.manifest).toMatchObject({ kind: 'class', classIndex: 3, count: 6 });
     const several = await parts.load({ ...recipe, forget: { class: ['star', 5] } });
     expect(several.manifest).toMatchObject({ kind: 'class', classes: [3, 5], count: 12 });
     expect(summaryLines(summarise(several))[1]).toBe(
       'to forget: 12 training samples, all of classes star and moon',
     );
-    const { shape } = material.dataset;
+    const { shape } = runData.dataset;
     const weights = source(await toBytes(linear, linear.init(lt.random.key(1), [1, ...shape]), shape));
-    const task = { recipe, material, seed: 0, onProgress: () => {} };
+    const task = { recipe, runData, seed: 0, onProgress: () => {} };
     const { metrics, exhibits } = await parts.evaluate({ ...task, weights });
     expect(metrics.ua).toBeGreaterThanOrEqual(0);
-    const two = await parts.evaluate({ ...task, material: several, weights });
+    const two = await parts.evaluate({ ...task, runData: several, weights });
     const { labels } = several.dataset.test;
     const gone = [...labels].filter((label) => label === 3 || label === 5).length / labels.length;
     const { acc_test_forget, acc_test_retain } = two.metrics;
     // A share of the test set is gone; together they are all of it.
     const all = await parts.evaluate({
       ...task,
-      material: { ...several, manifest: { ...several.manifest, classes: [] } },
+      runData: { ...several, manifest: { ...several.manifest, classes: [] } },
       weights,
     });
     expect(gone * (acc_test_forget ?? 0) + (1 - gone) * acc_test_retain).toBeCloseTo(all.metrics.ta, 9);
@@ -187,7 +187,7 @@ describe('the default parts', () => {
     expect(hidden.exhibits?.samples).toHaveLength(0);
     const asked = { ...people, evaluate: { ...people.evaluate, images: true } };
     expect((await parts.evaluate({ ...task, recipe: asked, weights })).exhibits?.samples).toHaveLength(14);
-    const cost = await parts.measure(recipe, material);
+    const cost = await parts.measure(recipe, runData);
     expect(cost.parameters).toBe(30_730);
     for (const seconds of [cost.trainSeconds, cost.inferSeconds]) expect(seconds).toBeGreaterThan(0);
     expect(cost.bytes).toBeGreaterThan(1e6);
@@ -204,24 +204,24 @@ describe('the default parts', () => {
       device: 'reference',
     });
     const parts = defaultParts();
-    const material = await parts.load(small);
-    const { train } = material.dataset;
+    const runData = await parts.load(small);
+    const { train } = runData.dataset;
     const images = train.images.map((byte, i) =>
       train.labels[Math.floor(i / 3072)] === 3 ? 255 - byte : byte,
     );
-    const dataset = { ...material.dataset, train: makeSplit({ ...train, images }) };
+    const dataset = { ...runData.dataset, train: makeSplit({ ...train, images }) };
     const altered = {
       dataset: { ...dataset, ...channelStatistics(dataset.train) },
       ...forgetSet(dataset, { class: 3 }),
       validation: null,
     };
-    const make = async (on: typeof material) => {
+    const make = async (on: typeof runData) => {
       const step = async (work: (task: ReturnType<typeof bench>['task'] & object) => Promise<unknown>) => {
         const { task, left } = bench();
         await work(task);
         return left();
       };
-      const given = { recipe: small, material: on };
+      const given = { recipe: small, runData: on };
       const original = await step((task) => parts.train({ ...task, ...given, options: small.train }));
       const [retrained, ascended] = await Promise.all(
         small.methods.map((method) => {
@@ -233,12 +233,12 @@ describe('the default parts', () => {
       const { metrics } = await parts.evaluate({ ...task, ...given, weights: source(retrained) });
       return { original, retrained, ascended, metrics };
     };
-    const [one, other] = [await make(material), await make(altered)];
+    const [one, other] = [await make(runData), await make(altered)];
     expect(sha256(other.retrained)).toBe(sha256(one.retrained));
     expect(sha256(other.original)).not.toBe(sha256(one.original));
     expect([other.metrics.ra, other.metrics.ta]).toEqual([one.metrics.ra, one.metrics.ta]);
     const constants = (split: typeof train) => channelStatistics(split);
-    expect((await cardOfBytes(one.retrained))?.model.normalise).toEqual(constants(material.retain));
+    expect((await cardOfBytes(one.retrained))?.model.normalise).toEqual(constants(runData.retain));
     expect((await cardOfBytes(one.original))?.model.normalise).toEqual(constants(train));
     expect((await cardOfBytes(one.ascended))?.model.normalise).toEqual(constants(train));
     expect((await cardOfBytes(other.ascended))?.model.normalise).toEqual(constants(dataset.train));
@@ -246,9 +246,9 @@ describe('the default parts', () => {
     // Evaluation goes by the file, not by the data set: with other constants the same weights answer differently.
     const variables = await fromBytes(lt.nn.mlp({ classes: 10, hidden: [4] }), one.retrained, [32, 32, 3]);
     const card = (await cardOfBytes(one.retrained))!;
-    const told = { ...card, model: { ...card.model, normalise: constants(material.forget) } };
+    const told = { ...card, model: { ...card.model, normalise: constants(runData.forget) } };
     const wrong = await toBytes(lt.nn.mlp({ classes: 10, hidden: [4] }), variables, [32, 32, 3], told);
-    const task = { recipe: small, material, seed: 0, onProgress: () => {} };
+    const task = { recipe: small, runData, seed: 0, onProgress: () => {} };
     expect((await parts.evaluate({ ...task, weights: source(wrong) })).metrics.entropy_test).not.toBe(
       one.metrics.entropy_test,
     );
@@ -265,42 +265,42 @@ describe('the default parts', () => {
       device: 'reference',
     });
     const parts = defaultParts();
-    const material = await parts.load(small);
+    const runData = await parts.load(small);
     const method = small.methods.find(({ name }) => name === 'sisa')!;
-    expect(parts.needs(small, material, method)).toEqual({
+    expect(parts.needs(small, runData, method)).toEqual({
       original: false,
       preparation: true,
       control: false,
     });
-    const { train } = material.dataset;
-    const forgotten = (position: number) => material.manifest.ids.includes(train.ids[position]);
+    const { train } = runData.dataset;
+    const forgotten = (position: number) => runData.manifest.ids.includes(train.ids[position]);
     const images = train.images.map((byte, i) => (forgotten(Math.floor(i / 3072)) ? 255 - byte : byte));
-    const dataset = { ...material.dataset, train: makeSplit({ ...train, images }) };
+    const dataset = { ...runData.dataset, train: makeSplit({ ...train, images }) };
     const altered = {
       dataset: { ...dataset, ...channelStatistics(dataset.train) },
       ...forgetSet(dataset, { class: 3 }),
       validation: null,
     };
-    const forget = async (on: typeof material) => {
+    const forget = async (on: typeof runData) => {
       const artifact = Artifact.create(memoryStore(), { method: 'sisa', key: '' });
       const { task: given } = bench();
-      const task = { ...given, recipe: small, material: on, method, artifact };
+      const task = { ...given, recipe: small, runData: on, method, artifact };
       await parts.prepare(task);
       const prepared = artifact.digest();
       const { details } = await parts.forget(task);
       expect(details.chainsHit).toBeGreaterThan(0);
-      const { metrics } = await parts.evaluate({ ...task, material });
+      const { metrics } = await parts.evaluate({ ...task, runData });
       return { prepared, digest: artifact.digest(), metrics };
     };
-    const [one, other] = [await forget(material), await forget(altered)];
+    const [one, other] = [await forget(runData), await forget(altered)];
     expect(other.prepared).not.toBe(one.prepared);
     expect(other.digest).toBe(one.digest);
     expect(other.metrics).toEqual(one.metrics);
     expect(one.metrics.ra).toBeGreaterThanOrEqual(0);
-    expect(() => parts.needs(small, material, { ...method, name: 'sissa' })).toThrow(/^no method "sissa"/);
+    expect(() => parts.needs(small, runData, { ...method, name: 'sissa' })).toThrow(/^no method "sissa"/);
     const { task } = bench();
     const artifact = Artifact.create(memoryStore(), { method: 'finetune', key: '' });
-    const wrong = { ...task, recipe: small, material, method: { ...method, name: 'finetune' }, artifact };
+    const wrong = { ...task, recipe: small, runData, method: { ...method, name: 'finetune' }, artifact };
     await expect(parts.prepare(wrong)).rejects.toThrow('finetune has no preparation of its own');
   });
 
@@ -317,9 +317,9 @@ describe('the default parts', () => {
     const small = checkRecipe({ ...given, validation: 0.25 });
     const parts = defaultParts();
     const whole = await parts.load(checkRecipe(given));
-    const material = await parts.load(small);
-    const { dataset, validation } = material;
-    const ids = [...material.forget.ids, ...material.retain.ids, ...validation!.ids];
+    const runData = await parts.load(small);
+    const { dataset, validation } = runData;
+    const ids = [...runData.forget.ids, ...runData.retain.ids, ...validation!.ids];
     expect(ids.sort((a, b) => a - b)).toEqual([...whole.dataset.train.ids].sort((a, b) => a - b));
     expect([...validation!.labels]).toContain(3);
     expect(dataset.hash).toBe(whole.dataset.hash);
@@ -330,7 +330,7 @@ describe('the default parts', () => {
     // Whatever its bytes: the same original, the same retrain. A method is given it: retrain measures itself on it.
     const made = async (held: typeof validation) => {
       const { task, left } = bench();
-      const on = { recipe: small, material: { ...material, validation: held } };
+      const on = { recipe: small, runData: { ...runData, validation: held } };
       await parts.train({ ...task, ...on, options: small.train });
       const original = left();
       const { details } = await parts.unlearn({ ...task, ...on, method: small.methods[0], weights: null });
@@ -347,7 +347,7 @@ describe('the default parts', () => {
     );
     expect([other.original, other.retrained]).toEqual([one.original, one.retrained]);
     expect((one.details.history as object[])[0]).toHaveProperty('validationAccuracy');
-    expect(one.card?.model.normalise).toEqual(channelStatistics(material.retain));
+    expect(one.card?.model.normalise).toEqual(channelStatistics(runData.retain));
 
     const named = checkRecipe({ ...given, validation: 0.25, forget: { ids: [validation!.ids[0]] } });
     await expect(parts.load(named)).rejects.toThrow(
@@ -374,9 +374,9 @@ describe('the default parts', () => {
       device: 'reference',
     });
     const parts = defaultParts();
-    const material = await parts.load(small);
+    const runData = await parts.load(small);
     const { task, left } = bench();
-    const given = { ...task, recipe: small, material };
+    const given = { ...task, recipe: small, runData };
     await parts.train({ ...given, options: small.train });
     const weights = source(left());
     const found = await parts.evaluate({ ...given, weights, judge: 'validation' });
@@ -386,7 +386,7 @@ describe('the default parts', () => {
     const card = (await cardOfBytes(left()))!;
     const model = lt.nn.mlp({ classes: 10, hidden: [16], normalise: card.model.normalise! });
     const variables = await fromBytes(model, left(), [32, 32, 3]);
-    const right = async (split: typeof material.forget, is: (label: number) => boolean) => {
+    const right = async (split: typeof runData.forget, is: (label: number) => boolean) => {
       const logits = await predict(model, variables, split);
       const rows = [...split.labels.keys()].filter((i) => is(split.labels[i]));
       const hits = rows.filter((i) => {
@@ -395,25 +395,25 @@ describe('the default parts', () => {
       });
       return (100 * hits.length) / rows.length;
     };
-    const held = material.validation!;
+    const held = runData.validation!;
     expect(found.metrics.ta).toBeCloseTo(await right(held, (label) => label !== 3), 9);
-    const named = [await right(material.forget, () => true), await right(held, (label) => label === 3)];
+    const named = [await right(runData.forget, () => true), await right(held, (label) => label === 3)];
     expect(found.metrics.ua).toBeCloseTo(100 - named[0], 9);
     expect(found.unseen).toBeCloseTo((named[0] + named[1]) / 2, 9);
     expect(found.unseen).toBeGreaterThan(0);
-    const none = { ...material, validation: null };
-    await expect(parts.evaluate({ ...given, material: none, weights, judge: 'validation' })).rejects.toThrow(
+    const none = { ...runData, validation: null };
+    await expect(parts.evaluate({ ...given, runData: none, weights, judge: 'validation' })).rejects.toThrow(
       'validation: no images were held out to judge by',
     );
   });
 
   it('asks for a control where batch-norm would gather statistics of the forgotten data alone', async () => {
     const parts = defaultParts();
-    const material = await parts.load(recipe);
+    const runData = await parts.load(recipe);
     const needs = (name: string, options: object, model = 'allCnn') => {
       const base = { name: 'c', dataset: recipe.dataset, forget: { class: 3 }, model: { name: model } };
       const whole = checkRecipe({ ...base, methods: [{ name, options }] });
-      return parts.needs(whole, material, whole.methods.find((m) => m.name === name)!).control;
+      return parts.needs(whole, runData, whole.methods.find((m) => m.name === name)!).control;
     };
     expect(needs('boundaryShrink', {})).toBe(true);
     expect(needs('boundaryExpanding', {})).toBe(true);
@@ -434,13 +434,13 @@ describe('the default parts', () => {
       model: { name: 'mlp' as const, options: { hidden: [2] }, normalisation: 'dataset' as const },
       train: { ...recipe.train, epochs: 1 },
     };
-    const material = await parts.load(small);
+    const runData = await parts.load(small);
     const { task, left } = bench();
-    await parts.train({ ...task, recipe: small, material, options: small.train });
+    await parts.train({ ...task, recipe: small, runData, options: small.train });
     const card = readCard(lt.io.loadSafetensors(left()).metadata);
-    expect(card).toEqual(cardOf(small, material.dataset));
-    expect(card).toMatchObject({ dataset: 'glyphs', shape: [32, 32, 3], classes: material.dataset.classes });
-    expect(card?.model.normalise?.mean).toEqual(material.dataset.mean);
+    expect(card).toEqual(cardOf(small, runData.dataset));
+    expect(card).toMatchObject({ dataset: 'glyphs', shape: [32, 32, 3], classes: runData.dataset.classes });
+    expect(card?.model.normalise?.mean).toEqual(runData.dataset.mean);
   });
 
   it.skipIf(inject('absent').cpu !== null)('two at once stay on their own devices', async () => {
@@ -454,12 +454,12 @@ describe('the default parts', () => {
     });
     const train = async (parts: Parts, name: 'cpu' | 'reference') => {
       const { backend } = await parts.open(name);
-      const material = await parts.load(small);
+      const runData = await parts.load(small);
       const { task: given, left } = bench();
-      const task = { ...given, recipe: small, material };
+      const task = { ...given, recipe: small, runData };
       await parts.train({ ...task, options: small.train });
       const { metrics } = await parts.evaluate({ ...task, weights: source(left()) });
-      await parts.measure(small, material);
+      await parts.measure(small, runData);
       return { backend, weights: sha256(left()), ua: metrics.ua };
     };
     const alone = [await train(defaultParts(), 'cpu'), await train(defaultParts(), 'reference')];

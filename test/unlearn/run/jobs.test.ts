@@ -17,13 +17,13 @@ import { toyParts, toyRecipe } from './toy.ts';
 
 const cpu = { backend: 'cpu', dtype: 'float32', instructionSet: 'avx2' };
 async function cellsOf(recipe = toyRecipe(), parts = toyParts({ controlled: ['boundaryShrink'] })) {
-  const material = await parts.load(recipe);
+  const runData = await parts.load(recipe);
   return planCells(
     recipe,
-    () => material,
+    () => runData,
     cpu,
     '1.2.3',
-    (method) => parts.needs(recipe, material, method),
+    (method) => parts.needs(recipe, runData, method),
   );
 }
 
@@ -248,8 +248,8 @@ describe('runs of jobs', { timeout: 30_000 }, () => {
     const parts = toyParts();
     const other: Partial<Parts> = {
       load: async (...args) => {
-        const material = await parts.load(...args);
-        return { ...material, manifest: { ...material.manifest, ids: [2, 3] } };
+        const runData = await parts.load(...args);
+        return { ...runData, manifest: { ...runData.manifest, ids: [2, 3] } };
       },
     };
     const again = await go('a', { parts: other as Parts }, one);

@@ -56,9 +56,9 @@ describe('the file', () => {
     expect(found.quantiles.find(({ share }) => share === 0.5)?.score).toBe((sorted[19] + sorted[20]) / 2);
 
     const parts = defaultParts();
-    const material = await parts.load(checkRecipe({ ...plain, forget: { scores: out, ratio: 0.1 } }));
-    const least = Math.min(...[...material.manifest.ids].map((id) => scores[id]));
-    expect(material.manifest.count).toBe(4);
+    const runData = await parts.load(checkRecipe({ ...plain, forget: { scores: out, ratio: 0.1 } }));
+    const least = Math.min(...[...runData.manifest.ids].map((id) => scores[id]));
+    expect(runData.manifest.count).toBe(4);
     expect(sorted.filter((score) => score > least).length).toBeLessThan(4);
   });
 

@@ -9,7 +9,7 @@ import { problem } from '../../../unlearn/check/problem.ts';
 import { channelStatistics, joinSplits, makeSplit, takeSplit } from '../../../unlearn/data/split.ts';
 import { predict } from '../../../unlearn/predict.ts';
 import { attentionOf } from '../../../unlearn/run/attention.ts';
-import type { Material } from '../../../unlearn/run/parts.ts';
+import type { RunData } from '../../../unlearn/run/parts.ts';
 import { planeOf } from '../../../unlearn/run/plane.ts';
 import { predictions } from '../../../unlearn/statistics/outputs.ts';
 import { fromRuns } from '../../../unlearn/statistics/plane.ts';
@@ -20,7 +20,7 @@ beforeAll(async () => {
   await lt.init({ device: 'reference' });
 });
 
-const materialOf = (train: Split, forgotten = 1): Material => {
+const runDataOf = (train: Split, forgotten = 1): RunData => {
   const dataset = {
     name: 'stripes',
     classes: ['left', 'middle', 'right'],
@@ -32,17 +32,17 @@ const materialOf = (train: Split, forgotten = 1): Material => {
     notes: [],
   };
   const { forget, retain } = cut(train, forgotten);
-  const manifest = { classes: [forgotten] } as unknown as Material['manifest'];
+  const manifest = { classes: [forgotten] } as unknown as RunData['manifest'];
   // The test images are the training images.
   return { dataset, manifest, forget, retain, kept: retain, gone: forget, validation: null };
 };
-const material = materialOf(stripes(30));
-const { forget, retain } = material;
+const runData = runDataOf(stripes(30));
+const { forget, retain } = runData;
 /** Samples of both sets as the exhibits list them, by rows. */
 const shown = (rows: Record<'forget' | 'retain', number[]>): Exhibits['samples'] =>
   (['retain', 'forget'] as const).flatMap((set) =>
     rows[set].map((row) => {
-      const { ids, labels } = material[set];
+      const { ids, labels } = runData[set];
       return { id: ids[row], set, label: labels[row], predicted: 0, confidence: 1, png: '' };
     }),
   );
@@ -57,7 +57,7 @@ describe('attention maps', () => {
 
   it('are those of attentionMaps as the layer has them, the forgotten samples first, in bytes', async () => {
     const network = started();
-    const found = (await attentionOf(networkSubject('own', network), material, samples))!;
+    const found = (await attentionOf(networkSubject('own', network), runData, samples))!;
     expect([found.layer, found.height, found.width]).toEqual(['pool', 3, 3]);
     expect(found.maps.map(({ set, id }) => [set, id])).toEqual([
       ['forget', forget.ids[2]],
@@ -74,7 +74,7 @@ describe('attention maps', () => {
     });
     expect(
       await lt.findLeaks(
-        async () => void (await attentionOf(networkSubject('own', network), material, samples)),
+        async () => void (await attentionOf(networkSubject('own', network), runData, samples)),
       ),
     ).toEqual([]);
     disposeAll(network.variables);
@@ -85,7 +85,7 @@ describe('attention maps', () => {
       const images = Uint8Array.from({ length: split.size * 20 * 16 }, (_, i) => (i * 37) % 251);
       return makeSplit({ ...split, shape: [20, 16, 1], images });
     };
-    const wide = { ...material, forget: stretched(forget), retain: stretched(retain) };
+    const wide = { ...runData, forget: stretched(forget), retain: stretched(retain) };
     const model = {
       ...lt.nn.sequential({
         conv: lt.nn.conv2d(2, { padding: 1 }),
@@ -108,14 +108,14 @@ describe('attention maps', () => {
   it('are none without samples, convolutions, or one network; a network that is not finite has maps of 0', async () => {
     const [network, plain] = [started(), started(tinyMlp())];
     const own = networkSubject('own', network);
-    expect(await attentionOf(own, material, [])).toBeUndefined();
-    expect(await attentionOf(networkSubject('mlp', plain), material, samples)).toBeUndefined();
+    expect(await attentionOf(own, runData, [])).toBeUndefined();
+    expect(await attentionOf(networkSubject('mlp', plain), runData, samples)).toBeUndefined();
     const votes = votingSubject('votes', async ({ size }) => new Float32Array(size * CLASSES));
-    expect(await attentionOf(votes, material, samples)).toBeUndefined();
+    expect(await attentionOf(votes, runData, samples)).toBeUndefined();
     const { fc, ...rest } = network.variables.params as Record<string, Record<string, lt.Tensor>>;
     const bad = lt.full(fc.weight.shape, Number.NaN);
     const variables = { ...network.variables, params: { ...rest, fc: { ...fc, weight: bad } } } as Variables;
-    const found = await attentionOf(networkSubject('broken', { ...network, variables }), material, samples);
+    const found = await attentionOf(networkSubject('broken', { ...network, variables }), runData, samples);
     expect(found?.maps.map(({ peak }) => peak)).toEqual([null, null, null]);
     expect(bytesOf(found!.maps[0].map).every((byte) => byte === 0)).toBe(true);
     bad.dispose();
@@ -129,7 +129,7 @@ describe('the plane', () => {
     const { model, variables, key } = await problem();
     const network = { model: model as Classifier, variables };
     key.dispose();
-    const plane = (await planeOf(networkSubject('own', network), material, true))!;
+    const plane = (await planeOf(networkSubject('own', network), runData, true))!;
     const [a, b, c] = plane.images;
     expect(a).toMatchObject({ set: 'forget', id: forget.ids[0], label: 1 });
     expect([b.label, c.label].sort()).toEqual([0, 2]);
@@ -173,18 +173,18 @@ describe('the plane', () => {
     const votes = votingSubject('votes', async ({ size }) =>
       new Float32Array(size * CLASSES).fill(Number.NaN),
     );
-    const plane = (await planeOf(votes, material, false))!;
+    const plane = (await planeOf(votes, runData, false))!;
     expect(plane.classes).toEqual([-1, 1600]);
     expect(plane.images.some((one) => 'png' in one)).toBe(false);
     const others = votingSubject('other', async ({ size }) =>
       Float32Array.from({ length: size * CLASSES }, (_, i) => i % CLASSES),
     );
-    expect(await planeOf(others, material, false)).toEqual({ ...plane, classes: [2, 1600] });
+    expect(await planeOf(others, runData, false)).toEqual({ ...plane, classes: [2, 1600] });
   });
 
   it('is none where fewer than two other classes are kept', async () => {
     const votes = votingSubject('votes', async ({ size }) => new Float32Array(size * CLASSES));
-    expect(await planeOf(votes, { ...material, retain: cut(retain, 0).forget }, false)).toBeUndefined();
-    expect(await planeOf(votes, { ...material, forget: takeSplit(forget, []) }, false)).toBeUndefined();
+    expect(await planeOf(votes, { ...runData, retain: cut(retain, 0).forget }, false)).toBeUndefined();
+    expect(await planeOf(votes, { ...runData, forget: takeSplit(forget, []) }, false)).toBeUndefined();
   });
 });

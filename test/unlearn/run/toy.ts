@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LetheError } from '../../../engine/error.ts';
 import { drawsForget, seedsOf } from '../../../unlearn/recipe/seeds.ts';
 import { checkRecipe, type Recipe } from '../../../unlearn/recipe.ts';
-import type { ArtifactTask, Making, Material, Parts, Product } from '../../../unlearn/run/parts.ts';
+import type { ArtifactTask, Making, Outcome, Parts, RunData } from '../../../unlearn/run/parts.ts';
 import type { Metrics, Split } from '../../../unlearn/types.ts';
 
 export function toyRecipe(change: object = {}): Recipe {
@@ -54,7 +54,7 @@ export function toyParts({
   prepared = [],
   onWork = () => {},
 }: ToyOptions = {}): Parts {
-  const material: Material = {
+  const runData: RunData = {
     dataset: {
       name: 'glyphs',
       classes: ['a', 'b'],
@@ -90,7 +90,7 @@ export function toyParts({
     first: Uint8Array,
     steps: number,
     rate = 0,
-  ): Promise<Product> => {
+  ): Promise<Outcome> => {
     onWork(name);
     const saved = await task.checkpoint.load();
     const words = saved ? (saved.arrays.words.data as Uint32Array) : new Uint32Array(64);
@@ -125,7 +125,7 @@ export function toyParts({
     };
   };
   /** Makes the shards that are missing, each of its number and the seed, and commits each. */
-  const fill = async ({ artifact, seed, onProgress, signal }: ArtifactTask): Promise<Product> => {
+  const fill = async ({ artifact, seed, onProgress, signal }: ArtifactTask): Promise<Outcome> => {
     for (const shard of [0, 1, 2]) {
       if (artifact.has(`shards/${shard}`)) continue;
       signal?.throwIfAborted();
@@ -141,7 +141,7 @@ export function toyParts({
     open: async (device) => ({ backend: device === 'auto' ? 'toy' : device, dtype: 'float32' }),
     load: async (recipe) => {
       const [{ forget }] = seedsOf(recipe);
-      return drawsForget(recipe) ? drawn(material, forget) : material;
+      return drawsForget(recipe) ? drawn(runData, forget) : runData;
     },
     draw: (_, given, { forget }) => drawn(given, forget),
     train: (task) => work(task, 'original', Uint8Array.of(1), Number(task.options.epochs) * 4),
@@ -220,9 +220,9 @@ export function toyParts({
   };
 }
 
-const drawn = (material: Material, seed: number): Material => ({
-  ...material,
-  manifest: { ...material.manifest, ids: [seed % 20, (seed + 1) % 20] },
+const drawn = (runData: RunData, seed: number): RunData => ({
+  ...runData,
+  manifest: { ...runData.manifest, ids: [seed % 20, (seed + 1) % 20] },
 });
 
 export const broken = () => new LetheError('value', 'the loss is not a number');

@@ -43,12 +43,12 @@ const recipeOf = (more: object = {}, own: readonly object[] = runs) =>
 const toys = (options: ToyOptions = {}) => {
   const parts = toyParts(options);
   const load: typeof parts.load = async (recipe, folder) => {
-    const material = await parts.load(recipe, folder);
+    const runData = await parts.load(recipe, folder);
     const { ids } = recipe.forget;
-    if (!ids) return material;
+    if (!ids) return runData;
     return {
-      ...material,
-      manifest: { ...material.manifest, kind: 'samples', classes: [], classIndex: null, ids },
+      ...runData,
+      manifest: { ...runData.manifest, kind: 'samples', classes: [], classIndex: null, ids },
     };
   };
   return { ...parts, load };

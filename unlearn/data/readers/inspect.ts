@@ -76,7 +76,7 @@ export const NEAR = 16;
 /** Pictures among which near-duplicates are sought; every pair is compared. */
 export const LIMIT = 20_000;
 /** Pictures of a class below which it is called small. */
-const SMALL = 5;
+const SMALL_CLASS = 5;
 const SIDE = 16;
 
 /**
@@ -194,10 +194,10 @@ export function odditiesOf(found: Inspection): string[] {
   const total = (c: Inspection['classes'][number]) => c.train + c.test;
   const empty = found.classes.filter((c) => total(c) === 0).map((c) => printable(c.name));
   if (empty.length > 0) lines.push(`no picture in ${some(empty)}`);
-  const small = found.classes.filter((c) => total(c) > 0 && total(c) < SMALL);
+  const small = found.classes.filter((c) => total(c) > 0 && total(c) < SMALL_CLASS);
   if (small.length > 0)
     lines.push(
-      `fewer than ${SMALL} pictures in ${some(small.map((c) => `${printable(c.name)} (${total(c)})`))}`,
+      `fewer than ${SMALL_CLASS} pictures in ${some(small.map((c) => `${printable(c.name)} (${total(c)})`))}`,
     );
   const { duplicates, nearDuplicates } = found;
   if (duplicates.length > 0)

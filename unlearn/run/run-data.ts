@@ -19,10 +19,10 @@ import { shippedNames } from '../recipe/shipped.ts';
 import type { Recipe } from '../recipe.ts';
 import { printable, reasonOf } from '../text.ts';
 import type { Dataset, ForgetSpec, Split } from '../types.ts';
-import type { Material } from './parts.ts';
+import type { RunData } from './parts.ts';
 
 /** Reads the data set and draws the forget set of the first of the recipe's seeds. */
-export async function loadMaterial(recipe: Recipe, folder?: string): Promise<Material> {
+export async function loadRunData(recipe: Recipe, folder?: string): Promise<RunData> {
   const { name, options, mislabelled } = recipe.dataset;
   const read = await datasets.load(datasets.byName(name), { dir: folder, ...options });
   const whole = mislabelled ? mislabel(read, mislabelled) : read;
@@ -34,9 +34,9 @@ export async function loadMaterial(recipe: Recipe, folder?: string): Promise<Mat
 }
 
 /** The same data with the forget set of other seeds, where it is drawn. */
-export const drawMaterial = (recipe: Recipe, material: Material, seeds: Seeds): Material => ({
-  ...material,
-  ...forgetting(recipe, material.dataset, seeds),
+export const drawRunData = (recipe: Recipe, runData: RunData, seeds: Seeds): RunData => ({
+  ...runData,
+  ...forgetting(recipe, runData.dataset, seeds),
 });
 
 /** The forget set that a recipe asks for; one drawn at random is that of the seeds. */

@@ -37,14 +37,14 @@ beforeAll(async () => {
 
 describe('wrong labels in a recipe', () => {
   it('are those of the library, and told at the start', async () => {
-    const material = await parts.load(recipe);
+    const runData = await parts.load(recipe);
     const clean = await datasets.load('glyphs', options);
     const wrong = mislabel(clean, { share: 0.2, seed: 5 });
-    expect(material.dataset.hash).toBe(wrong.hash);
-    expect(material.manifest.ids).toEqual([...(wrong.mislabelled?.keys() ?? [])]);
-    expect(material.dataset.test.labels).toEqual(clean.test.labels);
-    const count = material.forget.size;
-    expect(summaryLines(summarise(material))).toEqual([
+    expect(runData.dataset.hash).toBe(wrong.hash);
+    expect(runData.manifest.ids).toEqual([...(wrong.mislabelled?.keys() ?? [])]);
+    expect(runData.dataset.test.labels).toEqual(clean.test.labels);
+    const count = runData.forget.size;
+    expect(summaryLines(summarise(runData))).toEqual([
       `data: glyphs, 220 samples in 10 classes: 200 for training (${Math.min(...counts(wrong.train.labels))} to ${Math.max(...counts(wrong.train.labels))} of each class, ${count} with a wrong label), 20 set aside for testing`,
       `to forget: ${count} training samples`,
     ]);
@@ -88,27 +88,27 @@ const counts = (labels: Int32Array) => {
 
 describe('corrected', () => {
   it('is the accuracy on what was forgotten under the right labels', async () => {
-    const material = await parts.load(recipe);
+    const runData = await parts.load(recipe);
     const model = lt.nn.models.mlp({ classes: 10, hidden: [4] });
     const variables = lt.scope(() => model.init(lt.random.key(2), [1, 32, 32, 3]));
-    const logits = await predict(model, variables, material.forget);
+    const logits = await predict(model, variables, runData.forget);
     const weights = source(await collect(toParts(model, variables, [32, 32, 3])));
-    const measure = async (of: typeof recipe, on = material) => {
-      const task = { recipe: of, material: on, seed: 0, onProgress: () => {} };
+    const measure = async (of: typeof recipe, on = runData) => {
+      const task = { recipe: of, runData: on, seed: 0, onProgress: () => {} };
       return (await parts.evaluate({ ...task, weights })).metrics;
     };
     const clean = await datasets.load('glyphs', options);
     const right = new Map([...clean.train.ids].map((id, i) => [id, clean.train.labels[i]]));
-    const hits = [...material.forget.ids].filter((id, row) => {
+    const hits = [...runData.forget.ids].filter((id, row) => {
       const answers = [...logits.subarray(10 * row, 10 * row + 10)];
       return answers.indexOf(Math.max(...answers)) === right.get(id);
     });
     const found = await measure(recipe);
-    expect(found.corrected).toBeCloseTo((100 * hits.length) / material.forget.size, 10);
+    expect(found.corrected).toBeCloseTo((100 * hits.length) / runData.forget.size, 10);
     const others = recipeOf({ dataset: { name: 'glyphs', options }, forget: { class: 3 } });
     expect((await measure(others, await parts.load(others))).corrected).toBeNull();
     // Wrong labels elsewhere in the data say nothing of what is forgotten.
-    const rightOnes = [...material.dataset.train.ids].filter((id) => !material.dataset.mislabelled?.has(id));
+    const rightOnes = [...runData.dataset.train.ids].filter((id) => !runData.dataset.mislabelled?.has(id));
     const sound = recipeOf({ forget: { ids: rightOnes.slice(0, 20) } });
     expect((await measure(sound, await parts.load(sound))).corrected).toBeNull();
   });
@@ -125,8 +125,8 @@ describe('scores in a recipe', () => {
     });
     const recipe = await readRecipe(join(folder, 'my.yaml'));
     expect(recipe.forget.scores).toBe(relative('.', join(folder, 'in/s.csv')));
-    const material = await parts.load(recipe);
-    expect(material.manifest.ids).toEqual([0, 1, 2, 3]);
+    const runData = await parts.load(recipe);
+    expect(runData.manifest.ids).toEqual([0, 1, 2, 3]);
     expect(checkRecipe(recipe)).toEqual(recipe);
   });
 
