@@ -13,6 +13,7 @@ import type {
 } from '../engine/backend.ts';
 import { bytesOf, type DType, type TypedArray } from '../engine/dtype.ts';
 import { check, LetheError } from '../engine/error.ts';
+import { LONGEST_ROW } from '../engine/primitives/table.ts';
 import type { Program } from '../engine/program.ts';
 import { dtypeCode, encode } from './encode.ts';
 import { findAddon, refused } from './place.ts';
@@ -63,7 +64,7 @@ const CAPABILITIES: Capabilities = {
   arena: true,
   beside: 0,
   // A row is one thread's, and lies in its caches (Rows in native/src/runtime/description.h). Short ones are better done many at a time.
-  rows: { busy: 16, short: 0, shortest: 64, longest: 8192, reductions: Number.POSITIVE_INFINITY },
+  rows: { busy: 16, short: 0, shortest: 64, longest: LONGEST_ROW, reductions: Number.POSITIVE_INFINITY },
 };
 
 class CpuBuffer implements DeviceBuffer {

@@ -1,4 +1,4 @@
-// The C++ header of what engine/primitives/table.ts says of operations: numbers, names, costs. The table is TypeScript
+// The C++ header of what engine/primitives/table.ts says of operations: numbers, names, costs, limits. The table is TypeScript
 // without types, so that it can be read here as JavaScript: in a checkout as it stands, in an installed package as it was
 // compiled.
 
@@ -40,6 +40,7 @@ export async function operationsHeader(root) {
 namespace lethe {
 
 constexpr int64_t kSignature = ${table.SIGNATURE};
+constexpr int64_t kLongestRow = ${table.LONGEST_ROW};
 
 ${enumOf('Op', Object.fromEntries(steps.map(([name], number) => [name, number])))}
 struct OpRow {

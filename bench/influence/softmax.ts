@@ -3,6 +3,8 @@
 //   J(W) = 1/n sum_i weight_i * cross-entropy_i + penalty / 2 |W|^2,   W [d, K]
 // where rows of x end in a 1, so that the last row of W is the bias, which is penalised like the rest.
 
+import { cholesky, solveFactored } from '../../unlearn/statistics/cholesky.ts';
+
 export interface Table {
   /** [n, d], row by row; the last column is 1. */
   readonly x: Float64Array;
@@ -40,7 +42,8 @@ export class SoftmaxRegression {
       const size = norm(gradient);
       if (size < tolerance) return w;
       this.#factor ??= cholesky(this.#hessian(w, weights));
-      const step = backsolved(this.#factor, gradient);
+      if (this.#factor === null) throw new Error('softmax regression: the Hessian is not positive definite');
+      const step = solveFactored(this.#factor, Float64Array.from(gradient));
       let [length, next, at] = [1, w, { value, gradient }];
       do {
         next = w.map((v, k) => v - length * step[k]);
@@ -130,29 +133,3 @@ function probabilities(
 
 const inner = (a: Float64Array, b: Float64Array) => a.reduce((sum, v, i) => sum + v * b[i], 0);
 const norm = (a: Float64Array) => Math.sqrt(inner(a, a));
-
-/** L with L L^T = h, of the lower half of h, in place. */
-function cholesky(h: Float64Array): Float64Array {
-  const m = Math.sqrt(h.length);
-  for (let i = 0; i < m; i++)
-    for (let j = 0; j <= i; j++) {
-      let rest = h[i * m + j];
-      for (let k = 0; k < j; k++) rest -= h[i * m + k] * h[j * m + k];
-      h[i * m + j] = i === j ? Math.sqrt(rest) : rest / h[j * m + j];
-    }
-  return h;
-}
-
-function backsolved(l: Float64Array, right: Float64Array): Float64Array {
-  const m = right.length;
-  const y = Float64Array.from(right);
-  for (let i = 0; i < m; i++) {
-    for (let j = 0; j < i; j++) y[i] -= l[i * m + j] * y[j];
-    y[i] /= l[i * m + i];
-  }
-  for (let i = m - 1; i >= 0; i--) {
-    for (let j = i + 1; j < m; j++) y[i] -= l[j * m + i] * y[j];
-    y[i] /= l[i * m + i];
-  }
-  return y;
-}

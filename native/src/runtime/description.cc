@@ -190,7 +190,7 @@ class Decoder {
     for (size_t k = 1; k < r->axes.size(); ++k) require(r->axes[k - 1] < r->axes[k], "the axes of rows are not sorted");
     int64_t row = 1;
     for (int axis : r->axes) row *= r->shape[axis];
-    require(row <= Rows::kLongest, "a row has too many elements");
+    require(row <= kLongestRow, "a row has too many elements");
     const int64_t size = sizeOf(r->shape), count = row > 0 ? size / row : 0;
     const int64_t n = in_.within(0, Rows::kMostValues, "the number of values of rows");
     for (int64_t k = 0; k < n; ++k) r->values.push_back(rowValue(*r));

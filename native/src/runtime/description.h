@@ -84,7 +84,6 @@ struct RowStore {
   bool whole;              // an element each, not one for the row
 };
 struct Rows {
-  static constexpr int64_t kLongest = 8192;     // elements of a row; native/backend.ts says so to the planner
   static constexpr int64_t kMostValues = 4096;
   Shape shape;
   std::vector<int> axes;   // those of a row, sorted
