@@ -32,6 +32,8 @@ export interface Capabilities {
     readonly longest: number;
     /** Reductions in a pass. */
     readonly reductions: number;
+    /** Are there sums over the rows, too? */
+    readonly columns: boolean;
   } | null;
 }
 

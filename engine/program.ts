@@ -193,13 +193,16 @@ export interface RowDomain {
 
 /**
  * Reductions along the same rows, and what is done with their results along these rows: softmax, a normalisation with its
- * statistics, a loss. A row takes as many passes as reductions wait for each other; no row needs another one.
+ * statistics, a loss. A row takes as many passes as reductions wait for each other; no row needs another one. What is added up over
+ * the rows is known when all of them are done.
  */
 export interface Rows extends RowDomain {
   /** Each after those it takes values of. */
   readonly values: readonly RowValue[];
   /** What is written. */
   readonly stores: readonly RowStore[];
+  /** Values of elements added up over all rows, and written densely over the axes of a row. */
+  readonly columns: readonly Store[];
 }
 
 /** Work on rows. */

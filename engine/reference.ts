@@ -4,7 +4,7 @@
 import type { Backend, Capabilities, DeviceBuffer, Executable } from './backend.ts';
 import { type Aval, allocate, type DType, roundTo, type Shape, stridesOf, type TypedArray } from './dtype.ts';
 import { LetheError } from './error.ts';
-import { alongRows, keptOf } from './graph/dense.ts';
+import { acrossOf, alongRows, keptOf } from './graph/dense.ts';
 import { slotOf } from './graph/touches.ts';
 import { primitives } from './primitives/index.ts';
 import { stridedCopy } from './primitives/rules.ts';
@@ -132,6 +132,11 @@ function executeRows(memory: Memory, rows: Rows): void {
     const { data, dtype } = values[value];
     memory.write(slot, each ? data.slice() : stridedCopy(data, kept, firsts, 0, dtype));
   }
+  for (const { slot, value } of rows.columns) {
+    const { dtype } = values[value];
+    const result = { shape: axes.map((d) => shape[d]), dtype };
+    memory.write(slot, primitives.sum.reference([values[value]], { axes: acrossOf(rows) }, [result])[0]);
+  }
 }
 
 function execute(i: Instruction, memory: Memory): void {
@@ -155,7 +160,14 @@ const PORTABLE: Capabilities = {
   bindingBytes: 128 * 2 ** 20,
   arena: true,
   beside: 65536,
-  rows: { busy: 256, short: 16384, shortest: 1, longest: Number.POSITIVE_INFINITY, reductions: 8 },
+  rows: {
+    busy: 256,
+    short: 16384,
+    shortest: 1,
+    longest: Number.POSITIVE_INFINITY,
+    reductions: 8,
+    columns: true,
+  },
 };
 
 /**

@@ -30,5 +30,7 @@ export const capabilitiesOf = (traits: Traits): Capabilities => ({
     longest: Number.POSITIVE_INFINITY,
     // Each has two arrays of shares in turn, a number for each invocation.
     reductions: Math.floor(traits.workgroupBytes / (2 * 4 * GPU_THREADS)),
+    // Workgroups would have to wait for each other.
+    columns: false,
   },
 });

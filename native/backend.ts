@@ -64,7 +64,14 @@ const CAPABILITIES: Capabilities = {
   arena: true,
   beside: 0,
   // A row is one thread's, and lies in its caches (Rows in native/src/runtime/description.h). Short ones are better done many at a time.
-  rows: { busy: 16, short: 0, shortest: 64, longest: LONGEST_ROW, reductions: Number.POSITIVE_INFINITY },
+  rows: {
+    busy: 16,
+    short: 0,
+    shortest: 64,
+    longest: LONGEST_ROW,
+    reductions: Number.POSITIVE_INFINITY,
+    columns: true,
+  },
 };
 
 class CpuBuffer implements DeviceBuffer {

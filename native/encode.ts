@@ -168,6 +168,7 @@ export function encode(program: Program, exact = false): Float64Array {
     w.numbers(r.axes);
     w.list(r.values, rowValue);
     w.list(r.stores, (s) => w.put(s.value, s.whole ? 1 : 0, s.slot));
+    w.list(r.columns, (s) => w.put(s.value, s.slot));
   };
   const instruction = (i: Instruction): void => {
     if (i.kind === 'loop') {

@@ -22,6 +22,9 @@ export function isDense({ strides, offset }: Pick<View, 'strides' | 'offset'>, s
 
 /** Sizes of the axes that stay. */
 export const keptOf = ({ shape, axes }: RowDomain): number[] => shape.filter((_, d) => !axes.includes(d));
+/** The axes that stay. */
+export const acrossOf = ({ shape, axes }: RowDomain): number[] =>
+  [...shape.keys()].filter((d) => !axes.includes(d));
 /** Elements of a row. */
 export const lengthOf = ({ shape, axes }: RowDomain): number => sizeOf(axes.map((d) => shape[d]));
 /** Elements of a row that lie one after another. */

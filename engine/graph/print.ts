@@ -40,9 +40,10 @@ function printLoop({ inputs, steps, stores, reductions }: Loop, result: boolean)
   ];
 }
 
-const printRows = ({ values, stores }: Rows): string[] => [
+const printRows = ({ values, stores, columns }: Rows): string[] => [
   ...values.map((v, n) => `v${n} = ${printRowValue(v)}${v.perRow ? ', one a row' : ''}, pass ${v.pass}`),
   ...stores.map((s) => `slot ${s.slot} = v${s.value}`),
+  ...columns.map((s) => `slot ${s.slot} = sum v${s.value} over all rows`),
 ];
 
 const printOperand = (o: Operand): string => `${o.slot < 0 ? '' : `slot ${o.slot}:`}${showAval(o)}`;

@@ -3,8 +3,8 @@
 
 import { stridesOf } from '../dtype.ts';
 import { sameShape } from '../primitives/rules.ts';
-import type { RowDomain, RowStore, Rows, RowValue, View } from '../program.ts';
-import { alongRows, keptOf } from './dense.ts';
+import type { Reduction, RowDomain, RowStore, Rows, RowValue, View } from '../program.ts';
+import { acrossOf, alongRows, keptOf } from './dense.ts';
 import type { Reduced } from './moments.ts';
 
 /** Numbers of the values that a value is computed from. */
@@ -15,11 +15,16 @@ class RowBuilder {
   private readonly values: RowValue[] = [];
   private readonly known = new Map<string, number>();
   private readonly written = new Map<number, Omit<RowStore, 'slot'>>();
+  /** Sums over the rows: the slot of each, and the value that is added up. */
+  private readonly columns = new Map<number, number>();
   private readonly kept: readonly number[];
   private readonly wholeStrides: readonly number[];
   private readonly rowStrides: readonly number[];
 
-  constructor(private readonly domain: RowDomain) {
+  constructor(
+    private readonly domain: RowDomain,
+    private readonly takesColumns: boolean,
+  ) {
     this.kept = keptOf(domain);
     this.wholeStrides = stridesOf(domain.shape);
     this.rowStrides = alongRows(domain, stridesOf(this.kept));
@@ -40,7 +45,9 @@ class RowBuilder {
     const { shape, axes } = this.domain;
     const whole = sameShape(loop.shape, shape);
     if (!whole && !(sameShape(loop.shape, this.kept) && loop.reductions.length === 0)) return false;
-    if (loop.reductions.some((r) => !sameShape(r.axes, axes))) return false;
+    const isColumn = (r: Reduction): boolean =>
+      whole && this.takesColumns && r.op === 'sum' && sameShape(r.axes, acrossOf(this.domain));
+    if (!loop.reductions.every((r) => sameShape(r.axes, axes) || isColumn(r))) return false;
     const numbers: number[] = [];
     for (const v of loop.inputs) {
       const n = this.read({ ...v, strides: whole ? v.strides : alongRows(this.domain, v.strides) });
@@ -56,6 +63,8 @@ class RowBuilder {
   /** The value that a view reads; null where it reads what these rows write, but not in step with them. */
   private read(view: View): number | null {
     const { slot, dtype, strides, offset } = view;
+    // Known only when all rows are done.
+    if (this.columns.has(slot)) return null;
     const own = this.written.get(slot);
     if (own === undefined)
       return this.put(`${slot} ${offset} ${strides}`, () => ({
@@ -85,8 +94,12 @@ class RowBuilder {
   }
 
   private reduce({ reductions, divisor = 1 }: Reduced, numbers: readonly number[]): void {
-    for (const { op, value: of, slot } of reductions) {
+    for (const { op, value: of, slot, axes } of reductions) {
       const value = numbers[of];
+      if (!sameShape(axes, this.domain.axes)) {
+        this.columns.set(slot, value);
+        continue;
+      }
       const { dtype, pass } = this.values[value];
       const n = this.put(`reduce ${op} ${value} ${divisor}`, () => ({
         kind: 'reduction',
@@ -105,7 +118,7 @@ class RowBuilder {
   build(inside: (slot: number) => boolean): Rows {
     const { values, domain } = this;
     const stores = [...this.written].filter(([slot]) => !inside(slot));
-    const needed = new Set(stores.map(([, s]) => s.value));
+    const needed = new Set([...stores.map(([, s]) => s.value), ...this.columns.values()]);
     for (let n = values.length - 1; n >= 0; n--)
       if (needed.has(n)) for (const a of argumentsOf(values[n])) needed.add(a);
     const order = [...needed].sort((a, b) => a - b);
@@ -120,16 +133,21 @@ class RowBuilder {
       ...domain,
       values: live,
       stores: stores.map(([slot, s]) => ({ ...s, slot, value: at(s.value) })),
+      columns: [...this.columns].map(([slot, value]) => ({ slot, value: at(value) })),
     };
   }
 }
 
-/** The loops' work as values of rows, or null where they are not of the same rows. `inside`: slots that nobody else reads. */
+/**
+ * The loops' work as values of rows, or null where they are not of the same rows. `inside`: slots that nobody else reads;
+ * `takesColumns`: sums over the rows belong to it.
+ */
 export function rowsOf(
   loops: readonly Reduced[],
   domain: RowDomain,
   inside: (slot: number) => boolean,
+  takesColumns: boolean,
 ): Rows | null {
-  const builder = new RowBuilder(domain);
+  const builder = new RowBuilder(domain, takesColumns);
   return loops.every((l) => builder.add(l)) ? builder.build(inside) : null;
 }

@@ -46,7 +46,7 @@ function loopsFor(i: Instruction, scratch: () => number): readonly Reduced[] | n
 /** An instruction that may be part of work on rows. */
 interface Work {
   readonly loops: readonly Reduced[];
-  /** Null where it has no reductions: it goes along with any rows. */
+  /** Null where it reduces no rows: it goes along with any. */
   readonly domain: RowDomain | null;
 }
 
@@ -56,7 +56,8 @@ function workOf(i: Instruction, scratch: () => number): Work | null {
   const [{ shape, reductions }] = loops;
   if (reductions.length === 0) return { loops, domain: null };
   const [{ axes }] = reductions;
-  if (axes.length > 0 ? !axes.includes(shape.length - 1) : shape.length > 0) return null;
+  // Reductions over other axes may be sums over the rows of somebody else's domain.
+  if (axes.length > 0 ? !axes.includes(shape.length - 1) : shape.length > 0) return { loops, domain: null };
   return { loops, domain: { shape, axes } };
 }
 
@@ -163,14 +164,14 @@ class RowFuser {
       slot >= this.slots.length ||
       (this.slots[slot].kind === 'temporary' && (this.readers.get(slot) ?? []).every((n) => set.has(n)));
     const loops = members.flatMap((m) => this.works[m]?.loops ?? []);
-    const rows = rowsOf(loops, domain, inside);
+    const rows = rowsOf(loops, domain, inside, this.limits.columns);
     return rows && this.fits(rows) ? rows : null;
   }
 
   /** Can a kernel bind all that is read and written? Each view counts, for a slot may have to be bound as several types. */
-  private fits({ values, stores }: Rows): boolean {
+  private fits({ values, stores, columns }: Rows): boolean {
     const views = values.flatMap((v) => (v.kind === 'load' ? [v.view] : []));
-    const touched = [...views, ...stores];
+    const touched = [...views, ...stores, ...columns];
     if (touched.length > this.can.buffers) return false;
     const passes = new Map<number, number>();
     for (const v of values) if (v.kind === 'reduction') passes.set(v.pass, (passes.get(v.pass) ?? 0) + 1);

@@ -78,6 +78,7 @@ export function withoutUnused(
     ...r,
     values: r.values.map((v) => (v.kind === 'load' ? { ...v, view: moved(v.view) } : v)),
     stores: r.stores.map(moved),
+    columns: r.columns.map(moved),
   });
   const instruction = (i: Instruction): Instruction => {
     if (i.kind === 'loop') return { ...i, loop: loop(i.loop) };

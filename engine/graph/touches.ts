@@ -2,7 +2,7 @@
 
 import { type Shape, sizeOf } from '../dtype.ts';
 import type { Instruction, Loop, Operand, Slot, View } from '../program.ts';
-import { isDense, keptOf } from './dense.ts';
+import { isDense, keptOf, lengthOf } from './dense.ts';
 
 /** A slot that is read or written, and how much of it. */
 interface Touch {
@@ -46,12 +46,15 @@ export function readsOf(i: Instruction): Touch[] {
 
 export function writesOf(i: Instruction): Touch[] {
   if (i.kind === 'rows') {
-    const { shape, axes, stores } = i.rows;
-    return stores.map(({ slot, whole }) => ({
-      slot,
-      elements: sizeOf(whole ? shape : keptOf({ shape, axes })),
-      inStep: whole,
-    }));
+    const { shape, stores, columns } = i.rows;
+    return [
+      ...stores.map(({ slot, whole }) => ({
+        slot,
+        elements: sizeOf(whole ? shape : keptOf(i.rows)),
+        inStep: whole,
+      })),
+      ...columns.map(({ slot }) => ({ slot, elements: lengthOf(i.rows), inStep: false })),
+    ];
   }
   const results = i.kind === 'op' ? operands(i.outputs) : [];
   const loops = loopsOf(i).flatMap(({ shape, stores, reductions }) => [

@@ -4,7 +4,7 @@
 
 import { bytesOf, type Shape, sizeOf } from '../dtype.ts';
 import type { Instruction, Loop, Program, Rows, View } from '../program.ts';
-import { keptOf } from './dense.ts';
+import { keptOf, lengthOf } from './dense.ts';
 import { isInPlace } from './memory.ts';
 import { argumentsOf } from './row-values.ts';
 import { loopsOf, slotOf, slotsRead, slotsWritten } from './touches.ts';
@@ -81,7 +81,8 @@ function checkLoop(program: Program, i: Instruction, l: Loop, at: number, check:
   }
 }
 
-function checkRows(program: Program, { shape, axes, values, stores }: Rows, at: number, check: Check): void {
+function checkRows(program: Program, rows: Rows, at: number, check: Check): void {
+  const { shape, values, stores, columns } = rows;
   values.forEach((v, n) => {
     const args = argumentsOf(v);
     const earlier = args.every((a) => a >= 0 && a < n);
@@ -90,13 +91,18 @@ function checkRows(program: Program, { shape, axes, values, stores }: Rows, at: 
     check(v.pass === known, () => `instruction ${at}: value ${n} of rows is not known in pass ${v.pass}`);
     if (v.kind === 'load') checkView(program, v.view, shape, at, check);
   });
-  for (const { slot, value, whole } of stores) {
-    const size = sizeOf(whole ? shape : keptOf({ shape, axes }));
-    check(whole || values[value].perRow, () => `instruction ${at} stores elements as values of rows`);
+  const checkSize = (slot: number, size: number): void =>
     check(
       program.slots[slot].size === size,
       () => `instruction ${at} stores ${size} elements in slot ${slot}`,
     );
+  for (const { slot, value, whole } of stores) {
+    check(whole || values[value].perRow, () => `instruction ${at} stores elements as values of rows`);
+    checkSize(slot, sizeOf(whole ? shape : keptOf(rows)));
+  }
+  for (const { slot, value } of columns) {
+    check(!values[value].perRow, () => `instruction ${at} adds up values of rows as elements`);
+    checkSize(slot, lengthOf(rows));
   }
 }
 

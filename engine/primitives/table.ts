@@ -97,7 +97,7 @@ export const SIGHTS = { all: 0, past: 1, future: 2 };
 export const LONGEST_ROW = 8192;
 
 /** To be raised where native/encode.ts writes a program in another layout. */
-const LAYOUT = 3;
+const LAYOUT = 4;
 
 /** The same number on both sides, or else an addon was built from other sources than these. */
 export const SIGNATURE = Array.from(

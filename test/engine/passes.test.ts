@@ -27,7 +27,7 @@ const PLAIN: Capabilities = {
 };
 const ROWS: Capabilities = {
   ...PLAIN,
-  rows: { busy: 4, short: 64, shortest: 1, longest: 1000, reductions: 2 },
+  rows: { busy: 4, short: 64, shortest: 1, longest: 1000, reductions: 2, columns: true },
 };
 
 type F = (...xs: lt.Tensor[]) => lt.Tensor | lt.Tensor[];
@@ -136,6 +136,22 @@ test('fuseRows makes one instruction of a softmax: two reductions in three passe
     ['mul', 2, false],
   ]);
   expect(p.slots.map((s) => s.kind)).toEqual(['input', 'output']);
+});
+
+test('fuseRows takes sums over the rows along, and nothing that reads them', () => {
+  const f: F = (x) => {
+    const c = x.sub(x.mean(1, true));
+    const sums = c.mul(c).sum(0);
+    return [c, sums, c.add(sums)];
+  };
+  const limits = ROWS.rows as NonNullable<Capabilities['rows']>;
+  const p = planned(f, ROWS, [5, 6]);
+  expect(p.instructions.map((i) => i.kind)).toEqual(['rows', 'loop']);
+  const [{ rows }] = rowsOf(p);
+  expect(rows.columns).toHaveLength(1);
+  expect(rows.values[rows.columns[0].value].perRow).toBe(false);
+  const without = planned(f, { ...ROWS, rows: { ...limits, columns: false } }, [5, 6]);
+  expect(rowsOf(without).flatMap((i) => i.rows.columns)).toEqual([]);
 });
 
 test('fuseRows keeps to what the backend can do', () => {

@@ -115,6 +115,7 @@ test('a mean along rows, and an operation without parameters', () => {
             { ...of, kind: 'step', step: step('sub', [0, 1]), pass: 1 },
           ],
           stores: [{ value: 2, slot: 2, whole: true }],
+          columns: [{ value: 0, slot: 3 }],
         },
       },
       { kind: 'op', op: 'sort', params: {}, inputs: [x], outputs: [x], prologues: [], epilogue: null },
@@ -125,5 +126,6 @@ rows over [3, 4] along 1
   v1 = sum v0 / 4, one a row, pass 1
   v2 = sub v0 v1, pass 1
   slot 2 = v2
+  slot 3 = sum v0 over all rows
 op sort slot 0:float32[3, 4] -> slot 0:float32[3, 4]`);
 });

@@ -134,6 +134,7 @@ epilogue
               { value: 3, slot: 1, whole: true },
               { value: 1, slot: 2, whole: false },
             ],
+            columns: [],
           },
         },
       ],

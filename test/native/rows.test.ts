@@ -113,6 +113,36 @@ describeCpu('rows', () => {
     }
   });
 
+  it('sums over the rows, at any number of them and threads', async () => {
+    // A row's statistics, and what a layer's parameters get from all rows.
+    const f: Op = (x, dy) => {
+      const c = x.sub(x.mean(1, true));
+      const z = c.mul(c.mul(c).mean(1, true).add(1e-5).rsqrt());
+      return [z, dy.mul(z).sum(0), dy.add(z).sum(0)];
+    };
+    for (const [rows, n] of [
+      [16, 64],
+      [17, 100],
+      [301, 257],
+      [3001, 768],
+      [40, 8192],
+    ] as const) {
+      const values = [randomFloats([rows, n], 1, 4), randomFloats([rows, n], 2)];
+      const p = programOf(f, values, true);
+      expect(p.instructions.map((i) => (i.kind === 'rows' ? i.rows.columns.length : -1))).toEqual([2]);
+      const want = await execute(createReferenceBackend(), programOf(f, values, false), values);
+      const got = await execute(cpu, p, values);
+      got.forEach((g, k) => {
+        expect(distance(g, want[k])).toBeLessThan(2 ** -23 * (64 + 8 * Math.sqrt(k === 0 ? n : rows)));
+      });
+      const [one, five] = await Promise.all(
+        [1, 5].map((threads) => withThreads(threads, (b) => execute(b, p, values))),
+      );
+      expect(sameBits(one, five)).toBe(true);
+      expect(sameBits(one, got)).toBe(true);
+    }
+  });
+
   it('short rows and long ones are left to loops', () => {
     const count = (shape: Shape): number =>
       rowsIn(programOf((z) => lt.softmax(z), [randomFloats(shape, 1)], true));
@@ -193,6 +223,9 @@ describeCpu('rows', () => {
     refused({ stores: rows.stores.map((s) => ({ ...s, whole: false })) }).toThrow(/stored as values of rows/);
     refused({ stores: [...rows.stores, ...rows.stores] }).toThrow(/share memory/);
     refused({ stores: rows.stores.map((s) => ({ ...s, slot: 0 })) }).toThrow(/written to an input/);
+    refused({ columns: [{ value: 0, slot: 1 }] }).toThrow(/share memory/);
+    const perRow = rows.values.findIndex((v) => v.perRow);
+    refused({ columns: [{ value: perRow, slot: 1 }] }).toThrow(/only elements of float32/);
     const flipped = { ...load, view: { ...load.view, strides: [64, -1], offset: 63 } };
     refused({ values: [flipped, ...others] }, [[0, 0]]).toThrow(/overwrites an operand/);
     const long = program({
@@ -207,6 +240,7 @@ describeCpu('rows', () => {
               { kind: 'step', step: step('full', [], 'float32', 1), dtype: 'float32', perRow: true, pass: 0 },
             ],
             stores: [{ value: 0, slot: 0, whole: true }],
+            columns: [],
           },
         },
       ],

@@ -45,6 +45,7 @@ std::vector<int> lastReaders(const Rows& rows, const std::vector<RowPlan::Work>&
       for (int a : rows.values[v].args)
         if (std::find(work[w].values.begin(), work[w].values.end(), a) == work[w].values.end()) last[a] = static_cast<int>(w);
   for (const RowStore& s : rows.stores) last[s.value] = static_cast<int>(work.size());
+  for (const Store& s : rows.columns) last[s.value] = static_cast<int>(work.size());
   return last;
 }
 
@@ -52,7 +53,9 @@ std::vector<int> lastReaders(const Rows& rows, const std::vector<RowPlan::Work>&
 
 RowPlan::RowPlan(const Rows& r, const Description& program) : rows(r) {
   layDomain();
-  batch = std::clamp<int64_t>(kBatch / std::max<int64_t>(1, length), 1, kMostRows);
+  const int64_t fitting = std::max<int64_t>(1, kBatch / std::max<int64_t>(1, length));
+  // Sums over the rows take four rows at a time.
+  batch = std::min(kMostRows, rows.columns.empty() || 4 * length > 2 * kBatch ? fitting : roundUp(fitting, 4));
   layWork();
   layState(program);
   for (Work& w : work) {
@@ -299,6 +302,7 @@ std::string RowPlan::describe() const {
     if (w.values.size() > 1) out << "  chain\n";
     for (int v : w.values) line(v, w.values.size() > 1 ? "    " : "  ");
   }
+  for (const Store& s : rows.columns) out << "  sum of v" << s.value << " over all rows to slot " << s.slot << "\n";
   for (const RowStore& s : copied)
     if (direct[s.value] != s.slot) out << "  copy v" << s.value << " to slot " << s.slot << "\n";
   return out.str();

@@ -19,15 +19,19 @@ class RowKernel : public Kernel {
  public:
   RowKernel(const Rows& rows, const Description& program) : plan_(rows, program), vector_(vectors()) {}
 
-  WorkspaceSize workspace(int) const override { return {0, static_cast<size_t>(plan_.stateBytes)}; }
+  WorkspaceSize workspace(int) const override {
+    return {static_cast<size_t>(tasks() * sums()) * sizeof(double), static_cast<size_t>(plan_.stateBytes)};
+  }
   double cost() const override { return static_cast<double>(plan_.count * each()); }
   std::string describe() const override { return plan_.describe(); }
 
   void run(const RunContext& context) const override {
-    if (plan_.count == 0 || plan_.length == 0) return;
-    const int64_t grain = roundUp(std::max<int64_t>(1, 8 * kGrain / each()), plan_.batch);
-    forRanges(context.pool, plan_.count, grain, [&](int64_t begin, int64_t end, int thread) {
-      Task task{context, context.workspace.of(thread), begin, 0, 0, 0, 0};
+    if (plan_.length == 0) return;
+    double* const shares = reinterpret_cast<double*>(context.workspace.shared);
+    forRanges(context.pool, plan_.count, grain(), [&](int64_t begin, int64_t end, int thread) {
+      double* const share = shares + begin / grain() * sums();
+      std::fill_n(share, sums(), 0.0);
+      Task task{context, context.workspace.of(thread), share, begin, 0, 0, 0, 0};
       prepare(task);
       for (int64_t row = begin; row < end;) {
         const int64_t rows = plan_.rowsFrom(row, end - row);
@@ -36,12 +40,14 @@ class RowKernel : public Kernel {
       }
       stream(task, task.made);
     });
+    addUp(context, shares);
   }
 
  private:
   struct Task {
     const RunContext& context;
     char* state;
+    double* columns;   // its share of the sums over the rows
     int64_t begin;     // its first row
     // Elements of each result in the batches that are computed, and in the latest of them; how many were written past the
     // caches; which of its two blocks the batch that is computed goes to.
@@ -49,6 +55,28 @@ class RowKernel : public Kernel {
     char** value() const { return reinterpret_cast<char**>(state); }
     char** next(const RowPlan& plan) const { return value() + plan.rows.values.size(); }
   };
+  // Rows of a task: enough work, and with sums over the rows few tasks, each of which has a share of them.
+  int64_t grain() const {
+    const int64_t enough = std::max<int64_t>(1, 8 * kGrain / each());
+    return roundUp(plan_.rows.columns.empty() ? enough : std::max(enough, divideUp(plan_.count, kMostShares)), plan_.batch);
+  }
+  int64_t tasks() const { return divideUp(plan_.count, grain()); }
+  // Elements of a task's share.
+  int64_t sums() const { return static_cast<int64_t>(plan_.rows.columns.size()) * plan_.length; }
+  static constexpr int64_t kMostShares = 64;
+
+  // Joins the shares of all tasks, in their order.
+  void addUp(const RunContext& context, const double* shares) const {
+    if (sums() == 0) return;
+    forRanges(context.pool, sums(), kGrain / kMostShares, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) {
+        double total = 0;
+        for (int64_t t = 0; t < tasks(); ++t) total += shares[t * sums() + i];
+        context.at(plan_.rows.columns[static_cast<size_t>(i / plan_.length)].slot)[i % plan_.length] = static_cast<float>(total);
+      }
+    });
+  }
+
   int64_t each() const { return std::max<int64_t>(1, plan_.length * static_cast<int64_t>(plan_.rows.values.size())); }
 
   // What is the same for all rows of a task: constants stand once for each row of a batch.
@@ -101,6 +129,10 @@ class RowKernel : public Kernel {
       if (!w.elements) continue;
       fetched = fetch(task, fetched, following);
       stream(task, wholeLinesTo(task, std::min(task.made, task.streamed + plan_.share)));
+    }
+    for (size_t k = 0; k < plan_.rows.columns.size(); ++k) {
+      const int v = plan_.rows.columns[k].value;
+      vector_.foldRows(Fold::Sum, DType::Float32, rows, plan_.length, plan_.step[v], value[v], task.columns + static_cast<int64_t>(k) * plan_.length);
     }
     for (const RowStore& s : plan_.copied) write(task.context, row, rows, s, value[s.value]);
     handOver(task, elements);

@@ -200,6 +200,11 @@ class Decoder {
       require(whole || r->values[value].perRow, "elements are stored as values of rows");
       return RowStore{value, slotOf(whole ? size : count, false), whole};
     });
+    r->columns = in_.list<Store>([&] {
+      const int value = static_cast<int>(in_.within(0, n, "a value that is added up"));
+      require(!r->values[value].perRow && r->values[value].dtype == DType::Float32, "only elements of float32 are added up over rows");
+      return Store{value, slotOf(row, false)};
+    });
     checkRows(*r);
     return r;
   }
@@ -213,6 +218,15 @@ class Decoder {
         require(s.whole && isWhole(v.view, r.shape) && beginTogether(s.slot, v.view.slot), kOverwrites);
       }
       for (size_t l = 0; l < k; ++l) require(!out_.mayAlias(s.slot, r.stores[l].slot), "two results of an instruction share memory");
+    }
+    for (size_t k = 0; k < r.columns.size(); ++k) {
+      const int slot = r.columns[k].slot;
+      require(out_.slots[slot].kind != SlotKind::Input, "a result is written to an input");
+      for (const RowValue& v : r.values)
+        require(v.kind != RowValue::Load || !out_.mayAlias(slot, v.view.slot), kOverwrites);
+      const auto shares = [&](int other) { return out_.mayAlias(slot, other); };
+      for (const RowStore& s : r.stores) require(!shares(s.slot), "two results of an instruction share memory");
+      for (size_t l = 0; l < k; ++l) require(!shares(r.columns[l].slot), "two results of an instruction share memory");
     }
   }
   Instruction instruction() {

@@ -89,6 +89,7 @@ struct Rows {
   std::vector<int> axes;   // those of a row, sorted
   std::vector<RowValue> values;
   std::vector<RowStore> stores;
+  std::vector<Store> columns;  // values of elements added up over all rows
 };
 
 struct Instruction {
