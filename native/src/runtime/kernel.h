@@ -40,9 +40,14 @@ using Factory = KernelPtr (*)(const Instruction&, const Description&);
   __attribute__((visibility("hidden"))) KernelPtr make##Name(const Instruction&, const Description&);
 LETHE_ROOTS(LETHE_FACTORY)
 #undef LETHE_FACTORY
+#define LETHE_ROOT_NUMBER(name, Name, fuses) Name,
+enum class Root : int { LETHE_ROOTS(LETHE_ROOT_NUMBER) };
+#undef LETHE_ROOT_NUMBER
 // For instructions without a root.
 KernelPtr makeBody(const Instruction&, const Description&);
 KernelPtr makeRows(const Instruction&, const Description&);
+// For any.
+KernelPtr makeKernel(const Instruction&, const Description&);
 
 constexpr int64_t kGrain = 32768;  // element operations worth a task of their own
 

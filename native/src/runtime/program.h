@@ -2,6 +2,7 @@
 #pragma once
 #include <chrono>
 
+#include "loops/slabs.h"
 #include "runtime/kernel.h"
 
 namespace lethe {
@@ -29,8 +30,16 @@ class Program {
   void run(Pool& pool, char* const* bound, char* scratch, std::vector<char*>& memory, Profile* profile) const;
 
  private:
+  // An instruction, or some that go by slabs.
+  struct Part {
+    size_t count = 0;
+    KernelPtr kernel;
+    std::unique_ptr<SlabKernel> slabs;
+  };
+  void add(WorkspaceSize workspace, double cost);
+
   Description description_;
-  std::vector<KernelPtr> kernels_;
+  std::vector<Part> parts_;
   int threads_;
   size_t arena_ = 0, shared_ = 0, private_ = 0;
   double cost_ = 0;
