@@ -14,7 +14,9 @@ import {
   execute,
   float,
   int,
+  type Op,
   program,
+  programFor,
   randomFloats,
   sameBits,
   slot,
@@ -29,17 +31,8 @@ beforeAll(async () => {
 });
 afterAll(() => cpu.close());
 
-// biome-ignore lint/suspicious/noExplicitAny: operations of any arity
-type Op = (...xs: any[]) => unknown;
-
-function programOf(f: Op, values: readonly Value[], rows: boolean, donate: number[] = []): Program {
-  const { capabilities } = cpu;
-  lt.useBackend(createReferenceBackend(rows ? capabilities : { ...capabilities, rows: null }));
-  const tensors = values.map((v) => lt.tensor(v.data as Float32Array, { shape: v.shape, dtype: v.dtype }));
-  const p = lt.jit(f as never, { donate }).program(...tensors);
-  lt.useBackend(null);
-  return p;
-}
+const programOf = (f: Op, values: readonly Value[], rows: boolean, donate: number[] = []): Program =>
+  programFor(rows ? cpu.capabilities : { ...cpu.capabilities, rows: null }, f, values, donate);
 const rowsIn = (p: Program): number => p.instructions.filter((i) => i.kind === 'rows').length;
 
 const OPERATIONS: Readonly<Record<string, readonly [Op, (rows: number, n: number) => Value[]]>> = {

@@ -10,6 +10,8 @@ import {
   describeCpu,
   distance,
   execute,
+  type Op,
+  programFor,
   randomFloats,
   sameBits,
   type Value,
@@ -22,16 +24,8 @@ beforeAll(async () => {
 });
 afterAll(() => cpu.close());
 
-// biome-ignore lint/suspicious/noExplicitAny: operations of any arity
-type Op = (...xs: any[]) => unknown;
-
-function programOf(f: Op, values: readonly Value[], donate: number[] = []): Program {
-  lt.useBackend(createReferenceBackend(cpu.capabilities));
-  const tensors = values.map((v) => lt.tensor(v.data as Float32Array, { shape: v.shape, dtype: v.dtype }));
-  const p = lt.jit(f as never, { donate }).program(...tensors);
-  lt.useBackend(null);
-  return p;
-}
+const programOf = (f: Op, values: readonly Value[], donate: number[] = []): Program =>
+  programFor(cpu.capabilities, f, values, donate);
 const slabsOf = (p: Program): number[] =>
   [...describeKernels(p).matchAll(/in (\d+) slabs/g)].map((m) => Number(m[1]));
 

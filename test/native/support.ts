@@ -2,9 +2,11 @@
 
 import { join } from 'node:path';
 import { describe, inject } from 'vitest';
-import type { Backend, DeviceBuffer } from '../../engine/backend.ts';
+import type { Backend, Capabilities, DeviceBuffer } from '../../engine/backend.ts';
 import { type DType, type Shape, sizeOf, stridesOf, type TypedArray } from '../../engine/dtype.ts';
 import type { Instruction, Loop, Program, RootName, Slot, Step, View } from '../../engine/program.ts';
+import { createReferenceBackend } from '../../engine/reference.ts';
+import * as lt from '../../index.ts';
 import { createCpuBackend } from '../../native/backend.ts';
 
 /** Where the addon lies: the tests of its own surface load it without native/backend.ts. */
@@ -81,6 +83,23 @@ export const slot = (
   index,
   offset,
 });
+
+// biome-ignore lint/suspicious/noExplicitAny: operations of any arity
+export type Op = (...xs: any[]) => unknown;
+
+/** What the planner makes of `f` for a backend that can do so much. */
+export function programFor(
+  capabilities: Capabilities,
+  f: Op,
+  values: readonly Value[],
+  donate: readonly number[] = [],
+): Program {
+  lt.useBackend(createReferenceBackend(capabilities));
+  const tensors = values.map((v) => lt.tensor(v.data as Float32Array, { shape: v.shape, dtype: v.dtype }));
+  const p = lt.jit(f as never, { donate: [...donate] }).program(...tensors);
+  lt.useBackend(null);
+  return p;
+}
 
 /** Runs a program once on fresh buffers and reads its outputs. */
 export async function execute(backend: Backend, p: Program, inputs: readonly Value[]): Promise<TypedArray[]> {
