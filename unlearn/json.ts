@@ -28,3 +28,6 @@ const named = (value: unknown): string =>
   typeof value === 'object'
     ? `a ${value?.constructor?.name}`
     : `${value === undefined ? '' : 'a '}${typeof value}`;
+
+/** The value where it is a map, else an empty one. */
+export const mapOf = (x: unknown): Record<string, unknown> => (isMap(x) ? x : {});

@@ -4,8 +4,7 @@
 
 import * as v from 'valibot';
 import { LetheError } from '../engine/error.ts';
-import { beside, forgetKeys, mainKeys } from './data/forget-spec.ts';
-import { isMap } from './json.ts';
+import { isMap, mapOf } from './json.ts';
 import { type MethodTable, methods, recordOf } from './methods/index.ts';
 import { check } from './options/check.ts';
 import { faulty, type Path, type Problem } from './options/problems.ts';
@@ -14,7 +13,7 @@ import { readText, type Text } from './recipe/document.ts';
 import { auditOptions, datasetOptions, modelOptions, optionsOf } from './recipe/options.ts';
 import { type Override, override } from './recipe/overrides.ts';
 import { type KnownMethods, LISTED } from './recipe/own.ts';
-import { checkRanges } from './recipe/ranges.ts';
+import { checkForget, checkLabels, checkSearch, checkSearched } from './recipe/rules.ts';
 import {
   type AuditEntry,
   type MethodEntry,
@@ -22,7 +21,7 @@ import {
   recipeSchema,
   type TrainOptions,
 } from './recipe/schema.ts';
-import { flawOfSeeds, isDrawn, type SeedEntry, seedsOf } from './recipe/seeds.ts';
+import { flawOfSeeds, type SeedEntry } from './recipe/seeds.ts';
 import { completeRuns } from './recipe/vary.ts';
 import { show } from './text.ts';
 
@@ -192,48 +191,6 @@ function completeOne(value: unknown, problems: Problem[], { table, entries }: Kn
   } as Recipe;
 }
 
-/** What one method says of its search. */
-function checkSearch(
-  { name, search }: Record<string, unknown>,
-  path: Path,
-  problems: Problem[],
-  table: MethodTable,
-): void {
-  const record = typeof name === 'string' ? recordOf(name, table) : undefined;
-  if (!record || !isMap(search)) return;
-  if (record.startsFrom === 'nothing')
-    problems.push({
-      path,
-      message: `${name} trains anew, with options of its own; expected no search of it`,
-    });
-  else checkRanges(search, record.options, path, problems);
-}
-
-/** A search needs images to judge by and a seed that is not reported. */
-function checkSearched(
-  {
-    search,
-    validation,
-    forget,
-  }: Pick<v.InferOutput<typeof recipeSchema>, 'search' | 'validation' | 'forget'>,
-  seeds: readonly SeedEntry[],
-  problems: Problem[],
-): void {
-  if (validation === 0)
-    problems.push({
-      path: ['search'],
-      message: 'expected validation beside it: a share of the training images to judge by, such as 0.1',
-    });
-  const used = seedsOf({ seeds, forget }).flatMap(({ train, forget: drawn }) =>
-    isDrawn(forget) ? [train, drawn] : [train],
-  );
-  if (search && used.includes(search.seed))
-    problems.push({
-      path: ['search', 'seed'],
-      message: `expected a seed that is not reported, got ${search.seed}`,
-    });
-}
-
 /** The entries of `seeds`, complete; null where they are wrong: the schema tells that. */
 function seedsIn({ seeds }: Record<string, unknown>): SeedEntry[] | null {
   const read = v.safeParse(recipeSchema.entries.seeds, seeds);
@@ -253,44 +210,6 @@ function checkOptions(
   const { name, options = {} } = mapOf(section);
   if (typeof name !== 'string' || !Object.hasOwn(schemas, name) || !isMap(options)) return null;
   return check(schemas[name], options, [...path, 'options'], problems);
-}
-
-/** The rules between the keys of `forget`, and with the data. */
-function checkForget(forget: Record<string, unknown>, dataset: unknown, problems: Problem[]): void {
-  const path = ['forget'];
-  const wrong = (key: string, message: string) => problems.push({ path: ['forget', key], message });
-  const given = Object.keys(forget).filter((key) => forget[key] !== undefined);
-  const kinds = mainKeys(given);
-  const details = ['seed', 'withinClass', 'take'];
-  // Where another key stands instead, that one is told.
-  if (kinds.length > 1 || (kinds.length === 0 && given.every((key) => details.includes(key))))
-    problems.push({ path, message: `expected exactly one of ${forgetKeys.join(', ')}` });
-  for (const key of details) {
-    const fitting = forgetKeys.filter((kind) => beside(kind).includes(key));
-    if (given.includes(key) && kinds.length === 1 && !fitting.includes(kinds[0]))
-      problems.push({
-        path,
-        message: `${key} belongs to ${fitting.join(', ')}; expected it only beside them`,
-      });
-  }
-  if (forget.ratio === 0 || forget.ratio === 1)
-    wrong('ratio', `expected a number between 0 and 1, both excluded, got ${forget.ratio}`);
-  if (kinds[0] === 'scores' && forget.ratio === undefined)
-    wrong('scores', 'expected ratio beside it: the share of the training images to forget, such as 0.1');
-  if (kinds[0] === 'mislabelled' && mapOf(dataset).mislabelled === undefined)
-    wrong('mislabelled', 'expected dataset.mislabelled beside it: without it no label is known to be wrong');
-}
-
-function checkLabels(methods: readonly Record<string, unknown>[], problems: Problem[]): void {
-  const labels = new Set<unknown>(['original']);
-  for (const [i, { name, label = name }] of methods.entries()) {
-    const path = ['methods', i, 'label'];
-    if (labels.has(label))
-      problems.push({ path, message: `${show(label)} is taken; expected a label of its own for each entry` });
-    if (typeof label === 'string') labels.add(label);
-    if (label === 'retrain' && name !== 'retrain')
-      problems.push({ path, message: 'the label "retrain" is kept for the method retrain' });
-  }
 }
 
 /** The audits, complete as far as they are right. */
@@ -341,5 +260,3 @@ function filled(
     ...(truth !== undefined && { truth }),
   };
 }
-
-const mapOf = (x: unknown): Record<string, unknown> => (isMap(x) ? x : {});

@@ -2,7 +2,7 @@
 // `--set` before anything is completed, and has to be a good recipe by itself.
 
 import { check } from '../../engine/error.ts';
-import { canonicalJson, isMap } from '../json.ts';
+import { canonicalJson, mapOf } from '../json.ts';
 import { type Path, type Problem, told } from '../options/problems.ts';
 import { show } from '../text.ts';
 import { assign } from './overrides.ts';
@@ -29,9 +29,9 @@ function plainRun(
 
 /** The runs of a recipe that is not checked yet, as far as they can be told. */
 export function plainRuns(recipe: unknown): Plain[] {
-  const { vary } = isMap(recipe) ? recipe : {};
-  const { runs } = isMap(vary) ? vary : {};
-  const sets = (Array.isArray(runs) ? runs : []).map((run) => (isMap(run) && isMap(run.set) ? run.set : {}));
+  const { vary } = mapOf(recipe);
+  const { runs } = mapOf(vary);
+  const sets = (Array.isArray(runs) ? runs : []).map((run) => mapOf(mapOf(run).set));
   return sets.map((set) => plainRun(recipe as Plain, set));
 }
 
