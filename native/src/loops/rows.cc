@@ -28,9 +28,10 @@ class RowKernel : public Kernel {
   void run(const RunContext& context) const override {
     if (plan_.length == 0) return;
     double* const shares = reinterpret_cast<double*>(context.workspace.shared);
-    forRanges(context.pool, plan_.count, grain(), [&](int64_t begin, int64_t end, int thread) {
-      double* const share = shares + begin / grain() * sums();
-      std::fill_n(share, sums(), 0.0);
+    const int64_t rowsOfTask = grain(), width = sums();
+    forRanges(context.pool, plan_.count, rowsOfTask, [&](int64_t begin, int64_t end, int thread) {
+      double* const share = shares + begin / rowsOfTask * width;
+      std::fill_n(share, width, 0.0);
       Task task{context, context.workspace.of(thread), share, begin, 0, 0, 0, 0};
       prepare(task);
       for (int64_t row = begin; row < end;) {
@@ -67,11 +68,11 @@ class RowKernel : public Kernel {
 
   // Joins the shares of all tasks, in their order.
   void addUp(const RunContext& context, const double* shares) const {
-    if (sums() == 0) return;
-    forRanges(context.pool, sums(), kGrain / kMostShares, [&](int64_t begin, int64_t end, int) {
+    const int64_t width = sums(), count = tasks();
+    forRanges(context.pool, width, kGrain / kMostShares, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         double total = 0;
-        for (int64_t t = 0; t < tasks(); ++t) total += shares[t * sums() + i];
+        for (int64_t t = 0; t < count; ++t) total += shares[t * width + i];
         context.at(plan_.rows.columns[static_cast<size_t>(i / plan_.length)].slot)[i % plan_.length] = static_cast<float>(total);
       }
     });
