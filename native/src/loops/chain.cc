@@ -36,13 +36,13 @@ bool Chain::stores(int v) const {
   return std::any_of(links.begin(), links.end(), [&](const Link& l) { return l.code == Link::Store && values[l.operand] == v; });
 }
 
-void Chain::step(Op op, const int* args, size_t count, int of, bool isSingle) {
+void Chain::apply(Op op, const int* args, size_t count, bool isSingle) {
   if (count == 1) {
     links.push_back({op == Op::Neg ? Link::Neg : Link::Exp, 0});
   } else if (args[0] == args[1]) {
     links.push_back({Link::MulItself, 0});
   } else {
-    const bool isSecond = args[1] == of;
+    const bool isSecond = args[1] == atHand_;
     put(codeOf(op, isSecond, isSingle), args[isSecond ? 0 : 1]);
   }
 }

@@ -15,14 +15,21 @@ struct Chain {
 
   bool empty() const { return links.empty(); }
   bool stores(int v) const;
-  void load(int v) { put(Link::Load, v); }
   void store(int v) { put(Link::Store, v); }
   // The first sum is number 0.
   void sum(size_t number) { links.push_back({number == 0 ? Link::SumA : Link::SumB, 0}); }
-  // Applies an operation to `args`, one or two, of which `of` is at hand. `isSingle`: is the other one a single value?
-  void step(Op op, const int* args, size_t count, int of, bool isSingle);
+  // Goes on with an operation on `args`, one or two, which gives value `v`. `isSingle`: is one of them a single value? The first
+  // step loads the other one.
+  template <class F> void step(Op op, const int* args, size_t count, int v, F&& isSingle) {
+    const bool first = isSingle(args[0]), second = count > 1 && isSingle(args[1]);
+    if (atHand_ < 0) put(Link::Load, atHand_ = args[first ? 1 : 0]);
+    apply(op, args, count, first || second);
+    atHand_ = v;
+  }
 
  private:
+  int atHand_ = -1;
+  void apply(Op op, const int* args, size_t count, bool isSingle);
   void put(Link::Code code, int v);
 };
 

@@ -231,15 +231,11 @@ class Planner {
   }
   Chain chainOf(size_t first, size_t end) const {
     Chain chain;
-    int of = -1;
     for (size_t k = first; k < end; ++k) {
       const BodyPlan::Call& c = p_.calls[k];
-      const auto isSingle = [&](int i) { return i < c.operands && all_[c.args[i]].uniform; };
-      if (of < 0) chain.load(of = c.args[isSingle(0) ? 1 : 0]);
-      chain.step(c.op, c.args, static_cast<size_t>(c.operands), of, isSingle(0) || isSingle(1));
-      of = c.dst;
-      const Value& v = all_[of];
-      if (k + 1 == end || v.direct || v.last > static_cast<int>(k) + 1) chain.store(of);
+      chain.step(c.op, c.args, static_cast<size_t>(c.operands), c.dst, [&](int a) { return all_[a].uniform; });
+      const Value& v = all_[c.dst];
+      if (k + 1 == end || v.direct || v.last > static_cast<int>(k) + 1) chain.store(c.dst);
     }
     return chain;
   }

@@ -155,18 +155,14 @@ RowPlan::Work RowPlan::workFrom(int first, std::vector<bool>& done) const {
 }
 
 void RowPlan::layChain(Work& w) const {
-  int of = -1;
   for (int v : w.values) {
     const RowValue& own = rows.values[v];
     if (own.kind == RowValue::Reduction) {
       w.chain.sum(v == w.sums[0] ? 0 : 1);
       continue;
     }
-    const auto isSingle = [&](size_t k) { return k < own.args.size() && rows.values[own.args[k]].perRow; };
-    if (of < 0) w.chain.load(of = own.args[isSingle(0) ? 1 : 0]);
-    w.chain.step(own.op, own.args.data(), own.args.size(), of, isSingle(0) || isSingle(1));
+    w.chain.step(own.op, own.args.data(), own.args.size(), v, [&](int a) { return rows.values[a].perRow; });
     if (place[v] >= 0 || direct[v] >= 0) w.chain.store(v);
-    of = v;
   }
 }
 

@@ -191,9 +191,8 @@ WorkspaceSize SlabKernel::workspace(int threads) const {
     all.shared = std::max(all.shared, wholePages(w.shared));
     all.private_ = std::max(all.private_, w.private_);
   }
-  const size_t addresses = wholePages(apart_.size() * sizeof(char*));
-  all.shared += addresses;
-  all.private_ = std::max(all.private_, addresses + shared_ + private_);
+  all.shared += addressBytes();
+  all.private_ = std::max(all.private_, addressBytes() + shared_ + private_);
   return all;
 }
 
@@ -212,22 +211,20 @@ void SlabKernel::run(const RunContext& context) const {
     for (size_t k = 0; k < kernels_.size(); ++k) runOne(context, k);
     return;
   }
-  const size_t addresses = wholePages(apart_.size() * sizeof(char*));
   context.pool.run(slabs_, [&](int64_t slab, int thread) {
     char* const own = context.workspace.of(thread);
     char** const memory = reinterpret_cast<char**>(own);
     enter(context, slab, memory);
     Pool alone(1);
-    const Workspace workspace{own + addresses, own + addresses + shared_, private_};
+    const Workspace workspace{own + addressBytes(), own + addressBytes() + shared_, private_};
     for (const KernelPtr& k : kernels_) k->run({alone, memory, workspace});
   });
 }
 
 void SlabKernel::runOne(const RunContext& context, size_t k) const {
-  const size_t addresses = wholePages(apart_.size() * sizeof(char*));
   char** const memory = reinterpret_cast<char**>(context.workspace.shared);
   Workspace workspace = context.workspace;
-  workspace.shared += addresses;
+  workspace.shared += addressBytes();
   for (int64_t slab = 0; slab < slabs_; ++slab) {
     enter(context, slab, memory);
     kernels_[k]->run({context.pool, memory, workspace});

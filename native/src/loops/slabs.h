@@ -23,6 +23,8 @@ class SlabKernel {
   std::string describe(size_t k) const;
 
  private:
+  // A copy of the slots' addresses, in front of what kernels need.
+  size_t addressBytes() const { return wholePages(apart_.size() * sizeof(char*)); }
   void enter(const RunContext& context, int64_t slab, char** memory) const;
 
   int64_t slabs_ = 1;
