@@ -106,10 +106,22 @@ export function groupNorm(x: Tensor, groups: number, options?: NormOptions): Ten
     () => `groupNorm: groups is ${describe(groups)}, expected a divisor of the ${ch} channels`,
   );
   const pixels = sizeOf(x.shape.slice(1, -1));
-  const split4 = prim.reshape(x, [x.shape[0], pixels, groups, ch / groups]);
-  const [mu, v] = prim.moments(split4, [1, 3]).map((y) => prim.reshape(y, [x.shape[0], 1, groups, 1]));
-  const y = prim.reshape(normaliseWith(split4, mu, v, { epsilon }), x.shape);
-  const scaled = scale ? mul(y, scale) : y;
+  const parts = prim.reshape(x, [x.shape[0], pixels, groups, ch / groups]);
+  const [mu, v] = prim.moments(parts, [1, 3]).map((s) => prim.reshape(s, [x.shape[0], 1, groups, 1]));
+  // What is the same for all pixels of an image is gathered in one factor and one offset a channel: all that gradients need of the pixels
+  // is two sums for each. The centre is a number, not a function of x: the result does not depend on it, only its rounding does.
+  const isOfChannels = (t: Tensor | undefined) => !t || (t.size === ch && t.shape.at(-1) === ch);
+  const gathers = isOfChannels(scale) && isOfChannels(shift);
+  const byChannel = (t: Tensor) => prim.reshape(t, [1, 1, groups, ch / groups]);
+  const inverse = prim.rsqrt(add(v, epsilon));
+  const factor = scale && gathers ? mul(inverse, byChannel(scale)) : inverse;
+  const centre = stopGradient(mu) as Tensor;
+  const moved = mul(sub(centre, mu), factor);
+  const offset = shift && gathers ? add(moved, byChannel(shift)) : moved;
+  const y = add(mul(sub(parts, centre), factor), offset);
+  const whole = prim.reshape(x.dtype === 'float16' ? prim.convert(y, 'float16') : y, x.shape);
+  if (gathers) return whole;
+  const scaled = scale ? mul(whole, scale) : whole;
   return shift ? add(scaled, shift) : scaled;
 }
 /** Options of batchNorm. */

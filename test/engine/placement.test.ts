@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { inArena, inBuffers, livesOf } from '../../engine/graph/placement.ts';
 
 const lives = fc
-  .array(fc.record({ bytes: fc.integer({ min: 1, max: 64 }), a: fc.nat(12), b: fc.nat(12) }), {
+  .array(fc.record({ bytes: fc.integer({ min: 1, max: 262144 }), a: fc.nat(12), b: fc.nat(12) }), {
     maxLength: 14,
   })
   .map(
@@ -56,6 +56,18 @@ test('in an arena', () => {
   );
 });
 
+test('the memory of a small one in an arena is used again only after a while', () => {
+  const two = (bytes: number, from: number) =>
+    inArena(
+      new Map([
+        [0, { bytes, from: 0, to: 1 }],
+        [1, { bytes, from, to: from }],
+      ]),
+    ).bytes;
+  expect([two(1024, 2), two(1024, 33), two(1024, 34)]).toEqual([2048, 2048, 1024]);
+  expect(two(1 << 20, 2)).toBe(1 << 20);
+});
+
 test('in buffers', () => {
   fc.assert(
     fc.property(lives, (all) => {
@@ -71,14 +83,14 @@ test('in buffers', () => {
 });
 
 test('three in a chain take two places', () => {
-  const chain = livesOf([[0], [0, 1], [1, 2], [2]], () => 16);
-  expect(inArena(chain).bytes).toBe(32);
+  const chain = livesOf([[0], [0, 1], [1, 2], [2]], () => 1 << 20);
+  expect(inArena(chain).bytes).toBe(2 << 20);
   expect(inBuffers(chain)).toEqual({
     of: new Map([
       [0, 0],
       [1, 1],
       [2, 0],
     ]),
-    buffers: [16, 16],
+    buffers: [1 << 20, 1 << 20],
   });
 });

@@ -51,18 +51,32 @@ describeCpu('slabs', () => {
     expect(await report()).toHaveLength(p.instructions.length);
   });
 
-  it('with its gradients, where memory that is used again may not be written too early', async () => {
-    const values = [randomFloats(PICTURES, 1), randomFloats([64], 3), randomFloats(PICTURES, 2)];
-    const f: Op = (a, scale, dy) => {
-      const [y, back] = lt.vjp((x: lt.Tensor, s: lt.Tensor) => lt.groupNorm(x, 16, { scale: s }), a, scale);
+  it('with its gradients: what joins all pictures waits until the slabs are done', async () => {
+    const values = [
+      randomFloats(PICTURES, 1),
+      randomFloats([64], 3),
+      randomFloats([64], 4),
+      randomFloats(PICTURES, 2),
+    ];
+    const f: Op = (a, scale, shift, dy) => {
+      const of = (x: lt.Tensor, s: lt.Tensor, t: lt.Tensor) => lt.groupNorm(x, 16, { scale: s, shift: t });
+      const [y, back] = lt.vjp(of, a, scale, shift);
       return [y, ...back(dy)];
     };
     const p = programOf(f, values);
+    // Of all instructions, only the last sums of the gradients of scale and shift.
+    expect(describeKernels(p).match(/after the slabs/g)).toHaveLength(2);
+    expect(slabsOf(p)).toHaveLength(p.instructions.length - 2);
     const want = await execute(createReferenceBackend(), p, values);
     const got = await execute(cpu, p, values);
     got.forEach((g, k) => {
       expect(distance(g, want[k])).toBeLessThan(1e-3);
     });
+    for (const threads of [1, 3, 12])
+      expect(sameBits(await withThreads(threads, (b) => execute(b, p, values)), got)).toBe(true);
+    const report = (cpu as unknown as { profile(): () => Promise<readonly unknown[]> }).profile();
+    expect(sameBits(await execute(cpu, p, values), got)).toBe(true);
+    expect(await report()).toHaveLength(p.instructions.length);
   });
 
   it('writes over what was given away', async () => {
@@ -85,7 +99,7 @@ describeCpu('slabs', () => {
   it('what reads other pictures waits for all of them', () => {
     const x = randomFloats(PICTURES, 7);
     const count = (f: Op): number => slabsOf(programOf(f, [x])).length;
-    // A sum over the pictures, and the last picture first.
+    // Sums over the pictures that the next instruction needs.
     expect(count((a) => [a.sum([1, 2]), a.sub(a.sum(0)).sum([1, 2])])).toBe(0);
     // Little work, and a batch of one.
     expect(slabsOf(programOf((a) => lt.groupNorm(a, 4), [randomFloats([8, 4, 4, 16], 8)]))).toEqual([]);

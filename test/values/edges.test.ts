@@ -136,6 +136,25 @@ describe('on the reference', () => {
     await lt.checkGradients((a) => lt.topK(a, 2).values.square().sin().sum(), [q.reshape([6])], both);
   });
 
+  test('second derivatives of groupNorm, whose centre is no function of the input', async () => {
+    const x = lt.random.normal(lt.random.key(1), [2, 3, 4]);
+    const [scale, shift] = [2, 3].map((n) => lt.random.normal(lt.random.key(n), [4]));
+    const perPixel = lt.random.normal(lt.random.key(4), [3, 4]);
+    const both = { order: 2 } as const;
+    const loss = (y: lt.Tensor) => y.sin().square().sum();
+    await lt.checkGradients((a) => loss(lt.groupNorm(a, 2)), [x], both);
+    await lt.checkGradients(
+      (a, b, c) => loss(lt.groupNorm(a, 2, { scale: b, shift: c })),
+      [x, scale, shift],
+      both,
+    );
+    await lt.checkGradients(
+      (a, b, c) => loss(lt.groupNorm(a, 2, { scale: b, shift: c })),
+      [x, perPixel, shift],
+      both,
+    );
+  });
+
   test('attention in float16 masks too', async () => {
     const half = (data: number[][]) => lt.tensor(data, { dtype: 'float16' });
     const mask = lt.tensor([

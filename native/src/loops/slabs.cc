@@ -11,7 +11,7 @@ namespace {
 constexpr size_t kMostInstructions = 32;
 constexpr int64_t kFewestSlabs = 8;
 constexpr int64_t kLeastBytes = int64_t{4} << 20;          // what is smaller stays in the caches anyway
-constexpr int64_t kMostSlabBytes = int64_t{5} << 18;       // of what is read again in a slab: more than half of a second level cache
+constexpr int64_t kMostSlabBytes = int64_t{3} << 20;        // of what is read again in a slab: more is not kept by a cache for each thread
 constexpr int64_t kWantedSlabBytes = int64_t{1} << 18;     // so much that starting a kernel is nothing beside it
 
 // What is touched of a slot: all of it or a slab at a time.
@@ -73,33 +73,31 @@ class Collector {
   bool ok_ = true;
 };
 
-// The instructions of a group, as one is taken in after the other.
+// The instructions of a group, as one is taken in after the other. The order is another one where some wait.
 class Group {
  public:
   explicit Group(const Description& program) : program_(program) {}
 
+  // Takes in the next instruction, which goes by slabs like those before or else waits until they are done.
   bool take(const Instruction& i) {
     const Shape* domain = domainOf(i);
-    if (count_ == kMostInstructions || !domain || domain->empty() || sizeOf(*domain) == 0 || (outer_ != 0 && (*domain)[0] != outer_)) return false;
+    if (goes_.size() == kMostInstructions || !domain || domain->empty() || sizeOf(*domain) == 0) return false;
     const Collector own(i, *domain, program_);
-    if (!own.ok() || !fits(own.touches())) return false;
-    outer_ = (*domain)[0];
-    std::set<int> reused = reused_;
-    for (const auto& [slot, t] : own.touches())
-      if (t.sliced && seen_.count(slot)) reused.insert(slot);
-    if (bytesOf(reused) / outer_ > kMostSlabBytes) return false;
-    reused_ = reused;
-    for (const auto& [slot, t] : own.touches()) {
-      const auto [at, isNew] = seen_.insert({slot, t});
-      at->second.written = at->second.written || t.written;
-      if (isNew && t.sliced) bytes_ += program_.slots[slot].bytes();
-    }
-    ++count_;
+    const int64_t outer = (*domain)[0];
+    const bool goes = own.ok() && (outer_ == 0 || outer == outer_) && isApart(own.touches()) && fits(own.touches()) && slice(own.touches(), outer);
+    if (!goes && outer_ == 0) return false;
+    if (!goes) merge(own.touches(), waiting_);
+    goes_.push_back(goes);
     return true;
   }
   // A quarter of what is touched has to be touched again.
-  bool isWorthIt() const { return count_ > 1 && outer_ >= kFewestSlabs && bytes_ >= kLeastBytes && bytesOf(reused_) * 4 >= bytes_; }
-  size_t count() const { return count_; }
+  bool isWorthIt() const { return outer_ >= kFewestSlabs && bytes_ >= kLeastBytes && bytesOf(reused_) * 4 >= bytes_; }
+  // Of each instruction, up to the last that goes by slabs, whether it does.
+  std::vector<bool> goes() const {
+    std::vector<bool> all = goes_;
+    while (!all.empty() && !all.back()) all.pop_back();
+    return all;
+  }
   const Touches& touches() const { return seen_; }
   // Slabs of as many indices as make them large enough, but not fewer slabs than the least.
   int64_t slabs() const {
@@ -110,6 +108,34 @@ class Group {
   }
 
  private:
+  static void merge(const Touches& own, Touches& into) {
+    for (const auto& [slot, t] : own) {
+      Touch& all = into.insert({slot, t}).first->second;
+      all.written = all.written || t.written;
+    }
+  }
+  // Those that wait neither write what this one reads nor read or write what it writes.
+  bool isApart(const Touches& own) const {
+    for (const auto& [slot, t] : own)
+      for (const auto& [other, u] : waiting_)
+        if ((t.written || u.written) && program_.mayAlias(slot, other)) return false;
+    return true;
+  }
+  bool slice(const Touches& own, int64_t outer) {
+    std::set<int> reused = reused_;
+    int64_t more = 0;
+    for (const auto& [slot, t] : own) {
+      if (!t.sliced) continue;
+      if (seen_.count(slot)) reused.insert(slot);
+      else more += program_.slots[slot].bytes();
+    }
+    if (bytesOf(reused) / outer > kMostSlabBytes) return false;
+    reused_ = reused;
+    bytes_ += more;
+    outer_ = outer;
+    merge(own, seen_);
+    return true;
+  }
   // Nothing that is written may be read or written of another slab.
   bool fits(const Touches& own) const {
     for (const auto& [slot, t] : own)
@@ -132,8 +158,8 @@ class Group {
 
   const Description& program_;
   int64_t outer_ = 0, bytes_ = 0;  // indices of the outermost axis, and bytes of all that is sliced
-  size_t count_ = 0;
-  Touches seen_;
+  std::vector<bool> goes_;
+  Touches seen_, waiting_;
   std::set<int> reused_;
 };
 
@@ -166,17 +192,20 @@ Instruction sliced(const Instruction& i, int64_t slabs) {
 
 size_t SlabKernel::countFrom(size_t first, const Description& program) {
   const Group g = groupFrom(first, program);
-  return g.isWorthIt() ? g.count() : 0;
+  return g.isWorthIt() ? g.goes().size() : 0;
 }
 
-SlabKernel::SlabKernel(size_t first, size_t count, const Description& program) {
+SlabKernel::SlabKernel(size_t first, const Description& program) {
   const Group g = groupFrom(first, program);
+  goes_ = g.goes();
   slabs_ = g.slabs();
   apart_.assign(program.slots.size(), 0);
   for (const auto& [slot, t] : g.touches())
     if (t.sliced) apart_[slot] = program.slots[slot].bytes() / slabs_;
-  for (size_t k = 0; k < count; ++k) {
-    kernels_.push_back(makeKernel(sliced(program.instructions[first + k], slabs_), program));
+  for (size_t k = 0; k < goes_.size(); ++k) {
+    const Instruction& whole = program.instructions[first + k];
+    kernels_.push_back(goes_[k] ? makeKernel(sliced(whole, slabs_), program) : makeKernel(whole, program));
+    if (!goes_[k]) continue;
     const WorkspaceSize w = kernels_.back()->workspace(1);
     private_ = std::max(private_, wholePages(w.private_));
     shared_ = std::max(shared_, wholePages(w.shared));
@@ -198,8 +227,8 @@ WorkspaceSize SlabKernel::workspace(int threads) const {
 
 double SlabKernel::cost() const {
   double all = 0;
-  for (const KernelPtr& k : kernels_) all += k->cost();
-  return all * static_cast<double>(slabs_);
+  for (size_t k = 0; k < kernels_.size(); ++k) all += kernels_[k]->cost() * static_cast<double>(goes_[k] ? slabs_ : 1);
+  return all;
 }
 
 void SlabKernel::enter(const RunContext& context, int64_t slab, char** memory) const {
@@ -217,11 +246,15 @@ void SlabKernel::run(const RunContext& context) const {
     enter(context, slab, memory);
     Pool alone(1);
     const Workspace workspace{own + addressBytes(), own + addressBytes() + shared_, private_};
-    for (const KernelPtr& k : kernels_) k->run({alone, memory, workspace});
+    for (size_t k = 0; k < kernels_.size(); ++k)
+      if (goes_[k]) kernels_[k]->run({alone, memory, workspace});
   });
+  for (size_t k = 0; k < kernels_.size(); ++k)
+    if (!goes_[k]) kernels_[k]->run(context);
 }
 
 void SlabKernel::runOne(const RunContext& context, size_t k) const {
+  if (!goes_[k]) return kernels_[k]->run(context);
   char** const memory = reinterpret_cast<char**>(context.workspace.shared);
   Workspace workspace = context.workspace;
   workspace.shared += addressBytes();
@@ -232,7 +265,7 @@ void SlabKernel::runOne(const RunContext& context, size_t k) const {
 }
 
 std::string SlabKernel::describe(size_t k) const {
-  return "  in " + std::to_string(slabs_) + " slabs, each\n" + kernels_[k]->describe();
+  return (goes_[k] ? "  in " + std::to_string(slabs_) + " slabs, each\n" : "  after the slabs\n") + kernels_[k]->describe();
 }
 
 }  // namespace lethe

@@ -1,5 +1,5 @@
 // Neighbouring loops and reductions on the same pictures, done a few pictures at a time: what one writes or reads of a picture
-// the next one reads while it is still in the second level cache.
+// the next one reads while it is still in a cache.
 #pragma once
 #include <vector>
 
@@ -12,13 +12,13 @@ class SlabKernel {
  public:
   // How many of the instructions from `first` on belong together; fewer than two where that is not worth while.
   static size_t countFrom(size_t first, const Description& program);
-  SlabKernel(size_t first, size_t count, const Description& program);
+  SlabKernel(size_t first, const Description& program);
 
   WorkspaceSize workspace(int threads) const;
   double cost() const;
-  // Threads take slabs; where there are fewer slabs than threads, all share each.
+  // Threads take slabs; where there are fewer slabs than threads, all share each. What waited follows.
   void run(const RunContext& context) const;
-  // Instruction k of all slabs, for profiles.
+  // Instruction k of all slabs, or as a whole where it waits; for profiles, which go in the program's order.
   void runOne(const RunContext& context, size_t k) const;
   std::string describe(size_t k) const;
 
@@ -30,6 +30,7 @@ class SlabKernel {
   int64_t slabs_ = 1;
   std::vector<int64_t> apart_;  // of each slot: bytes from a slab to the next
   std::vector<KernelPtr> kernels_;
+  std::vector<bool> goes_;      // of each kernel: by slabs, or after them
   size_t private_ = 0, shared_ = 0;
 };
 

@@ -35,7 +35,7 @@ Program::Program(Description description, int threads) : description_(std::move(
     Part part;
     const size_t together = SlabKernel::countFrom(first, description_);
     if (together > 1) {
-      part = {together, nullptr, std::make_unique<SlabKernel>(first, together, description_)};
+      part = {together, nullptr, std::make_unique<SlabKernel>(first, description_)};
       add(part.slabs->workspace(threads), part.slabs->cost());
     } else {
       part = {1, makeKernel(description_.instructions[first], description_), nullptr};
