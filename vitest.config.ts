@@ -18,7 +18,9 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: at('test/devices.ts'),
-    testTimeout: 60_000,
+    // A test may take as long as a slow machine needs that has other work: a software adapter compiles shaders on the CPU.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     // Every plan is checked after every pass.
     env: { LETHE_VERIFY: '1' },
     // One process for each core: by default one core is left idle, which of two is half.

@@ -48,7 +48,7 @@ const entries = Object.keys(files).filter((file) => file.endsWith('.js'));
 let project: string;
 beforeAll(() => {
   project = installed('bundle', files);
-}, 120_000);
+});
 
 /** A file of a bundle: its code, and what it needs of other files before it runs. */
 interface Piece {

@@ -209,7 +209,7 @@ it('all code type-checks', () => {
     output = (error as { stdout: string }).stdout;
   }
   expect(output).toBe('');
-}, 120_000);
+});
 
 // ---- commands --------------------------------------------------------------------------------------------------------
 

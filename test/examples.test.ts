@@ -33,22 +33,22 @@ describeCpu('examples', () => {
   test('train-cnn learns', async () => {
     const { accuracy } = await example('train-cnn');
     expect(accuracy).toBeGreaterThan(25);
-  }, 120_000);
+  });
 
   test('per-sample gradients average to the batch gradient', async () => {
     const { difference } = await example('per-sample-gradients');
     expect(difference).toBeLessThan(1e-5);
-  }, 120_000);
+  });
 
   test('the curvature is that of differences of gradients', async () => {
     const { curvature, difference } = (await example('hvp')) as { curvature: number; difference: number };
     expect(curvature).toBeGreaterThan(0);
     expect(Math.abs(curvature - difference)).toBeLessThan(0.02 * curvature);
-  }, 120_000);
+  });
 
   test('forgetting a class with the library', async () => {
     const { table } = (await example('forget-class')) as { table: Record<string, Record<string, number>> };
     expect(Object.keys(table)).toEqual(['original', 'retrain', 'finetune', 'boundaryShrink']);
     expect(table.retrain['stars, test']).toBe(0);
-  }, 300_000);
+  });
 });

@@ -13,7 +13,7 @@ describe.skipIf(inject('absent').browser !== null)('in Chromium', () => {
   beforeAll(async () => {
     const [entry] = compiled('browser', 'test/browser/page.ts');
     browser = await openBrowser(resolve(entry, '../../..'));
-  }, 120_000);
+  });
   afterAll(() => browser?.close());
 
   /** Calls a function of page.ts in the page. The code is text, which no test runner rewrites. */

@@ -63,7 +63,7 @@ describe.skipIf(inject('absent').browser !== null)('bundles in Chromium', () => 
     await init({ device: 'reference' });
     here = await story(QUICK);
     await close();
-  }, 120_000);
+  });
   afterAll(() => browser?.close());
 
   test.each([
@@ -98,7 +98,7 @@ describe.skipIf(inject('absent').browser !== null)('bundles in Chromium', () => 
     expect(warnings).toEqual([
       'lethe: WebGPU finds no graphics card here; using the TypeScript reference, which is slow',
     ]);
-  }, 120_000);
+  });
   test('nothing was complained of', () => {
     expect(browser.complaints).toEqual([]);
   });

@@ -22,7 +22,7 @@ describe.skipIf(inject('absent').browser !== null)('the report in Chromium', () 
     );
     browser = await openBrowser(folder);
     await visit('/report.html');
-  }, 120_000);
+  });
   afterAll(async () => {
     await browser?.close();
     rmSync(folder, { recursive: true, force: true });

@@ -101,7 +101,7 @@ describe('wrong use and wrong input: exit code 2 and one line', () => {
   });
 });
 
-describe('lethe run', { timeout: 30_000 }, () => {
+describe('lethe run', () => {
   it('puts the table on stdout, the talk on stderr, the files in --out', async () => {
     const { code, out, err } = await world.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out']);
     expect(err).toMatch(/^\d\d:\d\d:\d\d plan: 4 cells, 0 done already$/m);
@@ -195,7 +195,7 @@ describe('lethe run', { timeout: 30_000 }, () => {
   });
 });
 
-describe('single steps', { timeout: 30_000 }, () => {
+describe('single steps', () => {
   it('train, unlearn and evaluate work on files and agree with a run', async () => {
     await world.run(['run', 'DIR/toy.yaml', '--out', 'DIR/out']);
     const train = await world.run(['train', 'DIR/toy.yaml', '--out', 'DIR/a/original.safetensors']);

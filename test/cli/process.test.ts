@@ -15,7 +15,7 @@ beforeAll(() => {
   [child, main] = compiled('cli', 'test/cli/child.ts', 'cli/main.ts');
   folder = mkdtempSync(join(tmpdir(), 'lethe-process-'));
   writeFileSync(join(folder, 'toy.yaml'), recipeText);
-}, 60_000);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs a slow toy run; sends the signals once work has begun, the next one once the last was answered. */

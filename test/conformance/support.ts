@@ -1,6 +1,6 @@
 // What the conformance suites share: the backends under test, and values.ts.
 
-import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Backend } from '../../engine/backend.ts';
 import type { Program } from '../../engine/program.ts';
 import { createReferenceBackend } from '../../engine/reference.ts';
@@ -39,9 +39,6 @@ export function describeBackend(
       body({ name, float, backend: () => backend });
     });
 }
-
-// A software adapter compiles shaders on the CPU, and the suites have many.
-vi.setConfig({ testTimeout: 300_000 });
 
 /**
  * Runs `body` for every backend that is here (see test/devices.ts), and checks the shaders that its programs give, unless

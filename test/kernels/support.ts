@@ -1,13 +1,10 @@
 // Opening WebGPU for tests, and skipping suites where there is none (test/devices.ts). Not a test itself.
 
-import { describe, inject, vi } from 'vitest';
+import { describe, inject } from 'vitest';
 import type { WebGpuBackend } from '../../kernels/backend.ts';
 import { type NodeOptions, openWebGpu } from '../../kernels/node.ts';
 
 export const open = (options: NodeOptions = {}): Promise<WebGpuBackend> => openWebGpu(options);
-
-// A software adapter compiles shaders on the CPU, and the suites have many.
-vi.setConfig({ testTimeout: 300_000 });
 
 /** A suite that needs a GPU, be it a software one. */
 export const describeGpu: (name: string, suite: () => void) => unknown =

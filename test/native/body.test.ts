@@ -145,7 +145,7 @@ function loopProgram(
 }
 
 describeCpu('loops', () => {
-  it('computes random chains over random views', { timeout: 60_000 }, async () => {
+  it('computes random chains over random views', async () => {
     await fc.assert(
       fc.asyncProperty(cases, async ({ values, loop }) => {
         const expected = interpret(loop, values);
@@ -160,9 +160,7 @@ describeCpu('loops', () => {
     );
   });
 
-  it('reduces values of random chains over any axes, with the same bits for any number of threads', {
-    timeout: 60_000,
-  }, async () => {
+  it('reduces values of random chains over any axes, with the same bits for any number of threads', async () => {
     await withThreads(1, (one) =>
       withThreads(3, (three) =>
         fc.assert(

@@ -73,7 +73,7 @@ describe.skipIf(process.platform !== 'linux')('on Linux', () => {
         .map((name) => `pack/${name}-${version}.tgz\n`)
         .join(''),
     });
-  }, 60_000);
+  });
   afterAll(() => rmSync(root, { recursive: true, force: true }));
 
   it.each([

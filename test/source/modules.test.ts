@@ -44,7 +44,7 @@ describe('the sources', () => {
   let modules: Modules;
   beforeAll(() => {
     modules = modulesOf(sources(...ROOMS, 'test', 'examples', '.'));
-  }, 60_000);
+  });
 
   test('are found, and their imports', () => {
     expect(modules.size).toBeGreaterThan(500);

@@ -1,36 +1,33 @@
 // The real parts of a run: the engine's device and models, the data readers, the trainer, the methods, the audits and
 // the report, each put behind the plain interface of parts.ts.
 
-import { check, LetheError } from '../../engine/error.ts';
-import { openSafetensors, type SafetensorsFile } from '../../engine/io/index.ts';
+import { LetheError } from '../../engine/error.ts';
+import { openSafetensors } from '../../engine/io/index.ts';
 import type { Classifier, Model, Variables } from '../../engine/nn/types.ts';
 import * as lt from '../../index.ts';
 import type { AuditInput } from '../audits/record.ts';
-import { type Subject as Asked, votingSubject } from '../audits/subject.ts';
-import { channelStatistics, datasets, rightLabels } from '../data/index.ts';
+import { votingSubject } from '../audits/subject.ts';
+import { channelStatistics } from '../data/index.ts';
 import { joinSplits } from '../data/split.ts';
-import { type Answer, evaluateAnswers } from '../evaluate.ts';
+import type { Answer } from '../evaluate.ts';
 import { memorisationOf } from '../memorisation.ts';
 import { type MethodTable, methodByName, methods, recordOf } from '../methods/index.ts';
 import type { MethodRecord, PreparedRecord } from '../methods/record.ts';
-import { type Constants, cardOf, checkCard, constantsFor, modelFor } from '../model.ts';
+import { type Constants, checkCard, constantsFor, modelFor } from '../model.ts';
 import { hint } from '../options/suggest.ts';
 import type { MethodEntry, Recipe } from '../recipe.ts';
-import type { Outputs } from '../statistics/outputs.ts';
-import { unseenDistance } from '../statistics/unseen.ts';
 import { disposeTree } from '../train/feed.ts';
 import { recordUpdates } from '../train/undo.ts';
 import { train } from '../train.ts';
-import type { CheckpointStore, Dataset, Exhibits, Method, Split, UnlearnResult } from '../types.ts';
-import { cardIn, fromFile, toParts } from '../weights.ts';
-import { attentionOf } from './attention.ts';
+import type { CheckpointStore, Dataset, Method, Split } from '../types.ts';
+import { cardIn, fromFile } from '../weights.ts';
 import { makeAudits, type Opened, opened } from './auditing.ts';
 import type { Bank } from './audits.ts';
 import { type BankData, makeBank, openBanks } from './banks.ts';
-import { embeddingOf } from './embedding.ts';
+import { evaluationOf } from './evaluating.ts';
 import { measureStep } from './measure.ts';
-import type { AuditTask, Evaluation, Making, Outcome, Parts, Subject, Task } from './parts.ts';
-import { planeOf } from './plane.ts';
+import { constantsOf, freshWeights, hasState, outcomeOf } from './network.ts';
+import type { AuditTask, Parts, Subject, Task } from './parts.ts';
 import { drawRunData, loadRunData } from './run-data.ts';
 
 type Architecture = (recipe: Recipe, dataset: Dataset, constants: Constants) => Model;
@@ -142,7 +139,7 @@ export function defaultParts({ architecture = modelFor, methods: table = methods
         : constantsFor(recipe, channelStatistics(retain));
       const model = architecture(recipe, dataset, constants);
       const key = lt.random.key(seed);
-      const variables = file ? await fromFile(model, file, dataset.shape) : fresh(model, dataset, key);
+      const variables = file ? await fromFile(model, file, dataset.shape) : freshWeights(model, dataset, key);
       try {
         const validation = held ?? undefined;
         const own = { model, variables, forget, retain, validation, key, updates: task.updates };
@@ -195,12 +192,7 @@ export function defaultParts({ architecture = modelFor, methods: table = methods
     async evaluate(task) {
       const { subject, release } = await openSubject(task, 'evaluate', task);
       try {
-        const found = await look(
-          task,
-          async (samples, sweep) => (await subject.answers(samples, sweep)).logits,
-        );
-        if (!found.exhibits || task.judge === 'validation') return found;
-        return { ...found, exhibits: await withPictures(found.exhibits, subject, task) };
+        return await evaluationOf(task, subject);
       } finally {
         release();
       }
@@ -270,21 +262,11 @@ export function defaultParts({ architecture = modelFor, methods: table = methods
       return renderReport(results);
     },
   };
-  return {
-    ...parts,
-    train: (task) => here(() => parts.train(task)),
-    unlearn: (task) => here(() => parts.unlearn(task)),
-    evaluate: (task) => here(() => parts.evaluate(task)),
-    bank: (task) => here(() => parts.bank(task)),
-    memorise: (task) => here(() => parts.memorise(task)),
-    audit: (task) => here(() => parts.audit(task)),
-    record: (task) => here(() => parts.record(task)),
-    prepare: (task) => here(() => parts.prepare(task)),
-    forget: (task) => here(() => parts.forget(task)),
-    fit: (...of) => here(() => parts.fit(...of)),
-    needs: (...of) => here(() => parts.needs(...of)),
-    measure: (...of) => here(() => parts.measure(...of)),
-  };
+  const entered = Object.entries(parts).map(([name, part]) => [
+    name,
+    (...given: never[]) => here(() => (part as (...given: never[]) => unknown)(...given)),
+  ]);
+  return Object.fromEntries(entered) as Parts;
 }
 
 /** Whether a method takes back updates of the original's training. */
@@ -294,86 +276,3 @@ const needsRecord = (record: MethodRecord, options: unknown): boolean =>
 /** Logarithms of shares. A share of 0 counts as the least number of float32, so that all stay finite. */
 const logarithms = (shares: Float32Array): Float32Array =>
   shares.map((share) => Math.log(Math.max(share, 2 ** -126)));
-
-/** What the answers are worth, on test images or on those that were held out. */
-async function look(task: Parameters<Parts['evaluate']>[0], answer: Answer): Promise<Evaluation> {
-  const { recipe, judge = 'test', signal, onProgress } = task;
-  const { dataset, manifest, forget, retain, validation } = task.runData;
-  const { images = !datasets.byName(recipe.dataset.name).people, controls: _, ...how } = recipe.evaluate;
-  const data = {
-    forget,
-    retain,
-    classes: dataset.classes.length,
-    classIndex: manifest.classes,
-    ...(dataset.mislabelled && { rightLabels: rightLabels(dataset, forget) }),
-  };
-  const options = { ...how, images, signal, onProgress };
-  if (judge === 'test') return evaluateAnswers(answer, { ...data, test: dataset.test }, options);
-  check(validation, 'value', () => `validation: no images were held out to judge by`);
-  const said = new Map<Split, Outputs>();
-  const noted: Answer = async (split, sweep) => {
-    const logits = await answer(split, sweep);
-    said.set(split, { logits, labels: split.labels });
-    return logits;
-  };
-  const found = await evaluateAnswers(noted, { ...data, test: validation }, options);
-  const unseen = unseenDistance({
-    forget: said.get(forget) as Outputs,
-    kept: retain.labels,
-    unseen: said.get(validation) as Outputs,
-    K: dataset.classes.length,
-  });
-  return { ...found, unseen };
-}
-
-/** The exhibits with what is drawn of the model itself: its features, where it looks, and a slice of its decisions. */
-async function withPictures(exhibits: Exhibits, subject: Asked, task: Task): Promise<Exhibits> {
-  const { runData, signal } = task;
-  const { samples } = exhibits;
-  const embedding = await embeddingOf(subject, runData, signal);
-  const attention = await attentionOf(subject, runData, samples, signal);
-  const plane = await planeOf(subject, runData, samples.length > 0, signal);
-  return {
-    ...exhibits,
-    ...(embedding && { embedding }),
-    ...(attention && { attention }),
-    ...(plane && { plane }),
-  };
-}
-
-/** Weights that were never trained. */
-const fresh = (model: Model, { shape }: Dataset, key: lt.Tensor): Variables =>
-  lt.scope(() => model.init(key, [1, ...shape]));
-
-/** Whether a model gathers statistics while it trains. Asked for each trial of a search: no weights are drawn for it. */
-const hasState = (model: Model, { shape }: Dataset): boolean => {
-  const key = lt.random.key(0);
-  try {
-    const { state } = lt.evalShape((k: lt.Tensor) => model.init(k, [1, ...shape]), key) as Variables;
-    return lt.tree.flatten(state).leaves.length > 0;
-  } finally {
-    key.dispose();
-  }
-};
-
-/** The constants weights were trained with: those the file names, else the recipe's over all training images. */
-function constantsOf(file: SafetensorsFile, recipe: Recipe, dataset: Dataset): Constants {
-  const card = cardIn(file);
-  return card ? card.model.normalise : constantsFor(recipe, dataset);
-}
-
-/** Hands the weights over, and gives their memory back. */
-async function outcomeOf(
-  model: Model,
-  { recipe, runData, output }: Making,
-  constants: Constants,
-  { variables, cost, details }: UnlearnResult,
-): Promise<Outcome> {
-  const { dataset } = runData;
-  try {
-    await output.weights(toParts(model, variables, dataset.shape, cardOf(recipe, dataset, constants)));
-    return { cost, details };
-  } finally {
-    disposeTree(variables);
-  }
-}

@@ -181,7 +181,7 @@ test('names are torchvision’s', async () => {
     'classifier.weight',
   ])
     expect(names).toContain(name);
-}, 60_000);
+});
 
 describe('messages', () => {
   const model = nn.allCnn({ classes: 10 });

@@ -64,9 +64,7 @@ const done = 'f shards/0=shard 0, shards/1=shard 1 anew {"forgotten":[7]}';
 /** Names and contents. */
 const contents = (tree: Tree) => [...tree].map(([path, data]) => [path, data && String(data)]);
 
-it('a crash leaves the old one or the new one, and what was said to be done is done', {
-  timeout: 60_000,
-}, async () => {
+it('a crash leaves the old one or the new one, and what was said to be done is done', async () => {
   const folder = fresh();
   const recording = await record<string>(folder, (say) => work(folder, say));
   const end = contents(readTree(folder));
@@ -89,7 +87,7 @@ it('a crash leaves the old one or the new one, and what was said to be done is d
   await withDisk(unsynced, () => several(states, goOn));
 });
 
-describe('a disk that fails', { timeout: 60_000 }, () => {
+describe('a disk that fails', () => {
   it.each<[string, string, (n: number) => (call: number) => boolean]>([
     ['once, with EIO', 'EIO', (n) => (call) => call === n],
     ['from then on, with ENOSPC', 'ENOSPC', (n) => (call) => call >= n],

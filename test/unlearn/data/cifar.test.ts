@@ -111,9 +111,7 @@ describe('CIFAR', () => {
     }
   });
 
-  it("refuses a Brotli bomb, a missing batch and a folder in a file's place", {
-    timeout: 30_000,
-  }, async () => {
+  it("refuses a Brotli bomb, a missing batch and a folder in a file's place", async () => {
     const { 'data_batch_2.bin': two, ...rest } = good;
     const bomb = brotliCompressSync(Buffer.alloc(200_000_000), { params: { 1: 1, 2: 24 } });
     expect(bomb.length).toBeLessThan(100_000);

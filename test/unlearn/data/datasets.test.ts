@@ -143,5 +143,5 @@ describe.skipIf(!real)(`real data in LETHE_DATA (${real ? 'set' : 'not set: skip
     expect(d.classes.every((c) => c.train === 5000 && c.test === 1000)).toBe(true);
     expect(d.mean.map((m) => m.toFixed(3))).toEqual(['0.491', '0.482', '0.447']);
     expect(d.std.map((s) => s.toFixed(3))).toEqual(['0.247', '0.243', '0.262']);
-  }, 20_000);
+  });
 });

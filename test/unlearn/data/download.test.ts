@@ -44,7 +44,7 @@ function ranged(body: Buffer) {
   };
 }
 
-describe('download', { timeout: 30_000 }, () => {
+describe('download', () => {
   it('brings a file, and does not bring it twice', async () => {
     const { url, ranges } = await serve(ranged(data));
     const path = join(await scratch(), 'deep', 'file.bin');

@@ -58,12 +58,10 @@ describe('glyphs', () => {
     await refuses(() => datasets.load('glyphs', { seed: -1 }), 'value', /^glyphs: seed: expected a whole/);
   });
 
-  it('4,000 of them take less than 2 seconds, and a linear classifier gets less than 60 % of 1,000 others right', {
-    timeout: 30_000,
-  }, () => {
-    const started = performance.now();
+  it('4,000 of them take less than 4 seconds of a processor, and a linear classifier gets less than 60 % of 1,000 others right', () => {
+    const started = process.cpuUsage();
     const train = drawGlyphs({ seed: 0, split: 'train', size: 4000 });
-    const seconds = (performance.now() - started) / 1000;
+    const seconds = process.cpuUsage(started).user / 1e6;
     const test = drawGlyphs({ seed: 0, split: 'test', size: 1000 });
     const [x, testX] = [halved(train), halved(test)];
     const accuracies = [0.0005, 0.005].map((rate) =>

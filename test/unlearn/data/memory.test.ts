@@ -12,7 +12,7 @@ const MB = 1e6;
 let child: string;
 beforeAll(() => {
   [child] = compiled('data-memory', 'test/unlearn/data/memory-child.ts');
-}, 120_000);
+});
 
 /** What a reader answered to a file, and how far it went beyond what the process took before. */
 async function cost(

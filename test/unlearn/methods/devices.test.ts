@@ -1,6 +1,6 @@
 // Every listed method on every device: on cpu it keeps all its promises, and on cpu and webgpu it moves the weights to where
 // it moves them on reference. An exact method comes to the bits of never having seen the samples, whatever the device.
-import { beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Variables } from '../../../engine/nn/types.ts';
 import * as lt from '../../../index.ts';
 import { methods } from '../../../unlearn/methods/index.ts';
@@ -10,8 +10,6 @@ import type { Method, UnlearnInput } from '../../../unlearn/types.ts';
 import { disposeAll, stripes, tinyCnn, valuesOf } from '../problems.ts';
 import { checkMethod, problem, settingsOf, without } from './kit.ts';
 
-// A software adapter compiles shaders on the CPU.
-vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 const absent = inject('absent');
 
 /** Batches of one size: each step is compiled once. */

@@ -246,7 +246,7 @@ describe('the command line', { timeout: 600_000 }, () => {
   let main = '';
   beforeAll(() => {
     [main] = compiled('fuzz', 'cli/main.ts');
-  }, 60_000);
+  });
 
   it('answers each with a plan, or with an error and exit code 2', () => {
     const some = fc.oneof(

@@ -181,4 +181,4 @@ it('a small network, from recipe to findings', async () => {
   expect(sisa.cka.failed).toMatch(/needs a single network/);
   expect(original.membershipProbe.failed).toMatch(/is for forgotten samples/);
   for (const value of Object.values(sisa.cka.values)) expect(value).toBeNull();
-}, 60_000);
+});

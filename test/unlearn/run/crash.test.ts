@@ -123,7 +123,7 @@ async function survives(work: Work, before: Tree = new Map()): Promise<Crash[]> 
 
 const named = (name: string) => (crash: Crash) => [...crash.tree.keys()].some((path) => path.endsWith(name));
 
-it('a run goes on to the same bits, its first attempt and its second', { timeout: 120_000 }, async () => {
+it('a run goes on to the same bits, its first attempt and its second', async () => {
   const first = await survives(wholeRun);
   expect(first.length).toBeGreaterThan(200);
   // Killed in the middle of a method: its lock and two states of its work are there.
@@ -134,18 +134,14 @@ it('a run goes on to the same bits, its first attempt and its second', { timeout
   expect(second.length).toBeGreaterThan(100);
 });
 
-it('artifacts too: a preparation, what is forgotten of it, files beside weights', {
-  timeout: 120_000,
-}, async () => {
+it('artifacts too: a preparation, what is forgotten of it, files beside weights', async () => {
   const folder = fresh();
   await withDisk(unsynced, () => withArtifacts([{ name: 'retrain' }])(folder, () => {}));
   const more = withArtifacts([{ name: 'boundaryShrink' }, { name: 'finetune', options: { epochs: 1 } }]);
   expect((await survives(more, readTree(folder))).length).toBeGreaterThan(100);
 });
 
-it('a search too: a trial’s weights go once it is measured, and nothing of it is made twice', {
-  timeout: 120_000,
-}, async () => {
+it('a search too: a trial’s weights go once it is measured, and nothing of it is made twice', async () => {
   const searching =
     (trials: number): Work =>
     (folder, onEvent) => {
@@ -158,9 +154,7 @@ it('a search too: a trial’s weights go once it is measured, and nothing of it 
   expect((await survives(searching(2), readTree(folder))).length).toBeGreaterThan(50);
 });
 
-it('several runs too: what one takes over from another is whole, or is made', {
-  timeout: 240_000,
-}, async () => {
+it('several runs too: what one takes over from another is whole, or is made', async () => {
   const methods = [{ name: 'finetune', options: { epochs: 1 } }, { name: 'boundaryShrink' }];
   const vary = {
     about: 'epochs',
@@ -180,6 +174,6 @@ it('several runs too: what one takes over from another is whole, or is made', {
   expect((await survives(several, new Map(left))).length).toBeGreaterThan(100);
 });
 
-it('a single step goes on to the same bits', { timeout: 120_000 }, async () => {
+it('a single step goes on to the same bits', async () => {
   expect((await survives(oneFile)).length).toBeGreaterThan(50);
 });

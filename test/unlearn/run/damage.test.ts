@@ -93,7 +93,7 @@ beforeAll(async () => {
     whole.set(recipe, await bitsOf(out));
     rmSync(out, { recursive: true });
   }
-}, 60_000);
+});
 
 /** A value without times. */
 const timeless = (value: unknown): unknown =>

@@ -41,7 +41,7 @@ async function attempt(out: string): Promise<{ error: unknown; warnings: string[
 const weights = (out: string) =>
   [...readTree(join(out, 'checkpoints'))].map(([name, data]) => [name, data && sha256(data)]);
 
-describe('a disk that fails', { timeout: 120_000 }, () => {
+describe('a disk that fails', () => {
   it.each<[string, string, (n: number) => (call: number) => boolean]>([
     ['once, with EIO', 'EIO', (n: number) => (call: number) => call === n],
     ['from then on, with EROFS', 'EROFS', (n: number) => (call: number) => call >= n],

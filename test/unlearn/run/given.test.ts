@@ -55,7 +55,7 @@ async function audit(
   return { ...outcome, did, asked, notes };
 }
 
-describe('given weights', { timeout: 20_000 }, () => {
+describe('given weights', () => {
   it('are rows of a run: measured, set against the retrained file, kept whole', async () => {
     const { results, plan, did } = await audit();
     expect(did).toEqual(['evaluate', 'evaluate', 'evaluate', 'evaluate']);

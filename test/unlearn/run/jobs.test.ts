@@ -164,7 +164,7 @@ describe('the graph', () => {
   });
 });
 
-describe('runs of jobs', { timeout: 30_000 }, () => {
+describe('runs of jobs', () => {
   let base: string;
   beforeEach(() => {
     base = mkdtempSync(join(tmpdir(), 'lethe-jobs-'));

@@ -13,7 +13,7 @@ let child: string;
 const folders: string[] = [];
 beforeAll(() => {
   [child] = compiled('kill', 'test/unlearn/run/child.ts');
-}, 60_000);
+});
 afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
@@ -61,7 +61,7 @@ const weights = (out: string) =>
     ]);
 
 describe('SIGKILL', () => {
-  it('at random moments, until done: the same bits', { timeout: 120_000 }, async () => {
+  it('at random moments, until done: the same bits', async () => {
     const alone = fresh();
     await attempt(alone, 0);
     const whole = weights(alone);
@@ -87,7 +87,7 @@ describe('SIGKILL', () => {
     expect(readdirSync(out)).not.toContain('lethe.lock');
   });
 
-  it('two runs in one folder: the second is told who works there', { timeout: 30_000 }, async () => {
+  it('two runs in one folder: the second is told who works there', async () => {
     const out = fresh();
     const first = attempt(out, 40);
     while (!existsSync(join(out, 'lethe.lock'))) await new Promise((wake) => setTimeout(wake, 5));

@@ -45,7 +45,7 @@ async function go(recipe: object = toyRecipe(), more: Partial<Parameters<typeof 
   return { outcome, did, events };
 }
 
-describe('a run', { timeout: 30_000 }, () => {
+describe('a run', () => {
   it('makes every file, pairs retrain, and measures its own time', async () => {
     const { outcome, did } = await go(toyRecipe({ seeds: [0, 1] }));
     expect(did.filter((w) => w !== 'evaluate')).toEqual([
@@ -214,9 +214,7 @@ describe('a run', { timeout: 30_000 }, () => {
 });
 
 describe('stopping and going on', () => {
-  it('a signal stops at a safe point; the same command ends at the same bits', {
-    timeout: 60_000,
-  }, async () => {
+  it('a signal stops at a safe point; the same command ends at the same bits', async () => {
     await go();
     const whole = weights();
     for (const after of [1, 9, 20]) {
@@ -273,7 +271,7 @@ describe('stopping and going on', () => {
   });
 });
 
-describe('the folder', { timeout: 30_000 }, () => {
+describe('the folder', () => {
   it('that cannot be made or written is one clear error', async () => {
     const file = join(out, 'file');
     writeFileSync(file, '');

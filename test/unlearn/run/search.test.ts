@@ -44,7 +44,7 @@ async function go(recipe: object, toy: ToyOptions = {}, more: Partial<Parameters
 const json = (name: string) => JSON.parse(readFileSync(join(out, name), 'utf8'));
 const score = (trial: SearchTrial, rule: 'retrain' | 'alone') => trial[rule] ?? Number.POSITIVE_INFINITY;
 
-describe('a search', { timeout: 30_000 }, () => {
+describe('a search', () => {
   it('tries settings on a seed of its own and runs what was best', async () => {
     const { did, plan, search, results } = await go(searched());
     expect(did).toEqual([
@@ -205,9 +205,7 @@ describe('a search', { timeout: 30_000 }, () => {
   });
 });
 
-it('with the real parts: a rate that diverges leads to nothing, the better of the others is run', {
-  timeout: 30_000,
-}, async () => {
+it('with the real parts: a rate that diverges leads to nothing, the better of the others is run', async () => {
   const recipe = checkRecipe({
     name: 'real',
     dataset: { name: 'glyphs', options: { trainSize: 70, testSize: 20 } },

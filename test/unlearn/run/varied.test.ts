@@ -81,7 +81,7 @@ const weights = (label: string, folder = out) =>
   );
 const read = (...path: string[]) => JSON.parse(readFileSync(join(out, ...path), 'utf8'));
 
-describe('several runs', { timeout: 30_000 }, () => {
+describe('several runs', () => {
   it('each is the run by itself, and what they have in common is made once', async () => {
     const { outcome, did, notes } = await go();
     expect(outcome.failures).toEqual([]);
@@ -279,7 +279,7 @@ describe('plans', () => {
   });
 });
 
-describe('failing and stopping', { timeout: 60_000 }, () => {
+describe('failing and stopping', () => {
   it('a signal stops at a safe point; the same command ends at the same bits', async () => {
     await go();
     const whole = runs.map(({ label }) => weights(label));

@@ -36,75 +36,71 @@ const allowed = (metric: string): number =>
   metric.startsWith('entropy') ? 1e-4 : metric === 'tow' ? 3 / 40 : 100 / 40;
 
 const absent = inject('absent');
-describe.skipIf(absent.webgpu !== null || absent.cpu !== null)(
-  'a run on WebGPU',
-  { timeout: 300_000 },
-  () => {
-    const folder = mkdtempSync(join(tmpdir(), 'lethe-webgpu-'));
-    // Winograd's transforms round more coarsely than another order of sums does: the CPU goes without.
-    vi.stubEnv('LETHE_EXACT', '1');
-    afterAll(async () => {
-      vi.unstubAllEnvs();
-      await lt.close();
-      rmSync(folder, { recursive: true, force: true });
-    });
-    const on = async (device: 'webgpu' | 'cpu'): Promise<Results> => {
-      await lt.close();
-      const { results, failures } = await run(recipe, { out: join(folder, device), device });
-      expect(failures).toEqual([]);
-      return results as Results;
-    };
-    const read = (name: string, file: string): Buffer => readFileSync(join(folder, name, file));
-    const cells = ['original', 'retrain', 'boundaryShrink'].map((name) => `seed-0-${name}`);
+describe.skipIf(absent.webgpu !== null || absent.cpu !== null)('a run on WebGPU', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lethe-webgpu-'));
+  // Winograd's transforms round more coarsely than another order of sums does: the CPU goes without.
+  vi.stubEnv('LETHE_EXACT', '1');
+  afterAll(async () => {
+    vi.unstubAllEnvs();
+    await lt.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const on = async (device: 'webgpu' | 'cpu'): Promise<Results> => {
+    await lt.close();
+    const { results, failures } = await run(recipe, { out: join(folder, device), device });
+    expect(failures).toEqual([]);
+    return results as Results;
+  };
+  const read = (name: string, file: string): Buffer => readFileSync(join(folder, name, file));
+  const cells = ['original', 'retrain', 'boundaryShrink'].map((name) => `seed-0-${name}`);
 
-    it('ends with the metrics and weights of the CPU', async () => {
-      const [gpu, cpu] = [await on('webgpu'), await on('cpu')];
-      expect(gpu.device).toMatchObject({ backend: 'webgpu' });
-      expect(gpu.runs.map((r) => r.method)).toEqual(cpu.runs.map((r) => r.method));
-      for (const [i, { method, metrics }] of gpu.runs.entries())
-        for (const [name, value] of Object.entries(metrics)) {
-          if (name === 'rte_seconds') continue;
-          const far = Math.abs(Number(value) - Number(cpu.runs[i].metrics[name as 'ua']));
-          expect(far, `${method} ${name}`).toBeLessThanOrEqual(allowed(name));
-        }
-      for (const cell of cells) {
-        const [a, b] = ['webgpu', 'cpu'].map(
-          (name) => lt.io.loadSafetensors(read(name, `checkpoints/${cell}.safetensors`)).tensors,
-        );
-        expect(Object.keys(a)).toEqual(Object.keys(b));
-        for (const [name, { data }] of Object.entries(a)) {
-          let [off, size] = [0, 0];
-          Array.from(data as Float32Array).forEach((v, k) => {
-            off += (v - b[name].data[k]) ** 2;
-            size += v ** 2;
-          });
-          expect(Math.sqrt(off / size), `${cell} ${name}`).toBeLessThan(WEIGHTS);
-        }
+  it('ends with the metrics and weights of the CPU', async () => {
+    const [gpu, cpu] = [await on('webgpu'), await on('cpu')];
+    expect(gpu.device).toMatchObject({ backend: 'webgpu' });
+    expect(gpu.runs.map((r) => r.method)).toEqual(cpu.runs.map((r) => r.method));
+    for (const [i, { method, metrics }] of gpu.runs.entries())
+      for (const [name, value] of Object.entries(metrics)) {
+        if (name === 'rte_seconds') continue;
+        const far = Math.abs(Number(value) - Number(cpu.runs[i].metrics[name as 'ua']));
+        expect(far, `${method} ${name}`).toBeLessThanOrEqual(allowed(name));
       }
-    });
+    for (const cell of cells) {
+      const [a, b] = ['webgpu', 'cpu'].map(
+        (name) => lt.io.loadSafetensors(read(name, `checkpoints/${cell}.safetensors`)).tensors,
+      );
+      expect(Object.keys(a)).toEqual(Object.keys(b));
+      for (const [name, { data }] of Object.entries(a)) {
+        let [off, size] = [0, 0];
+        Array.from(data as Float32Array).forEach((v, k) => {
+          off += (v - b[name].data[k]) ** 2;
+          size += v ** 2;
+        });
+        expect(Math.sqrt(off / size), `${cell} ${name}`).toBeLessThan(WEIGHTS);
+      }
+    }
+  });
 
-    it('by the command line: the same bits', () => {
-      const [main] = compiled('webgpu-run', 'cli/main.ts');
-      writeFileSync(join(folder, 'small.json'), JSON.stringify(recipe));
-      const words = [
-        'run',
-        join(folder, 'small.json'),
-        '--device',
-        'webgpu',
-        '--out',
-        join(folder, 'cli'),
-        '--json',
-      ];
-      const out = execFileSync(process.execPath, [main, ...words], {
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
-      expect(JSON.parse(out)).toEqual(JSON.parse(String(read('cli', 'results.json'))));
-      for (const cell of cells) {
-        const file = `checkpoints/${cell}.safetensors`;
-        expect(read('cli', file).equals(read('webgpu', file)), cell).toBe(true);
-      }
-      expect(String(read('cli', 'report.html')).trimEnd()).toMatch(/<\/html>$/);
+  it('by the command line: the same bits', () => {
+    const [main] = compiled('webgpu-run', 'cli/main.ts');
+    writeFileSync(join(folder, 'small.json'), JSON.stringify(recipe));
+    const words = [
+      'run',
+      join(folder, 'small.json'),
+      '--device',
+      'webgpu',
+      '--out',
+      join(folder, 'cli'),
+      '--json',
+    ];
+    const out = execFileSync(process.execPath, [main, ...words], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
-  },
-);
+    expect(JSON.parse(out)).toEqual(JSON.parse(String(read('cli', 'results.json'))));
+    for (const cell of cells) {
+      const file = `checkpoints/${cell}.safetensors`;
+      expect(read('cli', file).equals(read('webgpu', file)), cell).toBe(true);
+    }
+    expect(String(read('cli', 'report.html')).trimEnd()).toMatch(/<\/html>$/);
+  });
+});

@@ -11,7 +11,7 @@ let child: string;
 const folders = [0, 1].map(() => mkdtempSync(join(tmpdir(), 'lethe-train-')));
 beforeAll(() => {
   [child] = compiled('train-kill', 'test/unlearn/train/child.ts');
-}, 120_000);
+});
 afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
@@ -39,7 +39,7 @@ function attempt(folder: string, ms: number): Promise<boolean> {
   });
 }
 
-test('killed again and again, the same bits', { timeout: 120_000 }, async () => {
+test('killed again and again, the same bits', async () => {
   await attempt(folders[0], Number.POSITIVE_INFINITY);
   let kills = 0;
   while (await attempt(folders[1], 200 + 700 * kills)) kills++;

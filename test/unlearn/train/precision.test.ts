@@ -1,7 +1,7 @@
 // Mixed precision: it learns what float32 learns, skips what float16 cannot hold, resumes to the same bits, and says where
 // it does not run.
 
-import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { createReferenceBackend } from '../../../engine/reference.ts';
 import { useBackend } from '../../../engine/runtime.ts';
 import * as lt from '../../../index.ts';
@@ -14,7 +14,6 @@ import { train } from '../../../unlearn/train.ts';
 import { hasCpu } from '../../native/support.ts';
 import { MemoryStore, stripes, tinyCnn, tinyMlp, valuesOf } from '../problems.ts';
 
-vi.setConfig({ testTimeout: 300_000 });
 afterAll(() => lt.close());
 
 const data = stripes(72);
