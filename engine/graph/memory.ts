@@ -51,6 +51,8 @@ export function donationsOf(
 }
 
 const ALIGNED = 256;
+/** A temporary is small if it has this share of the largest slot at most: so keeping small ones longer costs little. */
+const SMALL_SHARE = 1 / 256;
 
 /** Temporary slots with their places in one arena, which takes `arenaBytes`. */
 export function withOffsets(
@@ -63,6 +65,7 @@ export function withOffsets(
     const { size, dtype } = slots[n];
     return Math.max(1, Math.ceil((size * bytesOf(dtype)) / ALIGNED)) * ALIGNED;
   };
-  const { offsets, bytes } = inArena(livesOf(touched, rounded));
+  const largest = slots.reduce((most, s) => Math.max(most, s.size * bytesOf(s.dtype)), 0);
+  const { offsets, bytes } = inArena(livesOf(touched, rounded), largest * SMALL_SHARE);
   return { slots: slots.map((s, n) => ({ ...s, offset: offsets.get(n) ?? s.offset })), arenaBytes: bytes };
 }

@@ -29,22 +29,22 @@ const meets = (a: Temporary, b: Temporary): boolean => a.from <= b.to && b.from 
 const largestFirst = (lives: ReadonlyMap<number, Temporary>): [number, Temporary][] =>
   [...lives].sort(([a, x], [b, y]) => y.bytes - x.bytes || a - b);
 
-// A small temporary keeps its place for some steps more, so that a backend may do neighbouring steps in another order: nothing
-// is in the way but what they compute. It costs no more than SMALL_BYTES for each of these steps.
-const SMALL_BYTES = 65536;
+// Steps for which a small temporary keeps its place after its last use, so that a backend may do neighbouring steps in another order:
+// nothing is in the way but what they compute.
 const STEPS_KEPT = 32;
-const keptLonger = (t: Temporary): Temporary =>
-  t.bytes <= SMALL_BYTES ? { ...t, to: t.to + STEPS_KEPT } : t;
 
-/** One arena: each at the lowest offset that is free over its whole life. */
-export function inArena(lives: ReadonlyMap<number, Temporary>): {
+/** One arena: each at the lowest offset that is free over its whole life, and, up to `small` bytes, for some steps more. */
+export function inArena(
+  lives: ReadonlyMap<number, Temporary>,
+  small = 0,
+): {
   readonly offsets: ReadonlyMap<number, number>;
   readonly bytes: number;
 } {
   const placed: (Temporary & { readonly begin: number })[] = [];
   const offsets = new Map<number, number>();
   for (const [n, life] of largestFirst(lives)) {
-    const t = keptLonger(life);
+    const t = life.bytes <= small ? { ...life, to: life.to + STEPS_KEPT } : life;
     let begin = 0;
     for (const p of placed.filter((q) => meets(q, t)).sort((a, b) => a.begin - b.begin)) {
       if (p.begin >= begin + t.bytes) break;
