@@ -11,7 +11,7 @@ namespace {
 constexpr size_t kMostInstructions = 32;
 constexpr int64_t kFewestSlabs = 8;
 constexpr int64_t kLeastBytes = int64_t{4} << 20;          // what is smaller stays in the caches anyway
-constexpr int64_t kMostSlabBytes = int64_t{3} << 20;        // of what is read again in a slab: more is not kept by a cache for each thread
+constexpr int64_t kMostSlabBytes = int64_t{3} << 20;       // of what is read again in a slab: more is not kept by a cache for each thread
 constexpr int64_t kWantedSlabBytes = int64_t{1} << 18;     // so much that starting a kernel is nothing beside it
 
 // What is touched of a slot: all of it or a slab at a time.
