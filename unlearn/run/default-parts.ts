@@ -266,7 +266,8 @@ export function defaultParts({ architecture = modelFor, methods: table = methods
     name,
     (...given: never[]) => here(() => (part as (...given: never[]) => unknown)(...given)),
   ]);
-  return Object.fromEntries(entered) as Parts;
+  // A device is opened outside of the one before it, which may have failed.
+  return { ...(Object.fromEntries(entered) as Parts), open: parts.open };
 }
 
 /** Whether a method takes back updates of the original's training. */
