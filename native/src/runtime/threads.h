@@ -28,8 +28,8 @@ class Pool {
   explicit Pool(int threads);
   ~Pool();
   int threads() const { return threads_; }
-  // Runs task(i, thread) for i in [0, tasks), handed out through one atomic counter; returns when all are done.
-  // Which thread runs which task is not determined: results must not depend on it.
+  // Runs task(i, thread) for i in [0, tasks); returns when all are done. Each thread begins with its own share of them, which
+  // are neighbours. Which thread runs which task is not determined: results must not depend on it.
   void run(int64_t tasks, FunctionRef<void(int64_t task, int thread)> task);
   // Between wake() and rest() workers spin; otherwise they sleep.
   void wake();
