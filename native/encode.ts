@@ -1,37 +1,19 @@
 // Encoding: a Program (engine/program.ts) as one array of numbers, which native/src/runtime/description.cc reads back. A list is
 // its length followed by its items; names become the numbers of engine/primitives/table.ts. Nothing is decided here.
 
-import { type DType, sizeOf } from '../engine/dtype.ts';
-import { LetheError } from '../engine/error.ts';
-import type {
-  AttentionParams,
-  ConvParams,
-  ElementwiseName,
-  ParamsOf,
-  PoolParams,
-  RootName,
-} from '../engine/primitives/names.ts';
+import type { DType } from '../engine/dtype.ts';
+import { check, LetheError } from '../engine/error.ts';
+import type { ElementwiseName, ParamsOf, RootName } from '../engine/primitives/names.ts';
 import {
   COST,
-  DISTRIBUTIONS,
   DTYPES,
+  PARAMETERS,
   REDUCTIONS,
   ROOTS,
-  SIGHTS,
   SIGNATURE,
   SLOT_KINDS,
 } from '../engine/primitives/table.ts';
-import type {
-  Instruction,
-  Loop,
-  Operand,
-  OpInstruction,
-  Program,
-  Rows,
-  RowValue,
-  Step,
-  View,
-} from '../engine/program.ts';
+import type { Instruction, Loop, Operand, Program, Rows, RowValue, Step, View } from '../engine/program.ts';
 
 /** Numbers by place. */
 const numbered = <Name extends string>(rows: Readonly<Record<Name, unknown>>): Record<Name, number> =>
@@ -40,60 +22,24 @@ const numbered = <Name extends string>(rows: Readonly<Record<Name, unknown>>): R
 const OP_NUMBERS: Record<ElementwiseName, number> = numbered(COST);
 const ROOT_NUMBERS: Record<RootName, number> = numbered(ROOTS);
 
-type Encoder<K extends RootName> = (p: ParamsOf<K>, exact: boolean) => readonly number[];
+/** The parameters of roots. */
+type Parameter = {
+  [K in RootName]: string extends keyof ParamsOf<K> ? never : keyof ParamsOf<K>;
+}[RootName];
+/** Leaving a name out of the table does not compile. */
+const PARAMETER_NUMBERS: Record<Parameter, number> = numbered(PARAMETERS);
 
 const flag = (on: boolean): number => (on ? 1 : 0);
-const none = (): readonly number[] => [];
-const axes = (p: ParamsOf<'sum'>): readonly number[] => p.axes;
-const axis = (p: ParamsOf<'concat'>): readonly number[] => [p.axis];
-const convolution = (
-  { stride, padding, dilation, groups }: ConvParams,
-  exact: boolean,
-): readonly number[] => [...stride, ...padding[0], ...padding[1], ...dilation, groups, flag(exact)];
-const pooling = ({ size, stride, padding }: PoolParams): readonly number[] => [
-  ...size,
-  ...stride,
-  ...padding[0],
-  ...padding[1],
-];
 
-const attention = ({ scale, sees }: AttentionParams): readonly number[] => [
-  // The bits of a float32: parameters are whole numbers.
-  new Uint32Array(Float32Array.of(scale).buffer)[0],
-  SIGHTS[sees],
-];
-
-/** Each root's parameters, as its kernel reads them. Leaving a root out does not compile. */
-const PARAMS: { readonly [K in RootName]: Encoder<K> } = {
-  pad: (p) => [...p.low, ...p.high, ...p.interior],
-  concat: axis,
-  iota: axis,
-  sum: axes,
-  max: axes,
-  min: axes,
-  argmax: axis,
-  argmin: axis,
-  moments: axes,
-  cumsum: (p) => [p.axis, flag(p.reverse)],
-  sort: none,
-  gather: axis,
-  scatter: axis,
-  gatherAlong: axis,
-  scatterAlong: axis,
-  dot: (p) => [flag(p.transposeA), flag(p.transposeB)],
-  conv: convolution,
-  convGradInput: convolution,
-  convGradWeight: convolution,
-  maxPool: pooling,
-  sumPool: pooling,
-  sumPoolTranspose: pooling,
-  attention,
-  attentionSum: attention,
-  random: (p) => [DISTRIBUTIONS[p.distribution], sizeOf(p.shape)],
-};
-
-const paramsOf = <K extends RootName>({ op, params }: OpInstruction<K>, exact: boolean): readonly number[] =>
-  PARAMS[op](params, exact);
+/** A parameter as numbers, one after another: flags are 0 and 1, words have their numbers. */
+function numbersOf(name: Parameter, value: unknown): number[] {
+  if (Array.isArray(value)) return value.flatMap((v) => numbersOf(name, v));
+  if (typeof value === 'number') return [value];
+  if (typeof value === 'boolean') return [flag(value)];
+  const number = (PARAMETERS[name] as Readonly<Record<string, number>>)[String(value)];
+  check(number !== undefined, 'dtype', () => `the CPU backend does not know ${name} ${String(value)}`);
+  return [number];
+}
 
 export const dtypeCode = (dtype: DType): number => {
   if (dtype in DTYPES) return DTYPES[dtype as keyof typeof DTYPES];
@@ -167,7 +113,7 @@ export function encode(program: Program, exact = false): Float64Array {
     w.numbers(r.shape);
     w.numbers(r.axes);
     w.list(r.values, rowValue);
-    w.list(r.stores, (s) => w.put(s.value, s.whole ? 1 : 0, s.slot));
+    w.list(r.stores, (s) => w.put(s.value, flag(s.whole), s.slot));
     w.list(r.columns, (s) => w.put(s.value, s.slot));
   };
   const instruction = (i: Instruction): void => {
@@ -181,14 +127,17 @@ export function encode(program: Program, exact = false): Float64Array {
       return;
     }
     w.put(ROOT_NUMBERS[i.op]);
-    w.numbers(paramsOf(i, exact));
+    w.list(Object.entries(i.params) as [Parameter, unknown][], ([name, value]) => {
+      w.put(PARAMETER_NUMBERS[name]);
+      w.numbers(numbersOf(name, value));
+    });
     w.list(i.inputs, operand);
     w.list(i.outputs, operand);
     w.list(i.prologues, loop);
     loop(i.epilogue);
   };
 
-  w.put(SIGNATURE, program.arenaBytes, program.inputs, program.outputs);
+  w.put(SIGNATURE, flag(exact), program.arenaBytes, program.inputs, program.outputs);
   w.list(program.slots, (s) => w.put(SLOT_KINDS[s.kind], dtypeCode(s.dtype), s.size, s.index, s.offset));
   w.list(program.donations, ([output, input]) => w.put(output, input));
   w.list(program.instructions, instruction);

@@ -10,6 +10,9 @@ const PLACES = ['engine/primitives/table.ts', 'dist/engine/primitives/table.js']
 /** By the number of operands. */
 const OPERANDS = ['constant', 'unary', 'binary', 'ternary'];
 
+/** Numbers by place. */
+const numbered = (rows) => Object.fromEntries(Object.keys(rows).map((name, number) => [name, number]));
+
 const capitalised = (name) => name[0].toUpperCase() + name.slice(1);
 /** An enumeration of C++. The decoder takes every number below the count for one of its members. */
 function enumOf(type, numbers) {
@@ -42,7 +45,7 @@ namespace lethe {
 constexpr int64_t kSignature = ${table.SIGNATURE};
 constexpr int64_t kLongestRow = ${table.LONGEST_ROW};
 
-${enumOf('Op', Object.fromEntries(steps.map(([name], number) => [name, number])))}
+${enumOf('Op', numbered(table.COST))}
 struct OpRow {
   int operands;
   int64_t cost;
@@ -65,6 +68,7 @@ ${enumOf('DType', table.DTYPES)}
 ${enumOf('SlotKind', table.SLOT_KINDS)}
 ${enumOf('Distribution', table.DISTRIBUTIONS)}
 ${enumOf('Sight', table.SIGHTS)}
+${enumOf('Param', numbered(table.PARAMETERS))}
 }  // namespace lethe
 `;
 }

@@ -93,23 +93,37 @@ export const DISTRIBUTIONS = { bits: 0, uniform: 1, normal: 2 };
 /** Keys that query i sees: all, those up to i, those from i on. */
 export const SIGHTS = { all: 0, past: 1, future: 2 };
 
+/** The names of the parameters of primitives with kernels, each with the numbers of the words it may be. */
+export const PARAMETERS = {
+  axes: {},
+  axis: {},
+  dilation: {},
+  distribution: DISTRIBUTIONS,
+  dtype: DTYPES,
+  groups: {},
+  high: {},
+  inputSize: {},
+  interior: {},
+  kernelSize: {},
+  low: {},
+  padding: {},
+  reverse: {},
+  scale: {},
+  sees: SIGHTS,
+  shape: {},
+  size: {},
+  stride: {},
+  transposeA: {},
+  transposeB: {},
+};
+
 /** Elements of a row at most in work on rows on the CPU: a batch has to stay in its caches. */
 export const LONGEST_ROW = 8192;
 
 /** To be raised where native/encode.ts writes a program in another layout. */
-const LAYOUT = 4;
+const LAYOUT = 5;
 
 /** The same number on both sides, or else an addon was built from other sources than these. */
 export const SIGNATURE = Array.from(
-  JSON.stringify([
-    LAYOUT,
-    ELEMENTWISE,
-    ROOTS,
-    REDUCTIONS,
-    DTYPES,
-    SLOT_KINDS,
-    DISTRIBUTIONS,
-    SIGHTS,
-    LONGEST_ROW,
-  ]),
+  JSON.stringify([LAYOUT, ELEMENTWISE, ROOTS, REDUCTIONS, SLOT_KINDS, PARAMETERS, LONGEST_ROW]),
 ).reduce((hash, letter) => (Math.imul(hash, 31) + letter.charCodeAt(0)) >>> 0, 0);

@@ -15,6 +15,9 @@ afterAll(() => cpu.close());
 
 const f32 = (...shape: number[]) => ({ shape, dtype: 'float32' as DType });
 
+/** Of a product without transposes. */
+const plain = { transposeA: false, transposeB: false };
+
 describeCpu('a description is refused', () => {
   const x = f32(4, 6);
   const instruction = (p: Program, change: Partial<OpInstruction>): Program => ({
@@ -30,9 +33,9 @@ describeCpu('a description is refused', () => {
     reductions: [],
     ...more,
   });
-  const dot = rootProgram('dot', {}, [f32(4, 6), f32(6, 5)], [f32(4, 5)]);
+  const dot = rootProgram('dot', plain, [f32(4, 6), f32(6, 5)], [f32(4, 5)]);
   const same = f32(4, 4);
-  const square = rootProgram('dot', {}, [same, same], [same]);
+  const square = rootProgram('dot', plain, [same, same], [same]);
 
   it.each<[string, Program, RegExp]>([
     ...(['sum', 'moments', 'argmax', 'cumsum', 'sort', 'gather'] as const).map(
@@ -45,12 +48,12 @@ describeCpu('a description is refused', () => {
     ['a result without a slot', instruction(dot, { outputs: [{ slot: -1, ...f32(4, 5) }] }), /nor a body/],
     [
       'an epilogue of an operation that takes none',
-      instruction(rootProgram('cumsum', { axis: 0 }, [x], [x]), { epilogue: loop() }),
+      instruction(rootProgram('cumsum', { axis: 0, reverse: false }, [x], [x]), { epilogue: loop() }),
       /only products|two results/,
     ],
     [
       'prologues of an operation that takes none',
-      instruction(rootProgram('cumsum', { axis: 0 }, [x], [x]), {
+      instruction(rootProgram('cumsum', { axis: 0, reverse: false }, [x], [x]), {
         inputs: [nowhere],
         prologues: [loop({ steps: [], stores: [], inputs: [broadcastView(0, x, x.shape)] })],
       }),
@@ -120,19 +123,23 @@ describeCpu('a description is refused', () => {
     ],
     [
       'axes that are too large beside an empty one',
-      rootProgram('cumsum', { axis: 0 }, [f32(2 ** 31, 2 ** 31, 0)], [f32(0)]),
+      rootProgram('cumsum', { axis: 0, reverse: false }, [f32(2 ** 31, 2 ** 31, 0)], [f32(0)]),
       /too many elements/,
     ],
     [
       'too many axes',
-      rootProgram('cumsum', { axis: 0 }, [f32(...new Array(65).fill(1))], [f32(1)]),
+      rootProgram('cumsum', { axis: 0, reverse: false }, [f32(...new Array(65).fill(1))], [f32(1)]),
       /too many axes/,
     ],
-    ['a parameter that is no whole number', rootProgram('cumsum', { axis: 0.5 }, [x], [x]), /a fraction/],
+    [
+      'a parameter that is no whole number',
+      rootProgram('cumsum', { axis: 0.5, reverse: false }, [x], [x]),
+      /the parameter axis of a root is out of range/,
+    ],
     [
       'a parameter that is too large',
-      rootProgram('cumsum', { axis: 2 ** 50 }, [x], [x]),
-      /a parameter is out of range/,
+      rootProgram('cumsum', { axis: 2 ** 50, reverse: false }, [x], [x]),
+      /the parameter axis of a root is out of range/,
     ],
   ])('%s', (_, p, message) => {
     expect(() => cpu.compile(p)).toThrow(message);
@@ -140,7 +147,7 @@ describeCpu('a description is refused', () => {
 
   it('a buffer for two places, unless it was given away', () => {
     const [a, b] = [cpu.allocate(96), cpu.allocate(96)];
-    const p = cpu.compile(rootProgram('cumsum', { axis: 0 }, [x], [x]));
+    const p = cpu.compile(rootProgram('cumsum', { axis: 0, reverse: false }, [x], [x]));
     expect(() => cpu.run(p, [a], [a])).toThrow(/was not given away/);
     cpu.run(p, [a], [b]);
     for (const buffer of [a, b]) cpu.free(buffer);
@@ -173,15 +180,15 @@ describeCpu('nothing is walked over', () => {
     ['moments', { axes: [0] }, [f32(huge, 0)], [f32(0), f32(0)]],
     ['argmax', { axis: 0 }, [f32(huge, 0)], [index(0)]],
     ['argmin', { axis: 1 }, [f32(0, huge, 3)], [index(0, 3)]],
-    ['cumsum', { axis: 0 }, [f32(huge, 0)], [f32(huge, 0)]],
+    ['cumsum', { axis: 0, reverse: false }, [f32(huge, 0)], [f32(huge, 0)]],
     ['sort', {}, [f32(huge, 0)], [f32(huge, 0), index(huge, 0)]],
     ['sort', {}, [f32(0, 8)], [f32(0, 8), index(0, 8)]],
     ['gather', { axis: 0 }, [f32(huge, 0), index(4)], [f32(4, 0)]],
     ['scatter', { axis: 1 }, [f32(huge, 0, 0), index(0)], [f32(huge, 5, 0)]],
     ['gatherAlong', { axis: 1 }, [f32(huge, 0), index(huge, 0)], [f32(huge, 0)]],
     ['scatterAlong', { axis: 1 }, [f32(huge, 0), index(huge, 0)], [f32(huge, 0)]],
-    ['dot', {}, [f32(huge, 4, 0), f32(huge, 0, 0)], [f32(huge, 4, 0)]],
-    ['dot', {}, [f32(0, 4, huge), f32(0, huge, 3)], [f32(0, 4, 3)]],
+    ['dot', plain, [f32(huge, 4, 0), f32(huge, 0, 0)], [f32(huge, 4, 0)]],
+    ['dot', plain, [f32(0, 4, huge), f32(0, huge, 3)], [f32(0, 4, 3)]],
     ['conv', window, [f32(1, 0, huge, 1, 2), f32(1, 1, 1, 2, 3)], [f32(1, 0, huge, 1, 3)]],
     ['convGradInput', window, [f32(1, 0, huge, 1, 3), f32(1, 1, 1, 2, 3)], [f32(1, 0, huge, 1, 2)]],
     ['convGradWeight', window, [f32(1, 0, huge, 1, 2), f32(1, 0, huge, 1, 3)], [f32(1, 1, 1, 2, 3)]],

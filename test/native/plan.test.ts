@@ -91,7 +91,7 @@ describeCpu('a plan in words', () => {
   // Raw products pass through the memory of the store, so v2 may not go there before the last of them was read.
   it('of an epilogue', () => {
     const [a, b, c] = [float(4, 6), float(6, 5), float(4, 5)];
-    const p = rootProgram('dot', {}, [a, b], [c]);
+    const p = rootProgram('dot', { transposeA: false, transposeB: false }, [a, b], [c]);
     const [i] = p.instructions;
     const epilogue: Loop = {
       shape: c.shape,

@@ -11,7 +11,6 @@ enum class Direction { Forward, Input, Weight };
 
 template <Direction D> class Conv : public Product {
  public:
-  // Params: strideH, strideW, padT, padB, padL, padR, dilH, dilW, groups, exact.
   Conv(const Instruction& i, const Description& d) : Product(i, d, true, D == Direction::Weight) {
     const Shape& x = D == Direction::Input ? i.outputs[0].shape : i.inputs[0].shape;
     const Shape& w = D == Direction::Weight ? i.outputs[0].shape : i.inputs[1].shape;
@@ -20,10 +19,13 @@ template <Direction D> class Conv : public Product {
     ConvShape& s = s_;
     s.B = x[0], s.N = x[1], s.H = x[2], s.W = x[3], s.C = x[4];
     s.KH = w[1], s.KW = w[2], s.O = w[4], s.OH = y[2], s.OW = y[3];
-    s.strideH = i.param(0), s.strideW = i.param(1), s.padT = i.param(2), s.padB = i.param(3), s.padL = i.param(4);
-    s.padR = i.param(5), s.dilH = i.param(6), s.dilW = i.param(7), s.groups = i.param(8);
-    s.exact = i.param(9) != 0;
-    for (size_t k = 0; k < 8; ++k) require(i.param(k) < kMostExtent, "a convolution's stride, padding or dilation is too large");
+    const auto stride = i.numbers(Param::Stride, 2), pad = i.numbers(Param::Padding, 4), dilation = i.numbers(Param::Dilation, 2);
+    for (const auto& all : {stride, pad, dilation})
+      for (int64_t v : all) require(v < kMostExtent, "a convolution's stride, padding or dilation is too large");
+    s.strideH = stride[0], s.strideW = stride[1], s.dilH = dilation[0], s.dilW = dilation[1];
+    s.padT = pad[0], s.padB = pad[1], s.padL = pad[2], s.padR = pad[3];
+    s.groups = i.number(Param::Groups);
+    s.exact = d.exact;
     require(s.strideH > 0 && s.strideW > 0 && s.dilH > 0 && s.dilW > 0 && s.groups > 0, "a convolution's stride, dilation and groups are positive");
     require(s.padT >= 0 && s.padB >= 0 && s.padL >= 0 && s.padR >= 0, "a convolution's padding is not negative");
     require(s.C % s.groups == 0 && s.O % s.groups == 0 && w[3] == s.C / s.groups, "a convolution's channels do not fit its groups");

@@ -47,10 +47,11 @@ class AttentionKernel : public Kernel {
       require(a[0] == batch_ && b[0] == batch_ && a[1] == n_ && b[1] == keys_, "a factor of attention does not fit queries and keys");
       pairs_.push_back({i.input(f).slot, i.input(f + 1).slot, a[2]});
     }
-    const uint32_t bits = static_cast<uint32_t>(i.param(0));
-    std::memcpy(&scale_, &bits, sizeof scale_);
-    require(i.param(1) >= 0 && i.param(1) < kSights, "attention does not know which keys are seen");
-    sees_ = static_cast<Sight>(i.param(1));
+    require(i.values(Param::Scale).size() == 1, "attention has one scale");
+    scale_ = static_cast<float>(i.values(Param::Scale)[0]);
+    const int64_t sees = i.number(Param::Sees);
+    require(sees >= 0 && sees < kSights, "attention does not know which keys are seen");
+    sees_ = static_cast<Sight>(sees);
   }
 
   double cost() const override {

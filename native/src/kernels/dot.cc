@@ -11,7 +11,7 @@ class Dot : public Product {
     const Shape &a = i.inputs[0].shape, &b = i.inputs[1].shape;
     const size_t r = a.size();
     require(r >= 2 && b.size() == r, "dot needs operands of the same rank, at least 2");
-    s_ = {1, 0, 0, 0, i.param(0) != 0, i.param(1) != 0};
+    s_ = {1, 0, 0, 0, i.flag(Param::TransposeA), i.flag(Param::TransposeB)};
     for (size_t k = 0; k + 2 < r; ++k) {
       require(a[k] == b[k], "dot needs equal batch axes");
       s_.batch *= a[k];

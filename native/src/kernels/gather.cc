@@ -24,7 +24,7 @@ template <class F> void numeric(DType type, F&& f) {  // integers wrap, so unsig
 class Gather : public Kernel {
  public:
   explicit Gather(const Instruction& i)
-      : x_(i.input(0)), at_(i.input(1)), y_(i.output(0)), around_(x_.shape, i.param(0)) {
+      : x_(i.input(0)), at_(i.input(1)), y_(i.output(0)), around_(x_.shape, i.number(Param::Axis)) {
     require(isProduct(y_.size, {around_.outer, at_.size, around_.inner}), "gather's result has the wrong size");
   }
   double cost() const override { return y_.size * 2; }
@@ -69,7 +69,7 @@ struct Parts {
 template <bool Along> class Scatter : public Kernel {
  public:
   explicit Scatter(const Instruction& i)
-      : updates_(i.input(0)), at_(i.input(1)), y_(i.output(0)), around_(y_.shape, i.param(0)) {
+      : updates_(i.input(0)), at_(i.input(1)), y_(i.output(0)), around_(y_.shape, i.number(Param::Axis)) {
     const int64_t lines = around_.outer * around_.inner;
     m_ = Along ? (lines ? updates_.size / lines : 0) : at_.size;
     require(isProduct(updates_.size, {lines, m_}) && at_.size == (Along ? updates_.size : m_), "scatter's operands do not fit each other");
@@ -115,8 +115,8 @@ template <bool Along> class Scatter : public Kernel {
 class GatherAlong : public Kernel {
  public:
   explicit GatherAlong(const Instruction& i)
-      : x_(i.input(0)), at_(i.input(1)), y_(i.output(0)), around_(x_.shape, i.param(0)) {
-    const Around out(at_.shape, i.param(0));
+      : x_(i.input(0)), at_(i.input(1)), y_(i.output(0)), around_(x_.shape, i.number(Param::Axis)) {
+    const Around out(at_.shape, i.number(Param::Axis));
     m_ = out.axis;
     require(y_.size == at_.size && out.outer == around_.outer && out.inner == around_.inner, "gatherAlong's operands do not fit each other");
   }

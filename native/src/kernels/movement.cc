@@ -18,15 +18,15 @@ class Pad : public Kernel {
   explicit Pad(const Instruction& i) : x_(i.input(0)), y_(i.output(0)) {
     single(i, 1);
     const size_t r = x_.shape.size();
-    require(y_.shape.size() == r && i.params.size() == 3 * r, "pad needs low, high and interior for each axis");
+    require(y_.shape.size() == r, "pad's result has the wrong shape");
+    const auto low = i.numbers(Param::Low, r), high = i.numbers(Param::High, r), interior = i.numbers(Param::Interior, r);
     for (size_t d = 0; d < r; ++d) {
-      low_.push_back(i.param(d));
-      step_.push_back(i.param(2 * r + d) + 1);
-      const int64_t high = i.param(r + d);
+      low_.push_back(low[d]);
+      step_.push_back(interior[d] + 1);
       const int64_t n = x_.shape[d];
-      require(low_[d] >= 0 && high >= 0 && step_[d] >= 1, "pad takes no negative amounts");
+      require(low_[d] >= 0 && high[d] >= 0 && step_[d] >= 1, "pad takes no negative amounts");
       require(n <= 1 || step_[d] <= y_.shape[d] / (n - 1), "pad's result has the wrong shape");
-      require(y_.shape[d] == low_[d] + high + (n ? (n - 1) * step_[d] + 1 : 0), "pad's result has the wrong shape");
+      require(y_.shape[d] == low_[d] + high[d] + (n ? (n - 1) * step_[d] + 1 : 0), "pad's result has the wrong shape");
     }
     if (r == 0) return;
     width_ = y_.shape[r - 1];
@@ -70,11 +70,11 @@ class Pad : public Kernel {
 
 class Concat : public Kernel {
  public:
-  explicit Concat(const Instruction& i) : parts_(i.inputs), y_(i.output(0)), around_(y_.shape, i.param(0)), axis_(static_cast<size_t>(i.param(0))) {
+  explicit Concat(const Instruction& i) : parts_(i.inputs), y_(i.output(0)), around_(y_.shape, i.number(Param::Axis)), axis_(static_cast<size_t>(i.number(Param::Axis))) {
     single(i, parts_.size());
     int64_t total = 0;
     for (const Operand& p : parts_) {
-      const Around a(p.shape, i.param(0));
+      const Around a(p.shape, i.number(Param::Axis));
       require(a.outer == around_.outer && a.inner == around_.inner, "concat needs equal sizes off its axis");
       total += a.axis;
     }
@@ -110,7 +110,7 @@ class Concat : public Kernel {
 
 class Iota : public Kernel {
  public:
-  explicit Iota(const Instruction& i) : y_(i.output(0)), around_(y_.shape, i.param(0)) { single(i, 0); }
+  explicit Iota(const Instruction& i) : y_(i.output(0)), around_(y_.shape, i.number(Param::Axis)) { single(i, 0); }
   double cost() const override { return y_.size; }
   void run(const RunContext& f) const override {
     if (y_.dtype == DType::Float32) fill(f, f.at<float>(y_.slot));

@@ -18,17 +18,18 @@ struct Window {
   int64_t last(int64_t i) const { return std::min(out - 1, (i + pad) / stride); }
 };
 
-// Params: sizeH, sizeW, strideH, strideW, padT, padB, padL, padR. `big` is the operand of the forward direction.
+// `big` is the operand of the forward direction.
 class Pooling : public Kernel {
  public:
   Pooling(const Instruction& i, const Operand& big, const Operand& small) : vector_(vectors()) {
-    require(big.shape.size() == 4 && small.shape.size() == 4 && i.params.size() == 8, "pooling needs rank 4");
+    require(big.shape.size() == 4 && small.shape.size() == 4, "pooling needs rank 4");
     require(big.dtype == DType::Float32 && small.dtype == DType::Float32, "pooling needs float32");
     n_ = big.shape[0], c_ = big.shape[3];
-    for (size_t k = 0; k < 8; ++k) require(i.param(k) >= (k < 4 ? 1 : 0), "pooling needs positive sizes and strides and no negative padding");
+    const auto size = i.numbers(Param::Size, 2), stride = i.numbers(Param::Stride, 2), pad = i.numbers(Param::Padding, 4);
     auto window = [&](size_t d, size_t p) {
-      const Window w{i.param(p), i.param(p + 2), i.param(4 + 2 * p), big.shape[d], small.shape[d]};
-      const int64_t room = w.in + w.pad + i.param(5 + 2 * p) - w.size;
+      const Window w{size[p], stride[p], pad[2 * p], big.shape[d], small.shape[d]};
+      const int64_t after = pad[2 * p + 1], room = w.in + w.pad + after - w.size;
+      require(w.size > 0 && w.stride > 0 && w.pad >= 0 && after >= 0, "pooling needs positive sizes and strides and no negative padding");
       require(w.out == (room < 0 ? 0 : room / w.stride + 1), "pooling's result has the wrong size");
       return w;
     };

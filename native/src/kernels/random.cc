@@ -13,11 +13,12 @@ constexpr int64_t kTaskBlocks = 2048;
 
 class Random : public Kernel {
  public:
-  // Params: distribution, elements for each key.
   explicit Random(const Instruction& i)
-      : keys_(i.input(0)), y_(i.output(0)), distribution_(static_cast<Distribution>(i.param(0))), size_(i.param(1)), vector_(vectors()) {
+      : keys_(i.input(0)), y_(i.output(0)), distribution_(static_cast<Distribution>(i.number(Param::Distribution))),
+        size_(keys_.size < 2 ? 0 : y_.size / (keys_.size / 2)), vector_(vectors()) {
     require(keys_.dtype == DType::Uint32 && !keys_.shape.empty() && keys_.shape.back() == 2, "random needs uint32 keys of two words");
-    require(i.param(0) >= 0 && i.param(0) < kDistributions, "random knows bits, uniform and normal");
+    const int64_t distribution = i.number(Param::Distribution);
+    require(distribution >= 0 && distribution < kDistributions, "random knows bits, uniform and normal");
     require(y_.dtype == (distribution_ == Distribution::Bits ? DType::Uint32 : DType::Float32), "random's result has the wrong type");
     require(size_ >= 0 && size_ < (int64_t{1} << 34), "one key can make 2^34 numbers");
     require(isProduct(y_.size, {keys_.size / 2, size_}), "random's result has the wrong size");

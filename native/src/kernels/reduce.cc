@@ -19,10 +19,10 @@ Body whole(const Instruction& i, Fold op) {
   b.inputs.push_back(v);
   Reduction r{op, 0, {}, i.outputs[0].slot, op == Fold::Moments ? i.outputs[1].slot : -1};
   std::vector<bool> reduced(x.shape.size(), false);
-  for (size_t k = 0; k < i.params.size(); ++k) {
-    require(i.param(k) >= 0 && i.param(k) < static_cast<int64_t>(x.shape.size()), "an axis is out of range");
-    r.axes.push_back(static_cast<int>(i.param(k)));
-    reduced[i.param(k)] = true;
+  for (int64_t axis : i.numbers(Param::Axes)) {
+    require(axis >= 0 && axis < static_cast<int64_t>(x.shape.size()), "an axis is out of range");
+    r.axes.push_back(static_cast<int>(axis));
+    reduced[axis] = true;
   }
   int64_t kept = 1;
   for (size_t d = 0; d < x.shape.size(); ++d) kept *= reduced[d] ? 1 : x.shape[d];
@@ -40,7 +40,7 @@ template <bool Max, class T> inline bool beats(T x, T best) {
 
 template <bool Max> class ArgExtreme : public Kernel {
  public:
-  explicit ArgExtreme(const Instruction& i) : x_(i.input(0)), y_(i.output(0)), around_(x_.shape, i.param(0)) {
+  explicit ArgExtreme(const Instruction& i) : x_(i.input(0)), y_(i.output(0)), around_(x_.shape, i.number(Param::Axis)) {
     require(i.inputs.size() == 1 && i.outputs.size() == 1, "argmax has one operand and one result");
     require(around_.axis > 0, "argmax of an empty axis");
     require(y_.size == around_.outer * around_.inner, "argmax's result has the wrong size");

@@ -12,7 +12,7 @@ constexpr int64_t kColumns = 256;
 class Cumsum : public Kernel {
  public:
   explicit Cumsum(const Instruction& i)
-      : x_(i.input(0)), y_(i.output(0)), around_(x_.shape, i.param(0)), reverse_(i.param(1) != 0) {
+      : x_(i.input(0)), y_(i.output(0)), around_(x_.shape, i.number(Param::Axis)), reverse_(i.flag(Param::Reverse)) {
     require(i.inputs.size() == 1 && i.outputs.size() == 1 && y_.size == x_.size, "cumsum has one operand and a result of its shape");
   }
   double cost() const override { return x_.size * 2; }

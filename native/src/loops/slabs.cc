@@ -36,7 +36,8 @@ class Collector {
  public:
   Collector(const Instruction& i, const Shape& domain, const Description& program) : domain_(domain), program_(program) {
     if (i.root >= 0) {
-      ok_ = std::find(i.params.begin(), i.params.end(), 0) == i.params.end();
+      const std::vector<int64_t> axes = i.numbers(Param::Axes);
+      ok_ = std::find(axes.begin(), axes.end(), 0) == axes.end();
       put(i.inputs[0].slot, {true, false});
       for (const Operand& o : i.outputs) put(o.slot, {true, true});
       return;

@@ -47,6 +47,7 @@ class Decoder {
 
   void program() {
     require(in_.real() == kSignature, "the addon was built from other sources than the program comes from, and has to be built again");
+    out_.exact = in_.within(0, 2, "a flag") != 0;
     out_.arenaBytes = in_.within(0, int64_t{1} << 52, "the arena's size");
     out_.inputs = in_.within(0, 1 << 24, "the number of inputs");
     out_.outputs = in_.within(0, 1 << 24, "the number of outputs");
@@ -236,7 +237,10 @@ class Decoder {
       i.rows = rows();
       return i;
     }
-    i.params = in_.list<int64_t>([&] { return in_.within(-kMostElements, kMostElements, "a parameter"); });
+    i.params = in_.list<Parameter>([&] {
+      const Param name = static_cast<Param>(in_.within(0, kParams, "the name of a parameter"));
+      return Parameter{name, in_.list<double>([&] { return in_.real(); })};
+    });
     i.inputs = in_.list<Operand>([&] { return operand(); });
     i.outputs = in_.list<Operand>([&] { return operand(); });
     const int64_t n = in_.length();
@@ -299,6 +303,27 @@ class Decoder {
 };
 
 }  // namespace
+
+const std::vector<double>& Instruction::values(Param name) const {
+  for (const Parameter& p : params)
+    if (p.name == name) return p.values;
+  fail(std::string("a root lacks the parameter ") + kParamNames[static_cast<int>(name)]);
+}
+std::vector<int64_t> Instruction::numbers(Param name) const {
+  std::vector<int64_t> all;
+  for (double v : values(name)) {
+    if (!(v == std::floor(v) && std::fabs(v) < static_cast<double>(kMostElements)))
+      fail(std::string("the parameter ") + kParamNames[static_cast<int>(name)] + " of a root is out of range");
+    all.push_back(static_cast<int64_t>(v));
+  }
+  return all;
+}
+std::vector<int64_t> Instruction::numbers(Param name, size_t count) const {
+  std::vector<int64_t> all = numbers(name);
+  if (all.size() != count)
+    fail(std::string("the parameter ") + kParamNames[static_cast<int>(name)] + " of a root has the wrong number of values");
+  return all;
+}
 
 int64_t sizeOf(const Shape& shape) {
   int64_t n = 1;

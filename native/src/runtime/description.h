@@ -92,9 +92,14 @@ struct Rows {
   std::vector<Store> columns;  // values of elements added up over all rows
 };
 
+struct Parameter {
+  Param name;
+  std::vector<double> values;
+};
+
 struct Instruction {
   int root;  // -1: only a body, -2: only rows
-  std::vector<int64_t> params;
+  std::vector<Parameter> params;
   std::vector<Operand> inputs, outputs;
   std::vector<std::unique_ptr<Body>> prologues;
   std::unique_ptr<Body> body;
@@ -103,7 +108,12 @@ struct Instruction {
   // Of a root that has to have them.
   const Operand& input(size_t i) const { return at(inputs, i, "a root lacks an operand"); }
   const Operand& output(size_t i) const { return at(outputs, i, "a root lacks a result"); }
-  int64_t param(size_t i) const { return at(params, i, "a root lacks a parameter"); }
+  // The values of a parameter. The others: whole numbers, as many as there have to be, or one.
+  const std::vector<double>& values(Param name) const;
+  std::vector<int64_t> numbers(Param name) const;
+  std::vector<int64_t> numbers(Param name, size_t count) const;
+  int64_t number(Param name) const { return numbers(name, 1)[0]; }
+  bool flag(Param name) const { return number(name) != 0; }
 
  private:
   template <class T> static const T& at(const std::vector<T>& list, size_t i, const char* what) {
@@ -118,6 +128,7 @@ struct Description {
   std::vector<std::pair<int, int>> donations;
   std::vector<Instruction> instructions;
   int64_t arenaBytes, inputs, outputs;
+  bool exact;  // convolutions only by algorithms that add plain products, never transformed ones
 
   // Whether two slots can be the same memory.
   bool mayAlias(int a, int b) const;
