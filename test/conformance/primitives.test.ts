@@ -39,7 +39,10 @@ describeBackends(
     for (const [name, p] of Object.entries(primitives))
       test(name, async ({ skip }) => {
         skip(!target.backend().supports(target.float), `no ${target.float}`);
+        // A software adapter compiles shaders as slowly as it runs them; in float16 they differ from those in float32 by types alone.
+        const isThin = target.float === 'float16' && target.backend().info.software === true;
         for (const c of casesFor(name, p)) {
+          if (isThin && !/, (value|gradient)$/.test(c.what)) continue;
           expect(await problemWith(c, target.backend(), target.float)).toBeNull();
         }
       });
