@@ -16,6 +16,7 @@ import {
   epsilonOf,
   type Float,
   generator,
+  isSoftware,
   make,
   on,
   oracle,
@@ -31,9 +32,9 @@ interface Run {
   readonly fill?: 'distinct';
 }
 
-/** A software adapter compiles every shader on the CPU: there a third of the runs has to do, the same ones each time. */
+/** On a software adapter a third of the runs has to do, the same ones each time. */
 function affordable(target: Target, runs: readonly Run[]): readonly Run[] {
-  if (target.backend().info.software !== true) return runs;
+  if (!isSoftware(target)) return runs;
   const next = generator(runs.length);
   return runs.filter(() => next() < 1 / 3);
 }

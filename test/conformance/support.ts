@@ -74,6 +74,9 @@ export function describeBackends(
   if (absent.webgpu === null) describeBackend('webgpu', () => openWebGpu(), floats, body);
 }
 
+/** A software adapter compiles every shader on the CPU, far more slowly than it runs them: it gets less of a suite. */
+export const isSoftware = (target: Target): boolean => target.backend().info.software === true;
+
 /** The backend, writing down every program it compiles. */
 function recording(backend: Backend, programs: Program[]): Backend {
   const compile = backend.compile.bind(backend);

@@ -134,7 +134,7 @@ describeCpu('a description is refused', () => {
     [
       'a parameter that is no whole number',
       rootProgram('cumsum', { axis: 0.5, reverse: false }, [x], [x]),
-      /the parameter axis of a root is out of range/,
+      /the parameter axis of a root has a fraction/,
     ],
     [
       'a parameter that is too large',

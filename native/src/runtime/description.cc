@@ -304,24 +304,26 @@ class Decoder {
 
 }  // namespace
 
+[[noreturn]] static void refuse(Param name, const char* why) {
+  fail(std::string("the parameter ") + kParamNames[static_cast<int>(name)] + " of a root " + why);
+}
 const std::vector<double>& Instruction::values(Param name) const {
   for (const Parameter& p : params)
     if (p.name == name) return p.values;
-  fail(std::string("a root lacks the parameter ") + kParamNames[static_cast<int>(name)]);
+  refuse(name, "is missing");
 }
 std::vector<int64_t> Instruction::numbers(Param name) const {
   std::vector<int64_t> all;
   for (double v : values(name)) {
-    if (!(v == std::floor(v) && std::fabs(v) < static_cast<double>(kMostElements)))
-      fail(std::string("the parameter ") + kParamNames[static_cast<int>(name)] + " of a root is out of range");
+    if (v != std::floor(v)) refuse(name, "has a fraction where a whole number belongs");
+    if (std::fabs(v) >= static_cast<double>(kMostElements)) refuse(name, "is out of range");
     all.push_back(static_cast<int64_t>(v));
   }
   return all;
 }
 std::vector<int64_t> Instruction::numbers(Param name, size_t count) const {
   std::vector<int64_t> all = numbers(name);
-  if (all.size() != count)
-    fail(std::string("the parameter ") + kParamNames[static_cast<int>(name)] + " of a root has the wrong number of values");
+  if (all.size() != count) refuse(name, "has the wrong number of values");
   return all;
 }
 
